@@ -1,0 +1,246 @@
+"""The cell contract: one step of a recurrence."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, NamedTuple
+
+import jax.numpy as jnp
+from flax import nnx
+
+from zoo import checks, initializers
+from zoo.initializers import BiasInitializer, Initializer
+from zoo.types import Array, State
+
+
+class HiddenState(NamedTuple):
+    """The state of a cell that carries only its output.
+
+    Attributes:
+        h: the hidden state ``[B, H]``.
+    """
+
+    h: Array
+
+
+def thin(candidate: Array, keep: Array | None) -> Array:
+    """Apply the dropout of a candidate.
+
+    Args:
+        candidate: an array ``[B, H]``.
+        keep: its factor, or None.
+    """
+    return candidate if keep is None else candidate * keep
+
+
+class Cell(nnx.Module):
+    """One step of a recurrence, split where the hardware cares.
+
+    ::
+
+        p = project(x)               all that does not depend on the state
+        q = recur(state)             the product that must wait for the state
+        state = update(state, p, q)  no matrix product
+        y = output(state, p)         the read-out, by default state.h; never feeds back
+
+        advance(state, p) = update(state, p, recur(state))
+        step(state, p) -> (state, y)
+
+    Time, masks, resets and noise belong to the loop and the layers. What is asked of a
+    cell: the new state has the structure, shapes and dtypes of the old; the rows of a
+    batch never mix; everything is pure. A cell with a product between its gates
+    overrides `advance` instead of `update`.
+
+    Products run in `dtype`; their results and the state have `state_dtype`, at least
+    float32.
+
+    Attributes:
+        name: what ``zoo.make`` and ``--cell`` call it.
+        family: the group it belongs to.
+        paper: where it comes from, with its arXiv number where it has one.
+        equation: as implemented.
+        gates: names of the gates in the order of their blocks in ``W``, ``U`` and
+            ``b``; +1 if a large bias keeps the old state, -1 if it overwrites it, 0
+            otherwise.
+        recurrent: names of the recurrent matrices, which weight drop acts on.
+        candidate: whether `update` takes the factor `keep` of its candidate.
+    """
+
+    name: ClassVar[str]
+    family: ClassVar[str]
+    paper: ClassVar[str]
+    equation: ClassVar[str]
+    gates: ClassVar[Mapping[str, int]]
+    recurrent: ClassVar[tuple[str, ...]] = ("U",)
+    candidate: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        *,
+        bias: bool = True,
+        W_init: Initializer = initializers.glorot,
+        U_init: Initializer = initializers.orthogonal,
+        b_init: BiasInitializer = initializers.zeros,
+        dtype: Any = None,
+        param_dtype: Any = jnp.float32,
+        rngs: nnx.Rngs,
+    ):
+        """Draw ``W[D, G*H]``, ``U[H, G*H]`` and ``b[G*H]``.
+
+        Args:
+            input_size: D.
+            hidden_size: H.
+            bias: whether there is a ``b``.
+            W_init: initialiser of each gate's block of ``W``.
+            U_init: initialiser of each gate's block of ``U``.
+            b_init: initialiser of ``b``, told the gates.
+            dtype: of the products and the outputs; by default `param_dtype`.
+            param_dtype: of the parameters.
+            rngs: keys of the initialisation.
+
+        Raises:
+            ValueError: if a size is not an int of 1 or more.
+        """
+        self.input_size = checks.positive("input_size", input_size)
+        self.hidden_size = checks.positive("hidden_size", hidden_size)
+        self.param_dtype = jnp.dtype(param_dtype)
+        self.dtype = self.param_dtype if dtype is None else jnp.dtype(dtype)
+        self.state_dtype = jnp.promote_types(
+            jnp.promote_types(self.param_dtype, self.dtype), jnp.float32
+        )
+        self.W = self._matrix(W_init, rngs, (input_size, hidden_size))
+        self.U = self._matrix(U_init, rngs, (self.output_size, hidden_size))
+        self._set_biases(b_init if bias else None, rngs)
+
+    def _matrix(
+        self, init: Initializer, rngs: nnx.Rngs, shape: tuple[int, int]
+    ) -> nnx.Param:
+        """Draw a matrix with one block of `shape` for each gate."""
+        return nnx.Param(
+            initializers.blocks(
+                init, rngs.params(), len(self.gates), shape, self.param_dtype
+            )
+        )
+
+    def _set_biases(self, b_init: BiasInitializer | None, rngs: nnx.Rngs) -> None:
+        """Set ``b``, to None if there is to be no bias."""
+        if b_init is None:
+            self.b = None
+        else:
+            drawn = b_init(
+                rngs.params(), self.gates, self.hidden_size, self.param_dtype
+            )
+            self.b = nnx.Param(drawn)
+
+    @property
+    def output_size(self) -> int:
+        """The size of one step's output: H."""
+        return self.hidden_size
+
+    def init_state(self, batch_size: int) -> State:
+        """Return the state before the first step: zeros.
+
+        Args:
+            batch_size: B.
+        """
+        return HiddenState(jnp.zeros((batch_size, self.hidden_size), self.state_dtype))
+
+    def dot(self, x: Array, weights: Array) -> Array:
+        """Multiply in `dtype`, accumulate in `state_dtype`.
+
+        Args:
+            x: an array ``[..., N]``.
+            weights: a matrix ``[N, M]``.
+        """
+        return jnp.matmul(
+            x.astype(self.dtype),
+            weights.astype(self.dtype),
+            preferred_element_type=self.state_dtype,
+        )
+
+    def add_bias(self, p: Array, b: nnx.Param | None) -> Array:
+        """Add a bias that may be absent.
+
+        Args:
+            p: an array ``[..., N]`` in `state_dtype`.
+            b: a parameter ``[N]``, or None.
+        """
+        return p if b is None else p + b[...].astype(self.state_dtype)
+
+    def split(self, gates: Array) -> list[Array]:
+        """Cut ``[..., G*H]`` into the gates.
+
+        Args:
+            gates: what stands side by side.
+        """
+        return jnp.split(gates, len(self.gates), axis=-1)
+
+    def project(self, x: Array) -> Any:
+        """Return ``xW + b``: all that does not depend on the state.
+
+        Args:
+            x: inputs ``[..., D]``: a step, or a whole sequence.
+        """
+        return self.add_bias(self.dot(x, self.W[...]), self.b)
+
+    def recur(self, state: State) -> Any:
+        """Return ``hU``: the product that must wait for the state.
+
+        Args:
+            state: the state before the step.
+        """
+        return self.dot(state.h, self.U[...])
+
+    def update(self, state: State, p: Any, q: Any) -> State:
+        """Return the new state, without a matrix product.
+
+        Cells with ``candidate = True`` take one more argument, ``keep=None``: a factor
+        ``[B, H]`` of the candidate, which is how dropout reaches it.
+
+        Args:
+            state: the state before the step.
+            p: what `project` made of the input.
+            q: what `recur` made of the state.
+        """
+        raise NotImplementedError(
+            f"{type(self).__name__} must define update or advance"
+        )
+
+    def advance(
+        self, state: State, p: Any, *, seen: State = None, keep: Array | None = None
+    ) -> State:
+        """Return the new state.
+
+        Args:
+            state: the state before the step.
+            p: what `project` made of the input.
+            seen: the state as the recurrent products see it (under recurrent dropout);
+                by default `state`.
+            keep: factor of the candidate, only where ``candidate`` is True.
+        """
+        q = self.recur(state if seen is None else seen)
+        if keep is None:
+            return self.update(state, p, q)
+        return self.update(state, p, q, keep)  # pyright: ignore[reportCallIssue]
+
+    def output(self, state: State, p: Any) -> Array:
+        """Return the read-out of a state.
+
+        Args:
+            state: the state after the step.
+            p: what `project` made of the input.
+        """
+        return state.h
+
+    def step(self, state: State, p: Any) -> tuple[State, Array]:
+        """Advance by one step and read out: the body of ``jax.lax.scan``.
+
+        Args:
+            state: the state before the step.
+            p: what `project` made of the input.
+
+        Returns:
+            The state after the step, and the output ``[B, H]``.
+        """
+        state = self.advance(state, p)
+        return state, self.output(state, p)

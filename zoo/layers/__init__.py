@@ -1,0 +1,21 @@
+"""Layers over time."""
+
+from zoo.layers.base import Layer
+from zoo.layers.bidirectional import Bidirectional, BidirectionalState
+from zoo.layers.constructors import GRU, LSTM, RNN, CellStack
+from zoo.layers.recurrent import Recurrent
+from zoo.layers.residual import Residual
+from zoo.layers.stacked import Stacked
+
+__all__ = [
+    "GRU",
+    "LSTM",
+    "RNN",
+    "Bidirectional",
+    "BidirectionalState",
+    "CellStack",
+    "Layer",
+    "Recurrent",
+    "Residual",
+    "Stacked",
+]

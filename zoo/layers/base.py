@@ -1,0 +1,199 @@
+"""The layer contract."""
+
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from zoo import checks
+from zoo.types import Array, ArrayLike, Key, State
+
+
+class Layer(nnx.Module):
+    """A layer over time: one call and one contract, whatever the cell.
+
+    ::
+
+        state, y = layer(x, mask=None, state=None, *, reset=None, key=None)
+
+    - Where `mask` is False the state passes through and the output is zero; what `x`
+      holds there, NaN included, changes no output and no gradient.
+    - The state returned is the one after the last step that the loop met. Given back
+      with the next chunk of a sequence, it makes the chunks equal to the whole.
+    - A row without any token returns the state it began with.
+    - `reset` marks the first tokens of sequences packed into one row.
+    - ``layer.step(state, x_t)`` is one step of the same, and ``layer.states(...)``
+      gives the states after all steps.
+
+    A layer may be called inside or outside ``jax.jit``; outside, it is compiled once
+    for each set of shapes.
+
+    Attributes:
+        direction: ``"forward"``, ``"reverse"`` or ``"both"``: how it reads a sequence.
+    """
+
+    direction: str = "forward"
+
+    @property
+    def input_size(self) -> int:
+        """The size of one step's input: D."""
+        raise NotImplementedError(f"{type(self).__name__} must define input_size")
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        """The shape of one step's output: (H,), or (2, H) with ``merge="stack"``."""
+        raise NotImplementedError(f"{type(self).__name__} must define output_shape")
+
+    @property
+    def output_size(self) -> int:
+        """The size of the last axis of the output."""
+        return self.output_shape[-1]
+
+    def init_state(self, batch_size: int) -> State:
+        """Return the state before the first step.
+
+        Args:
+            batch_size: B.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define init_state")
+
+    def _run(self, x, mask, state, reset, key, states) -> tuple[State, Array, State]:
+        """Return the final state, y, and all states or None; arguments are checked."""
+        raise NotImplementedError(f"{type(self).__name__} must define _run")
+
+    def _step(self, state: State, x_t: Array) -> tuple[State, Array]:
+        """Return the state after one step, and its output; arguments are checked."""
+        raise NotImplementedError(f"{type(self).__name__} must define _step")
+
+    def __call__(
+        self,
+        x: ArrayLike,
+        mask: ArrayLike | None = None,
+        state: State = None,
+        *,
+        reset: ArrayLike | None = None,
+        key: Key | None = None,
+    ) -> tuple[State, Array]:
+        """Run over a batch of sequences.
+
+        Args:
+            x: inputs ``[B, T, D]``.
+            mask: bool ``[B, T]``, True = a real token; by default all are.
+            state: what the layer begins with, like ``init_state(B)``, its default.
+            reset: bool ``[B, T]``, True = the first token of a sequence packed into the
+                row: the state restarts there from ``init_state(B)``. A reversed loop
+                restarts after that token, but returns the state as it was after its
+                last step.
+            key: draws the noise of training; None means evaluation.
+
+        Returns:
+            The final state, and y ``[B, T, H]``.
+
+        Raises:
+            ValueError: if a shape, or the structure of `state`, is not as told.
+            TypeError: if `x` is not floating point, or a mask is not bool.
+        """
+        return self._checked(x, mask, state, reset, key, states=False)[:2]
+
+    def states(
+        self,
+        x: ArrayLike,
+        mask: ArrayLike | None = None,
+        state: State = None,
+        *,
+        reset: ArrayLike | None = None,
+        key: Key | None = None,
+    ) -> State:
+        """Run over a batch of sequences and return the states after all steps.
+
+        Args:
+            x: as for a call of the layer.
+            mask: as for a call of the layer; at padding the state of before is held.
+            state: as for a call of the layer.
+            reset: as for a call of the layer.
+            key: as for a call of the layer.
+
+        Returns:
+            A state like ``init_state(B)`` whose arrays are ``[B, T, ...]``.
+        """
+        return self._checked(x, mask, state, reset, key, states=True)[2]
+
+    def step(self, state: State, x_t: ArrayLike) -> tuple[State, Array]:
+        """Read one token, with the weights of the layer: for streaming and decoding.
+
+        Args:
+            state: the state before the token, at first ``init_state(B)``.
+            x_t: inputs ``[B, D]``.
+
+        Returns:
+            The state after the token, and its output ``[B, H]``, as at evaluation.
+
+        Raises:
+            ValueError: if the layer reads in reverse, or a shape is not as told.
+        """
+        if self.direction != "forward":
+            raise ValueError(
+                f"{type(self).__name__} cannot step: it also reads from the last token "
+                "to the first, so it needs the whole sequence; only layers that run "
+                "forwards can be streamed"
+            )
+        x_t = self._checked_input("x_t", x_t, "[B, D]", 2)
+        self._check_state(state, x_t.shape[0])
+        return _step(*nnx.split(self), state, x_t)
+
+    def _checked(self, x, mask, state, reset, key, states):
+        """Check the arguments of a call, then run it."""
+        x = self._checked_input("x", x, "[B, T, D]", 3)
+        for name, flags in (("mask", mask), ("reset", reset)):
+            if flags is not None:
+                checks.shape(name, flags, x.shape[:2], "[B, T]")
+                checks.boolean(name, flags)
+        if state is not None:
+            self._check_state(state, x.shape[0])
+        graph, variables = nnx.split(self)
+        return _run(graph, variables, x, mask, state, reset, key, states=states)
+
+    def _checked_input(self, name: str, x: ArrayLike, axes: str, ndim: int) -> Array:
+        """Return inputs as an array if they have the right axes."""
+        x = jnp.asarray(x)
+        if x.ndim != ndim or x.shape[-1] != self.input_size:
+            raise ValueError(
+                f"{name} must have shape {axes} with D = input_size = "
+                f"{self.input_size}, got {x.shape}"
+            )
+        checks.floating(name, x)
+        return x
+
+    def _check_state(self, state: State, batch_size: int) -> None:
+        """Check that a state is one of this layer."""
+        expected = _describe(jax.eval_shape(lambda: self.init_state(batch_size)))
+        came = _describe(state)
+        if came != expected:
+            raise ValueError(
+                f"state must be like init_state({batch_size}) = {expected}, got {came}"
+            )
+
+
+def _describe(state: Any) -> Any:
+    """Return a state with its arrays as words, for comparison and for messages."""
+    return jax.tree.map(
+        lambda a: f"{jnp.result_type(a)}{list(jnp.shape(a))}".replace(" ", ""), state
+    )
+
+
+# Compiled here, so that a call outside of jit costs one compilation for each set of
+# shapes and not one for each call: an uncompiled lax.scan traces its body anew every
+# time.
+@partial(jax.jit, static_argnames=("graph", "states"), inline=True)
+def _run(graph, variables, x, mask, state, reset, key, *, states):
+    layer = nnx.merge(graph, variables)
+    if state is None:
+        state = layer.init_state(x.shape[0])
+    return layer._run(x, mask, state, reset, key, states)
+
+
+@partial(jax.jit, static_argnames=("graph",), inline=True)
+def _step(graph, variables, state, x_t):
+    return nnx.merge(graph, variables)._step(state, x_t)

@@ -1,0 +1,104 @@
+"""Two directions."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from zoo import checks
+from zoo.layers.base import Layer
+from zoo.types import State
+
+
+class BidirectionalState(NamedTuple):
+    """The states of both directions.
+
+    Attributes:
+        forward: the state of the layer that reads from the first token to the last.
+        backward: the state of the layer that reads from the last token to the first.
+    """
+
+    forward: State
+    backward: State
+
+
+class Bidirectional(Layer):
+    """Two layers that read a sequence from both ends.
+
+    The output at a step is that of both layers at that step; the final state is that of
+    the forward layer after the last token and of the backward layer after the first.
+    Source: Schuster and Paliwal 1997.
+    """
+
+    direction = "both"
+
+    def __init__(self, forward: Layer, backward: Layer, *, merge: str = "concat"):
+        """Join two layers.
+
+        Args:
+            forward: a layer that runs forwards.
+            backward: a layer that runs in reverse.
+            merge: ``"concat"`` gives y ``[B, T, 2*H]``, ``"sum"`` gives ``[B, T, H]``,
+                and ``"stack"`` gives ``[B, T, 2, H]``.
+
+        Raises:
+            ValueError: if the layers do not fit together.
+        """
+        if (forward.direction, backward.direction) != ("forward", "reverse"):
+            raise ValueError(
+                "forward and backward must read forwards and in reverse, got "
+                f"{forward.direction!r} and {backward.direction!r}"
+            )
+        if forward.input_size != backward.input_size:
+            raise ValueError(
+                "forward and backward must have the same input_size, got "
+                f"{forward.input_size} and {backward.input_size}"
+            )
+        self.merge = checks.one_of("merge", merge, ("concat", "sum", "stack"))
+        if merge != "concat" and forward.output_shape != backward.output_shape:
+            raise ValueError(
+                f"merge={merge!r} needs layers of the same output shape, got "
+                f"{forward.output_shape} and {backward.output_shape}"
+            )
+        self.forward = forward
+        self.backward = backward
+
+    @property
+    def input_size(self) -> int:
+        """D."""
+        return self.forward.input_size
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        """(2*H,), (H,) or (2, H), as `merge` tells."""
+        (size,) = self.forward.output_shape
+        if self.merge == "stack":
+            return (2, size)
+        return (size + self.backward.output_size if self.merge == "concat" else size,)
+
+    def init_state(self, batch_size: int) -> BidirectionalState:
+        """Return the states that both directions begin with.
+
+        Args:
+            batch_size: B.
+        """
+        return BidirectionalState(
+            self.forward.init_state(batch_size), self.backward.init_state(batch_size)
+        )
+
+    def _run(self, x, mask, state, reset, key, states):
+        keys = (None, None) if key is None else jax.random.split(key)
+        f, f_y, f_states = self.forward._run(
+            x, mask, state.forward, reset, keys[0], states
+        )
+        b, b_y, b_states = self.backward._run(
+            x, mask, state.backward, reset, keys[1], states
+        )
+        if self.merge == "sum":
+            y = f_y + b_y
+        elif self.merge == "stack":
+            y = jnp.stack([f_y, b_y], axis=2)
+        else:
+            y = jnp.concatenate([f_y, b_y], axis=-1)
+        all_states = BidirectionalState(f_states, b_states) if states else None
+        return BidirectionalState(f, b), y, all_states

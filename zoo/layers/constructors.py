@@ -1,0 +1,265 @@
+"""Stacks of one cell, built as in PyTorch."""
+
+import warnings
+from collections.abc import Mapping
+from typing import Any, Literal, TypedDict, Unpack
+
+from flax import nnx
+
+from zoo import checks
+from zoo.cells.base import Cell
+from zoo.cells.elman import ElmanCell
+from zoo.cells.gru import GRUCell
+from zoo.cells.lstm import LSTMCell, ProjectedLSTMCell
+from zoo.initializers import BiasInitializer, Initializer
+from zoo.layers.base import Layer
+from zoo.layers.bidirectional import Bidirectional
+from zoo.layers.recurrent import Recurrent
+from zoo.layers.stacked import Stacked
+
+
+class CellOptions(TypedDict, total=False):
+    """Options of every cell, told in `zoo.cells.Cell`."""
+
+    bias: bool
+    W_init: Initializer
+    U_init: Initializer
+    b_init: BiasInitializer
+    dtype: Any
+    param_dtype: Any
+
+
+class LoopOptions(TypedDict, total=False):
+    """Options of every layer, told in `zoo.Recurrent`."""
+
+    learn_initial_state: bool
+    recurrent_dropout: float
+    candidate_dropout: float
+    zoneout: float | Mapping[str, float]
+    weight_drop: float
+    unroll: int
+    remat: str
+    project: Literal["auto", "ahead", "loop"]
+
+
+class Options(CellOptions, LoopOptions, total=False):
+    """Options of `RNN`, `LSTM` and `GRU` beside those they name."""
+
+    merge: str
+    locked_dropout: float
+
+
+class CellStack(Stacked):
+    """Layers of one cell, all of the same size, in one direction or in both."""
+
+    def __init__(
+        self,
+        cell: type[Cell],
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        *,
+        bidirectional: bool = False,
+        merge: str = "concat",
+        dropout: float = 0.0,
+        locked_dropout: float = 0.0,
+        rngs: nnx.Rngs,
+        **options: Any,
+    ):
+        """Build the layers.
+
+        Args:
+            cell: the class of the cell.
+            input_size: D.
+            hidden_size: H of every layer.
+            num_layers: how many layers.
+            bidirectional: read in both directions, with a cell for each.
+            merge: how the outputs of both directions are joined, as told in
+                `Bidirectional`; ``"stack"`` concerns the last layer, those below
+                concatenate.
+            dropout: rate of dropout between layers.
+            locked_dropout: the same with one mask for all steps of a sequence.
+            rngs: keys of the initialisation.
+            **options: of `Recurrent`, and of the cell.
+
+        Raises:
+            ValueError: if an argument is out of its range.
+        """
+        checks.positive("num_layers", num_layers)
+        checks.one_of("merge", merge, ("concat", "sum", "stack"))
+        names = LoopOptions.__annotations__
+        of_loop = {name: options.pop(name) for name in names if name in options}
+
+        def recurrent(width: int, reverse: bool) -> Recurrent:
+            made = cell(width, hidden_size, rngs=rngs, **options)
+            return Recurrent(made, reverse=reverse, **of_loop)
+
+        layers: list[Layer] = []
+        for k in range(num_layers):
+            width = layers[-1].output_size if layers else input_size
+            layer = recurrent(width, False)
+            if bidirectional:
+                # A layer reads one vector a step: only the last may give a stack.
+                below = k + 1 < num_layers and merge == "stack"
+                joined = "concat" if below else merge
+                layer = Bidirectional(layer, recurrent(width, True), merge=joined)
+            layers.append(layer)
+        super().__init__(layers, dropout=dropout, locked_dropout=locked_dropout)
+        if num_layers == 1 and (dropout or locked_dropout):
+            warnings.warn(
+                "dropout and locked_dropout act between layers: with num_layers=1 they "
+                "do nothing",
+                stacklevel=3,
+            )
+
+
+class RNN(CellStack):
+    """The simple recurrent network, called as ``torch.nn.RNN``.
+
+    ``h' = tanh(x W + h U + b)``, see `zoo.cells.ElmanCell`. The state is a tuple with
+    ``HiddenState(h)`` for each layer.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        *,
+        nonlinearity: str = "tanh",
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        rngs: nnx.Rngs,
+        **options: Unpack[Options],
+    ):
+        """Build the layers.
+
+        Args:
+            input_size: D.
+            hidden_size: H of every layer.
+            num_layers: how many layers.
+            nonlinearity: ``"tanh"`` or ``"relu"``.
+            dropout: rate of dropout between layers.
+            bidirectional: read in both directions; y is ``[B, T, 2*H]``.
+            rngs: keys of the initialisation.
+            **options: of `CellStack` (`merge`, `locked_dropout`), of `Recurrent`
+                (`learn_initial_state`, `zoneout`, `remat`, ...), and of the cell
+                (`bias`, `W_init`, `dtype`, `param_dtype`, ...).
+
+        Raises:
+            ValueError: if an argument is out of its range.
+        """
+        super().__init__(
+            ElmanCell,
+            input_size,
+            hidden_size,
+            num_layers,
+            dropout=dropout,
+            bidirectional=bidirectional,
+            rngs=rngs,
+            nonlinearity=nonlinearity,
+            **options,
+        )
+
+
+class LSTM(CellStack):
+    """The long short-term memory, called as ``torch.nn.LSTM``.
+
+    ::
+
+        i, f, o = sigmoid(x W + h U + b)        g = tanh(x W + h U + b)
+        c' = f * c + i * g
+        h' = o * tanh(c')
+
+    See `zoo.cells.LSTMCell`. The state is a tuple with ``LSTMState(h, c)`` for each
+    layer.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        *,
+        proj_size: int = 0,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        rngs: nnx.Rngs,
+        **options: Unpack[Options],
+    ):
+        """Build the layers.
+
+        Args:
+            input_size: D.
+            hidden_size: H of every layer.
+            num_layers: how many layers.
+            proj_size: P, the size of h and y under a projection; 0 means none.
+            dropout: rate of dropout between layers.
+            bidirectional: read in both directions; y is ``[B, T, 2*H]``.
+            rngs: keys of the initialisation.
+            **options: as for `RNN`.
+
+        Raises:
+            ValueError: if an argument is out of its range.
+        """
+        projection = {"proj_size": proj_size} if proj_size != 0 else {}
+        super().__init__(
+            ProjectedLSTMCell if projection else LSTMCell,
+            input_size,
+            hidden_size,
+            num_layers,
+            dropout=dropout,
+            bidirectional=bidirectional,
+            rngs=rngs,
+            **projection,
+            **options,
+        )
+
+
+class GRU(CellStack):
+    """The gated recurrent unit, called as ``torch.nn.GRU``.
+
+    ::
+
+        r, z = sigmoid(x W + h U + b)           n = tanh(x W + b + r * (h U + b_hn))
+        h' = (1 - z) * n + z * h
+
+    See `zoo.cells.GRUCell`; the form of 2014 is ``CellStack(ResetBeforeGRUCell, ...)``.
+    The state is a tuple with ``HiddenState(h)`` for each layer.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        *,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        rngs: nnx.Rngs,
+        **options: Unpack[Options],
+    ):
+        """Build the layers.
+
+        Args:
+            input_size: D.
+            hidden_size: H of every layer.
+            num_layers: how many layers.
+            dropout: rate of dropout between layers.
+            bidirectional: read in both directions; y is ``[B, T, 2*H]``.
+            rngs: keys of the initialisation.
+            **options: as for `RNN`.
+
+        Raises:
+            ValueError: if an argument is out of its range.
+        """
+        super().__init__(
+            GRUCell,
+            input_size,
+            hidden_size,
+            num_layers,
+            dropout=dropout,
+            bidirectional=bidirectional,
+            rngs=rngs,
+            **options,
+        )

@@ -1,0 +1,250 @@
+"""One cell over time."""
+
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from zoo import checks, regularizers
+from zoo.cells.base import Cell
+from zoo.layers.base import Layer
+from zoo.scan import Functions, Schedule, scan
+from zoo.types import Array, Key, State
+
+
+class LoopParams(NamedTuple):
+    """What is the same at every step.
+
+    Attributes:
+        cell: the variables of the cell.
+        dropped: factor of the h that the recurrent products see, ``[B, H]``.
+    """
+
+    cell: dict[str, Any]
+    dropped: Array | None = None
+
+
+class Noise(NamedTuple):
+    """What is drawn for one step of training.
+
+    Attributes:
+        keep: factor of the candidate, ``[B, H]``.
+        hold: for each zoned-out part of the state, True where a unit keeps its old
+            value.
+    """
+
+    keep: Array | None = None
+    hold: Mapping[str, Array] | None = None
+
+
+class Recurrent(Layer):
+    """One cell, run over time by ``jax.lax.scan``."""
+
+    def __init__(
+        self,
+        cell: Cell,
+        *,
+        reverse: bool = False,
+        learn_initial_state: bool = False,
+        recurrent_dropout: float = 0.0,
+        candidate_dropout: float = 0.0,
+        zoneout: float | Mapping[str, float] = 0.0,
+        weight_drop: float = 0.0,
+        unroll: int = 1,
+        remat: str = "none",
+        project: Literal["auto", "ahead", "loop"] = "auto",
+    ):
+        """Put a cell into the loop.
+
+        Args:
+            cell: what one step does.
+            reverse: run from the last token to the first; y stays in reading order.
+            learn_initial_state: make the initial state a parameter that begins at zero.
+            recurrent_dropout: rate of dropout on the h that the recurrent products see,
+                one mask a sequence; the h that is carried stays whole. Gal and
+                Ghahramani 2015, arXiv:1512.05287.
+            candidate_dropout: rate of dropout on the candidate that is written into the
+                state, drawn at each step: "recurrent dropout without memory loss". For
+                the cells of the LSTM, GRU and MGU families. Semeniuta et al. 2016,
+                arXiv:1603.05118.
+            zoneout: rate at which units keep their old state; or a rate for each part
+                of the state, ``{"h": 0.05, "c": 0.5}``. Krueger et al. 2016,
+                arXiv:1606.01305.
+            weight_drop: rate of dropout on the recurrent matrices, one mask a call.
+                Merity et al. 2017, arXiv:1708.02182.
+            unroll: steps in one iteration of the loop.
+            remat: what the backward pass computes again instead of storing it:
+                ``"none"``, ``"step"`` or ``"chunk:n"``, as told in `zoo.scan.Schedule`.
+            project: where the input projection runs, as told in `zoo.scan.Schedule`.
+
+        Raises:
+            ValueError: if an argument is out of its range, or the cell has not got what
+                a regulariser acts on.
+        """
+        self.cell = cell
+        self.reverse = reverse
+        self.schedule = Schedule(unroll, remat, project).check()
+        self.recurrent_dropout = checks.rate("recurrent_dropout", recurrent_dropout)
+        self.candidate_dropout = checks.rate("candidate_dropout", candidate_dropout)
+        self.weight_drop = checks.rate("weight_drop", weight_drop)
+        state = jax.eval_shape(lambda: cell.init_state(1))
+        self.zoneout = _zoneout_rates(zoneout, state)
+        cell_name = type(cell).__name__
+        if self.recurrent_dropout and "h" not in state._fields:
+            raise ValueError(f"recurrent_dropout acts on h, which {cell_name} has not")
+        if self.candidate_dropout and not cell.candidate:
+            raise ValueError(
+                f"candidate_dropout acts on a candidate, which {cell_name} has not; "
+                "recurrent_dropout serves every cell"
+            )
+        if self.weight_drop and not cell.recurrent:
+            raise ValueError(
+                f"weight_drop acts on recurrent matrices, which {cell_name} has not"
+            )
+        if learn_initial_state:
+            self.initial = nnx.Dict(
+                {
+                    name: nnx.Param(jnp.zeros(part.shape[1:], cell.param_dtype))
+                    for name, part in state._asdict().items()
+                    if jnp.issubdtype(part.dtype, jnp.inexact)
+                }
+            )
+        else:
+            self.initial = None
+
+    @property
+    def direction(self) -> str:
+        """``"forward"`` or ``"reverse"``."""
+        return "reverse" if self.reverse else "forward"
+
+    @property
+    def input_size(self) -> int:
+        """D."""
+        return self.cell.input_size
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        """(H,)."""
+        return (self.cell.output_size,)
+
+    def init_state(self, batch_size: int) -> State:
+        """Return the state before the first step.
+
+        Args:
+            batch_size: B.
+        """
+        state = self.cell.init_state(batch_size)
+        if self.initial is None:
+            return state
+        learnt = {
+            name: jnp.broadcast_to(param[...].astype(part.dtype), part.shape)
+            for name, param in self.initial.items()
+            for part in [getattr(state, name)]
+        }
+        return state._replace(**learnt)
+
+    def _run(self, x, mask, state, reset, key, states):
+        functions, params = self._functions()
+        params, noise = self._draw(key, params, *x.shape[:2])
+        return scan(
+            functions,
+            params,
+            x,
+            state,
+            mask=mask,
+            reset=reset,
+            initial=None if reset is None else self.init_state(x.shape[0]),
+            noise=noise,
+            reverse=self.reverse,
+            states=states,
+            schedule=self.schedule,
+        )
+
+    def _step(self, state, x_t):
+        functions, params = self._functions()
+        p = functions.project(params, x_t)
+        state = functions.advance(params, state, p, Noise())
+        return state, functions.output(params, state, p)
+
+    def _functions(self) -> tuple[Functions, LoopParams]:
+        """Return the cell and its regularisers as functions, and the parameters."""
+        graph, variables = nnx.split(self.cell)
+
+        def project(params, x):
+            return nnx.merge(graph, params.cell).project(x)
+
+        def advance(params, state, p, noise):
+            options = {}
+            if params.dropped is not None:
+                options["seen"] = state._replace(h=state.h * params.dropped)
+            if noise.keep is not None:
+                options["keep"] = noise.keep
+            new = nnx.merge(graph, params.cell).advance(state, p, **options)
+            for name, rate in self.zoneout:
+                hold = None if noise.hold is None else noise.hold[name]
+                mixed = regularizers.zoneout(
+                    hold, getattr(state, name), getattr(new, name), rate
+                )
+                new = new._replace(**{name: mixed})
+            return new
+
+        def output(params, state, p):
+            y = nnx.merge(graph, params.cell).output(state, p)
+            return y.astype(self.cell.dtype)
+
+        params = LoopParams(nnx.to_pure_dict(variables))
+        return Functions(project, advance, output), params
+
+    def _draw(
+        self, key: Key | None, params: LoopParams, B: int, T: int
+    ) -> tuple[LoopParams, Noise]:
+        """Draw all the noise of a sequence: into the parameters, and for each step."""
+        if key is None:
+            return params, Noise()
+        of_h, of_candidate, of_weights, of_zoneout = jax.random.split(key, 4)
+        dtype = self.cell.state_dtype
+        part = jax.eval_shape(lambda: self.cell.init_state(B))._asdict()
+        dropped = keep = hold = None
+        if self.recurrent_dropout:
+            dropped = regularizers.dropout_mask(
+                of_h, part["h"].shape, self.recurrent_dropout, dtype
+            )
+        if self.candidate_dropout:
+            keep = regularizers.dropout_mask(
+                of_candidate,
+                (T, B, self.cell.hidden_size),
+                self.candidate_dropout,
+                dtype,
+            )
+        if self.zoneout:
+            keys = jax.random.split(of_zoneout, len(self.zoneout))
+            hold = {
+                name: jax.random.bernoulli(k, rate, (T, *part[name].shape))
+                for k, (name, rate) in zip(keys, self.zoneout, strict=True)
+            }
+        names = self.cell.recurrent
+        keys = jax.random.split(of_weights, len(names)) if names else ()
+        thinned = {
+            name: regularizers.weight_drop(k, params.cell[name], self.weight_drop)
+            for k, name in zip(keys, names, strict=True)
+        }
+        return LoopParams({**params.cell, **thinned}, dropped), Noise(keep, hold)
+
+
+def _zoneout_rates(
+    zoneout: float | Mapping[str, float], state: State
+) -> tuple[tuple[str, float], ...]:
+    """Return the parts of a state that are zoned out, with their rates."""
+    parts = [
+        name
+        for name, part in state._asdict().items()
+        if jnp.issubdtype(part.dtype, jnp.floating)
+    ]
+    if not isinstance(zoneout, Mapping):
+        zoneout = dict.fromkeys(parts, checks.rate("zoneout", zoneout))
+    for name, rate in zoneout.items():
+        checks.one_of("a part of the state in zoneout", name, parts)
+        checks.rate(f"zoneout[{name!r}]", rate)
+    return tuple((name, float(rate)) for name, rate in zoneout.items() if rate)

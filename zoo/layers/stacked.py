@@ -1,0 +1,97 @@
+"""Layers on top of each other."""
+
+from collections.abc import Sequence
+
+import jax
+from flax import nnx
+
+from zoo import checks, regularizers
+from zoo.layers.base import Layer
+from zoo.types import State
+
+
+class Stacked(Layer):
+    """Layers on top of each other: each reads the outputs of the one below.
+
+    The state is a tuple of the layers' states, lowest first.
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[Layer],
+        *,
+        dropout: float = 0.0,
+        locked_dropout: float = 0.0,
+    ):
+        """Stack layers.
+
+        Args:
+            layers: lowest first; their widths, cells and directions may differ.
+            dropout: rate at which single outputs of a layer are dropped on their way to
+                the next layer, in [0, 1).
+            locked_dropout: the same with one mask for all steps of a sequence.
+
+        Raises:
+            ValueError: if there is no layer, the output of one does not fit the next,
+                or a rate is out of its range.
+        """
+        layers = list(layers)
+        if not layers:
+            raise ValueError("layers must hold one layer or more, got none")
+        for k in range(1, len(layers)):
+            if layers[k - 1].output_shape != (layers[k].input_size,):
+                raise ValueError(
+                    f"layers[{k}] must take the output of layers[{k - 1}], of shape "
+                    f"{layers[k - 1].output_shape}, got input_size = "
+                    f"{layers[k].input_size}"
+                )
+        self.layers = nnx.List(layers)
+        self.dropout = checks.rate("dropout", dropout)
+        self.locked_dropout = checks.rate("locked_dropout", locked_dropout)
+
+    @property
+    def direction(self) -> str:
+        """``"forward"`` or ``"reverse"`` where all layers agree, else ``"both"``."""
+        found = {layer.direction for layer in self.layers}
+        return found.pop() if len(found) == 1 else "both"
+
+    @property
+    def input_size(self) -> int:
+        """D."""
+        return self.layers[0].input_size
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        """The shape of one step's output of the last layer."""
+        return self.layers[-1].output_shape
+
+    def init_state(self, batch_size: int) -> tuple[State, ...]:
+        """Return the states that the layers begin with.
+
+        Args:
+            batch_size: B.
+        """
+        return tuple(layer.init_state(batch_size) for layer in self.layers)
+
+    def _run(self, x, mask, state, reset, key, states):
+        new, all_states = [], []
+        for k, layer in enumerate(self.layers):
+            of_layer = of_dropout = of_locked = None
+            if key is not None:
+                of_layer, of_dropout, of_locked = jax.random.split(
+                    jax.random.fold_in(key, k), 3
+                )
+            if k > 0:
+                x = regularizers.dropout(of_dropout, x, self.dropout)
+                x = regularizers.locked_dropout(of_locked, x, self.locked_dropout)
+            end, x, of_steps = layer._run(x, mask, state[k], reset, of_layer, states)
+            new.append(end)
+            all_states.append(of_steps)
+        return tuple(new), x, tuple(all_states) if states else None
+
+    def _step(self, state, x_t):
+        new = []
+        for layer, part in zip(self.layers, state, strict=True):
+            part, x_t = layer._step(part, x_t)
+            new.append(part)
+        return tuple(new), x_t
