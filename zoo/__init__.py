@@ -9,7 +9,23 @@
     state, y = layer(x, mask)       # x [B, T, 50] -> y [B, T, 200]
 """
 
-from zoo import initializers, regularizers
+from zoo import initializers, pooling, regularizers
+from zoo.cells import (
+    Cell,
+    CoupledLSTMCell,
+    ElmanCell,
+    GRUCell,
+    HiddenState,
+    LayerNormLSTMCell,
+    LSTMCell,
+    LSTMState,
+    MGUCell,
+    PeepholeLSTMCell,
+    ProjectedLSTMCell,
+    ResetBeforeGRUCell,
+)
+from zoo.characters import CharCNN, CharLSTM
+from zoo.embedding import Embedding
 from zoo.functional import functional
 from zoo.layers import (
     GRU,
@@ -23,18 +39,38 @@ from zoo.layers import (
     Residual,
     Stacked,
 )
+from zoo.pooling import Pooling
 from zoo.registry import cells, make
 from zoo.scan import mask_from_lengths
+from zoo.summary import summary
+from zoo.types import Constant
 
 __all__ = [
-    "GRU",
-    "LSTM",
-    "RNN",
     "Bidirectional",
     "BidirectionalState",
+    "Cell",
     "CellStack",
+    "CharCNN",
+    "CharLSTM",
+    "Constant",
+    "CoupledLSTMCell",
+    "ElmanCell",
+    "Embedding",
+    "GRU",
+    "GRUCell",
+    "HiddenState",
+    "LSTM",
+    "LSTMCell",
+    "LSTMState",
     "Layer",
+    "LayerNormLSTMCell",
+    "MGUCell",
+    "PeepholeLSTMCell",
+    "Pooling",
+    "ProjectedLSTMCell",
+    "RNN",
     "Recurrent",
+    "ResetBeforeGRUCell",
     "Residual",
     "Stacked",
     "cells",
@@ -42,5 +78,7 @@ __all__ = [
     "initializers",
     "make",
     "mask_from_lengths",
+    "pooling",
     "regularizers",
+    "summary",
 ]

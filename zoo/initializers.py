@@ -32,6 +32,7 @@ class Initializers(TypedDict):
 
 glorot = jax.nn.initializers.glorot_uniform()
 orthogonal = jax.nn.initializers.orthogonal()
+embedding = jax.nn.initializers.variance_scaling(1.0, "fan_out", "normal")
 
 
 def blocks(init: Initializer, key: Key, gates: int, shape: tuple[int, int], dtype: Any):

@@ -105,9 +105,8 @@ class Cell(nnx.Module):
         self.hidden_size = checks.positive("hidden_size", hidden_size)
         self.param_dtype = jnp.dtype(param_dtype)
         self.dtype = self.param_dtype if dtype is None else jnp.dtype(dtype)
-        self.state_dtype = jnp.promote_types(
-            jnp.promote_types(self.param_dtype, self.dtype), jnp.float32
-        )
+        double = jnp.dtype(jnp.float64) in (self.param_dtype, self.dtype)
+        self.state_dtype = jnp.dtype(jnp.float64 if double else jnp.float32)
         self.W = self._matrix(W_init, rngs, (input_size, hidden_size))
         self.U = self._matrix(U_init, rngs, (self.output_size, hidden_size))
         self._set_biases(b_init if bias else None, rngs)

@@ -19,7 +19,7 @@ from zoo.layers.stacked import Stacked
 
 
 class CellOptions(TypedDict, total=False):
-    """Options of every cell, told in `zoo.cells.Cell`."""
+    """Options of every cell, told in `zoo.Cell`."""
 
     bias: bool
     W_init: Initializer
@@ -116,7 +116,7 @@ class CellStack(Stacked):
 class RNN(CellStack):
     """The simple recurrent network, called as ``torch.nn.RNN``.
 
-    ``h' = tanh(x W + h U + b)``, see `zoo.cells.ElmanCell`. The state is a tuple with
+    ``h' = tanh(x W + h U + b)``, see `zoo.ElmanCell`. The state is a tuple with
     ``HiddenState(h)`` for each layer.
     """
 
@@ -171,7 +171,7 @@ class LSTM(CellStack):
         c' = f * c + i * g
         h' = o * tanh(c')
 
-    See `zoo.cells.LSTMCell`. The state is a tuple with ``LSTMState(h, c)`` for each
+    See `zoo.LSTMCell`. The state is a tuple with ``LSTMState(h, c)`` for each
     layer.
     """
 
@@ -224,7 +224,7 @@ class GRU(CellStack):
         r, z = sigmoid(x W + h U + b)           n = tanh(x W + b + r * (h U + b_hn))
         h' = (1 - z) * n + z * h
 
-    See `zoo.cells.GRUCell`; the form of 2014 is ``CellStack(ResetBeforeGRUCell, ...)``.
+    See `zoo.GRUCell`; the form of 2014 is ``CellStack(ResetBeforeGRUCell, ...)``.
     The state is a tuple with ``HiddenState(h)`` for each layer.
     """
 

@@ -1,0 +1,18 @@
+"""Strict types and numbers for the whole suite."""
+
+import jax
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def strict_promotion():
+    """Make every silent change of a dtype an error, as in user code it may be."""
+    with jax.numpy_dtype_promotion("strict"):
+        yield
+
+
+@pytest.fixture
+def standard_promotion():
+    """Allow the usual promotion again: optax needs it."""
+    with jax.numpy_dtype_promotion("standard"):
+        yield

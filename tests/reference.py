@@ -1,0 +1,173 @@
+"""The cells in numpy, gate by gate from the papers' equations, and a loop row by row.
+
+Nothing here is shared with the library: no jax, no scan, no mask inside a step. Vectors
+are rows, ``x[B, D]`` and ``h[B, H]``; parameters are named as in the library, with the
+gates side by side in one matrix. States are dicts, and everything is float64.
+"""
+
+import numpy as np
+
+
+def sigmoid(a):
+    """Return 1 / (1 + exp(-a)) without overflow."""
+    e = np.exp(-np.abs(a))
+    return np.where(a >= 0, 1.0, e) / (1.0 + e)
+
+
+def layer_norm(a):
+    """Return a, shifted and scaled to mean zero and variance one in each row."""
+    mean = a.mean(axis=-1, keepdims=True)
+    variance = ((a - mean) ** 2).mean(axis=-1, keepdims=True)
+    return (a - mean) / np.sqrt(variance + 1e-5)
+
+
+def gates(params, n):
+    """Return W, U and b of each of n gates; a bias that is absent is zero."""
+    W, U = (np.split(params[name], n, axis=1) for name in ("W", "U"))
+    b = np.split(params.get("b", np.zeros(params["W"].shape[1])), n)
+    return list(zip(W, U, b, strict=True))
+
+
+def rnn(params, state, x):
+    """Elman 1990."""
+    return {"h": np.tanh(x @ params["W"] + state["h"] @ params["U"] + params["b"])}
+
+
+def rnn_relu(params, state, x):
+    """Le et al. 2015, arXiv:1504.00941."""
+    a = x @ params["W"] + state["h"] @ params["U"] + params["b"]
+    return {"h": np.maximum(a, 0.0)}
+
+
+def lstm(params, state, x):
+    """Hochreiter and Schmidhuber 1997, Gers et al. 2000."""
+    h, c = state["h"], state["c"]
+    (W_i, U_i, b_i), (W_f, U_f, b_f), (W_g, U_g, b_g), (W_o, U_o, b_o) = gates(
+        params, 4
+    )
+    i = sigmoid(x @ W_i + h @ U_i + b_i)
+    f = sigmoid(x @ W_f + h @ U_f + b_f)
+    g = np.tanh(x @ W_g + h @ U_g + b_g)
+    o = sigmoid(x @ W_o + h @ U_o + b_o)
+    c = f * c + i * g
+    return {"h": o * np.tanh(c), "c": c}
+
+
+def projected_lstm(params, state, x):
+    """Sak et al. 2014, arXiv:1402.1128."""
+    new = lstm(params, state, x)
+    return {"h": new["h"] @ params["P"], "c": new["c"]}
+
+
+def peephole_lstm(params, state, x):
+    """Gers et al. 2002: the output gate sees the new cell state."""
+    h, c = state["h"], state["c"]
+    (W_i, U_i, b_i), (W_f, U_f, b_f), (W_g, U_g, b_g), (W_o, U_o, b_o) = gates(
+        params, 4
+    )
+    V_i, V_f, V_o = np.split(params["V"], 3)
+    i = sigmoid(x @ W_i + h @ U_i + V_i * c + b_i)
+    f = sigmoid(x @ W_f + h @ U_f + V_f * c + b_f)
+    new = f * c + i * np.tanh(x @ W_g + h @ U_g + b_g)
+    o = sigmoid(x @ W_o + h @ U_o + V_o * new + b_o)
+    return {"h": o * np.tanh(new), "c": new}
+
+
+def coupled_lstm(params, state, x):
+    """Greff et al. 2015 (CIFG), arXiv:1503.04069."""
+    h, c = state["h"], state["c"]
+    (W_f, U_f, b_f), (W_g, U_g, b_g), (W_o, U_o, b_o) = gates(params, 3)
+    f = sigmoid(x @ W_f + h @ U_f + b_f)
+    i = 1.0 - f
+    c = f * c + i * np.tanh(x @ W_g + h @ U_g + b_g)
+    o = sigmoid(x @ W_o + h @ U_o + b_o)
+    return {"h": o * np.tanh(c), "c": c}
+
+
+def layernorm_lstm(params, state, x):
+    """Ba et al. 2016, arXiv:1607.06450, equations 20 to 22."""
+    h, c = state["h"], state["c"]
+    a = params["scale_x"] * layer_norm(x @ params["W"])
+    a = a + params["scale_h"] * layer_norm(h @ params["U"]) + params["b"]
+    i, f, g, o = np.split(a, 4, axis=1)
+    c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+    shown = params["scale_c"] * layer_norm(c) + params["b_c"]
+    return {"h": sigmoid(o) * np.tanh(shown), "c": c}
+
+
+def gru(params, state, x):
+    """Cho et al. 2014, reset after the product as in torch.nn.GRU."""
+    h = state["h"]
+    (W_r, U_r, b_r), (W_z, U_z, b_z), (W_n, U_n, b_n) = gates(params, 3)
+    r = sigmoid(x @ W_r + h @ U_r + b_r)
+    z = sigmoid(x @ W_z + h @ U_z + b_z)
+    n = np.tanh(x @ W_n + b_n + r * (h @ U_n + params.get("b_hn", 0.0)))
+    return {"h": (1.0 - z) * n + z * h}
+
+
+def reset_before_gru(params, state, x):
+    """Cho et al. 2014, arXiv:1406.1078."""
+    h = state["h"]
+    (W_r, U_r, b_r), (W_z, U_z, b_z), (W_n, U_n, b_n) = gates(params, 3)
+    r = sigmoid(x @ W_r + h @ U_r + b_r)
+    z = sigmoid(x @ W_z + h @ U_z + b_z)
+    n = np.tanh(x @ W_n + (r * h) @ U_n + b_n)
+    return {"h": (1.0 - z) * n + z * h}
+
+
+def mgu(params, state, x):
+    """Zhou et al. 2016, arXiv:1603.09420."""
+    h = state["h"]
+    (W_f, U_f, b_f), (W_n, U_n, b_n) = gates(params, 2)
+    f = sigmoid(x @ W_f + h @ U_f + b_f)
+    n = np.tanh(x @ W_n + (f * h) @ U_n + b_n)
+    return {"h": (1.0 - f) * h + f * n}
+
+
+CELLS = {
+    "rnn": rnn,
+    "rnn_relu": rnn_relu,
+    "lstm": lstm,
+    "projected_lstm": projected_lstm,
+    "peephole_lstm": peephole_lstm,
+    "coupled_lstm": coupled_lstm,
+    "layernorm_lstm": layernorm_lstm,
+    "gru": gru,
+    "reset_before_gru": reset_before_gru,
+    "mgu": mgu,
+}
+
+
+def run(name, params, x, *, mask, reset, reverse, state):
+    """Run a cell over every row by itself, token by token.
+
+    A row is cut into sequences at its real tokens with a reset, and each of them is run
+    from the zero state, in reverse from its last token. The given state is for the
+    sequence that the loop meets first, unless it begins with a reset of its own.
+
+    Returns:
+        The final states, the outputs, and the states after every step, all as the
+        library's layers have them.
+    """
+    cell = CELLS[name]
+    B, T, _ = x.shape
+    y = np.zeros((B, T, state["h"].shape[1]))
+    every = {part: np.zeros((B, T, a.shape[1])) for part, a in state.items()}
+    final = {part: a.copy() for part, a in state.items()}
+    for row in range(B):
+        now = {part: a[row : row + 1] for part, a in state.items()}
+        zero = {part: np.zeros_like(a) for part, a in now.items()}
+        restart = False
+        for t in reversed(range(T)) if reverse else range(T):
+            begins = mask[row, t] and reset[row, t]
+            if restart or (begins and not reverse):
+                now = zero
+            restart = begins and reverse
+            if mask[row, t]:
+                now = cell(params, now, x[row : row + 1, t])
+                y[row, t] = now["h"][0]
+            for part in every:
+                every[part][row, t] = now[part][0]
+        for part in final:
+            final[part][row] = now[part][0]
+    return final, y, every

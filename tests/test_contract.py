@@ -1,0 +1,90 @@
+"""Every cell and every layer keeps the contract."""
+
+import jax.numpy as jnp
+import pytest
+from contract import Contract, D, H, Subject
+
+import zoo
+
+
+def recurrent(cell, *, of_cell=None, **of_loop):
+    """Return a function that builds a layer of one cell."""
+
+    def make(rngs, dtype=None, param_dtype=jnp.float32, **options):
+        dtypes = {"dtype": dtype, "param_dtype": param_dtype}
+        made = cell(D, H, rngs=rngs, **dtypes, **(of_cell or {}))
+        return zoo.Recurrent(made, **{**of_loop, **options})
+
+    return make
+
+
+def uneven(rngs, **options):
+    """Stack different cells of different widths."""
+    return zoo.Stacked(
+        [
+            zoo.Recurrent(zoo.LSTMCell(D, 5, rngs=rngs, **options)),
+            zoo.Recurrent(zoo.GRUCell(5, H, rngs=rngs, **options)),
+            zoo.Residual(zoo.Recurrent(zoo.ElmanCell(H, H, rngs=rngs, **options))),
+        ]
+    )
+
+
+def residual_both(rngs, **options):
+    """Add the input to the sum of both directions."""
+    forward = zoo.MGUCell(D, D, rngs=rngs, **options)
+    backward = zoo.ElmanCell(D, D, rngs=rngs, **options)
+    return zoo.Residual(
+        zoo.Bidirectional(
+            zoo.Recurrent(forward), zoo.Recurrent(backward, reverse=True), merge="sum"
+        )
+    )
+
+
+# name: (how to build it, the cell of tests/reference.py that it is to equal, or None)
+CASES = {name: (recurrent(cell), name) for name, cell in zoo.cells().items()} | {
+    "rnn relu": (
+        recurrent(zoo.ElmanCell, of_cell={"nonlinearity": "relu"}),
+        "rnn_relu",
+    ),
+    "lstm no bias": (recurrent(zoo.LSTMCell, of_cell={"bias": False}), "lstm"),
+    "gru no bias": (recurrent(zoo.GRUCell, of_cell={"bias": False}), "gru"),
+    "lstm reverse": (recurrent(zoo.LSTMCell, reverse=True), "lstm"),
+    "gru reverse": (recurrent(zoo.GRUCell, reverse=True), "gru"),
+    "lstm learnt state": (recurrent(zoo.LSTMCell, learn_initial_state=True), None),
+    "lstm zoneout": (recurrent(zoo.LSTMCell, zoneout={"h": 0.1, "c": 0.5}), None),
+    "lstm projected, 2 layers": (
+        lambda rngs, **o: zoo.LSTM(D, H, 2, proj_size=2, rngs=rngs, **o),
+        None,
+    ),
+    "gru stacked both ways": (
+        lambda rngs, **o: zoo.GRU(
+            D, H, 2, bidirectional=True, merge="stack", rngs=rngs, **o
+        ),
+        None,
+    ),
+    "uneven stack": (uneven, None),
+    "residual both ways": (residual_both, None),
+}
+
+
+@pytest.fixture(scope="module", params=CASES)
+def case(request):
+    """Return one row of the table, with its programs compiled once."""
+    make, reference_name = CASES[request.param]
+    return Subject(make), reference_name
+
+
+@pytest.fixture
+def subject(case):
+    """Return the layer of a case."""
+    return case[0]
+
+
+@pytest.fixture
+def reference_name(case):
+    """Return the reference of a case."""
+    return case[1]
+
+
+class TestContract(Contract):
+    """The contract, for every case."""

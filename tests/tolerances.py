@@ -1,0 +1,47 @@
+"""How equal is equal: one table, and the comparison that uses it.
+
+Every error is the largest difference, relative to the largest entry of what is expected
+(or to one, if all entries are smaller).
+"""
+
+import jax
+import numpy as np
+
+SCHEDULE = 1e-6  # the same arithmetic in another order: chunks, jit, unroll, remat
+SCHEDULE_GRADIENT = 1e-5
+REFERENCE = 1e-5  # another program in float32: torch, a row alone
+FLOAT64 = 1e-10  # numpy, both in float64
+FINITE_DIFFERENCE = 1e-6  # in float64
+BFLOAT16 = 2e-2
+BFLOAT16_GRADIENT = 1e-1
+
+
+def error(actual, expected) -> float:
+    """Return the largest relative error of one array."""
+    actual = np.asarray(actual, np.float64)
+    expected = np.asarray(expected, np.float64)
+    assert actual.shape == expected.shape, (actual.shape, expected.shape)
+    if not actual.size:
+        return 0.0
+    scale = max(1.0, float(np.abs(expected).max()))
+    return float(np.abs(actual - expected).max()) / scale
+
+
+def assert_close(actual, expected, tolerance: float, what: str = "") -> None:
+    """Compare two trees of arrays."""
+    expected_leaves, expected_tree = jax.tree.flatten_with_path(expected)
+    actual_leaves, actual_tree = jax.tree.flatten(actual)
+    assert actual_tree == jax.tree.structure(expected), (actual_tree, expected_tree)
+    for one, (path, other) in zip(actual_leaves, expected_leaves, strict=True):
+        found = error(one, other)
+        assert found <= tolerance, (
+            f"{what}{jax.tree_util.keystr(path)}: error {found:.2e} > {tolerance:.0e}"
+        )
+
+
+def assert_identical(actual, expected, what: str = "") -> None:
+    """Compare two trees of arrays bit for bit."""
+    for one, other in zip(
+        jax.tree.leaves(actual), jax.tree.leaves(expected), strict=True
+    ):
+        np.testing.assert_array_equal(np.asarray(one), np.asarray(other), what)

@@ -1,0 +1,119 @@
+"""Vectors for tokens."""
+
+from typing import Any
+
+import jax.numpy as jnp
+from flax import nnx
+
+from zoo import checks, initializers, regularizers
+from zoo.initializers import Initializer
+from zoo.types import Array, ArrayLike, Key
+
+
+class Embedding(nnx.Module):
+    """A table with a vector for each token: ``y = table[ids]``.
+
+    Padding gives zeros and is not trained. A number outside the table gives NaN, so
+    that the loss shows it, where an index clipped in silence would not.
+    """
+
+    def __init__(
+        self,
+        num_embeddings: int,
+        embedding_dim: int,
+        *,
+        padding_idx: int | None = None,
+        word_dropout: float = 0.0,
+        unknown_idx: int | None = None,
+        init: Initializer = initializers.embedding,
+        dtype: Any = None,
+        param_dtype: Any = jnp.float32,
+        rngs: nnx.Rngs,
+    ):
+        """Draw the table ``[V, D]``.
+
+        Args:
+            num_embeddings: V.
+            embedding_dim: D.
+            padding_idx: the token whose vector is zero and stays it.
+            word_dropout: rate at which tokens become `unknown_idx` in training.
+            unknown_idx: the unknown token, needed for `word_dropout`.
+            init: initialiser of the table, by default N(0, 1/D).
+            dtype: of the result; by default `param_dtype`.
+            param_dtype: of the table.
+            rngs: keys of the initialisation.
+
+        Raises:
+            ValueError: if an argument is out of its range.
+        """
+        self.num_embeddings = checks.positive("num_embeddings", num_embeddings)
+        self.embedding_dim = checks.positive("embedding_dim", embedding_dim)
+        for name, token in (("padding_idx", padding_idx), ("unknown_idx", unknown_idx)):
+            if token is not None and not 0 <= token < num_embeddings:
+                raise ValueError(
+                    f"{name} must lie in [0, num_embeddings = {num_embeddings}), got "
+                    f"{token!r}"
+                )
+        self.padding_idx = padding_idx
+        self.unknown_idx = unknown_idx
+        self.word_dropout = checks.rate("word_dropout", word_dropout)
+        if self.word_dropout and unknown_idx is None:
+            raise ValueError("word_dropout needs unknown_idx, got None")
+        self.dtype = jnp.dtype(param_dtype if dtype is None else dtype)
+        shape = (num_embeddings, embedding_dim)
+        self.table = nnx.Param(init(rngs.params(), shape, param_dtype))
+
+    @property
+    def output_size(self) -> int:
+        """The size of a token's vector: D."""
+        return self.embedding_dim
+
+    def __call__(
+        self,
+        ids: ArrayLike,
+        mask: ArrayLike | None = None,
+        *,
+        key: Key | None = None,
+    ) -> Array:
+        """Look tokens up.
+
+        Args:
+            ids: ints of any shape ``[...]``, from 0 to V-1.
+            mask: bool ``[...]``, True = a real token; where it is False, `ids` may hold
+                anything, and the vector is zero.
+            key: draws the word dropout of training; None means evaluation.
+
+        Returns:
+            ``[..., D]``.
+
+        Raises:
+            TypeError: if `ids` are not ints, or `mask` is not bool.
+            ValueError: if `mask` has another shape.
+        """
+        ids = jnp.asarray(ids)
+        if not jnp.issubdtype(ids.dtype, jnp.integer):
+            raise TypeError(f"ids must be ints, got {ids.dtype}")
+        real = None
+        if mask is not None:
+            checks.shape("mask", mask, ids.shape, "[...] of ids")
+            checks.boolean("mask", mask)
+            real = jnp.asarray(mask)
+        if self.padding_idx is not None:
+            token = ids != self.padding_idx
+            real = token if real is None else real & token
+        if self.unknown_idx is not None:
+            ids = regularizers.word_dropout(
+                key, ids, self.word_dropout, self.unknown_idx
+            )
+        if real is None:
+            return self._look_up(ids)
+        y = self._look_up(jnp.where(real, ids, jnp.zeros((), ids.dtype)))
+        return jnp.where(real[..., None], y, jnp.zeros((), y.dtype))
+
+    def _look_up(self, ids: Array) -> Array:
+        """Return the rows of the table, NaN outside of it."""
+        # A negative index would count from the end, as in numpy: send it outside
+        # instead.
+        ids = jnp.where(ids < 0, jnp.asarray(self.num_embeddings, ids.dtype), ids)
+        rows = jnp.take(self.table[...], ids, axis=0, mode="fill", fill_value=jnp.nan)
+        return rows.astype(self.dtype)

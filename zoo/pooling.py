@@ -1,0 +1,237 @@
+"""From the outputs of all steps to one vector a row.
+
+Every function takes y ``[B, T, H]`` and ``mask`` (bool ``[B, T]``, True = a real token;
+None if all are) and looks only at real tokens. A row without any gives zeros, and
+finite gradients.
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from zoo import checks, initializers
+from zoo.types import Array, ArrayLike
+
+KINDS = ("last", "first_last", "mean", "max", "attention", "concat")
+
+
+def last(y: Array, mask: ArrayLike | None = None) -> Array:
+    """Return the output at the last real token.
+
+    Args:
+        y: outputs ``[B, T, H]``.
+        mask: bool ``[B, T]``, True = a real token.
+
+    Returns:
+        ``[B, H]``. For a layer of both directions, whose backward half at the last
+        token has read but that token, take `first_last`.
+    """
+    return _pick(y, mask, from_end=True)
+
+
+def first_last(y: Array, mask: ArrayLike | None = None) -> Array:
+    """Return the final output of each direction of a bidirectional layer.
+
+    The forward half has read the whole sequence at the last real token, the backward
+    half at the first.
+
+    Args:
+        y: outputs ``[B, T, 2*H]``, the forward half first (``merge="concat"``), or
+            ``[B, T, 2, H]`` (``merge="stack"``).
+        mask: bool ``[B, T]``, True = a real token.
+
+    Returns:
+        ``[B, 2*H]``.
+
+    Raises:
+        ValueError: if the last axis of y ``[B, T, 2*H]`` is odd.
+    """
+    if y.ndim == 4:
+        forward, backward = y[:, :, 0], y[:, :, 1]
+    elif y.shape[-1] % 2:
+        raise ValueError(f"y must have shape [B, T, 2*H], got {y.shape}")
+    else:
+        forward, backward = jnp.split(y, 2, axis=-1)
+    ends = _pick(forward, mask, from_end=True), _pick(backward, mask, from_end=False)
+    return jnp.concatenate(ends, axis=-1)
+
+
+def mean(y: Array, mask: ArrayLike | None = None) -> Array:
+    """Return the mean of the outputs at real tokens.
+
+    Args:
+        y: outputs ``[B, T, H]``.
+        mask: bool ``[B, T]``, True = a real token.
+
+    Returns:
+        ``[B, H]``.
+    """
+    mask = _mask(y, mask)
+    count = jnp.maximum(mask.sum(axis=1), 1).astype(y.dtype)
+    return _zeroed(y, mask).sum(axis=1) / count[:, None]
+
+
+def max(y: Array, mask: ArrayLike | None = None) -> Array:
+    """Return the largest output of each unit over the real tokens.
+
+    Args:
+        y: outputs ``[B, T, H]``.
+        mask: bool ``[B, T]``, True = a real token.
+
+    Returns:
+        ``[B, H]``.
+    """
+    mask = _mask(y, mask)
+    lowest = jnp.asarray(-jnp.inf, y.dtype)
+    highest = jnp.where(mask[..., None], y, lowest).max(axis=1)
+    return jnp.where(mask.any(axis=1)[:, None], highest, jnp.zeros((), y.dtype))
+
+
+def concat(y: Array, mask: ArrayLike | None = None) -> Array:
+    """Join the outputs of all steps, for sequences of one fixed length.
+
+    Args:
+        y: outputs ``[B, T, H]``.
+        mask: bool ``[B, T]``, True = a real token; padding counts as zero.
+
+    Returns:
+        ``[B, T*H]``.
+    """
+    return _zeroed(y, _mask(y, mask)).reshape(y.shape[0], -1)
+
+
+def attention_weights(logits: Array, mask: ArrayLike | None = None) -> Array:
+    """Return the softmax over the real tokens.
+
+    Args:
+        logits: ``[B, T]``.
+        mask: bool ``[B, T]``, True = a real token.
+
+    Returns:
+        ``[B, T]``: each row sums to one, or is zero if it has no real token.
+    """
+    mask = _mask(logits, mask)
+    # Zeros and not -inf for a row without tokens, whose softmax would be NaN.
+    lowest = jnp.asarray(jnp.finfo(logits.dtype).min, logits.dtype)
+    weights = jax.nn.softmax(jnp.where(mask, logits, lowest), axis=1)
+    return jnp.where(mask, weights, jnp.zeros((), weights.dtype))
+
+
+class Pooling(nnx.Module):
+    """One of the poolings as a module, chosen by name.
+
+    ``"attention"`` learns which tokens count: ``a_t = softmax_t(v . tanh(y_t W + b))``
+    and ``sum_t a_t y_t``. Source: Yang et al. 2016, "Hierarchical attention networks".
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        input_size: int,
+        *,
+        length: int | None = None,
+        param_dtype: Any = jnp.float32,
+        rngs: nnx.Rngs,
+    ):
+        """Choose a pooling.
+
+        Args:
+            kind: ``"last"``, ``"first_last"`` (for a layer of both directions),
+                ``"mean"``, ``"max"``, ``"attention"`` or ``"concat"``.
+            input_size: H of y ``[B, T, H]``.
+            length: T, only for ``"concat"``, whose output is as long as T*H.
+            param_dtype: of the parameters of ``"attention"``.
+            rngs: keys of the initialisation.
+
+        Raises:
+            ValueError: if there is no such pooling, or `length` is missing or idle.
+        """
+        self.kind = checks.one_of("kind", kind, KINDS)
+        self.input_size = checks.positive("input_size", input_size)
+        if (kind == "concat") != (length is not None):
+            raise ValueError(
+                f'length is for kind="concat", got length={length!r} with kind={kind!r}'
+            )
+        self.length = None if length is None else checks.positive("length", length)
+        if kind == "attention":
+            shape = (input_size, input_size)
+            self.W = nnx.Param(initializers.glorot(rngs.params(), shape, param_dtype))
+            self.b = nnx.Param(jnp.zeros(input_size, param_dtype))
+            v = initializers.glorot(rngs.params(), (input_size, 1), param_dtype)
+            self.v = nnx.Param(v[:, 0])
+
+    @property
+    def output_size(self) -> int:
+        """The size of the vector of a row."""
+        return self.input_size * (self.length or 1)
+
+    def weights(self, y: Array, mask: ArrayLike | None = None) -> Array:
+        """Return how much each token counts, for ``kind="attention"``.
+
+        Args:
+            y: outputs ``[B, T, H]``.
+            mask: bool ``[B, T]``, True = a real token.
+
+        Returns:
+            ``[B, T]``.
+
+        Raises:
+            ValueError: if the pooling is another.
+        """
+        if self.kind != "attention":
+            raise ValueError(f'weights are of kind="attention", this is {self.kind!r}')
+        W, b, v = (param[...].astype(y.dtype) for param in (self.W, self.b, self.v))
+        y = _zeroed(y, _mask(y, mask))
+        return attention_weights(jnp.tanh(y @ W + b) @ v, mask)
+
+    def __call__(self, y: Array, mask: ArrayLike | None = None) -> Array:
+        """Pool over time.
+
+        Args:
+            y: outputs ``[B, T, H]``.
+            mask: bool ``[B, T]``, True = a real token.
+
+        Returns:
+            ``[B, output_size]``.
+
+        Raises:
+            ValueError: if a shape is not as told.
+        """
+        if self.length is not None:
+            checks.shape(
+                "y", y, (y.shape[0], self.length, self.input_size), "[B, T, H]"
+            )
+        elif y.ndim != 3 or y.shape[-1] != self.input_size:
+            raise ValueError(
+                f"y must have shape [B, T, H] with H = {self.input_size}, got {y.shape}"
+            )
+        if self.kind == "attention":
+            weights = self.weights(y, mask)
+            return (weights[..., None] * _zeroed(y, _mask(y, mask))).sum(axis=1)
+        plain = {"last": last, "first_last": first_last, "mean": mean, "max": max}
+        return {**plain, "concat": concat}[self.kind](y, mask)
+
+
+def _mask(y: Array, mask: ArrayLike | None) -> Array:
+    """Return the mask as an array, all True by default."""
+    if mask is None:
+        return jnp.ones(y.shape[:2], bool)
+    checks.shape("mask", mask, y.shape[:2], "[B, T]")
+    checks.boolean("mask", mask)
+    return jnp.asarray(mask)
+
+
+def _zeroed(y: Array, mask: Array) -> Array:
+    """Return y with zeros at padding, which may hold anything."""
+    return jnp.where(mask[..., None], y, jnp.zeros((), y.dtype))
+
+
+def _pick(y: Array, mask: ArrayLike | None, *, from_end: bool) -> Array:
+    """Return the output at the last or at the first real token."""
+    mask = _mask(y, mask)
+    T = y.shape[1]
+    index = T - 1 - mask[:, ::-1].argmax(axis=1) if from_end else mask.argmax(axis=1)
+    picked = jnp.take_along_axis(_zeroed(y, mask), index[:, None, None], axis=1)
+    return picked[:, 0]
