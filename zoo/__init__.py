@@ -9,7 +9,7 @@
     state, y = layer(x, mask)       # x [B, T, 50] -> y [B, T, 200]
 """
 
-from zoo import initializers, pooling, regularizers
+from zoo import initializers, interop, pooling, regularizers
 from zoo.cells import (
     Cell,
     CoupledLSTMCell,
@@ -76,6 +76,7 @@ __all__ = [
     "cells",
     "functional",
     "initializers",
+    "interop",
     "make",
     "mask_from_lengths",
     "pooling",

@@ -1,0 +1,55 @@
+"""Live parity with torch: layers, cells, and the way back."""
+
+import jax
+import numpy as np
+import pytest
+
+torch = pytest.importorskip(
+    "torch", reason="live comparison needs the extra: pip install -e '.[parity]'"
+)
+
+from tolerances import REFERENCE, assert_close  # noqa: E402
+from torch_grid import GRID, B, D, H, check, record_torch  # noqa: E402
+
+import zoo  # noqa: E402
+
+
+@pytest.mark.parametrize("name", GRID)
+def test_layer_equals_torch(name):
+    """Outputs, final states and gradients by inputs, states and every weight."""
+    check(record_torch(GRID[name], seed=1000), GRID[name])
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
+def test_cell_equals_torch(kind, bias):
+    torch.manual_seed(0)
+    module = getattr(torch.nn, kind + "Cell")(D, H, bias=bias)
+    cell = zoo.interop.from_torch(module)
+    x, h, c = (torch.randn(B, n) for n in (D, H, H))
+    given = (h, c) if kind == "LSTM" else h
+    with torch.no_grad():
+        expected = module(x, given)
+    state = [np.asarray(s) for s in (given if kind == "LSTM" else (given,))]
+    begin = type(cell.init_state(B))(*state)
+    found, y = cell.step(begin, cell.project(np.asarray(x)))
+    expected = expected if kind == "LSTM" else (expected,)
+    assert_close(list(found), [e.numpy() for e in expected], REFERENCE)
+    assert_close(y, expected[0].numpy(), REFERENCE)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize(
+    "name", ["rnn_3_both_full", "lstm-proj_3_one_full", "gru_1_both_full"]
+)
+def test_weights_go_back(name, bias):
+    config = {k: v for k, v in GRID[name].items() if k not in ("kind", "ragged")}
+    kind = GRID[name]["kind"].upper()
+    module = getattr(torch.nn, kind)(D, H, batch_first=True, bias=bias, **config)
+    layer = zoo.interop.from_torch(module)
+    other = getattr(torch.nn, kind)(D, H, batch_first=True, bias=bias, **config)
+    other.load_state_dict(zoo.interop.to_torch(layer))
+    x = torch.randn(B, 5, D)
+    with torch.no_grad():
+        assert_close(other(x)[0].numpy(), module(x)[0].numpy(), REFERENCE)
+    assert jax.tree.map(np.shape, zoo.functional(layer)[0])

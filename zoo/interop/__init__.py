@@ -1,0 +1,15 @@
+"""Weights from and to other libraries, as plain arrays."""
+
+from zoo.interop.flax import from_flax, to_flax
+from zoo.interop.keras import from_keras, to_keras
+from zoo.interop.torch import from_torch, to_torch, to_torch_arrays
+
+__all__ = [
+    "from_flax",
+    "from_keras",
+    "from_torch",
+    "to_flax",
+    "to_keras",
+    "to_torch",
+    "to_torch_arrays",
+]

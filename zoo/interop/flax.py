@@ -1,0 +1,226 @@
+"""Weights from and to Flax, linen and nnx.
+
+linen keeps a matrix for each gate, ``ii if ig io`` on the input and ``hi hf hg ho`` on
+the state, with one bias a gate, on the state's side for the LSTM. nnx's
+OptimizedLSTMCell has them side by side, ``dense_i`` and ``dense_h``.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import numpy as np
+from flax import nnx
+
+from zoo import checks
+from zoo.cells import Cell, ElmanCell, GRUCell, LSTMCell
+from zoo.interop.arrays import array, fill, only_cell
+from zoo.layers import Layer
+
+# kind: our cell, flax's names of its gates on the input and on the state, in our order
+_KINDS: dict[str, tuple[type[Cell], tuple[str, ...], tuple[str, ...]]] = {
+    "lstm": (LSTMCell, ("ii", "if", "ig", "io"), ("hi", "hf", "hg", "ho")),
+    "gru": (GRUCell, ("ir", "iz", "in"), ("hr", "hz", "hn")),
+    "rnn": (ElmanCell, ("i",), ("h",)),
+}
+_NNX = {
+    nnx.LSTMCell: "lstm",
+    nnx.OptimizedLSTMCell: "lstm",
+    nnx.GRUCell: "gru",
+    nnx.SimpleCell: "rnn",
+}
+
+
+def from_flax(source: Any, kind: str | None = None) -> Cell:
+    """Return the equal cell of a Flax cell.
+
+    Args:
+        source: an ``nnx`` LSTMCell, OptimizedLSTMCell, GRUCell or SimpleCell, or an
+            ``nnx.RNN`` around one; or the parameters of the linen cell of that name,
+            with or without the outer ``"params"``, whose activations must be the
+            default ones.
+        kind: ``"lstm"``, ``"gru"`` or ``"rnn"``; by default told from the names.
+
+    Returns:
+        An `LSTMCell`, a `GRUCell` or an `ElmanCell`.
+
+    Raises:
+        ValueError: if a name or a shape is not as expected, or an option of the cell
+            has no counterpart.
+        TypeError: if `source` is neither.
+    """
+    if isinstance(source, nnx.RNN):
+        source = source.cell
+    if type(source) in _NNX:
+        kind = _NNX[type(source)]
+        _check_options(source)
+        source = _names_of_nnx(source, kind)
+    if not isinstance(source, Mapping):
+        names = ", ".join(f"nnx.{cell.__name__}" for cell in _NNX)
+        raise TypeError(
+            f"source must be one of {names}, or the parameters of a linen cell, got "
+            f"{type(source)}"
+        )
+    source = source.get("params", source)
+    kind = _tell(source, kind)
+    cell_class, inputs, hiddens = _KINDS[kind]
+    missing = [name for name in inputs + hiddens if name not in source]
+    if missing:
+        raise ValueError(
+            f"parameters of kind {kind!r} must be {inputs + hiddens}, {missing} missing"
+        )
+    W, U = (
+        np.concatenate([array(source[name]["kernel"]) for name in names], axis=1)
+        for names in (inputs, hiddens)
+    )
+    biases = [
+        [array(source[n]["bias"]) if "bias" in source[n] else None for n in names]
+        for names in (inputs, hiddens)
+    ]
+    size = U.shape[0]
+    b_hn = None
+    if kind == "gru":
+        b_hn = biases[1][2] if biases[1][2] is not None else np.zeros(size, U.dtype)
+        biases[1][2] = None
+    b = np.concatenate(
+        [
+            sum((v for v in pair if v is not None), np.zeros(size, U.dtype))
+            for pair in zip(*biases, strict=True)
+        ]
+    )
+    cell = cell_class(W.shape[0], size, param_dtype=W.dtype, rngs=nnx.Rngs(0))
+    return fill(cell, W=W, U=U, b=b, b_hn=b_hn)
+
+
+def to_flax(source: Cell | Layer, form: str = "linen") -> Any:
+    """Return the equal Flax cell.
+
+    Args:
+        source: an `LSTMCell`, a `GRUCell` or an `ElmanCell`, or a layer of one of them.
+        form: ``"linen"``: the parameters of the linen cell; ``"nnx"``: an ``nnx`` cell;
+            or ``"nnx_optimized"``: an ``nnx.OptimizedLSTMCell``.
+
+    Returns:
+        ``{"params": ...}`` (also those of linen's OptimizedLSTMCell), or a module.
+
+    Raises:
+        ValueError: if Flax has no such cell.
+    """
+    checks.one_of("form", form, ("linen", "nnx", "nnx_optimized"))
+    cell = only_cell(source)
+    known: dict[Any, str] = {value[0]: kind for kind, value in _KINDS.items()}
+    if type(cell) not in known:
+        raise ValueError(f"Flax has no {type(cell).__name__}")
+    kind = known[type(cell)]
+    _, inputs, hiddens = _KINDS[kind]
+    G = len(inputs)
+    W, U = (np.split(array(w), G, axis=1) for w in (cell.W, cell.U))
+    bias = (
+        np.zeros(G * cell.hidden_size, W[0].dtype) if cell.b is None else array(cell.b)
+    )
+    b = np.split(bias, G)
+    params: dict[str, dict[str, np.ndarray]] = {}
+    for k in range(G):
+        params[inputs[k]] = {"kernel": W[k].copy()}
+        params[hiddens[k]] = {"kernel": U[k].copy()}
+        params[(hiddens if kind == "lstm" else inputs)[k]]["bias"] = b[k].copy()
+    if isinstance(cell, GRUCell):
+        zero = np.zeros_like(b[0])
+        params["hn"]["bias"] = zero if cell.b_hn is None else array(cell.b_hn).copy()
+    if form == "linen":
+        return {"params": params}
+    return _build_nnx(cell, kind, params, form == "nnx_optimized")
+
+
+def _tell(source: Mapping[str, Any], kind: str | None) -> str:
+    """Return the kind that the names tell."""
+    told = next((k for k, (_, i, h) in _KINDS.items() if {*i, *h} == set(source)), None)
+    if told is None:
+        raise ValueError(
+            "the names of the parameters must be those of an LSTMCell, a GRUCell or a "
+            f"SimpleCell of Flax, got {sorted(source)}"
+        )
+    if kind is not None and checks.one_of("kind", kind, _KINDS) != told:
+        raise ValueError(f"kind is {kind!r}, but the parameters are of kind {told!r}")
+    return told
+
+
+def _check_options(cell: Any) -> None:
+    """Refuse what our cells do not compute."""
+    if getattr(cell, "residual", False):
+        raise ValueError("nnx.SimpleCell with residual=True has no counterpart")
+    wanted = {"gate_fn": nnx.sigmoid, "activation_fn": nnx.tanh}
+    for name, function in wanted.items():
+        found = getattr(cell, name, function)
+        if found is not function and found not in (jax.numpy.tanh, jax.nn.tanh):
+            raise ValueError(f"{name} must be flax's default, got {found}")
+
+
+def _names_of_nnx(cell: Any, kind: str) -> dict[str, dict[str, Any]]:
+    """Return the parameters of an nnx cell under linen's names."""
+    _, inputs, hiddens = _KINDS[kind]
+
+    def parameters(linear: Any) -> dict[str, Any]:
+        found = {"kernel": array(linear.kernel)}
+        if linear.bias is not None:
+            found["bias"] = array(linear.bias)
+        return found
+
+    sides = ((inputs, _side(cell, kind, "i")), (hiddens, _side(cell, kind, "h")))
+    named: dict[str, dict[str, Any]] = {name: {} for name in inputs + hiddens}
+    for names, linears in sides:
+        if len(linears) == len(names):
+            for name, linear in zip(names, linears, strict=True):
+                named[name] = parameters(linear)
+        else:  # all gates in one
+            for what, value in parameters(linears[0]).items():
+                blocks = np.split(value, len(names), axis=-1)
+                for name, block in zip(names, blocks, strict=True):
+                    named[name][what] = block
+    return named
+
+
+def _side(cell: Any, kind: str, side: str) -> list[Any]:
+    """Return the linear layers of an nnx cell on its input or its state."""
+    if hasattr(cell, f"dense_{side}"):
+        return [getattr(cell, f"dense_{side}")]
+    names = _KINDS[kind][1 if side == "i" else 2]
+    # nnx calls the input gate's layer "if_", because "if" is a word of Python.
+    return [
+        getattr(cell, name if hasattr(cell, name) else name + "_") for name in names
+    ]
+
+
+def _build_nnx(cell: Cell, kind: str, params: dict[str, Any], optimized: bool) -> Any:
+    """Build an nnx cell with parameters under linen's names."""
+    if optimized and kind != "lstm":
+        raise ValueError("form='nnx_optimized' is of an LSTMCell")
+    flax_class = next(
+        c
+        for c, k in _NNX.items()
+        if k == kind and (c is nnx.OptimizedLSTMCell) == optimized
+    )
+    options: dict[str, Any] = {"param_dtype": cell.param_dtype, "rngs": nnx.Rngs(0)}
+    if isinstance(cell, ElmanCell):
+        options["activation_fn"] = {"tanh": nnx.tanh, "relu": nnx.relu}[
+            cell.nonlinearity
+        ]
+    if kind == "gru" and np.any(params["hn"]["bias"]):
+        raise ValueError(
+            "nnx.GRUCell has no bias inside r * (h U + b_hn), this cell's b_hn is not "
+            "zero; form='linen' has it"
+        )
+    made = flax_class(cell.input_size, cell.hidden_size, **options)
+    _, inputs, hiddens = _KINDS[kind]
+    for names, side in ((inputs, "i"), (hiddens, "h")):
+        linears = _side(made, kind, side)
+        groups = [[n] for n in names] if len(linears) == len(names) else [list(names)]
+        for group, linear in zip(groups, linears, strict=True):
+            for what in ("kernel", "bias"):
+                if getattr(linear, what, None) is None:
+                    continue
+                size = cell.hidden_size
+                zero = np.zeros(size, cell.param_dtype)
+                parts = [params[name].get(what, zero) for name in group]
+                getattr(linear, what)[...] = np.concatenate(parts, axis=-1)
+    return made

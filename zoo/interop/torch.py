@@ -1,0 +1,265 @@
+"""Weights from and to PyTorch.
+
+torch keeps a matrix as ``[G*H, D]`` (transposed here), and two bias vectors for each
+gate, which add up to the one here; only the gate n of a GRU needs both, ``b`` and
+``b_hn``.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from zoo import checks
+from zoo.cells import Cell, ElmanCell, GRUCell, LSTMCell, ProjectedLSTMCell
+from zoo.interop.arrays import array, directions, fill
+from zoo.layers import GRU, LSTM, RNN, Layer
+
+KINDS = {"rnn": (ElmanCell, RNN), "lstm": (LSTMCell, LSTM), "gru": (GRUCell, GRU)}
+_MODULES = {
+    "RNN": "rnn",
+    "LSTM": "lstm",
+    "GRU": "gru",
+    "RNNCell": "rnn",
+    "LSTMCell": "lstm",
+    "GRUCell": "gru",
+}
+_NAME = re.compile(
+    r"(weight_ih|weight_hh|weight_hr|bias_ih|bias_hh)(_l\d+(?:_reverse)?)?"
+)
+
+
+def from_torch(
+    source: Any,
+    kind: str | None = None,
+    *,
+    nonlinearity: str = "tanh",
+    dropout: float = 0.0,
+    prefix: str = "",
+    dtype: Any = None,
+    param_dtype: Any = jnp.float32,
+) -> Layer | Cell:
+    """Return the equal layer or cell of a PyTorch module.
+
+    Its inputs are ``[B, T, D]``, whatever ``batch_first`` was.
+
+    Args:
+        source: a ``torch.nn`` RNN, LSTM, GRU, RNNCell, LSTMCell or GRUCell; or its
+            state dict, of tensors or arrays, from which all sizes are told (torch is
+            not needed).
+        kind: ``"rnn"``, ``"lstm"`` or ``"gru"``, for a state dict.
+        nonlinearity: of an RNN, for a state dict.
+        dropout: between layers, for a state dict.
+        prefix: what the names of a larger model's state dict begin with,
+            ``"encoder."``.
+        dtype: of the products; by default `param_dtype`.
+        param_dtype: of the parameters.
+
+    Returns:
+        A `zoo.RNN`, `zoo.LSTM` or `zoo.GRU`, or their cell.
+
+    Raises:
+        ValueError: if an entry is missing, unknown, or of another shape than expected.
+        TypeError: if `source` is neither such a module nor a mapping.
+    """
+    if not isinstance(source, Mapping):
+        name = type(source).__name__
+        if name not in _MODULES or not hasattr(source, "state_dict"):
+            raise TypeError(
+                f"source must be one of torch.nn's {', '.join(_MODULES)}, or a state "
+                f"dict, got {type(source)}"
+            )
+        kind = _MODULES[name]
+        nonlinearity = getattr(source, "nonlinearity", nonlinearity)
+        dropout = getattr(source, "dropout", dropout)
+        source, prefix = source.state_dict(), ""
+    kind = checks.one_of("kind", kind, KINDS)
+    cell_class, layer_class = KINDS[kind]
+    entries = _parse(source, prefix)
+    first = next(iter(entries.values()))
+    rows, input_size = first["weight_ih"].shape
+    if rows % len(cell_class.gates):
+        raise ValueError(
+            f"weight_ih of kind {kind!r} must have {len(cell_class.gates)}*H rows, got "
+            f"{rows}: is it of another kind?"
+        )
+    hidden_size = rows // len(cell_class.gates)
+    options: dict[str, Any] = {
+        "bias": "bias_ih" in first,
+        "dtype": dtype,
+        "param_dtype": param_dtype,
+        "rngs": nnx.Rngs(0),
+    }
+    if kind == "rnn":
+        options["nonlinearity"] = nonlinearity
+    if "weight_hr" in first:
+        options["proj_size"] = first["weight_hr"].shape[0]
+    if "" in entries:
+        cell = cell_class(input_size, hidden_size, **options)
+        return _set(cell, "", first)
+    num_layers = sum(not suffix.endswith("_reverse") for suffix in entries)
+    layer = layer_class(
+        input_size,
+        hidden_size,
+        num_layers,
+        dropout=dropout if num_layers > 1 else 0.0,
+        bidirectional=any(suffix.endswith("_reverse") for suffix in entries),
+        **options,
+    )
+    targets = _cells(layer)
+    _same_names("layers", entries, targets)
+    for suffix, cell in targets.items():
+        _set(cell, suffix, entries[suffix])
+    return layer
+
+
+def to_torch(source: Layer | Cell) -> dict[str, Any]:
+    """Return the state dict that loads into the equal PyTorch module.
+
+    ::
+
+        module = torch.nn.LSTM(50, 100, batch_first=True)
+        module.load_state_dict(zoo.interop.to_torch(layer))
+
+    Args:
+        source: as for `to_torch_arrays`.
+
+    Returns:
+        torch tensors by name.
+
+    Raises:
+        ValueError: if PyTorch has no such layer or cell.
+        ImportError: if torch is not installed; `to_torch_arrays` does without.
+    """
+    try:
+        import torch  # pyright: ignore
+    except ImportError as error:
+        raise ImportError(
+            "to_torch makes torch tensors and needs torch; to_torch_arrays gives the "
+            "same as numpy arrays"
+        ) from error
+    return {name: torch.from_numpy(a) for name, a in to_torch_arrays(source).items()}
+
+
+def to_torch_arrays(source: Layer | Cell) -> dict[str, np.ndarray]:
+    """Return the arrays of `to_torch` without torch.
+
+    Args:
+        source: an Elman, LSTM, projected LSTM or GRU cell, or layers of one of them,
+            all of one size, in one direction or in both.
+
+    Returns:
+        numpy arrays by name: all of the bias in ``bias_ih``, and zero in ``bias_hh``
+        but for the gate n of a GRU.
+
+    Raises:
+        ValueError: if PyTorch has no such layer or cell.
+    """
+    if isinstance(source, Cell):
+        return _get(source, "")
+    cells = _cells(source)
+    first = next(iter(cells.values()))
+    width = len(directions(source)[0]) * first.output_size
+    state: dict[str, np.ndarray] = {}
+    for suffix, cell in cells.items():
+        same = (type(cell), cell.hidden_size, cell.output_size, cell.b is None)
+        if same != (type(first), first.hidden_size, first.output_size, first.b is None):
+            raise ValueError(
+                "torch has the same cell in every layer, got "
+                f"{_words(first)} and, at {suffix}, {_words(cell)}"
+            )
+        if not suffix.startswith("_l0") and cell.input_size != width:
+            raise ValueError(
+                f"every layer of torch reads all that is below, of width {width}, got "
+                f"input_size {cell.input_size} at {suffix}"
+            )
+        if getattr(cell, "nonlinearity", None) != getattr(first, "nonlinearity", None):
+            raise ValueError("torch has the same nonlinearity in every layer")
+        state.update(_get(cell, suffix))
+    return state
+
+
+def _words(cell: Cell) -> str:
+    bias = "no bias" if cell.b is None else "bias"
+    return f"{type(cell).__name__} of {cell.hidden_size} with {bias}"
+
+
+def _cells(layer: Layer) -> dict[str, Cell]:
+    """Return the cells of a layer by torch's suffix: ``_l0``, ``_l0_reverse``, ..."""
+    return {
+        f"_l{level}" + ("_reverse" if reverse else ""): one.cell
+        for level, pair in enumerate(directions(layer))
+        for reverse, one in enumerate(pair)
+    }
+
+
+def _parse(source: Mapping[str, Any], prefix: str) -> dict[str, dict[str, np.ndarray]]:
+    """Return the arrays by suffix, then by name; the suffix of a cell is empty."""
+    entries: dict[str, dict[str, np.ndarray]] = {}
+    for full, value in source.items():
+        if not full.startswith(prefix):
+            continue
+        match = _NAME.fullmatch(full.removeprefix(prefix))
+        if match is None:
+            raise ValueError(
+                f"unknown entry {full!r} in the state dict: expected names such as "
+                f"{prefix}weight_ih_l0; prefix= picks a part of a larger model"
+            )
+        entries.setdefault(match[2] or "", {})[match[1]] = array(value)
+    if not entries:
+        raise ValueError(f"the state dict has no entry that begins with {prefix!r}")
+    for suffix, arrays in entries.items():
+        for needed in ("weight_ih", "weight_hh"):
+            if needed not in arrays:
+                raise ValueError(f"{prefix}{needed}{suffix} is missing")
+            if arrays[needed].ndim != 2:
+                raise ValueError(
+                    f"{prefix}{needed}{suffix} must be a matrix, got shape "
+                    f"{arrays[needed].shape}"
+                )
+    return dict(sorted(entries.items()))
+
+
+def _same_names(what: str, came: Any, expected: Any) -> None:
+    if set(came) != set(expected):
+        raise ValueError(f"{what} must be {sorted(expected)}, got {sorted(came)}")
+
+
+def _set(cell: Cell, suffix: str, arrays: dict[str, np.ndarray]) -> Cell:
+    """Set a cell from torch's arrays, after checking their names and shapes."""
+    expected = _get(cell, "")
+    _same_names(f"the entries of {suffix or 'the cell'}", arrays, expected)
+    for name, value in arrays.items():
+        checks.shape(name + suffix, value, expected[name].shape, "in torch")
+    W, U = arrays["weight_ih"].T, arrays["weight_hh"].T
+    P = arrays["weight_hr"].T if "weight_hr" in arrays else None
+    b = b_hn = None
+    if "bias_ih" in arrays:
+        b, second = arrays["bias_ih"], arrays["bias_hh"]
+        if isinstance(cell, GRUCell):
+            H = cell.hidden_size
+            b_hn = second[2 * H :]
+            second = np.concatenate([second[: 2 * H], np.zeros_like(b_hn)])
+        b = b + second
+    return fill(cell, W=W, U=U, P=P, b=b, b_hn=b_hn)
+
+
+def _get(cell: Cell, suffix: str) -> dict[str, np.ndarray]:
+    """Return a cell as torch's arrays."""
+    if type(cell) not in (ElmanCell, LSTMCell, ProjectedLSTMCell, GRUCell):
+        raise ValueError(f"torch has no {type(cell).__name__}")
+    arrays = {
+        "weight_ih": array(cell.W).T.copy(),
+        "weight_hh": array(cell.U).T.copy(),
+    }
+    if cell.b is not None:
+        arrays["bias_ih"] = array(cell.b).copy()
+        arrays["bias_hh"] = np.zeros_like(arrays["bias_ih"])
+        if isinstance(cell, GRUCell):
+            arrays["bias_hh"][2 * cell.hidden_size :] = array(cell.b_hn)
+    if isinstance(cell, ProjectedLSTMCell):
+        arrays["weight_hr"] = array(cell.P).T.copy()
+    return {name + suffix: value for name, value in arrays.items()}
