@@ -159,11 +159,11 @@ def run(name, params, x, *, mask, reset, reverse, state):
         zero = {part: np.zeros_like(a) for part, a in now.items()}
         restart = False
         for t in reversed(range(T)) if reverse else range(T):
-            begins = mask[row, t] and reset[row, t]
-            if restart or (begins and not reverse):
-                now = zero
-            restart = begins and reverse
             if mask[row, t]:
+                begins = reset[row, t]
+                if restart or (begins and not reverse):
+                    now = zero
+                restart = begins and reverse
                 now = cell(params, now, x[row : row + 1, t])
                 y[row, t] = now["h"][0]
             for part in every:

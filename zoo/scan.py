@@ -10,8 +10,8 @@ parameters and runs, for one row of a batch and in reading order,
         state = new if mask[t] else state       # padding: the state passes through
         y[t] = output(params, state, p) if mask[t] else 0
 
-With ``reverse=True`` it runs from the last step to the first, and a reset restarts the
-state after its step instead of before it.
+With ``reverse=True`` it runs from the last step to the first, and a reset is a restart
+before the next token that the loop meets.
 """
 
 from collections.abc import Callable
@@ -128,11 +128,8 @@ def scan(
         # Zeroed before the first product: NaN * 0 is NaN in the gradient of a weight.
         x = jnp.where(_spread(mask, x), x, jnp.zeros((), x.dtype))
     if reset is not None:
-        reset = reset if mask is None else reset & mask
-        if (
-            reverse
-        ):  # a step restarts if the step to its right, met before it, is a first
-            reset = jnp.pad(reset[:, 1:], ((0, 0), (0, 1)))
+        real = jnp.ones_like(reset) if mask is None else mask
+        reset = (_of_token_to_the_right(reset, real) if reverse else reset) & real
     x, mask, reset = jax.tree.map(lambda a: jnp.moveaxis(a, 1, 0), (x, mask, reset))
     ahead = schedule.project == "ahead"
     if schedule.project == "auto":
@@ -145,6 +142,21 @@ def scan(
     state, ys = _loop(body, state, (x, mask, reset, noise), reverse, schedule)
     y, all_states = jax.tree.map(lambda a: jnp.moveaxis(a, 0, 1), ys)
     return state, y, all_states
+
+
+def _of_token_to_the_right(flags: Array, mask: Array) -> Array:
+    """Return at each step the flag of the next real token, False where there is none.
+
+    A reversed loop has met that token just before: what restarts after one token
+    restarts before the next, so that padding between the two, or none at all, changes
+    nothing.
+    """
+    T = flags.shape[1]
+    steps = jnp.where(mask, jnp.arange(T), T)
+    later = jnp.pad(steps[:, 1:], ((0, 0), (0, 1)), constant_values=T)
+    following = jax.lax.cummin(later, axis=1, reverse=True)
+    padded = jnp.pad(flags, ((0, 0), (0, 1)))
+    return jnp.take_along_axis(padded, following, axis=1)
 
 
 def _body(cell, params, initial, state, inputs, *, ahead, states):

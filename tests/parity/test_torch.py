@@ -13,6 +13,10 @@ from torch_grid import GRID, B, D, H, check, record_torch  # noqa: E402
 
 import zoo  # noqa: E402
 
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:LSTM with projections is not supported with oneDNN"
+)
+
 
 @pytest.mark.parametrize("name", GRID)
 def test_layer_equals_torch(name):

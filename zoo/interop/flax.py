@@ -184,8 +184,9 @@ def _side(cell: Any, kind: str, side: str) -> list[Any]:
     """Return the linear layers of an nnx cell on its input or its state."""
     if hasattr(cell, f"dense_{side}"):
         return [getattr(cell, f"dense_{side}")]
-    names = _KINDS[kind][1 if side == "i" else 2]
-    # nnx calls the input gate's layer "if_", because "if" is a word of Python.
+    _, inputs, hiddens = _KINDS[kind]
+    names = inputs if side == "i" else hiddens
+    # nnx calls the layer of the forget gate "if_", because "if" is a word of Python.
     return [
         getattr(cell, name if hasattr(cell, name) else name + "_") for name in names
     ]

@@ -5,6 +5,7 @@ gate, which add up to the one here; only the gate n of a GRU needs both, ``b`` a
 ``b_hn``.
 """
 
+import importlib
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -135,7 +136,7 @@ def to_torch(source: Layer | Cell) -> dict[str, Any]:
         ImportError: if torch is not installed; `to_torch_arrays` does without.
     """
     try:
-        import torch  # pyright: ignore
+        torch = importlib.import_module("torch")
     except ImportError as error:
         raise ImportError(
             "to_torch makes torch tensors and needs torch; to_torch_arrays gives the "

@@ -1,0 +1,144 @@
+"""The house is in order: imports go down, docstrings are true, the README runs."""
+
+import ast
+import inspect
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import zoo
+
+ROOT = Path(__file__).parent.parent
+# Lowest first: a module imports only from its own floor or from those below it.
+FLOORS = [
+    ["types"],
+    ["checks"],
+    ["initializers", "regularizers", "scan", "functional", "summary"],
+    ["cells"],
+    ["layers", "registry", "embedding", "characters", "pooling"],
+    ["interop"],
+]
+
+
+def floor(module: str) -> int:
+    """Return the floor on which ``zoo.name...`` lives."""
+    name = module.split(".")[1]
+    return next(k for k, names in enumerate(FLOORS) if name in names)
+
+
+def imported(path: Path) -> list[str]:
+    """Return the modules that a file imports, from its text."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module == "zoo":
+            found += [f"zoo.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            found.append(node.module or "")
+    return found
+
+
+def test_imports_only_go_down():
+    for path in (ROOT / "zoo").rglob("*.py"):
+        module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        if module == "zoo.__init__":
+            continue
+        for name in imported(path):
+            assert not name.startswith("tasks"), f"{module} imports {name}"
+            if name.startswith("zoo."):
+                assert floor(name) <= floor(module), f"{module} imports {name}"
+
+
+def test_cells_know_no_time_and_the_loop_no_flax():
+    for path in (ROOT / "zoo" / "cells").glob("*.py"):
+        assert not {"zoo.scan", "zoo.layers"} & set(imported(path)), path
+    assert not [n for n in imported(ROOT / "zoo" / "scan.py") if n.startswith("flax")]
+
+
+def test_import_is_light():
+    code = "import sys, zoo; print(*sorted({m.split('.')[0] for m in sys.modules}))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    heavy = {"torch", "datasets", "matplotlib", "keras", "tasks", "sklearn", "pandas"}
+    assert run.returncode == 0, run.stderr
+    assert not heavy & set(run.stdout.split())
+    assert "interop" in dir(zoo)
+
+
+def public():
+    """Return the public functions, classes and methods of the library by name."""
+    found = {}
+    spaces = {"zoo": zoo}
+    for name in ("initializers", "interop", "pooling", "regularizers"):
+        spaces[f"zoo.{name}"] = getattr(zoo, name)
+    for space, module in spaces.items():
+        for name, value in vars(module).items():
+            home = getattr(value, "__module__", None) or ""
+            if name.startswith("_") or not home.startswith("zoo"):
+                continue
+            if inspect.isfunction(value):
+                found[f"{space}.{name}"] = value
+            elif inspect.isclass(value):
+                found[f"{space}.{name}"] = value
+                for method, function in vars(value).items():
+                    own = method == "__init__" or not method.startswith("_")
+                    if inspect.isfunction(function) and own:
+                        found[f"{space}.{name}.{method}"] = function
+    return {k: v for k, v in found.items() if "NamedTuple" not in str(v)}
+
+
+PUBLIC = public()
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_docstring_tells_the_arguments(name):
+    value = PUBLIC[name]
+    if inspect.isclass(value):
+        assert value.__doc__, f"{name} has no docstring"
+        return
+    if value.__qualname__.split(".")[0].endswith("State"):
+        return  # a NamedTuple: its fields stand in the class's docstring
+    assert value.__doc__, f"{name} has no docstring"
+    stars = {inspect.Parameter.VAR_KEYWORD: "**", inspect.Parameter.VAR_POSITIONAL: "*"}
+    names = [
+        stars.get(parameter.kind, "") + name
+        for name, parameter in inspect.signature(value).parameters.items()
+        if name != "self"
+    ]
+    section = re.search(r"Args:\n(.*?)(\n\s*\n|\Z)", inspect.getdoc(value) or "", re.S)
+    told = re.findall(r"^    (\*{0,2}\w+):", section[1], re.M) if section else []
+    verb = value.__name__ in vars(zoo.Cell) and value.__name__ != "__init__"
+    if told or not verb:  # the arguments of a cell's verbs are told in Cell
+        assert told == names
+
+
+def blocks(language: str) -> list[str]:
+    """Return the README's blocks of code."""
+    text = (ROOT / "README.md").read_text()
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.M | re.S)
+
+
+def test_readme_blocks_run():
+    use, train = blocks("python")
+    assert train in (ROOT / "examples" / "adding.py").read_text()
+    run = subprocess.run([sys.executable, "-c", use], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    assert "total" in run.stdout
+
+
+def test_example_learns():
+    """The README's example, cut short, is better than no memory at all."""
+    code = (ROOT / "examples" / "adding.py").read_text().replace("2001", "1001")
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    loss = float(re.findall(r"loss (\S+)", run.stdout)[-1])
+    assert loss < 0.05, run.stdout
+
+
+def test_readme_lists_every_cell():
+    text = (ROOT / "README.md").read_text()
+    for name, cell in zoo.cells().items():
+        assert f"| `{name}` | `{cell.__name__}` | {cell.paper} |" in text

@@ -1,0 +1,213 @@
+"""What a user meets first: errors, the functional view, initial values, the summary."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tolerances import SCHEDULE, assert_close, assert_identical
+
+import zoo
+from zoo import initializers
+
+D, H = 3, 4
+RNGS = nnx.Rngs(0)
+LSTM = zoo.LSTM(D, H, rngs=RNGS)
+X = np.random.default_rng(0).normal(size=(2, 5, D)).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (
+            lambda: LSTM(X[..., :2]),
+            ValueError,
+            r"x must .* input_size = 3, got \(2, 5, 2",
+        ),
+        (lambda: LSTM(X[0]), ValueError, r"\[B, T, D\]"),
+        (lambda: LSTM(X.astype(int)), TypeError, "x must be floating point, got int"),
+        (
+            lambda: LSTM(X, np.ones((5, 2), bool)),
+            ValueError,
+            r"mask must have shape \[B, T\] = \(2, 5\), got \(5, 2\)",
+        ),
+        (lambda: LSTM(X, np.ones((2, 5))), TypeError, "mask must be bool .*float"),
+        (
+            lambda: LSTM(X, reset=np.ones((2, 4), bool)),
+            ValueError,
+            "reset must have shape",
+        ),
+        (
+            lambda: LSTM(X, state=LSTM.init_state(3)),
+            ValueError,
+            r"state must be like init_state\(2\).*float32\[3,4\]",
+        ),
+        (lambda: LSTM.step(LSTM.init_state(2), X), ValueError, r"x_t must have shape"),
+        (lambda: zoo.LSTM(D, H, 0, rngs=RNGS), ValueError, "num_layers .* got 0"),
+        (lambda: zoo.LSTM(D, 0, rngs=RNGS), ValueError, "hidden_size .* got 0"),
+        (lambda: zoo.LSTM(2.5, H, rngs=RNGS), ValueError, "input_size .* got 2.5"),
+        (
+            lambda: zoo.LSTM(D, H, 2, dropout=1.5, rngs=RNGS),
+            ValueError,
+            r"dropout must lie in \[0, 1\), got 1.5",
+        ),
+        (
+            lambda: zoo.LSTM(D, H, proj_size=4, rngs=RNGS),
+            ValueError,
+            "proj_size must be below hidden_size = 4, got 4",
+        ),
+        (
+            lambda: zoo.RNN(D, H, nonlinearity="sigmoid", rngs=RNGS),
+            ValueError,
+            "nonlinearity must be one of 'tanh', 'relu'",
+        ),
+        (lambda: zoo.make("lstn", D, H, rngs=RNGS), ValueError, "did you mean 'lstm'"),
+        (lambda: zoo.LSTM(D, H, remat="chunk:0", rngs=RNGS), ValueError, "chunk:n"),
+        (
+            lambda: zoo.LSTM(D, H, bidirectional=True, merge="mean", rngs=RNGS),
+            ValueError,
+            "merge must be one of",
+        ),
+        (lambda: zoo.LSTM(D, H, rngs=RNGS, zonout=0.1), TypeError, "zonout"),
+        (lambda: zoo.Stacked([]), ValueError, "one layer or more"),
+        (lambda: zoo.Stacked([LSTM, LSTM]), ValueError, r"layers\[1\] must take"),
+        (lambda: zoo.Residual(LSTM), ValueError, "input_size = 3, got an output"),
+        (lambda: zoo.Bidirectional(LSTM, LSTM), ValueError, "in reverse"),
+        (
+            lambda: zoo.LSTM(D, H, bidirectional=True, rngs=RNGS).step((), X[:, 0]),
+            ValueError,
+            "cannot step.*whole sequence",
+        ),
+        (
+            lambda: zoo.mask_from_lengths(np.ones(2), 3),
+            TypeError,
+            "lengths must be ints",
+        ),
+    ],
+)
+def test_bad_input_is_named(call, error, message):
+    with pytest.raises(error, match=message):
+        call()
+
+
+def test_errors_come_at_trace_time_too():
+    with pytest.raises(ValueError, match="x must have shape"):
+        jax.jit(LSTM)(X[..., :2])
+
+
+@given(st.lists(st.integers(0, 7), min_size=1, max_size=6))
+def test_mask_from_lengths(lengths):
+    mask = np.asarray(zoo.mask_from_lengths(np.array(lengths), 7))
+    assert mask.sum(axis=1).tolist() == lengths
+    assert (np.diff(mask.astype(int), axis=1) <= 0).all()
+
+
+BOTH = zoo.GRU(D, H, 2, bidirectional=True, rngs=nnx.Rngs(1))
+RUN = jax.jit(lambda x, mask, reset: BOTH(x, mask, reset=reset))
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.data())
+def test_any_mask_equals_the_tokens_alone(data):
+    """Holes, empty rows, resets anywhere: as if the tokens stood side by side."""
+    bits = st.lists(st.booleans(), min_size=5, max_size=5)
+    rows = data.draw(st.lists(bits, min_size=2, max_size=2))
+    marks = data.draw(st.lists(bits, min_size=2, max_size=2))
+    mask, reset = np.array(rows), np.array(marks)
+    state, y = RUN(np.where(mask[..., None], X, np.inf), mask, reset)
+    packed, flags, short = np.zeros_like(X), np.zeros_like(mask), np.zeros_like(mask)
+    for row in range(2):
+        n = mask[row].sum()
+        packed[row, :n], flags[row, :n] = X[row, mask[row]], reset[row, mask[row]]
+        short[row, :n] = True
+    state_packed, y_packed = RUN(packed, short, flags)
+    assert_close(state, state_packed, SCHEDULE)
+    assert_close(np.asarray(y)[mask], np.asarray(y_packed)[short], SCHEDULE)
+    assert not np.asarray(y)[~mask].any()
+
+
+def test_functional_view():
+    params, apply = zoo.functional(LSTM)
+    assert type(params) is dict
+    assert set(params["layers"][0]["cell"]) == {"W", "U", "b"}
+    assert_identical(apply(params, X), LSTM(X))
+    double = apply(params, X, method=lambda model, x: model(x)[1] * 2)
+    assert_close(double, LSTM(X)[1] * 2, SCHEDULE)
+    state = LSTM.init_state(2)
+    assert_identical(
+        apply(params, state, X[:, 0], method="step"), LSTM.step(state, X[:, 0])
+    )
+
+
+def test_constants_are_no_parameters():
+    class Fixed(nnx.Module):
+        def __init__(self):
+            self.table = zoo.Constant(jnp.arange(3.0))
+            self.w = nnx.Param(jnp.ones(3))
+
+        def __call__(self):
+            return self.table[...] * self.w[...]
+
+    params, apply = zoo.functional(Fixed())
+    assert set(params) == {"w"}
+    assert_identical(apply({"w": jnp.full(3, 2.0)}), jnp.array([0.0, 2.0, 4.0]))
+    assert "(table 3)" in zoo.summary(Fixed())
+
+
+def test_initial_values():
+    cell = zoo.LSTMCell(D, H, rngs=nnx.Rngs(0))
+    for U in np.split(np.asarray(cell.U[...]), 4, axis=1):
+        np.testing.assert_allclose(U @ U.T, np.eye(H), atol=1e-6)
+    assert cell.b[...].tolist() == [0] * H + [1] * H + [0] * 2 * H
+    identity = zoo.ElmanCell(D, H, U_init=initializers.identity(), rngs=nnx.Rngs(0))
+    assert (np.asarray(identity.U[...]) == np.eye(H)).all()
+
+
+def test_chrono_spreads_the_lags():
+    cell = zoo.LSTMCell(D, 500, b_init=initializers.chrono(100), rngs=nnx.Rngs(0))
+    i, f, g, o = np.split(np.asarray(cell.b[...]), 4)
+    assert (i == -f).all() and not g.any() and not o.any()
+    assert 0 <= f.min() < 1 and np.log(90) < f.max() <= np.log(99)
+    mgu = zoo.MGUCell(D, 500, b_init=initializers.chrono(100), rngs=nnx.Rngs(0))
+    assert (np.asarray(mgu.b[...])[:500] <= 0).all()  # its f overwrites
+
+
+def test_torch_uniform_has_torchs_spread():
+    options = initializers.torch_uniform(400)
+    cell = zoo.GRUCell(D, 400, rngs=nnx.Rngs(0), **options)
+    k = 1 / np.sqrt(400)
+    assert np.abs(cell.U[...]).max() <= k
+    assert abs(np.asarray(cell.U[...]).std() - k / np.sqrt(3)) < 0.01 * k
+    r, z, n = np.split(np.asarray(cell.b[...]), 3)
+    assert np.abs(n).max() <= k and np.abs(cell.b_hn[...]).max() <= k
+    assert k < np.abs(np.concatenate([r, z])).max() <= 2 * k
+
+
+def test_summary_counts_every_parameter():
+    text = zoo.summary(zoo.LSTM(50, 100, 2, bidirectional=True, rngs=nnx.Rngs(0)))
+    # torch's count less its second bias: 2 directions x (4H(D + H) + 4H), two layers.
+    expected = 2 * (400 * 150 + 400) + 2 * (400 * 300 + 400)
+    assert f"{expected:,}" in text.splitlines()[-1]
+
+
+def test_registry():
+    assert list(zoo.cells())[:2] == ["rnn", "lstm"]
+    for name, cell in zoo.cells().items():
+        assert cell.name == name and cell.paper and cell.equation and cell.family
+        made = zoo.make(name, D, H, 2, bidirectional=True, rngs=nnx.Rngs(0))
+        state, y = made(X)
+        assert len(state) == 2 and y.shape == (2, 5, made.output_size)
+
+
+def test_calls_outside_jit_compile_once():
+    layer = zoo.GRU(D, H, rngs=nnx.Rngs(0))
+    layer(X)
+    with jax.log_compiles(False), jax.check_tracer_leaks(False):
+        from zoo.layers import base
+
+        before = base._run._cache_size()
+        for _ in range(3):
+            layer(X + 1)
+        assert base._run._cache_size() == before
