@@ -186,7 +186,7 @@ def _describe(state: Any) -> Any:
 # Compiled here, so that a call outside of jit costs one compilation for each set of
 # shapes and not one for each call: an uncompiled lax.scan traces its body anew every
 # time.
-@partial(jax.jit, static_argnames=("graph", "states"), inline=True)
+@partial(jax.jit, static_argnames=("graph", "states"))
 def _run(graph, variables, x, mask, state, reset, key, *, states):
     layer = nnx.merge(graph, variables)
     if state is None:
@@ -194,6 +194,6 @@ def _run(graph, variables, x, mask, state, reset, key, *, states):
     return layer._run(x, mask, state, reset, key, states)
 
 
-@partial(jax.jit, static_argnames=("graph",), inline=True)
+@partial(jax.jit, static_argnames=("graph",))
 def _step(graph, variables, state, x_t):
     return nnx.merge(graph, variables)._step(state, x_t)
