@@ -107,7 +107,9 @@ class Subject:
         other = copy.copy(self)
         for program in ("run", "states", "learn"):
             other.__dict__.pop(program, None)
-        other.layer = self.make(nnx.Rngs(0), **options)
+        # Shapes are enough, since the weights are ours: nothing is drawn or compiled.
+        other.layer = nnx.eval_shape(lambda: self.make(nnx.Rngs(0), **options))
+        nnx.update(other.layer, nnx.state(self.layer, zoo.Constant))
         _, other.apply = zoo.functional(other.layer)
         return other
 
