@@ -87,8 +87,7 @@ def test_nnx_forward_and_round_trip(name):
 @pytest.mark.parametrize("name", ["rnn", "lstm", "gru", "reset_before_gru"])
 @pytest.mark.parametrize("bias", [True, False])
 def test_keras_round_trip(name, bias):
-    layer = zoo.make(name, D, H, rngs=nnx.Rngs(0), bias=bias)
-    _, (layer,) = None, layer.layers
+    (layer,) = zoo.make(name, D, H, rngs=nnx.Rngs(0), bias=bias).layers
     params = noisy(zoo.functional(layer)[0])
     nnx.update(layer, params)
     weights = interop.to_keras(layer)
