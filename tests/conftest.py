@@ -1,5 +1,11 @@
 """Strict types and numbers for the whole suite."""
 
+import os
+
+# The suite compiles many small programs and runs each for microseconds. Set XLA_FLAGS
+# to nothing to test with full optimisation, as `.ci/run` does for the contract.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+
 import jax
 import pytest
 

@@ -7,7 +7,7 @@ import pytest
 from flax import nnx
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tolerances import SCHEDULE, assert_close, assert_identical
+from tolerances import SCHEDULE, SCHEDULE_GRADIENT, assert_close, assert_identical
 
 import zoo
 from zoo import initializers
@@ -209,3 +209,23 @@ def test_calls_outside_jit_compile_once():
     for _ in range(3):
         layer(X + 1)
     assert base._run._cache_size() == before
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        {"remat": "step", "project": "ahead", "unroll": 3},
+        {"remat": "step", "project": "loop"},
+        {"remat": "chunk:2", "project": "loop"},
+    ],
+    ids=str,
+)
+def test_every_schedule_gives_the_same_gradients(schedule):
+    mask = np.array([[1, 1, 1, 1, 1], [0, 1, 1, 0, 0]], bool)
+
+    def learn(**options):
+        layer = zoo.Recurrent(zoo.LSTMCell(D, H, rngs=nnx.Rngs(1)), **options)
+        params, apply = zoo.functional(layer)
+        return jax.jit(jax.grad(lambda p: (apply(p, X, mask)[1] ** 2).sum()))(params)
+
+    assert_close(learn(**schedule), learn(), SCHEDULE_GRADIENT)
