@@ -9,7 +9,17 @@
     state, y = layer(x, mask)       # x [B, T, 50] -> y [B, T, 200]
 """
 
-from zoo import initializers, interop, pooling, regularizers
+from zoo import (
+    crf,
+    decoding,
+    initializers,
+    interop,
+    models,
+    pooling,
+    regularizers,
+    text,
+)
+from zoo.artifact import load, save
 from zoo.cells import (
     Cell,
     CoupledLSTMCell,
@@ -74,12 +84,18 @@ __all__ = [
     "Residual",
     "Stacked",
     "cells",
+    "crf",
+    "decoding",
     "functional",
     "initializers",
     "interop",
+    "load",
     "make",
     "mask_from_lengths",
+    "models",
     "pooling",
     "regularizers",
+    "save",
     "summary",
+    "text",
 ]

@@ -66,19 +66,33 @@ def locked_dropout(key: Key | None, x: Array, rate: float) -> Array:
     return x * dropout_mask(key, (x.shape[0], 1, *x.shape[2:]), rate, x.dtype)
 
 
-def word_dropout(key: Key | None, ids: Array, rate: float, unknown: int) -> Array:
+def split(key: Key | None, n: int) -> Sequence[Key | None]:
+    """Split a key for `n` uses; at evaluation all of them are None.
+
+    Args:
+        key: a key, or None.
+        n: how many are needed.
+    """
+    return [None] * n if key is None else list(jax.random.split(key, n))
+
+
+def word_dropout(
+    key: Key | None, ids: Array, rate: float | Array, unknown: int
+) -> Array:
     """Replace tokens by the unknown token, so that its embedding gets trained.
 
     Args:
         key: a key, or None for evaluation, which returns `ids`.
         ids: token numbers of any shape.
-        rate: the probability that a token is replaced, in [0, 1).
+        rate: the probability that a token is replaced, in [0, 1), or one for each token
+            like `ids`: ``a / (a + count)`` spares the frequent ones (Kiperwasser and
+            Goldberg 2016, arXiv:1603.04351).
         unknown: the number of the unknown token.
 
     Returns:
         An array like `ids`.
     """
-    if key is None or rate == 0.0:
+    if key is None or (isinstance(rate, float) and rate == 0.0):
         return ids
     drop = jax.random.bernoulli(key, rate, ids.shape)
     return jnp.where(drop, jnp.asarray(unknown, ids.dtype), ids)

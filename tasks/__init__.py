@@ -1,0 +1,1 @@
+"""The tasks: data, recipe, loss and metrics of each."""

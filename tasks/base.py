@@ -1,0 +1,138 @@
+"""The Task contract: what `train.py` asks of a task, and the flags all tasks share."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Literal, NamedTuple
+
+import numpy as np
+
+from tasks.data import Source
+from zoo.pipelines import Pipeline
+from zoo.types import Array, Key, State
+
+Batch = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Config(Source):
+    """The flags that all tasks share."""
+
+    cell: str = "lstm"
+    """Cell of the recurrent layers; `python -m zoo cells` lists them."""
+    hidden_size: int = 128
+    """Units of each layer and direction."""
+    num_layers: int = 1
+    """Recurrent layers."""
+    bidirectional: bool = True
+    """Read in both directions."""
+    dropout: float = 0.5
+    """Rate of dropout on the embeddings, between layers and before the output."""
+    epochs: int = 10
+    """Passes over the training data."""
+    batch_size: int = 32
+    """Rows of a batch."""
+    learning_rate: float = 2e-3
+    """Peak of the learning rate."""
+    optimizer: str = "adam"
+    """Optimiser of optax: adam, adamw, nadam, sgd, rmsprop, lion, ..."""
+    schedule: Literal["constant", "linear", "cosine"] = "cosine"
+    """Course of the learning rate: constant, or down to zero over all epochs."""
+    clip_norm: float = 1.0
+    """Largest global norm of the gradient; 0 = no limit."""
+    weight_decay: float = 0.0
+    """Decoupled weight decay for each unit of the learning rate."""
+    patience: int = 0
+    """Stop after so many epochs without a better dev score; 0 = never."""
+    max_length: int | None = None
+    """Cut longer training rows to so many tokens."""
+    seed: int = 0
+    """Seed of all that is drawn: initialisation, batches, dropout, shares."""
+    limit_train: int | None = None
+    """Train on the first N rows only."""
+    out: Path | None = None
+    """Run folder; by default runs/TASK-DATE-TIME."""
+    resume: bool = False
+    """Go on with the run in --out, or begin it if there is no checkpoint yet."""
+    overwrite: bool = False
+    """Delete the run in --out and begin anew."""
+    checkpoint_seconds: float = 60.0
+    """Save a checkpoint about so often, and at the end of each epoch."""
+    debug: bool = False
+    """Show the traceback of an error."""
+
+
+class Scores(NamedTuple):
+    """What an evaluation found.
+
+    Attributes:
+        values: scores by name; fractions, not per cent.
+        per_class: a table: scores by name for each class.
+        confusion: counts ``[K, K]``, rows are the true classes.
+    """
+
+    values: dict[str, float]
+    per_class: dict[str, dict[str, float]] = {}
+    confusion: np.ndarray | None = None
+
+
+Pairs = Iterable[tuple[Batch, dict[str, np.ndarray]]]
+
+
+@dataclass
+class Task(ABC):
+    """Data, recipe, loss and metrics of a task.
+
+    Attributes:
+        config: the flags.
+        notes: what was decided about the data, for the user.
+        pipeline: the model and its vocabularies, newly initialised.
+    """
+
+    name: ClassVar[str]
+    Config: ClassVar[type[Config]]
+    monitor: ClassVar[tuple[str, Literal["max", "min"]]]
+
+    config: Any
+    notes: list[str] = field(default_factory=list, init=False)
+    pipeline: Pipeline = field(init=False)
+
+    @abstractmethod
+    def num_batches(self, split: str) -> int:
+        """Return how many batches an epoch of a split has."""
+
+    @abstractmethod
+    def batches(self, split: str, seed: int | None) -> Iterator[Batch]:
+        """Yield one epoch of a split: numpy arrays with a mask, in few shapes.
+
+        The same seed gives the same batches; None keeps the order (evaluation).
+        """
+
+    def init_carry(self, model: Any, batch_size: int) -> State:
+        """Return the state of truncated backpropagation; () where there is none."""
+        return ()
+
+    @abstractmethod
+    def loss(
+        self, model: Any, batch: Batch, carry: State, *, key: Key | None = None
+    ) -> tuple[tuple[Array, Array], State]:
+        """Return the sum of the loss, the count it is of, and the carry."""
+
+    @abstractmethod
+    def predict(
+        self, model: Any, batch: Batch, carry: State
+    ) -> tuple[dict[str, Array], State]:
+        """Return what `metrics` needs, and the carry; ``loss`` and ``count`` too."""
+
+    @abstractmethod
+    def metrics(self, pairs: Pairs) -> Scores:
+        """Score the pairs of batches and what `predict` found for them."""
+
+    def baselines(self) -> dict[str, Scores]:
+        """Return scores on the test split that a model should beat."""
+        return {}
+
+    def sizes(self) -> dict[str, Any]:
+        """Return what the user wants to know of the data before training."""
+        return {}

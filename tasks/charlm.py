@@ -1,0 +1,217 @@
+"""Character-level language model: what comes next in a text."""
+
+import getpass
+import math
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import datasets
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from tasks import base, data
+from tasks.batching import Streams
+from tasks.rows import first
+from zoo.pipelines import LanguageModelPipeline
+from zoo.text import Text
+
+
+@dataclass(frozen=True)
+class Config(base.Config):
+    """Character-level generation: learn a text, and write more of it."""
+
+    hidden_size: int = 256
+    """Units of each layer."""
+    num_layers: int = 2
+    """Recurrent layers."""
+    bidirectional: bool = False
+    """Not for this task: a model that reads ahead cannot write."""
+    dropout: float = 0.3
+    """Rate of dropout on the embeddings, between layers and before the output."""
+    epochs: int = 13
+    """Passes over the training data."""
+    embedding_dim: int = 128
+    """Size of a character's vector."""
+    tied: bool = False
+    """Score with the table of the embedding (needs equal sizes)."""
+    units: Literal["chars", "symbols", "words"] = "chars"
+    """What the text is split into; symbols stand between single spaces."""
+    min_count: int = 1
+    """How often a character must occur in train to have a number of its own."""
+    max_length: int | None = 100
+    """Window of truncated backpropagation: steps through which gradients go."""
+
+
+class CharacterModel(base.Task):
+    """Next-character prediction by truncated backpropagation with carried state.
+
+    The state is carried from window to window, and saved in checkpoints. Train and dev
+    are read as `batch_size` parallel streams, each beginning with a new state; test is
+    read as one, from its first character to its last.
+    """
+
+    name = "charlm"
+    Config = Config
+    monitor = ("nats", "min")
+
+    def __init__(self, config: Config) -> None:
+        """Read the text, number its characters, make the model.
+
+        Args:
+            config: the flags.
+
+        Raises:
+            tasks.data.DataError: if the text cannot be read or is too short.
+            ValueError: if a flag is not for this task.
+        """
+        super().__init__(config)
+        if config.bidirectional:
+            raise ValueError(
+                "--bidirectional is not for charlm: a model that reads ahead cannot "
+                "predict what comes next"
+            )
+        self.window = config.max_length or 100
+        splits = data.load(config, "text", seed=config.seed, sample=python_manual())
+        self.notes += splits.notes
+        train = splits.train
+        if config.limit_train is not None:
+            train = train.select(range(min(config.limit_train, len(train))))
+        self.text = Text.build(
+            first(train, "text"), config.units, min_count=config.min_count
+        )
+        parts = {"train": train, "dev": splits.dev, "test": splits.test}
+        self.ids = {split: self._encode(rows) for split, rows in parts.items()}
+        self.streams = {
+            "train": Streams(len(self.ids["train"]), config.batch_size, self.window),
+            "dev": Streams(len(self.ids["dev"]), config.batch_size, self.window),
+            "test": Streams(len(self.ids["test"]), 1, 1000),
+        }
+        for split, ids in self.ids.items():
+            if len(ids) < 2:
+                raise data.DataError(
+                    f"{split} must hold two characters or more, got {len(ids)}"
+                )
+        options = {
+            "vocab_size": len(self.text.vocabulary),
+            "embedding_dim": config.embedding_dim,
+            "cell": config.cell,
+            "hidden_size": config.hidden_size,
+            "num_layers": config.num_layers,
+            "dropout": config.dropout,
+            "tied": config.tied,
+        }
+        self.pipeline = LanguageModelPipeline(options, self.text, seed=config.seed)
+
+    def _encode(self, rows: datasets.Dataset) -> datasets.Dataset:
+        """Return the text as one number a row, in a file of its own."""
+        vocabulary = self.text.vocabulary.tokens
+        key = datasets.fingerprint.Hasher.hash(
+            (rows._fingerprint, vocabulary, self.text.units)
+        )
+        return rows.map(
+            lambda found: {"id": self.text.encode("".join(found["text"]))},
+            batched=True,
+            remove_columns=rows.column_names,
+            features=datasets.Features({"id": datasets.Value("int32")}),
+            new_fingerprint=key,
+        )
+
+    def num_batches(self, split: str) -> int:
+        """Return how many windows a split has."""
+        return len(self.streams[split])
+
+    def batches(self, split: str, seed: int | None) -> Iterator[base.Batch]:
+        """Yield the windows of a split in their order.
+
+        Args:
+            split: ``"train"``, ``"dev"`` or ``"test"``.
+            seed: not used: the order of a text is its own.
+        """
+        ids = self.ids[split].data.column("id")
+        streams = self.streams[split]
+        for rows in streams.epoch():
+            shape = (streams.batch_size, streams.window)
+            batch = {
+                "ids": np.zeros(shape, np.int32),
+                "labels": np.zeros(shape, np.int32),
+                "mask": np.zeros(shape, bool),
+            }
+            for b, (start, stop) in enumerate(rows):
+                n = stop - start
+                both = ids.slice(start, n + 1).to_numpy()
+                batch["ids"][b, :n] = both[:n]
+                batch["labels"][b, :n] = both[1 : n + 1]
+                batch["mask"][b, :n] = True
+            yield batch
+
+    def init_carry(self, model: Any, batch_size: int) -> Any:
+        """Return the state before the first window."""
+        return model.init_state(batch_size)
+
+    def loss(self, model, batch, carry, *, key=None):
+        """Return the sum of the cross-entropies in nats, their number, the state."""
+        mask = jnp.asarray(batch["mask"])
+        carry, logits = model(batch["ids"], mask, carry, key=key)
+        scores = jax.nn.log_softmax(logits)
+        picked = jnp.take_along_axis(scores, batch["labels"][..., None], axis=-1)
+        total = -jnp.where(mask, picked[..., 0], 0.0).sum()
+        return (total, mask.sum()), carry
+
+    def predict(self, model, batch, carry):
+        """Return the loss of a window, and the state after it."""
+        (total, count), carry = self.loss(model, batch, carry)
+        return {"loss": total, "count": count}, carry
+
+    def metrics(self, pairs: base.Pairs) -> base.Scores:
+        """Return nats and bits for each character, and the share of unknown ones."""
+        total, count, unknown = 0.0, 0, 0
+        for batch, found in pairs:
+            total += float(found["loss"])
+            count += int(found["count"])
+            new = batch["labels"] == self.text.vocabulary.unknown
+            unknown += int((new & batch["mask"]).sum())
+        nats = total / count
+        return base.Scores(
+            {
+                "nats": nats,
+                "bits_per_char": nats / math.log(2),
+                "unknown": unknown / count,
+            }
+        )
+
+    def sizes(self) -> dict[str, Any]:
+        """Return what the user wants to know of the data before training."""
+        told: dict[str, Any] = {
+            split: f"{len(ids):,} {self.config.units}"
+            for split, ids in self.ids.items()
+        }
+        told["vocabulary"] = len(self.text.vocabulary)
+        told["batches"] = (
+            f"{self.num_batches('train')} windows of {self.window}, "
+            f"{self.config.batch_size} streams"
+        )
+        return told
+
+
+def python_manual() -> Path:
+    """Write the language part of Python's own manual to a file, and return its path.
+
+    Every Python carries this text, as `pydoc_data.topics`.
+    """
+    from pydoc_data.topics import topics
+
+    text = "\n".join(topics[name] for name in sorted(topics))
+    folder = Path(tempfile.gettempdir()) / f"rnn-zoo-{getpass.getuser()}"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "python-manual.txt"
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        with tempfile.NamedTemporaryFile(
+            "w", dir=folder, delete=False, encoding="utf-8", newline=""
+        ) as file:
+            file.write(text)
+        Path(file.name).replace(path)
+    return path

@@ -1,0 +1,92 @@
+"""Scores: seqeval and scikit-learn do the arithmetic."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import seqeval.metrics
+import seqeval.scheme
+import sklearn.metrics
+
+from tasks.base import Scores
+
+
+def classes(
+    true: Sequence[int] | np.ndarray,
+    predicted: Sequence[int] | np.ndarray,
+    labels: Sequence[str],
+) -> Scores:
+    """Score single labels: accuracy, and precision, recall, F1 of each class.
+
+    Args:
+        true: numbers of the true labels.
+        predicted: numbers of those predicted.
+        labels: their names.
+
+    Returns:
+        ``accuracy`` and ``f1_macro``, the table, and the confusion matrix.
+    """
+    numbers = np.arange(len(labels))
+    p, r, f1, support = sklearn.metrics.precision_recall_fscore_support(
+        true, predicted, labels=numbers, zero_division=0
+    )
+    table = {
+        name: {
+            "precision": float(p[k]),
+            "recall": float(r[k]),
+            "f1": float(f1[k]),
+            "support": int(support[k]),
+        }
+        for k, name in enumerate(labels)
+        if support[k] or p[k]
+    }
+    values = {
+        "accuracy": float(np.mean(np.asarray(true) == np.asarray(predicted))),
+        "f1_macro": float(np.mean([row["f1"] for row in table.values()])),
+    }
+    confusion = sklearn.metrics.confusion_matrix(true, predicted, labels=numbers)
+    return Scores(values, table, confusion)
+
+
+def spans(true: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> Scores:
+    """Score entities: a span counts if its ends and its type are right.
+
+    Args:
+        true: BIO2 tags of each sentence.
+        predicted: those predicted.
+
+    Returns:
+        ``precision``, ``recall`` and ``f1`` as conlleval computes them, ``f1_strict``
+        (only legal BIO2 spans count), ``accuracy`` of the tags, and a table of types.
+    """
+    true, predicted = [list(t) for t in true], [list(t) for t in predicted]
+    table = seqeval.metrics.classification_report(
+        true, predicted, output_dict=True, zero_division=0
+    )
+    assert isinstance(table, dict)
+    overall = table.pop("micro avg")
+    values = {
+        "precision": float(overall["precision"]),
+        "recall": float(overall["recall"]),
+        "f1": float(overall["f1-score"]),
+        "f1_strict": float(
+            seqeval.metrics.f1_score(
+                true,
+                predicted,
+                mode="strict",
+                scheme=seqeval.scheme.IOB2,
+                zero_division=0,
+            )
+        ),
+        "accuracy": float(seqeval.metrics.accuracy_score(true, predicted)),
+    }
+    per_class = {
+        name: {
+            "precision": float(row["precision"]),
+            "recall": float(row["recall"]),
+            "f1": float(row["f1-score"]),
+            "support": int(row["support"]),
+        }
+        for name, row in table.items()
+        if not name.endswith(" avg")
+    }
+    return Scores(values, per_class)

@@ -1,0 +1,41 @@
+"""Named-entity recognition: the names in a sentence and their types."""
+
+from dataclasses import dataclass
+
+from tasks import base, metrics, tagging
+
+
+@dataclass(frozen=True)
+class Config(tagging.Config):
+    """Named-entity recognition: the names in a sentence and their types."""
+
+    dropout: float = 0.5
+    """Rate of dropout on the input, between layers and before the output."""
+    epochs: int = 15
+    """Passes over the training data."""
+    crf: bool = True
+    """Score whole sequences of tags by a conditional random field."""
+
+
+class NamedEntities(tagging.Tagging):
+    """A tagger whose tags are BIO2, so that only legal sequences are given."""
+
+    name = "ner"
+    Config = Config
+    kind = "entities"
+    monitor = ("f1", "max")
+    bio = True
+
+    def metrics(self, pairs: base.Pairs) -> base.Scores:
+        """Score entities: precision, recall and F1 of the spans."""
+        rows = list(tagging.by_row(pairs))
+        names = [[self.labels.decode(tags) for tags in row] for row in rows]
+        return metrics.spans([true for true, _ in names], [tags for _, tags in names])
+
+    def baselines(self) -> dict[str, base.Scores]:
+        """Return the scores of the most frequent tag, of all and of each word."""
+        true, majority, frequent = self.frequent()
+        return {
+            "majority": metrics.spans(true, majority),
+            "most frequent tag of the word": metrics.spans(true, frequent),
+        }

@@ -1,0 +1,12 @@
+"""The tasks by name."""
+
+from tasks.base import Task
+from tasks.charlm import CharacterModel
+from tasks.classification import Classification
+from tasks.ner import NamedEntities
+from tasks.pos import PartOfSpeech
+
+TASKS: dict[str, type[Task]] = {
+    task.name: task
+    for task in (Classification, PartOfSpeech, NamedEntities, CharacterModel)
+}

@@ -1,0 +1,227 @@
+"""Train a recurrent network on text: ``python train.py TASK [flags]``.
+
+One loop for every task: build the task, compile one training step and one evaluation
+step, go through the batches, judge each epoch on dev, keep the best model, score it on
+test once.
+"""
+
+import itertools
+import math
+import signal
+import sys
+import time
+from typing import Annotated, Any, NamedTuple, Union
+
+import jax
+import jax.numpy as jnp
+import optax
+import tyro
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
+from tqdm import tqdm
+
+from tasks import optimizers, screen
+from tasks.base import Config, Scores, Task
+from tasks.registry import TASKS
+from tasks.run import Position, Run, RunError, save_best
+from zoo import artifact
+
+
+class State(NamedTuple):
+    """What training changes, and a checkpoint holds."""
+
+    params: Any
+    opt_state: Any
+    carry: Any
+    key: Any
+
+
+class Program:
+    """The compiled steps of a task, over all devices."""
+
+    def __init__(self, task: Task, tx: optax.GradientTransformation) -> None:
+        """Compile nothing yet.
+
+        Args:
+            task: gives the loss.
+            tx: the optimiser.
+        """
+        apply = task.pipeline.apply
+        mesh = jax.make_mesh((jax.device_count(),), ("data",), (AxisType.Auto,))
+        self.rows = NamedSharding(mesh, PartitionSpec("data"))
+        self.whole = NamedSharding(mesh, PartitionSpec())
+
+        def loss(params, batch, carry, key):
+            (total, count), carry = apply(
+                params, batch, carry, key=key, method=task.loss
+            )
+            return total / jnp.maximum(count, 1), (total, count, carry)
+
+        def train_step(state: State, batch, step):
+            key = jax.random.fold_in(jax.random.wrap_key_data(state.key), step)
+            grad = jax.grad(loss, has_aux=True)
+            grads, (total, count, carry) = grad(state.params, batch, state.carry, key)
+            norm = optax.global_norm(grads)
+            updates, opt_state = tx.update(grads, state.opt_state, state.params)
+            params = optax.apply_updates(state.params, updates)
+            carry = jax.lax.stop_gradient(carry)
+            return State(params, opt_state, carry, state.key), (total, count, norm)
+
+        def eval_step(params, batch, carry):
+            return apply(params, batch, carry, method=task.predict)
+
+        def init_carry(params, batch_size):
+            return apply(params, batch_size, method=task.init_carry)
+
+        self.train_step = jax.jit(train_step, donate_argnums=0)
+        self.eval_step = jax.jit(eval_step)
+        self.init_carry = jax.jit(init_carry, static_argnums=1)
+        self.task = task
+
+    def place(self, batch: Any) -> Any:
+        """Lay the rows of a batch out over the devices, if they can be dealt evenly."""
+        B = jax.tree.leaves(batch)[0].shape[0] if jax.tree.leaves(batch) else 0
+        even = B % jax.device_count() == 0
+        return jax.device_put(batch, self.rows if even else self.whole)
+
+    def evaluate(self, params: Any, split: str) -> tuple[Scores, float]:
+        """Return the scores of a split, and its loss a token."""
+        pairs, total, count, carry = [], 0.0, 0, None
+        for batch in self.task.batches(split, None):
+            if carry is None:
+                rows = len(batch["mask"])
+                carry = self.place(self.init_carry(params, rows))
+            found, carry = self.eval_step(params, self.place(batch), carry)
+            pairs.append((batch, found))
+        pairs = [(batch, jax.device_get(found)) for batch, found in pairs]
+        for _, found in pairs:
+            total, count = total + float(found["loss"]), count + int(found["count"])
+        return self.task.metrics(pairs), total / max(count, 1)
+
+    def compilations(self) -> int:
+        """Return how many programs were compiled."""
+        return self.train_step._cache_size() + self.eval_step._cache_size()
+
+
+def train(task_name: str, config: Config) -> None:
+    """Train a task from its data to its artifact."""
+    started = time.monotonic()
+    stop = Interruption()
+    optimizers.check(config)
+    run = Run(task_name, config)
+    task = TASKS[task_name](config)
+    batches = task.num_batches("train")
+    tx = optimizers.make(config, batches * config.epochs)
+    program = Program(task, tx)
+    params = jax.device_put(task.pipeline.params, program.whole)
+    key = jax.random.key_data(jax.random.key(config.seed))
+    fresh = jax.jit(program.init_carry, static_argnums=1)
+    carry = program.place(fresh(params, config.batch_size))
+    state, at = run.restore(
+        State(params, tx.init(params), carry, jax.device_put(key, program.whole))
+    )
+    screen.begin(run, task, params, at)
+    name, direction = task.monitor
+
+    while at.epoch < config.epochs and not _patience_ends(config, at):
+        if at.batch == 0:
+            state = state._replace(
+                carry=program.place(fresh(state.params, config.batch_size))
+            )
+        source = task.batches("train", config.seed + 1_000_003 * at.epoch)
+        bar = screen.bar(task, at, batches, config.epochs)
+        saved = begun = time.monotonic()
+        for batch in itertools.islice(source, at.batch, None):
+            state, found = program.train_step(state, program.place(batch), at.step)
+            total, count, norm = map(float, found)
+            if not math.isfinite(total) or not math.isfinite(norm):
+                raise RunError(
+                    f"the loss became {total} (norm of the gradient {norm}) in epoch "
+                    f"{at.epoch + 1}, batch {at.batch + 1}; the last good checkpoint is "
+                    f"kept in {run.path / 'checkpoints'}; try a smaller --learning-rate "
+                    "or --clip-norm in another --out"
+                )
+            at.batch, at.step = at.batch + 1, at.step + 1
+            at.total, at.count = at.total + total, at.count + int(count)
+            at.tokens += int(batch["mask"].sum())
+            now = time.monotonic()
+            at.seconds, begun = at.seconds + now - begun, now
+            screen.advance(bar, at)
+            if stop.asked or now - saved > config.checkpoint_seconds:
+                run.save(state, at, batches)
+                saved = time.monotonic()
+            stop.leave(run)
+        bar.close()
+        scores, dev_loss = program.evaluate(state.params, "dev")
+        value = scores.values[name]
+        better = at.best is None or (
+            value > at.best if direction == "max" else value < at.best
+        )
+        if better:
+            at.best, at.best_epoch = value, at.epoch
+            save_best(
+                run,
+                task.pipeline,
+                state.params,
+                {f"dev_{name}": value, "epoch": at.epoch + 1},
+            )
+        line = {"epoch": at.epoch + 1, "step": at.step}
+        line |= {"train_loss": at.total / max(at.count, 1), "dev_loss": dev_loss}
+        line |= {f"dev_{key}": found for key, found in scores.values.items()}
+        line |= {"seconds": at.seconds, "tokens_per_second": at.tokens / at.seconds}
+        run.log(line)
+        screen.epoch(line, better)
+        at.epoch, at.batch, at.total, at.count = at.epoch + 1, 0, 0.0, 0
+        run.save(state, at, batches)
+        stop.leave(run)
+
+    best = jax.device_put(artifact.load(run.model).params, program.whole)
+    scores = {split: program.evaluate(best, split)[0] for split in ("dev", "test")}
+    screen.finish(run, task, scores, at, program.compilations(), started)
+    run.close()
+
+
+def _patience_ends(config: Config, at: Position) -> bool:
+    """Return whether dev has not become better for long enough."""
+    return 0 < config.patience <= at.epoch - 1 - at.best_epoch
+
+
+class Interruption:
+    """Ctrl-C and SIGTERM: the step is finished, a checkpoint saved, then the end."""
+
+    def __init__(self) -> None:
+        """Listen to both signals."""
+        self.asked: int | None = None
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._ask)
+
+    def _ask(self, number: int, _: Any) -> None:
+        if self.asked is not None:
+            raise KeyboardInterrupt
+        self.asked = number
+        tqdm.write("\nsaving a checkpoint; once more to stop at once", file=sys.stderr)
+
+    def leave(self, run: Run) -> None:
+        """End the program if it was asked to, and say how to go on."""
+        if self.asked is not None:
+            run.close()
+            screen.interrupted(run)
+            raise SystemExit(128 + self.asked)
+
+
+def main() -> None:
+    """Read the command line and train."""
+    commands = [
+        Annotated[task.Config, tyro.conf.subcommand(name)]
+        for name, task in TASKS.items()
+    ]
+    config = tyro.cli(
+        Union[tuple(commands)],  # pyright: ignore  # noqa: UP007
+        description=__doc__,
+    )
+    names = {task.Config: name for name, task in TASKS.items()}
+    with screen.errors(config.debug):
+        train(names[type(config)], config)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,206 @@
+"""A trained model as a folder: ``zoo.save(path, pipeline)`` and ``zoo.load(path)``.
+
+``weights.safetensors`` holds the arrays, ``config.json`` the kind of model, its options
+and its vocabularies, ``README.md`` the model card. Nothing in it is code, and loading
+runs none.
+"""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import safetensors
+import safetensors.numpy
+from flax import nnx
+
+from zoo.pipelines import PIPELINES, Pipeline
+
+FORMAT_VERSION = 1
+WEIGHTS, CONFIG, CARD = "weights.safetensors", "config.json", "README.md"
+
+
+class ArtifactError(ValueError):
+    """A folder that does not hold a model that can be loaded."""
+
+
+def save(
+    path: str | os.PathLike,
+    pipeline: Pipeline,
+    *,
+    about: Mapping[str, Any] | None = None,
+) -> None:
+    """Write a trained model into a folder, whole or not at all.
+
+    Args:
+        path: the folder; a model that it holds is replaced.
+        pipeline: the model, with its trained parameters.
+        about: what else is to be remembered: task, data, scores; plain values.
+
+    Raises:
+        OSError: if the folder cannot be written.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    arrays = {
+        f"{group}/{name}": np.asarray(value)
+        for group, tree in _variables(pipeline).items()
+        for name, value in _flat(tree).items()
+    }
+    config = {
+        "format_version": FORMAT_VERSION,
+        "kind": pipeline.kind,
+        "about": dict(about or {}),
+        "pipeline": pipeline.to_json(),
+    }
+    new = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+    try:
+        safetensors.numpy.save_file(arrays, new / WEIGHTS)
+        (new / CONFIG).write_text(
+            json.dumps(config, ensure_ascii=False, indent=1), encoding="utf-8"
+        )
+        (new / CARD).write_text(_card(pipeline, config["about"]), encoding="utf-8")
+        new.chmod(0o755)
+        if path.exists():
+            old = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+            path.replace(old / path.name)
+            new.replace(path)
+            shutil.rmtree(old)
+        else:
+            new.replace(path)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+
+
+def load(path: str | os.PathLike) -> Pipeline:
+    """Read a trained model.
+
+    Args:
+        path: the folder that `save` wrote, or a run folder with a ``model`` in it.
+
+    Returns:
+        The pipeline: ``predict`` of a classifier or a tagger, ``generate`` of a
+        language model.
+
+    Raises:
+        FileNotFoundError: if there is no model.
+        ArtifactError: if a file is broken, or the model is of a newer version.
+    """
+    config, path = _config(path)
+    try:
+        pipeline = PIPELINES[config["kind"]].from_json(config["pipeline"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ArtifactError(
+            f"{path / CONFIG} does not tell of a model that this version knows: "
+            f"{error!r}"
+        ) from error
+    try:
+        arrays = safetensors.numpy.load_file(path / WEIGHTS)
+    except (OSError, safetensors.SafetensorError) as error:
+        raise ArtifactError(
+            f"{path / WEIGHTS} cannot be read, it may have been cut short: {error}"
+        ) from error
+    groups = _variables(pipeline)
+    expected = {
+        f"{group}/{name}": value
+        for group, tree in groups.items()
+        for name, value in _flat(tree).items()
+    }
+    for name in sorted(expected.keys() | arrays.keys()):
+        wanted = np.shape(expected[name]) if name in expected else "no such array"
+        came = arrays[name].shape if name in arrays else "nothing"
+        if wanted != came:
+            raise ArtifactError(
+                f"{path / WEIGHTS}: {name} should be {wanted}, got {came}"
+            )
+    restored = {
+        group: jax.tree.unflatten(
+            jax.tree.structure(tree),
+            [arrays[f"{group}/{name}"] for name in _flat(tree)],
+        )
+        for group, tree in groups.items()
+    }
+    constants = nnx.state(pipeline.model, nnx.Not(nnx.Param))
+    nnx.replace_by_pure_dict(constants, restored["constants"])
+    nnx.update(pipeline.model, constants)
+    pipeline.bind()
+    pipeline.params = jax.tree.map(jax.numpy.asarray, restored["params"])
+    return pipeline
+
+
+def about(path: str | os.PathLike) -> dict[str, Any]:
+    """Return what was to be remembered of a model, and its kind, without loading it.
+
+    Args:
+        path: as for `load`.
+
+    Raises:
+        FileNotFoundError: if there is no model.
+        ArtifactError: if a file is broken, or the model is of a newer version.
+    """
+    config, path = _config(path)
+    return {"kind": config["kind"], "path": str(path), **config["about"]}
+
+
+def _config(path: str | os.PathLike) -> tuple[dict[str, Any], Path]:
+    """Return a model's configuration, and the folder it really is in."""
+    path = Path(path)
+    if not (path / CONFIG).exists() or not (path / WEIGHTS).exists():
+        if not (path / "model" / CONFIG).exists():
+            raise FileNotFoundError(
+                f"no model in {path}: expected {CONFIG} and {WEIGHTS}, or a run folder "
+                "with a model in it"
+            )
+        path = path / "model"
+    try:
+        config = json.loads((path / CONFIG).read_text(encoding="utf-8"))
+        version = config["format_version"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ArtifactError(
+            f"{path / CONFIG} cannot be read: expected JSON with a format_version, "
+            f"got {error!r}"
+        ) from error
+    if version > FORMAT_VERSION:
+        raise ArtifactError(
+            f"{path} was written by a newer version of zoo: its format is {version}, "
+            f"this version reads up to {FORMAT_VERSION}; upgrade with "
+            "pip install --upgrade rnn-zoo"
+        )
+    return config, path
+
+
+def _variables(pipeline: Pipeline) -> dict[str, Any]:
+    """Return the arrays of a model: its parameters, and what is never trained."""
+    constants = nnx.state(pipeline.model, nnx.Not(nnx.Param))
+    return {"params": pipeline.params, "constants": nnx.to_pure_dict(constants)}
+
+
+def _flat(tree: Any) -> dict[str, Any]:
+    """Return the leaves of a tree by their path, such as ``layers/0/cell/W``."""
+    leaves, _ = jax.tree.flatten_with_path(tree)
+    return {
+        jax.tree_util.keystr(path, simple=True, separator="/"): leaf
+        for path, leaf in leaves
+    }
+
+
+def _card(pipeline: Pipeline, about: Mapping[str, Any]) -> str:
+    """Return the model card."""
+    size = sum(np.size(leaf) for leaf in jax.tree.leaves(pipeline.params))
+    lines = [
+        f"# {about.get('task', pipeline.kind)}",
+        "",
+        f"A {pipeline.kind.replace('_', ' ')} of rnn-zoo with {size:,} parameters. "
+        "`zoo.load` reads it.",
+        "",
+        "```json",
+        json.dumps({"options": pipeline.options, **about}, indent=1, default=str),
+        "```",
+        "",
+    ]
+    return "\n".join(lines)

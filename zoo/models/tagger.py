@@ -1,0 +1,218 @@
+"""One label for each token."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from zoo import checks, crf, initializers, regularizers
+from zoo.characters import CharCNN, CharLSTM
+from zoo.embedding import Embedding
+from zoo.models.linear import Linear
+from zoo.models.stack import stack
+from zoo.text import NUM_SHAPES
+from zoo.types import Array, ArrayLike, Key
+
+CHARS = ("cnn", "lstm", "none")
+
+
+class Tagger(nnx.Module):
+    """Words, their characters and their shapes, recurrent layers, softmax or CRF.
+
+    ``x_t = [E[w_t]; chars(w_t); S[shape(w_t)]]``, ``logits = layers(x) W + b``. With a
+    CRF, transitions between neighbouring labels are learnt too, and a sentence is
+    labelled as a whole (Huang et al. 2015, arXiv:1508.01991; characters as in Ma and
+    Hovy 2016, arXiv:1603.01354).
+    """
+
+    def __init__(
+        self,
+        vocab_size: int,
+        num_labels: int,
+        *,
+        num_chars: int = 0,
+        chars: str = "cnn",
+        embedding_dim: int = 100,
+        char_dim: int = 30,
+        char_size: int = 100,
+        shape_dim: int = 10,
+        cell: str = "lstm",
+        hidden_size: int = 200,
+        num_layers: int = 2,
+        bidirectional: bool = True,
+        dropout: float = 0.4,
+        use_crf: bool = False,
+        bio_labels: Sequence[str] | None = None,
+        rngs: nnx.Rngs,
+        **options: Any,
+    ):
+        """Build the parts.
+
+        Args:
+            vocab_size: V; token 0 is padding.
+            num_labels: K.
+            num_chars: how many characters there are; 0 is padding.
+            chars: ``"cnn"``, ``"lstm"`` or ``"none"``.
+            embedding_dim: size of a word's vector.
+            char_dim: size of a character's vector.
+            char_size: size of the vector of a word from its characters.
+            shape_dim: size of the vector of a word's shape; 0 leaves it out.
+            cell: one of ``zoo.cells()``.
+            hidden_size: H of each layer and direction.
+            num_layers: how many layers.
+            bidirectional: read in both directions.
+            dropout: rate of dropout on the input of the layers, between them, and on
+                their output.
+            use_crf: learn transitions between labels.
+            bio_labels: the labels' names, if they are BIO2: then only sequences in
+                which ``I-X`` follows ``B-X`` or ``I-X`` are given, with or without CRF.
+            rngs: keys of the initialisation.
+            **options: as for `zoo.make`.
+
+        Raises:
+            ValueError: if an argument is out of its range.
+        """
+        checks.positive("num_labels", num_labels)
+        checks.one_of("chars", chars, CHARS)
+        self.dropout = checks.rate("dropout", dropout)
+        self.embedding = Embedding(vocab_size, embedding_dim, padding_idx=0, rngs=rngs)
+        size = embedding_dim
+        if chars == "cnn":
+            self.chars = CharCNN(num_chars, char_dim, char_size, rngs=rngs)
+        elif chars == "lstm":
+            self.chars = CharLSTM(num_chars, char_dim, char_size // 2, rngs=rngs)
+        else:
+            self.chars = None
+        if self.chars is not None:
+            size += self.chars.output_size
+        if shape_dim:
+            self.shapes = Embedding(NUM_SHAPES, shape_dim, padding_idx=0, rngs=rngs)
+            size += shape_dim
+        else:
+            self.shapes = None
+        self.layers = stack(
+            cell,
+            size,
+            hidden_size,
+            num_layers,
+            bidirectional=bidirectional,
+            dropout=dropout,
+            rngs=rngs,
+            **options,
+        )
+        self.output = Linear(self.layers.output_size, num_labels, rngs=rngs)
+        self.bio_labels = None if bio_labels is None else tuple(bio_labels)
+        if self.bio_labels is not None and len(self.bio_labels) != num_labels:
+            raise ValueError(
+                f"bio_labels must name num_labels = {num_labels} labels, got "
+                f"{len(self.bio_labels)}"
+            )
+        self.num_labels = num_labels
+        if use_crf:
+            K = num_labels
+            self.transitions = nnx.Dict(
+                between=nnx.Param(initializers.glorot(rngs.params(), (K, K))),
+                start=nnx.Param(jnp.zeros(K)),
+                end=nnx.Param(jnp.zeros(K)),
+            )
+        else:
+            self.transitions = None
+
+    def __call__(
+        self,
+        words: ArrayLike,
+        mask: ArrayLike,
+        chars: ArrayLike | None = None,
+        shapes: ArrayLike | None = None,
+        *,
+        key: Key | None = None,
+    ) -> Array:
+        """Score the labels of each token.
+
+        Args:
+            words: ints ``[B, T]``.
+            mask: bool ``[B, T]``, True = a real token.
+            chars: ints ``[B, T, C]``, unless built with ``chars="none"``.
+            shapes: ints ``[B, T]``, unless built with ``shape_dim=0``.
+            key: draws the dropout of training; None means evaluation.
+
+        Returns:
+            logits ``[B, T, K]``.
+
+        Raises:
+            ValueError: if an input is missing, or a shape is not as told.
+            TypeError: if an input is not of ints, or `mask` is not bool.
+        """
+        of_chars, of_input, of_layers, of_output = regularizers.split(key, 4)
+        parts = [self.embedding(words, mask)]
+        if self.chars is not None:
+            if chars is None:
+                raise ValueError("chars must be given: this tagger reads characters")
+            parts.append(self.chars(chars, key=of_chars))
+        if self.shapes is not None:
+            if shapes is None:
+                raise ValueError("shapes must be given: this tagger reads them")
+            parts.append(self.shapes(shapes, mask))
+        x = jnp.concatenate(parts, axis=-1)
+        x = regularizers.dropout(of_input, x, self.dropout)
+        _, y = self.layers(x, mask, key=of_layers)
+        return self.output(regularizers.dropout(of_output, y, self.dropout))
+
+    def log_likelihood(
+        self, logits: Array, labels: ArrayLike, mask: ArrayLike
+    ) -> Array:
+        """Return the log-probability of the labels of each row.
+
+        Args:
+            logits: ``[B, T, K]``, of a call.
+            labels: ints ``[B, T]``.
+            mask: bool ``[B, T]``, True = a real token.
+
+        Returns:
+            ``[B]``, in nats; zero for a row without tokens.
+        """
+        if self.transitions is not None:
+            return crf.log_likelihood(
+                logits, jnp.asarray(labels), self._transitions(), jnp.asarray(mask)
+            )
+        scores = jax.nn.log_softmax(logits)
+        labels = jnp.where(jnp.asarray(mask), jnp.asarray(labels), 0)
+        picked = jnp.take_along_axis(scores, labels[..., None], axis=-1)[..., 0]
+        return jnp.where(mask, picked, jnp.zeros((), picked.dtype)).sum(axis=1)
+
+    def decode(self, logits: Array, mask: ArrayLike) -> tuple[Array, Array]:
+        """Return the best labels.
+
+        Args:
+            logits: ``[B, T, K]``, of a call.
+            mask: bool ``[B, T]``, True = a real token.
+
+        Returns:
+            labels, int32 ``[B, T]``, the most probable sequence (a legal one if the
+            labels are BIO2); and the probability of each label at its token, ``[B,
+            T]``, given the sentence.
+        """
+        mask = jnp.asarray(mask)
+        if self.transitions is None and self.bio_labels is None:
+            probabilities = jax.nn.softmax(logits)
+            labels = jnp.argmax(logits, axis=-1).astype(jnp.int32)
+        else:
+            transitions = self._transitions()
+            probabilities = crf.marginals(logits, transitions, mask)
+            labels, _ = crf.viterbi(logits, transitions, mask)
+        picked = jnp.take_along_axis(probabilities, labels[..., None], axis=-1)[..., 0]
+        return jnp.where(mask, labels, 0), jnp.where(mask, picked, 0.0)
+
+    def _transitions(self) -> crf.Transitions:
+        """Return the scores of the transitions; the illegal ones are shut."""
+        K = self.num_labels
+        if self.transitions is None:
+            found = crf.Transitions(jnp.zeros((K, K)), jnp.zeros(K), jnp.zeros(K))
+        else:
+            parts = {name: param[...] for name, param in self.transitions.items()}
+            found = crf.Transitions(**parts)
+        if self.bio_labels is None:
+            return found
+        return crf.constrain(found, crf.bio_constraints(self.bio_labels))
