@@ -288,7 +288,8 @@ def _checked(logits, transitions, mask):
         raise ValueError(f"logits must have shape [B, T, K], got {jnp.shape(logits)}")
     checks.floating("logits", logits)
     B, T, K = jnp.shape(logits)
-    dtype = jnp.promote_types(jnp.result_type(logits), jnp.float32)
+    wide = jnp.result_type(logits) == jnp.float64
+    dtype = jnp.dtype(jnp.float64 if wide else jnp.float32)
     shapes = ((K, K), (K,), (K,))
     for name, a, expected in zip(Transitions._fields, transitions, shapes, strict=True):
         checks.shape(f"transitions.{name}", a, expected, "of K = " + str(K))
