@@ -74,7 +74,7 @@ class Program:
 
         self.train_step = jax.jit(train_step, donate_argnums=0)
         self.eval_step = jax.jit(eval_step)
-        self.init_carry = jax.jit(init_carry, static_argnums=1)
+        self._init_carry = jax.jit(init_carry, static_argnums=1)
         self.task = task
 
     def place(self, batch: Any) -> Any:
@@ -83,13 +83,16 @@ class Program:
         even = B % jax.device_count() == 0
         return jax.device_put(batch, self.rows if even else self.whole)
 
+    def fresh(self, params: Any, batch_size: int) -> Any:
+        """Return the carry before the first batch."""
+        return self.place(self._init_carry(params, batch_size))
+
     def evaluate(self, params: Any, split: str) -> tuple[Scores, float]:
         """Return the scores of a split, and its loss a token."""
         pairs, total, count, carry = [], 0.0, 0, None
         for batch in self.task.batches(split, None):
             if carry is None:
-                rows = len(batch["mask"])
-                carry = self.place(self.init_carry(params, rows))
+                carry = self.fresh(params, len(batch["mask"]))
             found, carry = self.eval_step(params, self.place(batch), carry)
             pairs.append((batch, found))
         pairs = [(batch, jax.device_get(found)) for batch, found in pairs]
@@ -99,7 +102,8 @@ class Program:
 
     def compilations(self) -> int:
         """Return how many programs were compiled."""
-        return self.train_step._cache_size() + self.eval_step._cache_size()
+        steps: tuple[Any, ...] = (self.train_step, self.eval_step)
+        return sum(step._cache_size() for step in steps)
 
 
 def train(task_name: str, config: Config) -> None:
@@ -114,8 +118,7 @@ def train(task_name: str, config: Config) -> None:
     program = Program(task, tx)
     params = jax.device_put(task.pipeline.params, program.whole)
     key = jax.random.key_data(jax.random.key(config.seed))
-    fresh = jax.jit(program.init_carry, static_argnums=1)
-    carry = program.place(fresh(params, config.batch_size))
+    carry = program.fresh(params, config.batch_size)
     state, at = run.restore(
         State(params, tx.init(params), carry, jax.device_put(key, program.whole))
     )
@@ -124,9 +127,7 @@ def train(task_name: str, config: Config) -> None:
 
     while at.epoch < config.epochs and not _patience_ends(config, at):
         if at.batch == 0:
-            state = state._replace(
-                carry=program.place(fresh(state.params, config.batch_size))
-            )
+            state = state._replace(carry=program.fresh(state.params, config.batch_size))
         source = task.batches("train", config.seed + 1_000_003 * at.epoch)
         bar = screen.bar(task, at, batches, config.epochs)
         saved = begun = time.monotonic()

@@ -9,7 +9,6 @@ from typing import Any, ClassVar, Literal, NamedTuple
 import numpy as np
 
 from tasks.data import Source
-from zoo.pipelines import Pipeline
 from zoo.types import Array, Key, State
 
 Batch = dict[str, np.ndarray]
@@ -42,7 +41,7 @@ class Config(Source):
     clip_norm: float = 1.0
     """Largest global norm of the gradient; 0 = no limit."""
     weight_decay: float = 0.0
-    """Decoupled weight decay for each unit of the learning rate."""
+    """Weight decay: decoupled in adamw, lamb, lion, ...; else added to the gradient."""
     patience: int = 0
     """Stop after so many epochs without a better dev score; 0 = never."""
     max_length: int | None = None
@@ -96,7 +95,7 @@ class Task(ABC):
 
     config: Any
     notes: list[str] = field(default_factory=list, init=False)
-    pipeline: Pipeline = field(init=False)
+    pipeline: Any = field(init=False)
 
     @abstractmethod
     def num_batches(self, split: str) -> int:

@@ -89,7 +89,7 @@ class Classification(RowTask):
         unknown = self.text.vocabulary.unknown
         assert unknown is not None
         words = regularizers.word_dropout(
-            of_words, batch["words"], self.config.word_dropout, unknown
+            of_words, jnp.asarray(batch["words"]), self.config.word_dropout, unknown
         )
         logits = model(words, batch["mask"], key=of_model)
         return _cross_entropy(logits, batch), carry

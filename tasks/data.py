@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import datasets
 import numpy as np
+from datasets.exceptions import DatasetGenerationError
 
 from tasks import formats
 from tasks.formats import FormatError, Options, base, records, schemes
@@ -40,7 +41,7 @@ class Source:
     """Where the data of a task are, and what is what in them."""
 
     data: str | None = None
-    """A file, a folder of split files, a glob, or hub:NAME[/CONFIG]; default: sample."""
+    """A file, a folder of split files, a glob, or hub:NAME[/CONFIG]; or the sample."""
     train_file: tuple[str, ...] = ()
     """Files or globs of the training data."""
     dev_file: tuple[str, ...] = ()
@@ -246,7 +247,9 @@ def _glob(pattern: str) -> list[Path]:
     near = ""
     if path.parent.is_dir():
         names = [p.name for p in path.parent.iterdir()]
-        close = get_close_matches(path.name, names, n=3, cutoff=0.5) or sorted(names)[:5]
+        close = (
+            get_close_matches(path.name, names, n=3, cutoff=0.5) or sorted(names)[:5]
+        )
         near = f"; {path.parent} holds {', '.join(close)}" if close else ""
     else:
         near = f"; there is no folder {path.parent}"
@@ -277,11 +280,11 @@ def _arrow(
         rows = datasets.Dataset.from_generator(
             _rows,
             features=datasets.Features(features),
-            cache_dir=None if cache_dir is None else str(cache_dir),
+            cache_dir=cache_dir and str(cache_dir),  # pyright: ignore
             gen_kwargs={"paths": [paths], "options": options, "name": name},
             fingerprint=key.hexdigest()[:32],
         )
-    except datasets.exceptions.DatasetGenerationError as error:
+    except DatasetGenerationError as error:
         cause = error.__cause__
         while cause is not None and not isinstance(cause, FormatError | OSError):
             cause = cause.__cause__
@@ -381,7 +384,7 @@ def from_hub(
             failed = failed or error
             continue
         assert isinstance(found, datasets.DatasetDict)
-        names = {_SPLIT_OF.get(split, split): split for split in found}
+        names = {_SPLIT_OF.get(str(split), str(split)): split for split in found}
         for other in ("dev", "validation", "valid"):
             if other in found:
                 names["dev"] = other
@@ -432,7 +435,7 @@ def from_features(rows: datasets.Dataset, options: Options) -> datasets.Dataset:
 
     def names_of(feature: Any, value: Any) -> str:
         return (
-            feature.int2str(value)
+            str(feature.int2str(value))
             if isinstance(feature, datasets.ClassLabel)
             else str(value)
         )
@@ -489,7 +492,9 @@ def _by_share(parts, seed) -> tuple[dict[str, datasets.Dataset], list[str]]:
     groups: dict[Any, list[int]] = {}
     for k, row in enumerate(train.select_columns([column])):
         value = row[column]
-        groups.setdefault(value if isinstance(value, str) else tuple(value), []).append(k)
+        groups.setdefault(value if isinstance(value, str) else tuple(value), []).append(
+            k
+        )
     order = list(groups.values())
     random.Random(seed).shuffle(order)
     parts = dict(parts)
@@ -532,7 +537,8 @@ def _by_position(parts, seed) -> tuple[dict[str, datasets.Dataset], list[str]]:
         parts["train"] = datasets.concatenate_datasets(first if inside else first[:1])
         parts["dev"] = datasets.concatenate_datasets(last)
         notes.append(
-            f"no dev data: the last {ends[-1] - cut:,} of {ends[-1]:,} characters are used"
+            f"no dev data: the last {ends[-1] - cut:,} of {ends[-1]:,} characters are "
+            "used"
         )
     if "test" not in parts:
         parts["test"] = parts["dev"]

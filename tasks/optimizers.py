@@ -10,8 +10,8 @@ from tasks.base import Config
 from zoo import checks
 
 NAMES = tuple(
-    "adabelief adadelta adagrad adam adamax adamw adan lamb lion nadam nadamw noisy_sgd "
-    "novograd optimistic_adam radam rmsprop sgd sm3 yogi".split()
+    "adabelief adadelta adagrad adam adamax adamw lamb lion nadam nadamw novograd "
+    "radam rmsprop sgd yogi".split()
 )
 
 
@@ -51,31 +51,12 @@ def make(config: Config, steps: int) -> optax.GradientTransformation:
         "cosine": lambda: optax.cosine_decay_schedule(rate, steps),
     }
     build = getattr(optax, config.optimizer)
+    parts = []
+    if config.clip_norm:
+        parts.append(optax.clip_by_global_norm(config.clip_norm))
     options: dict[str, Any] = {}
-    decay = []
     if "weight_decay" in inspect.signature(build).parameters:
         options["weight_decay"] = config.weight_decay
     elif config.weight_decay:
-        schedule = schedules[config.schedule]()
-        follow = schedule if callable(schedule) else (lambda _: rate)
-        decay = [
-            optax.add_decayed_weights(config.weight_decay),
-        ]
-        # Decoupled: the decay is scaled by the learning rate alone, as in adamw.
-        core = build(1.0, **options)
-        chained = [
-            core,
-            optax.scale(-1.0),
-            *decay,
-            optax.scale_by_learning_rate(follow),
-        ]
-        return _clipped(config, optax.chain(*chained))
-    return _clipped(config, build(schedules[config.schedule](), **options))
-
-
-def _clipped(
-    config: Config, tx: optax.GradientTransformation
-) -> optax.GradientTransformation:
-    if not config.clip_norm:
-        return tx
-    return optax.chain(optax.clip_by_global_norm(config.clip_norm), tx)
+        parts.append(optax.add_decayed_weights(config.weight_decay))
+    return optax.chain(*parts, build(schedules[config.schedule](), **options))

@@ -42,9 +42,10 @@ class RowTask(Task):
         self.buckets = {}
         for split, rows in self.splits.items():
             cut = config.max_length if split == "train" else None
-            lengths = np.array([self.length(row) for row in rows], np.int64)
-            lengths = np.minimum(lengths, cut or self.fixed_length() or lengths)
-            sizes = [self.fixed_length()] if self.fixed_length() else None
+            fixed = self.fixed_length()
+            lengths = np.array([self.length(row) for row in iterate(rows)], np.int64)
+            lengths = np.minimum(lengths, cut or fixed or lengths)
+            sizes = None if fixed is None else [fixed]
             if sizes is None and split != "train":
                 # The shapes of training again, so that few programs are compiled.
                 sizes = self.buckets["train"].sizes
@@ -54,7 +55,9 @@ class RowTask(Task):
         """Return the labels of the training data; those of the others must be among."""
         found = {}
         for split, rows in self.splits.items():
-            found[split] = {tag for row in rows for tag in self.row_labels(row)}
+            found[split] = {
+                tag for row in iterate(rows) for tag in self.row_labels(row)
+            }
         for split in ("dev", "test"):
             new = sorted(found[split] - found["train"])
             if new:
@@ -110,7 +113,7 @@ class RowTask(Task):
     def sizes(self) -> dict[str, Any]:
         """Return what the user wants to know of the data before training."""
         told: dict[str, Any] = {
-            split: f"{len(rows):,} rows, {int(self.buckets[split].lengths.sum()):,} tokens"
+            split: f"{len(rows):,} rows, {self.buckets[split].lengths.sum():,} tokens"
             for split, rows in self.splits.items()
         }
         train = self.buckets["train"]
@@ -129,5 +132,16 @@ def first(split: datasets.Dataset, column: str) -> Iterator[Any]:
         split: rows.
         column: its name.
     """
-    for row in split.select_columns([column]):
-        yield row[column]  # pyright: ignore[reportCallIssue, reportArgumentType]
+    for row in iterate(split.select_columns([column])):
+        yield row[column]
+
+
+def iterate(split: datasets.Dataset) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a split.
+
+    Args:
+        split: rows.
+    """
+    for row in split:
+        assert isinstance(row, dict)
+        yield row

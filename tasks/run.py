@@ -136,8 +136,8 @@ class Run:
                 flag = name.replace("_", "-")
                 raise RunError(
                     f"--resume: the run in {self.path} was begun with --{flag} "
-                    f"{before.get(name)}, not {flags.get(name)}; use the same flags, or "
-                    "another --out"
+                    f"{before.get(name)}, not {flags.get(name)}; use the same flags, "
+                    "or another --out"
                 )
 
     def write(self, name: str, value: Any) -> None:

@@ -27,7 +27,8 @@ def begin(run: Run, task: Task, params: Any, at: Position) -> None:
     count = sum(leaf.size for leaf in jax.tree.leaves(params))
     config = task.config
     print(
-        f"{task.name}: {config.cell}, {count:,} parameters, {jax.device_count()} device(s)"
+        f"{task.name}: {config.cell}, {count:,} parameters, "
+        f"{jax.device_count()} device(s)"
     )
     for name, told in task.sizes().items():
         print(f"  {name:<12} {told}")
@@ -133,14 +134,14 @@ def finish(
     rows = {**scores, **{f"test, {name}": found for name, found in baselines.items()}}
     columns = list(scores["test"].values)
     width = max(map(len, rows))
-    print(f"\n{'':<{width}}  " + "  ".join(f"{name:>13}" for name in columns))
+    print("\n" + "  ".join([" " * width, *(f"{name:>13}" for name in columns)]))
     for name, found in rows.items():
-        values = [found.values.get(column, float("nan")) for column in columns]
-        print(f"{name:<{width}}  " + "  ".join(f"{value:>13.4f}" for value in values))
+        values = [f"{found.values.get(c, float('nan')):>13.4f}" for c in columns]
+        print("  ".join([f"{name:<{width}}", *values]))
     print(
-        f"\nbest epoch {about['best_epoch']} of {at.epoch}, {about['minutes']} minutes, "
-        f"{about['tokens_per_second']:,.0f} tokens/s, {compilations} programs compiled, "
-        f"{about['peak_memory_mb']:,} MB at most"
+        f"\nbest epoch {at.best_epoch + 1} of {at.epoch}, {about['minutes']} minutes, "
+        f"{about['tokens_per_second']:,.0f} tokens/s, {compilations} programs "
+        f"compiled, {about['peak_memory_mb']:,} MB at most"
     )
     print(f"run folder: {run.path}")
     print(f"use it:     {usage(run, task)}")
@@ -165,8 +166,8 @@ def interrupted(run: Run) -> None:
         run: the run.
     """
     print(
-        f"stopped; the run is saved in {run.path}; to go on, give the same command with "
-        f"--out {run.path} --resume",
+        f"stopped; the run is saved in {run.path}; to go on, give the same command "
+        f"with --out {run.path} --resume",
         file=sys.stderr,
     )
 

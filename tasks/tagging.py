@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from tasks import base
-from tasks.rows import RowTask, first
+from tasks.rows import RowTask, first, iterate
 from zoo import regularizers
 from zoo.pipelines import TaggerPipeline
 from zoo.text import UNK, Words
@@ -125,8 +125,8 @@ class Tagging(RowTask):
         """
         of_word: dict[str, Counter[str]] = defaultdict(Counter)
         overall: Counter[str] = Counter()
-        for row in self.splits["train"]:
-            for token, tag in zip(row["tokens"], row["tags"], strict=True):  # pyright: ignore
+        for row in iterate(self.splits["train"]):
+            for token, tag in zip(row["tokens"], row["tags"], strict=True):
                 of_word[token][tag] += 1
                 overall[tag] += 1
         ((most, _),) = overall.most_common(1)

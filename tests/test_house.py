@@ -11,15 +11,18 @@ import pytest
 
 import zoo
 
+PUBLIC_MODULES = (
+    "crf decoding initializers interop models pooling regularizers text".split()
+)
 ROOT = Path(__file__).parent.parent
 # Lowest first: a module imports only from its own floor or from those below it.
 FLOORS = [
     ["types"],
     ["checks"],
-    ["initializers", "regularizers", "scan", "functional", "summary"],
+    ["initializers", "regularizers", "scan", "functional", "summary", "text"],
     ["cells"],
-    ["layers", "registry", "embedding", "characters", "pooling"],
-    ["interop"],
+    ["layers", "registry", "embedding", "characters", "pooling", "crf"],
+    ["models", "decoding", "interop", "pipelines", "artifact", "__main__"],
 ]
 
 
@@ -72,7 +75,7 @@ def public():
     """Return the public functions, classes and methods of the library by name."""
     found = {}
     spaces = {"zoo": zoo}
-    for name in ("initializers", "interop", "pooling", "regularizers"):
+    for name in PUBLIC_MODULES:
         spaces[f"zoo.{name}"] = getattr(zoo, name)
     for space, module in spaces.items():
         for name, value in vars(module).items():

@@ -5,8 +5,8 @@ between neighbours,
 
     score(y) = start[y_1] + sum_t logits[t, y_t] + sum_t between[y_t, y_t+1] + end[y_T]
 
-and its probability ``exp(score(y) - log_partition)``. Lafferty et al. 2001, "Conditional
-random fields".
+and its probability ``exp(score(y) - log_partition)``. Lafferty et al. 2001,
+"Conditional random fields".
 
 Every function takes logits ``[B, T, K]`` and any ``mask`` (bool ``[B, T]``, True = a
 real token; None if all are): padding is skipped as if it were cut out, whatever stands
@@ -24,8 +24,8 @@ import numpy as np
 from zoo import checks
 from zoo.types import Array, ArrayLike
 
-# The score of a forbidden transition: exp(-1e4) is zero in float32 next to any path that
-# is allowed, and unlike -inf it leaves gradients finite.
+# The score of a forbidden transition: exp(-1e4) is zero in float32 next to any path
+# that is allowed, and unlike -inf it leaves gradients finite.
 FORBIDDEN = -1e4
 
 

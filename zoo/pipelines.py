@@ -372,11 +372,13 @@ class LanguageModelPipeline(Pipeline):
         shut[
             : vocabulary.unknown + 1 if vocabulary.unknown is not None else 0
         ] = -np.inf
+        gap = "" if self.text.units == "chars" else " "
         key = jax.random.key(seed)
+        token = ids[-1:]
         for n in range(length):
-            token = draw(jax.random.fold_in(key, n), logits + shut)
-            yield self.text.join(vocabulary.decode([int(token[0])]))
             state, logits = self._step(self.params, state, token)
+            token = draw(jax.random.fold_in(key, n), logits + shut)
+            yield gap + self.text.join(vocabulary.decode([int(token[0])]))
 
     def to_json(self) -> dict[str, Any]:
         """Return all but the parameters as plain lists and values."""

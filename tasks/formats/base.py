@@ -64,12 +64,16 @@ def lines(path: Path, encoding: str) -> Iterator[tuple[int, str]]:
                     line = line.removeprefix("\ufeff")
                 if any("\udc80" <= c <= "\udcff" for c in line if c > "\ud7ff"):
                     raise FormatError(
-                        path, number, f"this is not {encoding}; --encoding tells another"
+                        path,
+                        number,
+                        f"this is not {encoding}; --encoding tells another",
                     )
                 yield number, line.removesuffix("\n").removesuffix("\r")
         except UnicodeError as error:
             raise FormatError(
-                path, None, f"this is not {encoding} ({error}); --encoding tells another"
+                path,
+                None,
+                f"this is not {encoding} ({error}); --encoding tells another",
             ) from error
 
 

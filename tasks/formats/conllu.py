@@ -12,7 +12,8 @@ from typing import Any
 
 from tasks.formats.base import FormatError, Options, lines, pick
 
-COLUMNS = "id form lemma upos xpos feats head deprel deps misc".split()
+COLUMNS = ["id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps"]
+COLUMNS += ["misc"]
 ENTITY, LABELS = "NER", ("topic", "label")
 
 
@@ -63,7 +64,8 @@ def read(path: Path, options: Options) -> Iterator[dict[str, Any]]:
 
 def _tag(path: Path, number: int, options: Options, parts: list[str]) -> str:
     """Return the tag of a word."""
-    misc = dict(entry.partition("=")[::2] for entry in parts[9].split("|"))
+    entries = (entry.partition("=") for entry in parts[9].split("|"))
+    misc = {key: value for key, _, value in entries}
     default = ENTITY if options.kind == "entities" else "upos"
     column = options.tag_column or default
     if column.lower() in COLUMNS:

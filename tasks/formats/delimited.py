@@ -135,9 +135,7 @@ def _guess(
         raise FormatError(
             path, 1, f"expected a column of texts and one of labels, got {width} column"
         )
-    cells = [
-        [row[k] for row in rows if len(row) == width] for k in range(width)
-    ]
+    cells = [[row[k] for row in rows if len(row) == width] for k in range(width)]
     texts = set((of_text or "").split(","))
     if of_label is None:
         free = [k for k in range(width) if str(k) not in texts]

@@ -89,4 +89,7 @@ def _row(
     text = find(options.text_column, TEXTS, "texts")
     if options.kind == "text":
         return {"text": f"{text}\n"}
-    return {"text": str(text), "label": str(find(options.label_column, LABELS, "labels"))}
+    return {
+        "text": str(text),
+        "label": str(find(options.label_column, LABELS, "labels")),
+    }
