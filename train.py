@@ -114,7 +114,8 @@ def train(task_name: str, config: Config) -> None:
     run = Run(task_name, config)
     task = TASKS[task_name](config)
     batches = task.num_batches("train")
-    tx = optimizers.make(config, batches * config.epochs)
+    epochs = task.epochs()
+    tx = optimizers.make(config, batches * epochs)
     program = Program(task, tx)
     params = jax.device_put(task.pipeline.params, program.whole)
     key = jax.random.key_data(jax.random.key(config.seed))
@@ -125,11 +126,11 @@ def train(task_name: str, config: Config) -> None:
     screen.begin(run, task, params, at)
     name, direction = task.monitor
 
-    while at.epoch < config.epochs and not _patience_ends(config, at):
+    while at.epoch < epochs and not _patience_ends(config, at):
         if at.batch == 0:
             state = state._replace(carry=program.fresh(state.params, config.batch_size))
         source = task.batches("train", config.seed + 1_000_003 * at.epoch)
-        bar = screen.bar(task, at, batches, config.epochs)
+        bar = screen.bar(at, batches, epochs)
         saved = begun = time.monotonic()
         for batch in itertools.islice(source, at.batch, None):
             state, found = program.train_step(state, program.place(batch), at.step)
@@ -137,9 +138,9 @@ def train(task_name: str, config: Config) -> None:
             if not math.isfinite(total) or not math.isfinite(norm):
                 raise RunError(
                     f"the loss became {total} (norm of the gradient {norm}) in epoch "
-                    f"{at.epoch + 1}, batch {at.batch + 1}; the last good checkpoint is "
-                    f"kept in {run.path / 'checkpoints'}; try a smaller --learning-rate "
-                    "or --clip-norm in another --out"
+                    f"{at.epoch + 1}, batch {at.batch + 1}; {run.path / 'checkpoints'} "
+                    "keeps the last good checkpoint; try a smaller --learning-rate or "
+                    "--clip-norm in another --out"
                 )
             at.batch, at.step = at.batch + 1, at.step + 1
             at.total, at.count = at.total + total, at.count + int(count)

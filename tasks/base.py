@@ -14,9 +14,14 @@ from zoo.types import Array, Key, State
 Batch = dict[str, np.ndarray]
 
 
+MIN_STEPS = 600
+
+
 @dataclass(frozen=True)
 class Config(Source):
     """The flags that all tasks share."""
+
+    default_epochs: ClassVar[int] = 10
 
     cell: str = "lstm"
     """Cell of the recurrent layers; `python -m zoo cells` lists them."""
@@ -28,8 +33,8 @@ class Config(Source):
     """Read in both directions."""
     dropout: float = 0.5
     """Rate of dropout on the embeddings, between layers and before the output."""
-    epochs: int = 10
-    """Passes over the training data."""
+    epochs: int | None = None
+    """Passes over the data; default: the task's, on small data until 600 batches."""
     batch_size: int = 32
     """Rows of a batch."""
     learning_rate: float = 2e-3
@@ -96,6 +101,13 @@ class Task(ABC):
     config: Any
     notes: list[str] = field(default_factory=list, init=False)
     pipeline: Any = field(init=False)
+
+    def epochs(self) -> int:
+        """Return the passes over the training data: as told, or enough of them."""
+        if self.config.epochs is not None:
+            return self.config.epochs
+        enough = -(-MIN_STEPS // self.num_batches("train"))
+        return max(self.config.default_epochs, enough)
 
     @abstractmethod
     def num_batches(self, split: str) -> int:

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import datasets
 import jax
@@ -24,6 +24,8 @@ from zoo.text import Text
 class Config(base.Config):
     """Character-level generation: learn a text, and write more of it."""
 
+    default_epochs: ClassVar[int] = 13
+
     hidden_size: int = 256
     """Units of each layer."""
     num_layers: int = 2
@@ -32,8 +34,6 @@ class Config(base.Config):
     """Not for this task: a model that reads ahead cannot write."""
     dropout: float = 0.3
     """Rate of dropout on the embeddings, between layers and before the output."""
-    epochs: int = 13
-    """Passes over the training data."""
     embedding_dim: int = 128
     """Size of a character's vector."""
     tied: bool = False

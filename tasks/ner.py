@@ -1,6 +1,7 @@
 """Named-entity recognition: the names in a sentence and their types."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from tasks import base, metrics, tagging
 
@@ -9,10 +10,10 @@ from tasks import base, metrics, tagging
 class Config(tagging.Config):
     """Named-entity recognition: the names in a sentence and their types."""
 
+    default_epochs: ClassVar[int] = 15
+
     dropout: float = 0.5
     """Rate of dropout on the input, between layers and before the output."""
-    epochs: int = 15
-    """Passes over the training data."""
     crf: bool = True
     """Score whole sequences of tags by a conditional random field."""
 

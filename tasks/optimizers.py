@@ -25,8 +25,10 @@ def check(config: Config) -> None:
         ValueError: naming the flag that is out of its range.
     """
     checks.one_of("--optimizer", config.optimizer, NAMES)
-    for name in ("batch_size", "epochs"):
-        checks.positive("--" + name.replace("_", "-"), getattr(config, name))
+    for name in ("batch_size", "epochs", "max_length", "limit_train"):
+        value = getattr(config, name)
+        if value is not None:
+            checks.positive("--" + name.replace("_", "-"), value)
     for name in ("learning_rate", "clip_norm", "weight_decay", "checkpoint_seconds"):
         if not getattr(config, name) >= 0:
             flag = name.replace("_", "-")

@@ -1,6 +1,7 @@
 """Part-of-speech tagging: a tag for each word."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -11,10 +12,10 @@ from tasks import base, metrics, tagging
 class Config(tagging.Config):
     """Part-of-speech tagging: a tag for each word."""
 
+    default_epochs: ClassVar[int] = 12
+
     dropout: float = 0.4
     """Rate of dropout on the input, between layers and before the output."""
-    epochs: int = 12
-    """Passes over the training data."""
 
 
 class PartOfSpeech(tagging.Tagging):

@@ -39,11 +39,10 @@ def begin(run: Run, task: Task, params: Any, at: Position) -> None:
     sys.stdout.flush()
 
 
-def bar(task: Task, at: Position, batches: int, epochs: int) -> tqdm:
+def bar(at: Position, batches: int, epochs: int) -> tqdm:
     """Return the progress bar of an epoch.
 
     Args:
-        task: the task.
         at: where the run stands.
         batches: of the epoch.
         epochs: in all.
