@@ -14,7 +14,7 @@ from zoo.types import Array, Key, State
 Batch = dict[str, np.ndarray]
 
 
-MIN_STEPS = 600
+MIN_STEPS = 300
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Config(Source):
     dropout: float = 0.5
     """Rate of dropout on the embeddings, between layers and before the output."""
     epochs: int | None = None
-    """Passes over the data; default: the task's, on small data until 600 batches."""
+    """Passes over the data; default: the task's, on small data until 300 batches."""
     batch_size: int = 32
     """Rows of a batch."""
     learning_rate: float = 2e-3

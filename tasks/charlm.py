@@ -33,8 +33,8 @@ class Config(base.Config):
     bidirectional: bool = False
     """Not for this task: a model that reads ahead cannot write."""
     dropout: float = 0.3
-    """Rate of dropout on the embeddings, between layers and before the output."""
-    embedding_dim: int = 128
+    """Rate of dropout between layers and before the output."""
+    embedding_dim: int = 64
     """Size of a character's vector."""
     tied: bool = False
     """Score with the table of the embedding (needs equal sizes)."""

@@ -23,7 +23,7 @@ class LanguageModel(nnx.Module):
         self,
         vocab_size: int,
         *,
-        embedding_dim: int = 128,
+        embedding_dim: int = 64,
         cell: str = "lstm",
         hidden_size: int = 256,
         num_layers: int = 2,
@@ -40,8 +40,7 @@ class LanguageModel(nnx.Module):
             cell: one of ``zoo.cells()``.
             hidden_size: H of each layer.
             num_layers: how many layers.
-            dropout: rate of dropout on the embeddings, between the layers and on the
-                last layer's outputs.
+            dropout: rate of dropout between the layers and on the last layer's outputs.
             tied: score with the table of the embedding.
             rngs: keys of the initialisation.
             **options: as for `zoo.make`.
@@ -102,9 +101,8 @@ class LanguageModel(nnx.Module):
             ValueError: if a shape is not as told.
             TypeError: if `ids` are not ints, or `mask` is not bool.
         """
-        of_input, of_layers, of_output = regularizers.split(key, 3)
-        x = regularizers.dropout(of_input, self.embedding(ids, mask), self.dropout)
-        state, y = self.layers(x, mask, state, key=of_layers)
+        of_layers, of_output = regularizers.split(key, 2)
+        state, y = self.layers(self.embedding(ids, mask), mask, state, key=of_layers)
         return state, self._score(regularizers.dropout(of_output, y, self.dropout))
 
     def step(self, state: State, ids: ArrayLike) -> tuple[State, Array]:

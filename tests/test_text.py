@@ -1,0 +1,88 @@
+"""Text to numbers and back."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zoo.text import PAD, UNK, Text, Vocabulary, Words, pad, shape, tokenize
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [
+        ("Don't panic, it's 5.30!", "Do n't panic , it 's 5.30 !"),
+        ("I can't; they won't... (yet)", "I ca n't ; they wo n't ... ( yet )"),
+        ("Mr. O'Neil's well-known dog", "Mr. O'Neil 's well - known dog"),
+        (
+            "See www.foo.com/bar or a.b@c.org :-)",
+            "See www.foo.com/bar or a.b@c.org :-)",
+        ),
+        ("From the U.S. for $30, 20%", "From the U.S. for $ 30 , 20 %"),
+        ("«Да», — сказал он.", "« Да » , — сказал он ."),
+        ("already do n't split", "already do n't split"),
+    ],
+)
+def test_tokenize(text, tokens):
+    assert tokenize(text) == tokens.split()
+
+
+@given(st.text())
+def test_tokenize_keeps_every_character(text):
+    kept = "".join(tokenize(text))
+    assert kept == "".join(text.split())
+
+
+def test_shapes():
+    words = ["dog", "Dog", "NATO", "I", "McKay", "1,984", "B2", "..."]
+    assert [shape(word) for word in words] == [1, 2, 3, 4, 5, 6, 7, 8]
+
+
+def test_vocabulary_ranks_by_count_then_by_name():
+    vocabulary = Vocabulary.build("b a c a b a d".split(), min_count=1, max_size=3)
+    assert vocabulary.tokens == [PAD, UNK, "a", "b", "c"]
+    assert vocabulary.counts == [0, 1, 3, 2, 1]
+    assert vocabulary.encode(["a", "d", "new"]).tolist() == [2, 1, 1]
+    assert vocabulary.decode([3, 2]) == ["b", "a"]
+    labels = Vocabulary.build(["x", "y"], special=False)
+    assert labels.encode(["y", "x"]).tolist() == [1, 0]
+    with pytest.raises(ValueError, match="'z' is not in the vocabulary of 2: x, y"):
+        labels.encode(["z"])
+    with pytest.raises(ValueError, match="got 'x' twice"):
+        Vocabulary(["x", "y", "x"])
+
+
+def test_words_keep_what_normalisation_drops():
+    words = Words.build([["The", "1999", "cats"], ["the", "cat"]], digits=True)
+    assert words.words.tokens[2:] == ["the", "0000", "cat", "cats"]
+    found = words.encode(["THE", "2024", "dog"])
+    assert found["words"].tolist() == [2, 3, 1]
+    assert found["shapes"].tolist() == [3, 6, 1]
+    assert words.chars.decode(found["chars"][0][:3]) == ["T", UNK, UNK]
+    again = Words.from_json(words.to_json())
+    assert (again.encode(["Cats"])["chars"] == words.encode(["Cats"])["chars"]).all()
+
+
+def test_long_words_show_both_ends():
+    words = Words.build([list("abcdefghij")], max_chars=4)
+    found = words.encode(["abcdefghij"])["chars"][0]
+    assert words.chars.decode(found) == ["a", "b", "i", "j"]
+
+
+@pytest.mark.parametrize("units", Text.UNITS)
+def test_text_round_trip(units):
+    text = Text.build(["a b  c \n"], units)
+    ids = text.encode("a b c")
+    assert text.join(text.vocabulary.decode(ids)) == "a b c"
+    assert (Text.from_json(text.to_json()).encode("b z") == text.encode("b z")).all()
+
+
+def test_pad():
+    rows = [
+        {"words": np.array([5, 6], np.int32), "label": np.asarray(3)},
+        {"words": np.array([7], np.int32), "label": np.asarray(4)},
+    ]
+    batch = pad(rows, 3, 4)
+    assert batch["words"].tolist() == [[5, 6, 0], [7, 0, 0], [0, 0, 0], [0, 0, 0]]
+    assert batch["mask"].sum(axis=1).tolist() == [2, 1, 0, 0]
+    assert batch["label"].tolist() == [3, 4, 0, 0]
