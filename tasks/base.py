@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple
 
@@ -84,7 +84,6 @@ class Scores(NamedTuple):
 Pairs = Iterable[tuple[Batch, dict[str, np.ndarray]]]
 
 
-@dataclass
 class Task(ABC):
     """Data, recipe, loss and metrics of a task.
 
@@ -98,9 +97,20 @@ class Task(ABC):
     Config: ClassVar[type[Config]]
     monitor: ClassVar[tuple[str, Literal["max", "min"]]]
 
-    config: Any
-    notes: list[str] = field(default_factory=list, init=False)
-    pipeline: Any = field(init=False)
+    pipeline: Any
+
+    def __init__(
+        self, config: Any, trained: Any = None, split: str | None = None
+    ) -> None:
+        """Read the data, make the vocabularies and the model.
+
+        Args:
+            config: the flags.
+            trained: a trained pipeline to be scored, instead of a new one.
+            split: the split it is to be scored on; no other is read.
+        """
+        self.config = config
+        self.notes: list[str] = []
 
     def epochs(self) -> int:
         """Return the passes over the training data: as told, or enough of them."""

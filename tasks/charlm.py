@@ -19,6 +19,8 @@ from tasks.rows import first
 from zoo.pipelines import LanguageModelPipeline
 from zoo.text import Text
 
+TEST_WINDOW = 1000  # of the one stream of the test text: no gradient limits it
+
 
 @dataclass(frozen=True)
 class Config(base.Config):
@@ -58,11 +60,15 @@ class CharacterModel(base.Task):
     Config = Config
     monitor = ("nats", "min")
 
-    def __init__(self, config: Config) -> None:
+    def __init__(
+        self, config: Config, trained: Any = None, split: str | None = None
+    ) -> None:
         """Read the text, number its characters, make the model.
 
         Args:
             config: the flags.
+            trained: a trained pipeline to be scored, instead of a new one.
+            split: the split it is to be scored on; no other is read.
 
         Raises:
             tasks.data.DataError: if the text cannot be read or is too short.
@@ -75,28 +81,39 @@ class CharacterModel(base.Task):
                 "predict what comes next"
             )
         self.window = config.max_length or 100
-        splits = data.load(config, "text", seed=config.seed, sample=python_manual())
-        self.notes += splits.notes
-        train = splits.train
-        if config.limit_train is not None:
-            train = train.select(range(min(config.limit_train, len(train))))
-        self.text = Text.build(
-            first(train, "text"), config.units, min_count=config.min_count
-        )
-        parts = {"train": train, "dev": splits.dev, "test": splits.test}
-        self.ids = {split: self._encode(rows) for split, rows in parts.items()}
-        self.streams = {
-            "train": Streams(len(self.ids["train"]), config.batch_size, self.window),
-            "dev": Streams(len(self.ids["dev"]), config.batch_size, self.window),
-            "test": Streams(len(self.ids["test"]), 1, 1000),
-        }
-        for split, ids in self.ids.items():
+        sample = None if config.data or config.train_file else python_manual()
+        if split is not None:
+            rows = data.read(config, "text", split, seed=config.seed, sample=sample)
+            parts = {split: rows}
+            self.pipeline = trained
+        else:
+            splits = data.load(config, "text", seed=config.seed, sample=sample)
+            self.notes += splits.notes
+            train = splits.train
+            if config.limit_train is not None:
+                train = train.select(range(min(config.limit_train, len(train))))
+            parts = {"train": train, "dev": splits.dev, "test": splits.test}
+            self.pipeline = self._make_pipeline(train)
+        self.ids = {name: self._encode(rows) for name, rows in parts.items()}
+        self.streams = {}
+        for name, ids in self.ids.items():
             if len(ids) < 2:
                 raise data.DataError(
-                    f"{split} must hold two characters or more, got {len(ids)}"
+                    f"{name} must hold two characters or more, got {len(ids)}"
                 )
+            rows, window = config.batch_size, self.window
+            if name == "test":
+                rows, window = 1, TEST_WINDOW
+            self.streams[name] = Streams(len(ids), rows, window)
+
+    def _make_pipeline(self, train: datasets.Dataset) -> LanguageModelPipeline:
+        """Return the untrained model with the characters of the training text."""
+        config = self.config
+        text = Text.build(
+            first(train, "text"), config.units, min_count=config.min_count
+        )
         options = {
-            "vocab_size": len(self.text.vocabulary),
+            "vocab_size": len(text.vocabulary),
             "embedding_dim": config.embedding_dim,
             "cell": config.cell,
             "hidden_size": config.hidden_size,
@@ -104,16 +121,17 @@ class CharacterModel(base.Task):
             "dropout": config.dropout,
             "tied": config.tied,
         }
-        self.pipeline = LanguageModelPipeline(options, self.text, seed=config.seed)
+        return LanguageModelPipeline(options, text, seed=config.seed)
 
     def _encode(self, rows: datasets.Dataset) -> datasets.Dataset:
         """Return the text as one number a row, in a file of its own."""
-        vocabulary = self.text.vocabulary.tokens
+        text = self.pipeline.text
+        vocabulary = text.vocabulary.tokens
         key = datasets.fingerprint.Hasher.hash(
-            (rows._fingerprint, vocabulary, self.text.units)
+            (rows._fingerprint, vocabulary, text.units)
         )
         return rows.map(
-            lambda found: {"id": self.text.encode("".join(found["text"]))},
+            lambda found: {"id": text.encode("".join(found["text"]))},
             batched=True,
             remove_columns=rows.column_names,
             features=datasets.Features({"id": datasets.Value("int32")}),
@@ -172,7 +190,7 @@ class CharacterModel(base.Task):
         for batch, found in pairs:
             total += float(found["loss"])
             count += int(found["count"])
-            new = batch["labels"] == self.text.vocabulary.unknown
+            new = batch["labels"] == self.pipeline.text.vocabulary.unknown
             unknown += int((new & batch["mask"]).sum())
         nats = total / count
         return base.Scores(
@@ -189,7 +207,7 @@ class CharacterModel(base.Task):
             split: f"{len(ids):,} {self.config.units}"
             for split, ids in self.ids.items()
         }
-        told["vocabulary"] = len(self.text.vocabulary)
+        told["vocabulary"] = len(self.pipeline.text.vocabulary)
         told["batches"] = (
             f"{self.num_batches('train')} windows of {self.window}, "
             f"{self.config.batch_size} streams"

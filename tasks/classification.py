@@ -46,14 +46,14 @@ class Classification(RowTask):
         config = self.config
         if config.pooling == "concat" and config.max_length is None:
             raise ValueError("--pooling concat needs --max-length, the length it fixes")
-        self.text = Text.build(
+        text = Text.build(
             first(self.splits["train"], "text"),
             config.units,
             lowercase=config.lowercase,
             min_count=config.min_count,
         )
         options = {
-            "vocab_size": len(self.text.vocabulary),
+            "vocab_size": len(text.vocabulary),
             "num_labels": len(self.labels),
             "embedding_dim": config.embedding_dim,
             "cell": config.cell,
@@ -61,14 +61,14 @@ class Classification(RowTask):
             "num_layers": config.num_layers,
             "bidirectional": config.bidirectional,
             "pooling": config.pooling,
-            "length": self.fixed_length(),
+            "length": config.max_length if config.pooling == "concat" else None,
             "dropout": config.dropout,
         }
-        return ClassifierPipeline(options, self.text, self.labels, seed=config.seed)
+        return ClassifierPipeline(options, text, self.labels, seed=config.seed)
 
     def fixed_length(self) -> int | None:
         """Return the T of all batches, where the pooling needs one."""
-        return self.config.max_length if self.config.pooling == "concat" else None
+        return self.pipeline.options["length"]
 
     def row_labels(self, row: dict[str, Any]) -> list[str]:
         """Return the label of a row, in a list."""
@@ -76,7 +76,7 @@ class Classification(RowTask):
 
     def length(self, row: dict[str, Any]) -> int:
         """Return the number of tokens of a text."""
-        return len(self.text.split(row["text"]))
+        return len(self.pipeline.text.split(row["text"]))
 
     def encode(self, row: dict[str, Any]) -> dict[str, np.ndarray]:
         """Return the arrays of a row."""
@@ -86,7 +86,7 @@ class Classification(RowTask):
     def loss(self, model, batch, carry, *, key=None):
         """Return the sum of the cross-entropies, the number of rows, and no carry."""
         of_words, of_model = regularizers.split(key, 2)
-        unknown = self.text.vocabulary.unknown
+        unknown = self.pipeline.text.vocabulary.unknown
         assert unknown is not None
         words = regularizers.word_dropout(
             of_words, jnp.asarray(batch["words"]), self.config.word_dropout, unknown

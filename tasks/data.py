@@ -121,15 +121,17 @@ def read(
     kind: Kind,
     split: str,
     *,
+    seed: int = 0,
     sample: Path | None = None,
     cache_dir: Path | None = None,
 ) -> datasets.Dataset:
-    """Read one split, or a lone file whatever its name, for evaluation.
+    """Read one split, for the evaluation of a trained model.
 
     Args:
-        source: where the data are.
+        source: where the data are; they need hold no other split.
         kind: as for `load`.
         split: ``"train"``, ``"dev"`` or ``"test"``.
+        seed: as for `load`.
         sample: as for `load`.
         cache_dir: as for `load`.
 
@@ -138,15 +140,14 @@ def read(
         FormatError: naming the file and the line that is broken.
     """
     parts, _ = _parts(source, kind, sample, cache_dir)
-    if split not in parts and len(parts) == 1 and Path(source.data or "").is_file():
-        (rows,) = parts.values()
-    elif split not in parts:
+    if split not in parts and "train" in parts:
+        divide = _by_position if kind == "text" else _by_share
+        parts, _ = divide(parts, seed)
+    if split not in parts:
         raise DataError(f"no {split} data: found {', '.join(parts)}")
-    else:
-        rows = parts[split]
-    if not len(rows):
+    if not len(parts[split]):
         raise DataError(f"the {split} split is empty")
-    return rows
+    return parts[split]
 
 
 def _parts(source, kind, sample, cache_dir) -> tuple[dict[str, Any], list[str]]:

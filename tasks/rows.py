@@ -21,16 +21,28 @@ class RowTask(Task):
 
     kind: ClassVar[data.Kind]
 
-    def __init__(self, config: Any) -> None:
+    def __init__(
+        self, config: Any, trained: Any = None, split: str | None = None
+    ) -> None:
         """Read the data, make the vocabularies and the model.
 
         Args:
             config: the flags.
+            trained: a trained pipeline to be scored, instead of a new one.
+            split: the split it is to be scored on; no other is read.
 
         Raises:
             tasks.data.DataError: if the data cannot be read, or do not fit together.
         """
         super().__init__(config)
+        self.buckets = {}
+        if split is not None:
+            rows = data.read(config, self.kind, split, seed=config.seed, sample=SAMPLE)
+            self.splits = {split: rows}
+            self.labels = trained.labels
+            self.pipeline = trained
+            self.buckets[split] = self._bucket(split, rows, None)
+            return
         splits = data.load(config, self.kind, seed=config.seed, sample=SAMPLE)
         self.notes += splits.notes
         train = splits.train
@@ -39,17 +51,22 @@ class RowTask(Task):
         self.splits = {"train": train, "dev": splits.dev, "test": splits.test}
         self.labels = self.read_labels()
         self.pipeline = self.make_pipeline()
-        self.buckets = {}
+        sizes = None
         for split, rows in self.splits.items():
-            cut = config.max_length if split == "train" else None
-            fixed = self.fixed_length()
-            lengths = np.array([self.length(row) for row in iterate(rows)], np.int64)
-            lengths = np.minimum(lengths, cut or fixed or lengths)
-            sizes = None if fixed is None else [fixed]
-            if sizes is None and split != "train":
-                # The shapes of training again, so that few programs are compiled.
-                sizes = self.buckets["train"].sizes
-            self.buckets[split] = Buckets(lengths, config.batch_size, sizes)
+            self.buckets[split] = self._bucket(split, rows, sizes)
+            # The shapes of training again, so that few programs are compiled.
+            sizes = self.buckets["train"].sizes
+
+    def _bucket(
+        self, split: str, rows: datasets.Dataset, sizes: list[int] | None
+    ) -> Buckets:
+        """Sort the rows of a split by their lengths."""
+        fixed = self.fixed_length()
+        cut = self.config.max_length if split == "train" else fixed
+        lengths = np.array([self.length(row) for row in iterate(rows)], np.int64)
+        lengths = lengths if cut is None else np.minimum(lengths, cut)
+        sizes = sizes if fixed is None else [fixed]
+        return Buckets(lengths, self.config.batch_size, sizes)
 
     def read_labels(self) -> Vocabulary:
         """Return the labels of the training data; those of the others must be among."""

@@ -52,20 +52,20 @@ class Tagging(RowTask):
     def make_pipeline(self) -> TaggerPipeline:
         """Return the untrained model with the vocabularies of the training data."""
         config = self.config
-        self.words = Words.build(
+        words = Words.build(
             first(self.splits["train"], "tokens"),
             lowercase=config.lowercase,
             digits=config.digits,
             min_count=config.min_count,
         )
-        vocabulary = self.words.words
+        vocabulary = words.words
         counts = np.maximum(np.array(vocabulary.counts, np.float32), 1)
         self.rates = config.word_dropout / (config.word_dropout + counts)
         self.rates[: vocabulary.tokens.index(UNK) + 1] = 0
         options = {
             "vocab_size": len(vocabulary),
             "num_labels": len(self.labels),
-            "num_chars": len(self.words.chars),
+            "num_chars": len(words.chars),
             "chars": config.chars,
             "embedding_dim": config.embedding_dim,
             "char_dim": config.char_dim,
@@ -79,7 +79,7 @@ class Tagging(RowTask):
             "use_crf": config.crf,
             "bio_labels": self.labels.tokens if self.bio else None,
         }
-        return TaggerPipeline(options, self.words, self.labels, seed=config.seed)
+        return TaggerPipeline(options, words, self.labels, seed=config.seed)
 
     def row_labels(self, row: dict[str, Any]) -> list[str]:
         """Return the tags of a sentence."""
@@ -98,7 +98,7 @@ class Tagging(RowTask):
         """Return the sum of the negative log-likelihoods, the number of words, ()."""
         of_words, of_model = regularizers.split(key, 2)
         words = jnp.asarray(batch["words"])
-        unknown = self.words.words.unknown
+        unknown = self.pipeline.words.words.unknown
         assert unknown is not None
         words = regularizers.word_dropout(
             of_words, words, jnp.asarray(self.rates)[words], unknown

@@ -1,0 +1,82 @@
+"""Score a trained model on a corpus: ``python -m tasks.evaluate RUN --data SPEC``."""
+
+import dataclasses
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import optax
+import tyro
+from tyro.conf import Positional
+
+from tasks import screen
+from tasks.data import Source
+from tasks.registry import TASKS
+from train import Program
+from zoo import artifact
+
+
+@dataclass(frozen=True)
+class Evaluate(Source):
+    """Score a trained model on a corpus."""
+
+    run: Positional[Path] = dataclasses.field(kw_only=True)
+    """Run folder, or the model in it."""
+    split: Literal["train", "dev", "test"] = "test"
+    """The split that is scored."""
+    batch_size: int = 32
+    """Rows of a batch."""
+    seed: int = 0
+    """Seed of the share that serves where there is no such split."""
+    debug: bool = False
+    """Show the traceback of an error."""
+
+
+def evaluate(flags: Evaluate) -> None:
+    """Print the scores of a model, a table of its classes, and its speed.
+
+    Args:
+        flags: what is scored on what.
+    """
+    trained = artifact.load(flags.run)
+    name = artifact.about(flags.run).get("task")
+    if name not in TASKS:
+        raise ValueError(f"{flags.run} tells of no task to score, got {name!r}")
+    source = {f.name: getattr(flags, f.name) for f in dataclasses.fields(Source)}
+    config = TASKS[name].Config(**source, batch_size=flags.batch_size, seed=flags.seed)
+    task = TASKS[name](config, trained, flags.split)
+    program = Program(task, optax.identity())
+    scores, loss = program.evaluate(trained.params, flags.split)
+    # Once more for the clock: everything is compiled now.
+    started = time.perf_counter()
+    program.evaluate(trained.params, flags.split)
+    seconds = time.perf_counter() - started
+    tokens = sum(int(b["mask"].sum()) for b in task.batches(flags.split, None))
+    for key, value in {**scores.values, "loss": loss}.items():
+        print(f"{key:<14} {value:.4f}")
+    if scores.per_class:
+        columns = list(next(iter(scores.per_class.values())))
+        width = max(map(len, scores.per_class))
+        print("\n" + "  ".join([" " * width, *(f"{c:>9}" for c in columns)]))
+        for label, row in scores.per_class.items():
+            cells = [
+                f"{v:>9.4f}" if isinstance(v, float) else f"{v:>9}"
+                for v in row.values()
+            ]
+            print("  ".join([f"{label:<{width}}", *cells]))
+    print(
+        f"\n{tokens:,} tokens, {tokens / seconds:,.0f} tokens/s without compile time, "
+        f"{program.compilations()} programs compiled"
+    )
+
+
+def main() -> None:
+    """Read the command line and score."""
+    flags = tyro.cli(Evaluate, description=__doc__)
+    with screen.errors(flags.debug):
+        evaluate(flags)
+
+
+if __name__ == "__main__":
+    main()
