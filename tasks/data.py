@@ -261,12 +261,7 @@ def _arrow(
     paths: list[Path], options: Options, name: str | None, cache_dir: Path | None
 ) -> datasets.Dataset:
     """Return the rows of files, parsed once for each content of them."""
-    text = datasets.Value("string")
-    words = datasets.List(text)
-    features = {
-        "labelled": {"text": text, "label": text, "split": text},
-        "text": {"text": text, "split": text},
-    }.get(options.kind, {"tokens": words, "tags": words, "split": text})
+    features = {**_features(options.kind), "split": datasets.Value("string")}
     key = hashlib.sha256(repr((options, name, datasets.__version__)).encode())
     for module in (formats, base, schemes, *_parsers()):
         key.update(inspect.getsource(module).encode())
@@ -290,8 +285,22 @@ def _arrow(
         while cause is not None and not isinstance(cause, FormatError | OSError):
             cause = cause.__cause__
         raise (cause or error) from None
+    except ValueError as error:
+        if "corresponds to no data" not in str(error):
+            raise
+        nothing = {name: [] for name in features}
+        return datasets.Dataset.from_dict(nothing, datasets.Features(features))
     assert isinstance(rows, datasets.Dataset)
     return rows
+
+
+def _features(kind: Kind) -> datasets.Features:
+    """Return the columns of a kind of rows."""
+    text = datasets.Value("string")
+    names = {"labelled": ("text", "label"), "text": ("text",)}
+    if kind in names:
+        return datasets.Features(dict.fromkeys(names[kind], text))
+    return datasets.Features(dict.fromkeys(("tokens", "tags"), datasets.List(text)))
 
 
 def _parsers() -> list[Any]:
@@ -414,6 +423,7 @@ def from_features(rows: datasets.Dataset, options: Options) -> datasets.Dataset:
     Raises:
         DataError: if there is no such column.
     """
+    features = _features(options.kind)
 
     def inner(feature: Any) -> Any:
         return getattr(feature, "feature", None)
@@ -457,7 +467,7 @@ def from_features(rows: datasets.Dataset, options: Options) -> datasets.Dataset:
             tags = [names_of(feature, tag) for tag in row[of_tags]]
             return {"tokens": row[of_tokens], "tags": tags}
 
-        found = rows.map(tagged, remove_columns=rows.column_names)
+        found = rows.map(tagged, remove_columns=rows.column_names, features=features)
         if options.kind == "entities":
             scheme = schemes.detect(row["tags"] for row in found)  # pyright: ignore
             found = found.map(
@@ -467,7 +477,9 @@ def from_features(rows: datasets.Dataset, options: Options) -> datasets.Dataset:
     of_text = choose(options.text_column, is_string, TEXTS, "texts")
     if options.kind == "text":
         return rows.map(
-            lambda row: {"text": row[of_text] + "\n"}, remove_columns=rows.column_names
+            lambda row: {"text": row[of_text] + "\n"},
+            remove_columns=rows.column_names,
+            features=features,
         )
     of_label = choose(
         options.label_column,
@@ -479,6 +491,7 @@ def from_features(rows: datasets.Dataset, options: Options) -> datasets.Dataset:
     return rows.map(
         lambda row: {"text": row[of_text], "label": names_of(feature, row[of_label])},
         remove_columns=rows.column_names,
+        features=features,
     )
 
 

@@ -1,0 +1,75 @@
+"""One program for one device or many: the same gradients and losses."""
+
+import numpy as np
+import pytest
+from tolerances import assert_close
+from training import TASKS, environment, flags, run
+
+PROGRAM = """
+
+import jax
+import numpy as np
+import optax
+import tyro
+
+sys.path.insert(0, "tests")
+from tasks.registry import TASKS
+from train import Program, State
+
+folder = Path(sys.argv[1])
+for name in {tasks!r}:
+    task_class = TASKS[name]
+    config = tyro.cli(task_class.Config, args=sys.argv[2].split("|")[{tasks!r}.index(name)].split())
+    task = task_class(config)
+    tx = optax.sgd(1.0)
+    program = Program(task, tx)
+    params = jax.device_put(task.pipeline.params, program.whole)
+    key = jax.device_put(jax.random.key_data(jax.random.key(0)), program.whole)
+    carry = program.fresh(params, config.batch_size)
+    losses, grads = [], None
+    state = State(params, tx.init(params), carry, key)
+    before = jax.tree.map(np.asarray, params)
+    step = 0
+    while step < 20:
+        for batch in task.batches("train", step):
+            state, (total, count, _) = program.train_step(state, program.place(batch), step)
+            losses.append(float(total) / float(count))
+            if grads is None:
+                grads = jax.tree.map(lambda a, b: a - np.asarray(b), before, state.params)
+            step += 1
+            if step == 20:
+                break
+    leaves = {{f"grad{{k}}": g for k, g in enumerate(jax.tree.leaves(grads))}}
+    np.savez(folder / f"{{name}}-{{jax.device_count()}}.npz", losses=losses, **leaves)
+""".format(tasks=list(TASKS))
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    """Run every task for 20 steps on one device and on four."""
+    folder = tmp_path_factory.mktemp("devices")
+    (folder / "program.py").write_text(PROGRAM)
+    given = "|".join(
+        " ".join([*flags(task, folder), "--batch-size", "8", "--dropout", "0.2"])
+        for task in TASKS
+    )
+    for count in (1, 4):
+        flag = f"--xla_force_host_platform_device_count={count}"
+        env = environment(
+            folder / f"cache{count}",
+            XLA_FLAGS=f"{flag} --xla_backend_optimization_level=0",
+        )
+        found = run(str(folder / "program.py"), folder, given, env=env)
+        assert found.returncode == 0, found.stderr
+    return folder
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_four_devices_compute_what_one_does(results, task):
+    one, four = (np.load(results / f"{task}-{count}.npz") for count in (1, 4))
+    assert one["losses"].shape == (20,)
+    for name in one.files:
+        scale = float(np.abs(one[name]).max())
+        assert scale > 0
+        assert_close(four[name] / scale, one[name] / scale, 1e-5, name)
+    assert len(set(one["losses"].tolist())) > 10

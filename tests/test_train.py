@@ -1,0 +1,228 @@
+"""The training program, as a real process: results, resuming, signals, errors."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+import safetensors.numpy
+from tolerances import assert_identical
+from training import ROOT, TASKS, command, environment, flags, run
+
+import zoo
+
+SCORES = {
+    "classification": "accuracy",
+    "pos": "accuracy",
+    "ner": "f1",
+    "charlm": "nats",
+}
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory):
+    """A folder for runs, and their environment."""
+    folder = tmp_path_factory.mktemp("runs")
+    return folder, environment(folder / "cache")
+
+
+@pytest.fixture(scope="module")
+def finished(work):
+    """A finished run of each task, made when first asked for."""
+    folder, env = work
+    done = {}
+
+    def get(task):
+        if task not in done:
+            out = folder / f"{task}-whole"
+            found = run("train.py", task, *flags(task, folder), "--out", out, env=env)
+            assert found.returncode == 0, found.stderr
+            done[task] = out, found.stdout
+        return done[task]
+
+    return get
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_run_leaves_all_its_files(finished, task):
+    out, screen = finished(task)
+    names = {path.name for path in out.iterdir()}
+    expected = {"config.json", "log.jsonl", "metrics.json", "curves.png"}
+    expected |= {"checkpoints", "model", "tensorboard"}
+    assert names >= expected | ({"confusion.png"} if task in TASKS[:2] else set())
+    assert not [name for name in names if name.startswith(".")]
+    log = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    assert [line["epoch"] for line in log] == [1, 2]
+    assert log[1]["train_loss"] < log[0]["train_loss"]
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert 0 <= metrics["test"][SCORES[task]] <= (10 if task == "charlm" else 1)
+    assert metrics["run"]["compilations"] > 0
+    config = json.loads((out / "config.json").read_text())
+    assert config["task"] == task
+    assert config["flags"]["hidden_size"] == 8
+    assert f"run folder: {out}" in screen
+    assert "python -m zoo " in screen
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_killed_and_resumed_is_as_if_never_killed(finished, work, task):
+    folder, env = work
+    whole, _ = finished(task)
+    out = folder / f"{task}-killed"
+    line = command("train.py", task, *flags(task, folder), "--out", out, "--resume")
+    line += ["--checkpoint-seconds", "0"]
+    # A checkpoint after every batch; killed when some are there, in both epochs.
+    for least in (2, 9):
+        process = subprocess.Popen(
+            line, env=env, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        )
+        while process.poll() is None and _newest(out) < least:
+            time.sleep(0.02)
+        process.kill()
+        process.wait()
+        assert process.stderr is not None
+        process.stderr.close()
+        assert _newest(out) >= least
+    found = run("train.py", *line[2:], env=env)
+    assert found.returncode == 0, found.stderr
+    weights = [
+        safetensors.numpy.load_file(path / "model" / "weights.safetensors")
+        for path in (whole, out)
+    ]
+    assert_identical(weights[1], weights[0])
+    before, after = (
+        [json.loads(line) for line in (path / "log.jsonl").read_text().splitlines()]
+        for path in (whole, out)
+    )
+    assert [(e["train_loss"], e["dev_loss"]) for e in after] == [
+        (e["train_loss"], e["dev_loss"]) for e in before
+    ]
+
+
+def _newest(out):
+    """Return the number of the newest whole checkpoint, or -1."""
+    folder = out / "checkpoints"
+    names = [p.name for p in folder.iterdir()] if folder.exists() else []
+    return max((int(name) for name in names if name.isdecimal()), default=-1)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_save_and_say_how_to_go_on(work, number):
+    folder, env = work
+    out = folder / f"signal-{number}"
+    process = subprocess.Popen(
+        command("train.py", "charlm", *flags("charlm", folder), "--out", out)
+        + ["--epochs", "500"],
+        env=env,
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while process.poll() is None and _newest(out) < 0:
+        time.sleep(0.02)
+    process.send_signal(number)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 128 + number, stderr
+    assert f"with --out {out} --resume" in stderr
+    assert "Traceback" not in stderr
+
+
+def test_predict_evaluate_info_and_python_agree(finished, work):
+    _, env = work
+    out, _ = finished("pos")
+    text = "Anna can't swim."
+    found = run("zoo", "predict", out, text, "--json", env=env)
+    assert found.returncode == 0, found.stderr
+    (tagged,) = zoo.load(out).predict([text])
+    assert json.loads(found.stdout)["tags"] == tagged.tags
+    assert tagged.tokens == ["Anna", "ca", "n't", "swim", "."]
+    given = run(
+        "zoo", "predict", out, "--pretokenized", "--json", env=env, input="can't swim\n"
+    )
+    assert json.loads(given.stdout)["tokens"] == ["can't", "swim"]
+    shown = run("zoo", "predict", out, text, env=env).stdout.splitlines()
+    assert shown[0].split() == tagged.tokens
+    assert shown[1].split() == tagged.tags
+    metrics = json.loads((out / "metrics.json").read_text())
+    scored = run("tasks.evaluate", out, env=env)
+    assert scored.returncode == 0, scored.stderr
+    assert f"accuracy       {metrics['test']['accuracy']:.4f}" in scored.stdout
+    assert "tokens/s without compile time" in scored.stdout
+    info = run("zoo", "info", out / "model", env=env)
+    assert "tagger" in info.stdout
+    assert "hidden_size    8" in info.stdout
+
+
+def test_generate(finished, work):
+    _, env = work
+    out, _ = finished("charlm")
+    args = ("generate", out, "--prompt", "To be", "--length", "30", "--seed", "1")
+    one = run("zoo", *args, "--top-k", "5", "--top-p", "0.9", env=env)
+    again = run("zoo", *args, "--top-k", "5", "--top-p", "0.9", env=env)
+    assert one.returncode == 0, one.stderr
+    assert one.stdout == again.stdout
+    assert one.stdout.startswith("To be")
+    assert len(one.stdout) == len("To be") + 30 + 1
+
+
+def test_wrong_use_is_told_in_a_line(finished, work):
+    folder, env = work
+    out, _ = finished("pos")
+
+    def fails(*args, module="train.py"):
+        found = run(module, *args, env=env)
+        assert found.returncode == 1, (args, found.stdout, found.stderr)
+        assert "Traceback" not in found.stderr
+        return found.stderr
+
+    told = fails("pos", "--out", out)
+    assert "--resume goes on with the run in it, --overwrite deletes it" in told
+    changed = [*flags("pos", folder), "--out", out, "--resume", "--dropout", "0.1"]
+    assert "was begun with --dropout 0.4, not 0.1" in fails("pos", *changed)
+    told = fails("pos", "--cell", "lsmt", "--out", folder / "none1")
+    assert "did you mean 'lstm'?" in told
+    told = fails("ner", "--data", folder / "nothing", "--out", folder / "none2")
+    assert "no such file or folder" in told
+    broken = folder / "train.conllu"
+    broken.write_text("1\tonly\tthree\n")
+    told = fails("pos", "--data", broken, "--out", folder / "none3")
+    assert "train.conllu, line 1: expected ten columns" in told
+    told = fails("charlm", "--bidirectional", "--out", folder / "none4")
+    assert "a model that reads ahead" in told
+    assert not [p for p in folder.iterdir() if p.name.startswith("none")]
+    told = fails("predict", folder, "hello", module="zoo")
+    assert "no model in" in told
+    told = fails("generate", out, module="zoo")
+    assert "use python -m zoo predict" in told
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(work):
+    folder, env = work
+    out = folder / "exploded"
+    args = [*flags("charlm", folder), "--out", out, "--learning-rate", "1e30"]
+    found = run(
+        "train.py", "charlm", *args, "--optimizer", "sgd", "--clip-norm", "0", env=env
+    )
+    assert found.returncode == 1
+    assert "the loss became" in found.stderr
+    assert "keeps the last good checkpoint" in found.stderr
+
+
+def test_a_checkpoint_cut_short_is_told(finished, work):
+    folder, env = work
+    out, _ = finished("classification")
+    newest = out / "checkpoints" / str(_newest(out))
+    files = [p for p in newest.rglob("*") if p.is_file() and p.stat().st_size > 200]
+    kept = {path: path.read_bytes() for path in files}
+    for path in files:
+        os.truncate(path, path.stat().st_size // 3)
+    args = [*flags("classification", folder), "--out", out, "--resume"]
+    found = run("train.py", "classification", *args, env=env)
+    for path, content in kept.items():
+        path.write_bytes(content)
+    assert found.returncode == 1, found.stdout
+    assert f"the checkpoint {newest} cannot be read" in found.stderr
+    assert "delete this folder" in found.stderr

@@ -1,0 +1,59 @@
+"""Small runs of the training program, shared by its tests."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+TASKS = ("classification", "pos", "ner", "charlm")
+SMALL = ["--hidden-size", "8", "--embedding-dim", "8", "--epochs", "2"]
+OF_TASK = {
+    "classification": ["--limit-train", "48", "--max-length", "16"],
+    "pos": ["--limit-train", "48", "--max-length", "16", "--char-size", "8"],
+    "ner": ["--limit-train", "48", "--max-length", "16", "--char-size", "8"],
+    "charlm": ["--max-length", "20"],
+}
+
+
+def flags(task, folder):
+    """Return the flags of a run that takes some seconds."""
+    more = [*SMALL, "--num-layers", "1", "--batch-size", "8", *OF_TASK[task]]
+    if task == "charlm":
+        text = folder / "text.txt"
+        if not text.exists():
+            text.write_text("To be, or not to be: that is the question.\n" * 120)
+        more += ["--data", str(text)]
+    return more
+
+
+def environment(cache, **more):
+    """Return an environment whose processes share what they compile."""
+    return {
+        **os.environ,
+        "JAX_COMPILATION_CACHE_DIR": str(cache),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "0",
+        "HF_DATASETS_CACHE": str(cache / "datasets"),
+        "PYTHONPATH": str(ROOT),
+        **more,
+    }
+
+
+def command(module, *args):
+    """Return a command line of the project: a script, or ``-m module``."""
+    start = [str(ROOT / module)] if module.endswith(".py") else ["-m", module]
+    return [sys.executable, *start, *map(str, args)]
+
+
+def run(module, *args, env, **options):
+    """Run a command to its end."""
+    return subprocess.run(
+        command(module, *args),
+        env=env,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        **options,
+    )
