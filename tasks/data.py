@@ -321,6 +321,7 @@ def _rows(
         if options.kind == "entities":
             rows = to_bio2(path, options, rows, formats.parse(path, options, name))
         for row in rows:
+            row.pop("line", None)
             yield {"split": "", **row}
 
 
@@ -341,30 +342,20 @@ def to_bio2(
     Raises:
         FormatError: at a tag that belongs to no scheme.
     """
+    begins: list[int | None] = []
+
+    def tags() -> Iterator[list[str]]:
+        for row in rows:
+            begins.append(row.get("line"))
+            yield row["tags"]
+
     try:
-        scheme = schemes.detect(row["tags"] for row in rows)
+        scheme = schemes.detect(tags())
     except schemes.SchemeError as error:
-        where = f"sentence {error.row + 1}, word {error.token + 1}: {error}"
-        raise FormatError(path, _line(path, options, error), where) from None
+        where = f"word {error.token + 1} of this sentence: {error}"
+        raise FormatError(path, begins[error.row], where) from None
     for row in again:
         yield {**row, "tags": schemes.to_bio2(row["tags"], scheme)}
-
-
-def _line(path: Path, options: Options, error: schemes.SchemeError) -> int | None:
-    """Return the line of a word in a file with a word a line."""
-    if path.suffix in (".jsonl", ".parquet"):
-        return error.row + 1
-    sentence, token, empty = -1, -1, True
-    for number, line in base.lines(path, options.encoding):
-        skip = line.startswith(("-DOCSTART-", "# ")) or "-" in line.split("\t")[0][1:]
-        if not line.strip(" \t") or (skip and line.count("\t") in (0, 9)):
-            empty = empty or not line.strip(" \t") or line.startswith("-DOC")
-            continue
-        sentence, token = (sentence + 1, 0) if empty else (sentence, token + 1)
-        empty = False
-        if (sentence, token) == (error.row, error.token):
-            return number
-    return None
 
 
 def from_hub(

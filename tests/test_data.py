@@ -190,7 +190,7 @@ def test_errors_tell_what_to_do(tmp_path):
             test_file=(str(tmp_path / "train.conllu"),),
         )
     (tmp_path / "ner.conll").write_text("a O\nb B-X\n\nc O\nd I-X\n")
-    with pytest.raises(FormatError, match=r"ner\.conll, line 5: .* one scheme"):
+    with pytest.raises(FormatError, match=r"ner\.conll, line 4: word 2 of this"):
         loading("entities", data=str(tmp_path / "ner.conll"))
 
 

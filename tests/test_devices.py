@@ -19,7 +19,8 @@ from train import Program, State
 folder = Path(sys.argv[1])
 for name in {tasks!r}:
     task_class = TASKS[name]
-    config = tyro.cli(task_class.Config, args=sys.argv[2].split("|")[{tasks!r}.index(name)].split())
+    args = sys.argv[2].split("|")[{tasks!r}.index(name)].split()
+    config = tyro.cli(task_class.Config, args=args)
     task = task_class(config)
     tx = optax.sgd(1.0)
     program = Program(task, tx)
@@ -32,10 +33,12 @@ for name in {tasks!r}:
     step = 0
     while step < 20:
         for batch in task.batches("train", step):
-            state, (total, count, _) = program.train_step(state, program.place(batch), step)
+            batch = program.place(batch)
+            state, (total, count, _) = program.train_step(state, batch, step)
             losses.append(float(total) / float(count))
             if grads is None:
-                grads = jax.tree.map(lambda a, b: a - np.asarray(b), before, state.params)
+                after = jax.tree.map(np.asarray, state.params)
+                grads = jax.tree.map(np.subtract, before, after)
             step += 1
             if step == 20:
                 break

@@ -18,7 +18,10 @@ ENTITIES = Options("entities")
 def rows(path, content, options, name=None):
     """Write a file and return its rows."""
     path.write_bytes(content.encode() if isinstance(content, str) else content)
-    return list(parse(path, options, name))
+    found = list(parse(path, options, name))
+    for row in found:
+        row.pop("line", None)
+    return found
 
 
 CONLLU = """\

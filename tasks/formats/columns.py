@@ -25,13 +25,15 @@ def read(path: Path, options: Options) -> Iterator[dict[str, Any]]:
     tokens: list[str] = []
     tags: list[str] = []
     width = None
+    begin = 1
     for number, line in lines(path, options.encoding):
         # A token may itself be an unusual space: only these separate sentences.
         if not line.strip(" \t") or line.startswith("-DOCSTART-"):
             if tokens:
-                yield {"tokens": tokens, "tags": tags}
+                yield {"tokens": tokens, "tags": tags, "line": begin}
             tokens, tags = [], []
             continue
+        begin = begin if tokens else number
         parts = line.split("\t") if "\t" in line else line.strip(" ").split(" ")
         width = width or len(parts)
         if len(parts) != width or width < 2:
@@ -48,4 +50,4 @@ def read(path: Path, options: Options) -> Iterator[dict[str, Any]]:
                 path, number, f"expected a word and a tag, got {line[:60]!r}"
             )
     if tokens:
-        yield {"tokens": tokens, "tags": tags}
+        yield {"tokens": tokens, "tags": tags, "line": begin}

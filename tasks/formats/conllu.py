@@ -31,11 +31,11 @@ def read(path: Path, options: Options) -> Iterator[dict[str, Any]]:
     tokens: list[str] = []
     tags: list[str] = []
     about: dict[str, str] = {}
-    number = 0
+    begin = 1
     for number, line in lines(path, options.encoding):
         if not line.strip():
             if tokens:
-                yield _row(path, number, options, tokens, tags, about)
+                yield _row(path, begin, options, tokens, tags, about)
             tokens, tags, about = [], [], {}
         elif line.startswith("#") and "\t" not in line:
             key, _, value = line[1:].partition("=")
@@ -55,11 +55,12 @@ def read(path: Path, options: Options) -> Iterator[dict[str, Any]]:
                 raise FormatError(
                     path, number, f"expected a word's number first, got {parts[0]!r}"
                 )
+            begin = begin if tokens else number
             tokens.append(parts[1])
             if options.kind in ("tagged", "entities"):
                 tags.append(_tag(path, number, options, parts))
     if tokens:
-        yield _row(path, number, options, tokens, tags, about)
+        yield _row(path, begin, options, tokens, tags, about)
 
 
 def _tag(path: Path, number: int, options: Options, parts: list[str]) -> str:
@@ -90,7 +91,7 @@ def _row(path, number, options, tokens, tags, about) -> dict[str, Any]:
     """Return a sentence as the task wants it."""
     split = {"split": about["split"]} if "split" in about else {}
     if options.kind in ("tagged", "entities"):
-        return {"tokens": tokens, "tags": tags, **split}
+        return {"tokens": tokens, "tags": tags, "line": number, **split}
     text = about.get("text") or " ".join(tokens)
     if options.kind == "text":
         return {"text": text + "\n", **split}
