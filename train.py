@@ -113,6 +113,7 @@ def train(task_name: str, config: Config) -> None:
     optimizers.check(config)
     run = Run(task_name, config)
     task = TASKS[task_name](config)
+    run.begin()
     batches = task.num_batches("train")
     epochs = task.epochs()
     tx = optimizers.make(config, batches * epochs)

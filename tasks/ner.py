@@ -27,6 +27,11 @@ class NamedEntities(tagging.Tagging):
     monitor = ("f1", "max")
     bio = True
 
+    def complete(self, labels: set[str]) -> set[str]:
+        """Return the labels of train, and for each type both of its tags."""
+        types = {label[2:] for label in labels - {"O"}}
+        return {"O"} | {f"{prefix}-{name}" for name in types for prefix in "BI"}
+
     def metrics(self, pairs: base.Pairs) -> base.Scores:
         """Score entities: precision, recall and F1 of the spans."""
         rows = list(tagging.by_row(pairs))

@@ -75,6 +75,7 @@ class RowTask(Task):
             found[split] = {
                 tag for row in iterate(rows) for tag in self.row_labels(row)
             }
+        found["train"] = self.complete(found["train"])
         for split in ("dev", "test"):
             new = sorted(found[split] - found["train"])
             if new:
@@ -83,6 +84,10 @@ class RowTask(Task):
                     f"train has {', '.join(sorted(found['train'])[:20])}"
                 )
         return Vocabulary(sorted(found["train"]))
+
+    def complete(self, labels: set[str]) -> set[str]:
+        """Return the labels of train and those that they imply."""
+        return labels
 
     @abstractmethod
     def make_pipeline(self) -> Any:

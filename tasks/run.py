@@ -60,7 +60,7 @@ class Run:
     """A folder that holds all of one run."""
 
     def __init__(self, task: str, config: Config) -> None:
-        """Open a folder: a new one, or that of a run to go on with.
+        """Check a folder: a new one, or that of a run to go on with.
 
         Args:
             task: the task's name.
@@ -73,8 +73,8 @@ class Run:
             raise RunError("--resume needs --out, the folder of the run to go on with")
         stamp = time.strftime("%Y%m%d-%H%M%S")
         self.path = config.out or Path("runs") / f"{task}-{stamp}"
-        self.task = task
-        flags = _plain(config)
+        self.task, self.config = task, config
+        self.flags = _plain(config)
         if config.overwrite and config.resume:
             raise RunError("--overwrite and --resume exclude each other")
         if self.path.exists() and not self.path.is_dir():
@@ -87,14 +87,19 @@ class Run:
                     f"--out {self.path} holds files that are not those of a run: they "
                     "are not deleted; choose another folder"
                 )
-            shutil.rmtree(self.path)
         elif used and not config.resume:
             raise RunError(
                 f"--out {self.path} is not empty; --resume goes on with the run in it, "
                 "--overwrite deletes it"
             )
         elif used and ours:
-            self._same(flags)
+            self._same(self.flags)
+        self._board: SummaryWriter | None = None
+
+    def begin(self) -> None:
+        """Make the folder, empty if it is to be overwritten, and say what is run."""
+        if self.path.exists() and self.config.overwrite:
+            shutil.rmtree(self.path)
         self.path.mkdir(parents=True, exist_ok=True)
         versions = {"python": platform.python_version()}
         for name in PACKAGES:
@@ -102,9 +107,13 @@ class Run:
                 versions[name] = importlib.metadata.version(name)
             except importlib.metadata.PackageNotFoundError:
                 versions[name] = "not installed"
-        described = {"task": task, "flags": flags, "versions": versions}
-        described["devices"] = [str(device) for device in jax.devices()]
-        described["command"] = " ".join(["python", *sys.argv])
+        described = {
+            "task": self.task,
+            "flags": self.flags,
+            "versions": versions,
+            "devices": [str(device) for device in jax.devices()],
+            "command": " ".join(["python", *sys.argv]),
+        }
         self.write("config.json", described)
         options = ocp.CheckpointManagerOptions(
             max_to_keep=2, enable_async_checkpointing=False
@@ -112,7 +121,6 @@ class Run:
         self._checkpoints = ocp.CheckpointManager(
             (self.path / "checkpoints").absolute(), options=options
         )
-        self._board: SummaryWriter | None = None
 
     @property
     def model(self) -> Path:

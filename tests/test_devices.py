@@ -7,6 +7,8 @@ from training import TASKS, environment, flags, run
 
 PROGRAM = """
 
+import sys
+
 import jax
 import numpy as np
 import optax

@@ -1,8 +1,8 @@
 """The formats of files, one parser each: a file in, plain rows out.
 
 A row of labelled text is ``{"text", "label"}``, one of tagged words ``{"tokens",
-"tags"}``, one of plain text ``{"text"}``. Where a sentence takes many lines, ``line`` is
-that of its first word; ``split`` is the split that the file itself gives it to.
+"tags"}``, one of plain text ``{"text"}``. Where a sentence takes many lines, ``line``
+is that of its first word; ``split`` is the split that the file itself gives it to.
 """
 
 from collections.abc import Callable, Iterator

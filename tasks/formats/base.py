@@ -47,6 +47,20 @@ class Options:
 def lines(path: Path, encoding: str) -> Iterator[tuple[int, str]]:
     """Yield the lines of a file with their numbers, without line ends.
 
+    Args:
+        path: the file.
+        encoding: of it.
+
+    Raises:
+        FormatError: at a line that is not in the encoding.
+    """
+    for number, line in whole_lines(path, encoding):
+        yield number, line.removesuffix("\n").removesuffix("\r")
+
+
+def whole_lines(path: Path, encoding: str) -> Iterator[tuple[int, str]]:
+    """Yield the lines of a file with their numbers and their ends.
+
     Lines end at LF or CRLF alone: other separators of Unicode are text.
 
     Args:
@@ -68,7 +82,7 @@ def lines(path: Path, encoding: str) -> Iterator[tuple[int, str]]:
                         number,
                         f"this is not {encoding}; --encoding tells another",
                     )
-                yield number, line.removesuffix("\n").removesuffix("\r")
+                yield number, line
         except UnicodeError as error:
             raise FormatError(
                 path,

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tasks.formats.base import FormatError, Options, lines
+from tasks.formats.base import FormatError, Options, lines, whole_lines
 
 
 def read_plain(path: Path, options: Options) -> Iterator[dict[str, Any]]:
-    """Yield the lines of a text, each with its line end (LF).
+    """Yield the lines of a text, each with its end; CRLF becomes LF.
 
     Args:
         path: the file.
@@ -17,13 +17,8 @@ def read_plain(path: Path, options: Options) -> Iterator[dict[str, Any]]:
     Raises:
         FormatError: at a line that is not in the encoding.
     """
-    before: str | None = None
-    for _, line in lines(path, options.encoding):
-        if before is not None:
-            yield {"text": before + "\n"}
-        before = line
-    if before is not None:
-        yield {"text": before + "\n" if _ends_in_newline(path) else before}
+    for _, line in whole_lines(path, options.encoding):
+        yield {"text": line.replace("\r\n", "\n")}
 
 
 def read_labelled(path: Path, options: Options) -> Iterator[dict[str, Any]]:
@@ -45,10 +40,3 @@ def read_labelled(path: Path, options: Options) -> Iterator[dict[str, Any]]:
                 path, number, f"expected a label, a space and a text, got {line[:60]!r}"
             )
         yield {"text": rest[0], "label": label}
-
-
-def _ends_in_newline(path: Path) -> bool:
-    with path.open("rb") as file:
-        file.seek(0, 2)
-        file.seek(max(file.tell() - 2, 0))
-        return b"\n" in file.read()
