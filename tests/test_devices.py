@@ -6,8 +6,8 @@ from tolerances import assert_close
 from training import TASKS, environment, flags, run
 
 PROGRAM = """
-
 import sys
+from pathlib import Path
 
 import jax
 import numpy as np
