@@ -1,6 +1,6 @@
 """CoNLL columns: a token a line with its tags, a blank line between sentences.
 
-Columns are divided by tabs if the first line has one, else by spaces. Nothing is quoted.
+Columns are divided by tabs if the first line has one, else by spaces, and never quoted.
 """
 
 from collections.abc import Iterator

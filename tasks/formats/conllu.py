@@ -13,7 +13,7 @@ from tasks.formats.errors import FormatError
 from tasks.formats.lines import numbered
 from tasks.formats.reading import Reading, Row, Sentence
 
-COLUMNS = "id form lemma upos xpos feats head deprel deps misc".split()
+COLUMNS: list[str] = "id form lemma upos xpos feats head deprel deps misc".split()
 _WORD = re.compile(r"[1-9][0-9]*")
 _NO_WORD = re.compile(r"[0-9]+(-|\.)[0-9]+")
 _METADATA = re.compile(r"#\s*([^=]+?)\s*=\s*(.*?)\s*")

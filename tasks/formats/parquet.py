@@ -44,11 +44,8 @@ def names(features: datasets.Features) -> dict[str, Callable[[Any], Any]]:
     """
 
     def decoder(label: datasets.ClassLabel) -> Callable[[Any], Any]:
-        def name(value: Any) -> str | None:
-            known = value is not None and 0 <= value < label.num_classes
-            return label.int2str(value) if known else None
-
-        return name
+        known = dict(enumerate(label.names))
+        return lambda value: known.get(value)
 
     found = {}
     for column, feature in features.items():

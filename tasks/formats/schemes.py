@@ -21,9 +21,16 @@ _TAG = re.compile(r"([BIESLU])-(.+)", re.S)
 
 
 class TagError(ValueError):
-    """A tag that its scheme does not allow; ``position`` is its token's, from 0."""
+    """A tag that its scheme does not allow."""
 
     def __init__(self, position: int, expected: str, got: str):
+        """Say what is wrong.
+
+        Args:
+            position: the tag's place in its sentence, from 0.
+            expected: what should stand there.
+            got: the tag.
+        """
         super().__init__(f"expected {expected}, got {got!r} at token {position}")
         self.position = position
         self.expected = expected
