@@ -168,10 +168,9 @@ def _from_files(
         readings = [_planned(source, kind, part) for part in splits[split]]
         notes += [note for note in _notes(split, readings) if note not in notes]
         key = store.key(kind, *map(store.content, readings))
-        rows[split] = store.stored(partial(_rows, readings), kind, key, cache_dir)
-        if not len(rows[split]):
-            names = ", ".join(str(reading.path) for reading in readings)
-            raise DataError(f"{split} is empty: {names}")
+        what = f"{split} ({', '.join(str(reading.path) for reading in readings)})"
+        stream = partial(_rows, readings)
+        rows[split] = store.stored(stream, kind, key, cache_dir, what)
     return rows, notes
 
 
@@ -196,9 +195,7 @@ def _from_hub(
         notes.append(f"{split}: {hub.note(found[split], where, kind, columns)}")
         key = store.key(kind, found[split]._fingerprint, repr(columns))
         stream = partial(hub.rows, found[split], where, kind, columns)
-        rows[split] = store.stored(stream, kind, key, cache_dir)
-        if not len(rows[split]):
-            raise DataError(f"{where} is empty")
+        rows[split] = store.stored(stream, kind, key, cache_dir, where)
     return rows, notes
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import datasets
-from datasets.exceptions import DatasetNotFoundError
+from datasets.exceptions import DatasetNotFoundError, DatasetsError
 
 from tasks import formats
 from tasks.files import split_of
@@ -37,12 +37,13 @@ def load(name: str, cache_dir: Path | None) -> dict[str, datasets.Dataset]:
         except DatasetNotFoundError as error:
             if number == len(tries) - 1:
                 raise DataError(f"hub:{name}: {error}") from error
-        except OSError as error:
+        except ConnectionError as error:
             raise DataError(
                 f"hub:{name}: the hub cannot be reached ({error}); without a network, "
                 "name files that are here with --data"
             ) from error
-        except (ValueError, RuntimeError) as error:  # no such config, or a script
+        except (DatasetsError, ValueError, RuntimeError) as error:
+            # No such configuration, a script, or files that cannot be read.
             raise DataError(f"hub:{name}: {error}") from error
     splits: dict[str, datasets.Dataset] = {}
     for key, rows in dict(found or {}).items():

@@ -72,10 +72,13 @@ def by_position(rows: datasets.Dataset) -> tuple[datasets.Dataset, datasets.Data
     place = int(np.searchsorted(ends, cut, side="right"))
     line = rows[place]["text"]
     inside = cut - int(ends[place]) + len(line)
-    first, last = [rows.select(range(place))], [rows.select(range(place, len(rows)))]
+    first, last = [rows.select(range(place))], []
     if inside:
         first.append(_line(line[:inside], rows))
-        last = [_line(line[inside:], rows), rows.select(range(place + 1, len(rows)))]
+        last.append(_line(line[inside:], rows))
+        place += 1
+    if place < len(rows):
+        last.append(rows.select(range(place, len(rows))))
     return datasets.concatenate_datasets(first), datasets.concatenate_datasets(last)
 
 

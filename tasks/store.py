@@ -10,6 +10,7 @@ from typing import Any
 import datasets
 from datasets.exceptions import DatasetGenerationError
 
+from tasks.formats.errors import DataError
 from tasks.formats.reading import Kind, Reading
 
 
@@ -18,6 +19,7 @@ def stored(
     kind: Kind,
     key: str,
     cache_dir: Path | None,
+    what: str,
 ) -> datasets.Dataset:
     """Return rows from the cache; write them there first if it has none by their key.
 
@@ -26,10 +28,20 @@ def stored(
         kind: what a row is.
         key: what `key` returned for them.
         cache_dir: where the Arrow files go; None is the library's own place.
+        what: the name of the rows, for a message.
 
     Raises:
-        DataError: what the generator raises, not the library's wrapping of it.
+        DataError: if there are no rows; and whatever the generator raises, without the
+            library's wrapping of it.
     """
+
+    def some() -> Iterator[dict[str, Any]]:
+        row = None
+        for row in rows():
+            yield row
+        if row is None:
+            raise DataError(f"{what} is empty")
+
     word = datasets.Value("string")
     if kind in ("tagged", "entities"):
         features = {"tokens": datasets.List(word), "tags": datasets.List(word)}
@@ -38,7 +50,7 @@ def stored(
     try:
         with quiet():
             found = datasets.Dataset.from_generator(
-                rows,
+                some,
                 features=datasets.Features(features),
                 cache_dir=str(cache_dir) if cache_dir else None,  # type: ignore
                 fingerprint=key,

@@ -25,8 +25,19 @@ from tasks.formats.errors import DataError, FormatError
 from tasks.formats.reading import Columns, Kind, Reading, Row, Sentence
 
 __all__ = [
-    *("FORMATS", "Columns", "DataError", "Format", "FormatError", "Kind", "Reading"),
-    *("bio2", "detect", "note", "plan", "rows", "scheme"),
+    "FORMATS",
+    "Columns",
+    "DataError",
+    "Format",
+    "FormatError",
+    "Kind",
+    "Reading",
+    "bio2",
+    "detect",
+    "note",
+    "plan",
+    "rows",
+    "scheme",
 ]
 _TAGGED: tuple[Kind, ...] = ("tagged", "entities")
 _ALL: tuple[Kind, ...] = get_args(Kind)

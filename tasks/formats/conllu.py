@@ -13,7 +13,10 @@ from tasks.formats.errors import FormatError
 from tasks.formats.lines import numbered
 from tasks.formats.reading import Reading, Row, Sentence
 
-COLUMNS: list[str] = "id form lemma upos xpos feats head deprel deps misc".split()
+COLUMNS = (
+    *("id", "form", "lemma", "upos", "xpos"),
+    *("feats", "head", "deprel", "deps", "misc"),
+)
 _WORD = re.compile(r"[1-9][0-9]*")
 _NO_WORD = re.compile(r"[0-9]+(-|\.)[0-9]+")
 _METADATA = re.compile(r"#\s*([^=]+?)\s*=\s*(.*?)\s*")
@@ -136,7 +139,8 @@ def _sentence(reading: Reading, block: Block) -> tuple[Sentence, bool]:
     known = column is not None
     for line, word in block.words:
         if column is None:
-            keys = dict(item.partition("=")[::2] for item in word[9].split("|"))
+            items = (item.partition("=") for item in word[9].split("|"))
+            keys = {key: value for key, _, value in items}
             known = known or tag in keys
             value = keys.get(tag, "O" if reading.kind == "entities" else "")
         else:

@@ -40,11 +40,12 @@ def rows(
         if kind in ("tagged", "entities"):
             tokens = _list(where, line, record, token)
             tags = _list(where, line, record, tag)
-            if len(tokens) != len(tags) or not tokens:
-                wanted = f"as many tags as tokens, one or more ({token}, {tag})"
+            if len(tokens) != len(tags):
+                wanted = f"as many tags as tokens ({token}, {tag})"
                 got = f"{len(tokens)} tokens, {len(tags)} tags"
                 raise FormatError(where, line, wanted, got)
-            yield Sentence(tokens, tags, [line] * len(tokens))
+            if tokens:
+                yield Sentence(tokens, tags, [line] * len(tokens))
             continue
         text = " ".join(_cell(where, line, record, name) for name in texts)
         if kind == "text":

@@ -67,10 +67,11 @@ def _header(reading: Reading) -> bool:
     if not sample:
         return False
     first = [cell.strip() for cell in sample[0]]
-    flags = [c for c in (reading.columns.text, reading.columns.label) if c is not None]
-    if any(part.strip() in first for flag in flags for part in flag.split(",")):
+    flags = (reading.columns.text, reading.columns.label)
+    given = [part.strip() for flag in flags if flag for part in flag.split(",")]
+    by_name = [part for part in given if not part.lstrip("-").isdigit()]
+    if any(part in first for part in by_name):
         return True
-    by_name = [f for f in flags if not f.lstrip("-").replace(",", "").isdigit()]
     if by_name:
         listed = ", ".join(map(repr, first))
         raise DataError(f"{reading.path}: no column {by_name[0]!r}; there are {listed}")
