@@ -34,8 +34,7 @@ class Source:
     test_file: tuple[str, ...] = ()
     """Files and globs that are scored once, at the end."""
     format: str | None = None
-    """conllu, columns, csv, tsv, jsonl, parquet, labelled, folder or text; else told
-    by the file."""
+    """conllu, columns, csv, tsv, jsonl, parquet, labelled, folder, text; else told."""
     encoding: str = "utf-8"
     """Of the files, such as utf-8, utf-16, latin-1, cp1251."""
     text_column: str | None = None

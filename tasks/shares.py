@@ -83,7 +83,7 @@ def by_position(rows: datasets.Dataset) -> tuple[datasets.Dataset, datasets.Data
 
 
 def labels(rows: datasets.Dataset) -> set[str]:
-    """Return the different labels or tags of a split; of entities their types.
+    """Return the different labels or tags of a split.
 
     Args:
         rows: the split, labelled or tagged.

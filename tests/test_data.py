@@ -1,10 +1,15 @@
 """From a source to splits: real corpora, the cache, shares, the hub, and errors."""
 
 import os
+import re
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import datasets
 import pytest
+import tyro
 
 from tasks import files, shares
 from tasks.data import DataError, FormatError, Source, load, read
@@ -66,7 +71,12 @@ COUNTS = {
     "classification/sst2": ((6_920,), (872,), (1_821,)),
     "classification/sst5": ((8_544,), (1_101,), (2_210,)),
 }
-KINDS = {"pos": "tagged", "ner": "entities", "classification": "labelled"}
+KINDS = {
+    "pos": "tagged",
+    "ner": "entities",
+    "classification": "labelled",
+    "charlm": "text",
+}
 
 
 @real
@@ -183,6 +193,25 @@ def test_texts(cache):
     assert counts(whole, "text") == (1_076_543 + 355_913 + 144_057,)
     one = Source(*here("charlm/russian/EugeneOnegin.txt"))
     assert counts(read(one, "text", "train", cache_dir=cache), "text") == (144_057,)
+
+
+def documented() -> list[tuple[str, str]]:
+    """Return the tasks and flags of the table of corpora in docs/data.md."""
+    text = (ROOT / "docs" / "data.md").read_text()
+    lines = text.partition("## Corpora")[2].splitlines()
+    cells = [
+        line.split("|") for line in lines if "$ZOO_DATA" in line and line[0] == "|"
+    ]
+    return [(c[1].strip(), " ".join(re.findall("`(.*?)`", c[3]))) for c in cells]
+
+
+@real
+@pytest.mark.parametrize(("task", "flags"), documented())
+def test_the_documented_flags(task, flags, cache):
+    args = shlex.split(flags.replace("$ZOO_DATA", str(ZOO_DATA)))
+    source = tyro.cli(Source, args=args)
+    splits = load(source, KINDS[task], cache_dir=cache)
+    assert all(len(rows) for rows in splits[:3])
 
 
 # -- Files and splits -----------------------------------------------------------------
@@ -450,3 +479,10 @@ def test_hub_without_a_network(cache, monkeypatch):
         DataError, match="hub:nobody/nothing: the hub cannot be reached"
     ):
         load(Source("hub:nobody/nothing"), "labelled", cache_dir=cache)
+
+
+def test_data_code_knows_no_jax():
+    code = "import sys, tasks.data; print({'jax', 'torch', 'zoo'} & set(sys.modules))"
+    command = [sys.executable, "-c", code]
+    run = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert run.stdout.strip() == "set()", run.stderr
