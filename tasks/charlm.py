@@ -15,7 +15,7 @@ import numpy as np
 
 from tasks import base, data
 from tasks.batching import Streams
-from tasks.rows import first
+from tasks.rows import first, one_split
 from zoo.pipelines import LanguageModelPipeline
 from zoo.text import Text
 
@@ -81,13 +81,11 @@ class CharacterModel(base.Task):
                 "predict what comes next"
             )
         self.window = config.max_length or 100
-        sample = None if config.data or config.train_file else python_manual()
         if split is not None:
-            rows = data.read(config, "text", split, seed=config.seed, sample=sample)
-            parts = {split: rows}
+            parts = {split: one_split(config, "text", split, python_manual())}
             self.pipeline = trained
         else:
-            splits = data.load(config, "text", seed=config.seed, sample=sample)
+            splits = data.load(config, "text", seed=config.seed, sample=python_manual())
             self.notes += splits.notes
             train = splits.train
             if config.limit_train is not None:

@@ -28,7 +28,7 @@ class Evaluate(Source):
     batch_size: int = 32
     """Rows of a batch."""
     seed: int = 0
-    """Seed of the share that serves where there is no such split."""
+    """Of the share of the sample that serves where there is no such split."""
     debug: bool = False
     """Show the traceback of an error."""
 

@@ -37,7 +37,7 @@ class RowTask(Task):
         super().__init__(config)
         self.buckets = {}
         if split is not None:
-            rows = data.read(config, self.kind, split, seed=config.seed, sample=SAMPLE)
+            rows = one_split(config, self.kind, split, SAMPLE)
             self.splits = {split: rows}
             self.labels = trained.labels
             self.pipeline = trained
@@ -145,6 +145,22 @@ class RowTask(Task):
             f"{100 * train.padding():.1f} % padding"
         )
         return told
+
+
+def one_split(
+    config: Any, kind: data.Kind, split: str, sample: Path
+) -> datasets.Dataset:
+    """Return the rows on which a trained model is scored.
+
+    Args:
+        config: the flags; where they name no data, the sample's split is returned.
+        kind: of the rows.
+        split: ``"train"``, ``"dev"`` or ``"test"``.
+        sample: the file that is read where the flags name no data.
+    """
+    if config.data or config.train_file or config.dev_file or config.test_file:
+        return data.read(config, kind, split)
+    return getattr(data.load(config, kind, seed=config.seed, sample=sample), split)
 
 
 def first(split: datasets.Dataset, column: str) -> Iterator[Any]:

@@ -1,312 +1,304 @@
-"""Data by their paths: the real corpora, shares, the cache, and the sample."""
+"""From a source to splits: files, the cache, shares, the hub, and errors."""
 
-import collections
-import itertools
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import datasets
 import pytest
 
-from tasks import data
-from tasks.data import DataError, Source, from_features
-from tasks.formats import FormatError, Options
-from tasks.rows import SAMPLE
-from zoo.text import tokenize
+from tasks import files, shares
+from tasks.data import DataError, FormatError, Source, load, read
 
-DATA = Path(os.environ.get("ZOO_DATA", Path(__file__).parents[2] / "shared" / "data"))
-corpora = pytest.mark.skipif(
-    not (DATA / "pos").is_dir(), reason="no corpora: ZOO_DATA names their folder"
-)
+ROOT = Path(__file__).parent.parent
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def cache(tmp_path_factory):
-    """A cache that ends with the tests."""
-    return tmp_path_factory.mktemp("arrow")
+    return tmp_path_factory.mktemp("cache")
 
 
-def load(cache, kind, spec, **flags):
-    """Load a corpus by its path below the folder of corpora."""
-    flags = {k: tuple(str(DATA / f) for f in v) for k, v in flags.items()}
-    return data.load(Source(str(DATA / spec), **flags), kind, cache_dir=cache)
+@pytest.fixture
+def write(tmp_path):
+    def write(name: str, text: str) -> str:
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True, parents=True)
+        path.write_text(text, encoding="utf-8", newline="")
+        return str(path)
+
+    return write
 
 
-def counts(rows):
-    """Return the numbers of sentences, words and entities."""
-    begun = sum(tag.startswith("B-") for row in rows for tag in row["tags"])
-    return len(rows), sum(len(row["tokens"]) for row in rows), begun
+# -- Files and splits -----------------------------------------------------------------
 
 
-@corpora
 @pytest.mark.parametrize(
-    ("kind", "spec", "flags", "expected"),
+    ("name", "split"),
+    [
+        ("eng.train", "train"),
+        ("eng.testa", "dev"),
+        ("eng.testb", "test"),
+        ("wnut17train.conll", "train"),
+        ("emerging.dev.conll", "dev"),
+        ("emerging.test.annotated", "test"),
+        ("stsa.fine.train", "train"),
+        ("train_5k.csv", "train"),
+        ("ptb.char.valid.txt", "dev"),
+        ("GramEval2020-RuEval2017-Lenta-news-dev.conllu", "dev"),
+        ("myValidation.tsv", "dev"),
+        ("test2016.en", "test"),
+        ("latest.csv", None),
+        ("input.txt", None),
+        ("MorphoRuEval2017-JZ-gold.conllu", None),
+    ],
+)
+def test_the_name_tells_the_split(name, split):
+    assert files.split_of(name) == split
+
+
+def test_a_name_of_two_splits_is_refused():
+    with pytest.raises(DataError, match=r"several splits \(dev, train\)"):
+        files.split_of("train-dev.csv")
+
+
+def table(count: int, start: int = 0) -> str:
+    """Return lines of a text and one of two labels; none twice."""
+    return "".join(f"text number {k}\t{k % 2}\n" for k in range(start, start + count))
+
+
+def test_several_files_and_globs(write, tmp_path, cache):
+    for k, name in enumerate(["train-a.tsv", "train-b.tsv", "dev.tsv", "more.tsv"]):
+        write(name, table(10, 10 * k))
+    write("README.md", "not data")
+    splits = load(Source(str(tmp_path)), "labelled", cache_dir=cache)
+    assert [len(rows) for rows in splits[:3]] == [18, 10, 2]
+    assert any("left out" in note and "more.tsv" in note for note in splits.notes)
+    more = str(tmp_path / "m*.tsv")
+    source = Source(str(tmp_path), test_file=(more, str(tmp_path / "dev.tsv")))
+    splits = load(source, "labelled", cache_dir=cache)
+    assert [len(rows) for rows in splits[:3]] == [20, 10, 20]
+    assert len(read(source, "labelled", "test", cache_dir=cache)) == 20
+    assert len(read(Source(more), "labelled", "test", cache_dir=cache)) == 10
+    lone = Source(str(tmp_path / "dev.tsv"))
+    assert len(load(lone, "labelled", cache_dir=cache).train) == 8
+    with pytest.raises(DataError, match="no test among the files, but dev"):
+        read(lone, "labelled", "test", cache_dir=cache)
+
+
+def test_folder_of_classes_for_each_split(write, tmp_path, cache):
+    for split, texts in {"train": "a\nb\nc\n", "dev": "d\ne\n", "test": "f\n"}.items():
+        for label in ("x", "y"):
+            write(f"{split}/{label}.txt", texts)
+    sources = {f"{split}_file": (str(tmp_path / split),) for split in files.SPLITS}
+    splits = load(Source(**sources), "labelled", cache_dir=cache)
+    assert [len(rows) for rows in splits[:3]] == [6, 4, 2]
+    assert splits.test[1] == {"text": "f", "label": "y"}
+
+
+def conllu(*splits: str, tag: str = "X") -> str:
+    word = "1\t{}\t_\t{}\t_\t_\t0\troot\t_\tNER=B-PER"
+    return "".join(
+        f"# split = {split}\n# topic = t\n{word.format(f'w{k}', tag)}\n\n"
+        for k, split in enumerate(splits)
+    )
+
+
+def test_the_metadata_of_the_sample_divide_it(write, cache):
+    sample = Path(write("sample.conllu", conllu("train", "valid", "test", "train")))
+    for kind in ("tagged", "entities", "labelled"):
+        splits = load(Source(), kind, sample=sample, cache_dir=cache)
+        assert [len(rows) for rows in splits[:3]] == [2, 1, 1]
+    rows = read(Source(), "tagged", "dev", sample=sample, cache_dir=cache)
+    assert rows[:] == {"tokens": [["w1"]], "tags": [["X"]]}
+    with pytest.raises(DataError, match="no data: give --data"):
+        load(Source(), "tagged", cache_dir=cache)
+    half = write("half.conllu", conllu("train") + conllu("dev").partition("\n")[2])
+    with pytest.raises(FormatError, match="half.conllu:6: expected metadata"):
+        load(Source(half), "tagged", cache_dir=cache)
+
+
+def test_missing_files_suggest_near_names(write, tmp_path, cache):
+    write("corpus/train.tsv", table(9))
+    for data, hint in {
+        "corpus/trian.tsv": "did you mean .*corpus/train.tsv",
+        "korpus/train.tsv": "did you mean .*corpus?",
+        "corpus/xyz": "in .*corpus there is train.tsv",
+        "corpus/*.csv": "no file fits the glob",
+    }.items():
+        with pytest.raises(DataError, match=hint):
+            load(Source(str(tmp_path / data)), "labelled", cache_dir=cache)
+    write("none/.hidden", "")
+    write("none/README", "")
+    with pytest.raises(DataError, match=r"no file of data; in it: \.hidden, README"):
+        load(Source(str(tmp_path / "none")), "labelled", cache_dir=cache)
+
+
+def test_an_empty_split_is_refused(write, tmp_path, cache):
+    write("train.conll", "a X\n")
+    write("dev.conll", "\n\n")
+    with pytest.raises(DataError, match=r"dev \(.*dev\.conll\) is empty"):
+        load(Source(str(tmp_path)), "tagged", cache_dir=cache)
+
+
+@pytest.mark.parametrize(
+    ("kind", "train", "dev", "message"),
     [
         (
             "tagged",
-            "pos/en_ewt",
-            {},
-            [(12544, 204577, 0), (2001, 25147, 0), (2077, 25094, 0)],
+            "a X\n",
+            "a Y\n",
+            "dev has the tag 'Y', which train lacks .train has",
         ),
-        (
-            "tagged",
-            "pos/ru_grameval",
-            {
-                "train_file": ["pos/ru_grameval/*train*", "pos/ru_grameval/*gold*"],
-                "test_file": ["pos/ru_gsd/ru_gsd-ud-test.conllu"],
-            },
-            [(4414, 56172, 0), (211, 3041, 0), (601, 11385, 0)],
-        ),
-        (
-            "entities",
-            "ner/conll2003",
-            {},
-            [(14041, 203621, 23499), (3250, 51362, 5942), (3453, 46435, 5648)],
-        ),
-        (
-            "entities",
-            "ner/wnut17",
-            {},
-            [(3394, 62730, 1975), (1009, 15733, 836), (1287, 23394, 1079)],
-        ),
+        ("entities", "a B-X\n", "a I-Y\n", "dev has the entity type 'Y'.*--tag-column"),
+        ("labelled", "1 a\n", "2 a\n", "dev has the label '2'.*--label-column"),
     ],
 )
-def test_tagged_corpora(cache, kind, spec, flags, expected):
-    splits = load(cache, kind, spec, **flags)
-    assert [counts(rows) for rows in splits[:3]] == expected
+def test_a_label_that_train_lacks(write, tmp_path, cache, kind, train, dev, message):
+    write("train", train)
+    write("dev", dev)
+    write("test", train)
+    with pytest.raises(DataError, match=message):
+        load(Source(str(tmp_path)), kind, cache_dir=cache)
 
 
-@corpora
-def test_corpora_without_a_dev_split(cache):
-    splits = load(cache, "entities", "ner/ru_factrueval")
-    parts = [counts(splits.train), counts(splits.dev)]
-    assert [sum(n) for n in zip(*parts, strict=True)] == [1769, 30940, 2420]
-    assert counts(splits.test) == (3138, 59382, 4582)
-    assert "176 rows of train are used, drawn with seed 0" in splits.notes[0]
-    gsd = Source(str(DATA / "pos/ru_gsd"))
-    assert counts(data.read(gsd, "tagged", "dev", cache_dir=cache)) == (579, 11709, 0)
-    with pytest.raises(DataError, match="no training data: found only dev .579"):
-        data.load(gsd, "tagged", cache_dir=cache)
+# -- The cache ------------------------------------------------------------------------
 
 
-@corpora
+def test_an_edited_file_is_read_anew(write, cache):
+    path = write("lines.txt", "one\ntwo\n")
+    source = Source(path)
+    first = read(source, "text", "train", cache_dir=cache)
+    again = read(source, "text", "train", cache_dir=cache)
+    assert first.cache_files == again.cache_files != []
+    stat = os.stat(path)
+    write("lines.txt", "one\nsix\n")
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert list(read(source, "text", "train", cache_dir=cache)["text"])[1] == "six\n"
+    assert list(first["text"])[1] == "two\n"
+
+
+def test_arguments_are_part_of_the_key(write, cache):
+    path = write("a.conll", "a X Y\n")
+    for column, tag in {"1": "X", "2": "Y", None: "Y"}.items():
+        source = Source(path, tag_column=column)
+        assert read(source, "tagged", "train", cache_dir=cache)[0]["tags"] == [tag]
+
+
+def test_a_parser_s_own_error_reaches_the_caller(write, cache):
+    path = write("a.conll", "a X\n\nb\n")
+    with pytest.raises(FormatError, match=r"a\.conll:3: expected 2 columns"):
+        load(Source(path), "tagged", cache_dir=cache)
+    Path(path).write_bytes(b"a X\n\xff Y\n")
+    with pytest.raises(FormatError, match=r"a\.conll:2: expected text in utf-8"):
+        load(Source(path), "tagged", cache_dir=cache)
+
+
+def test_nothing_is_shown(write, cache, capfd):
+    load(Source(write("a.tsv", table(30, 500))), "labelled", cache_dir=cache)
+    assert capfd.readouterr() == ("", "")
+
+
+# -- Shares ---------------------------------------------------------------------------
+
+
+def test_shares_are_seeded_and_disjoint(write, cache):
+    path = write("a.tsv", table(200) * 2)
+
+    def texts(seed: int) -> list[list[str]]:
+        splits = load(Source(path), "labelled", seed=seed, cache_dir=cache)
+        return [list(rows["text"]) for rows in splits[:3]]
+
+    train, dev, test = texts(0)
+    assert [len(train), len(dev), len(test)] == [320, 40, 40]
+    assert not set(train) & set(dev) | set(train) & set(test) | set(dev) & set(test)
+    assert texts(0) == [train, dev, test]
+    assert texts(1)[1] != dev
+    assert set(dev) == {f"text number {k}" for k in range(200)} - set(train) - set(test)
+
+
+def test_a_rare_label_stays_in_train(write, cache):
+    text = table(40) + "".join(f"rare {k}\t{k}\n" for k in range(2, 20))
+    for seed in range(3):
+        source = Source(write("a.tsv", text), text_column="0", label_column="1")
+        splits = load(source, "labelled", seed=seed, cache_dir=cache)
+        assert shares.labels(splits.train) == {str(k) for k in range(20)}
+        assert sum(len(rows) for rows in splits[:3]) == 58
+    with pytest.raises(DataError, match="too few"):
+        load(Source(write("b.tsv", "a b\t0\nc d\t0\n")), "labelled", cache_dir=cache)
+
+
 @pytest.mark.parametrize(
-    ("spec", "sizes", "labels"),
-    [
-        ("classification/sst2", (6920, 872, 1821), 2),
-        ("classification/sst5", (8544, 1101, 2210), 5),
-        ("classification/ag_news/train_5k.csv", (4000, 500, 500), 4),
-        ("classification/ag_news/test.csv", (6080, 760, 760), 4),
-    ],
+    "text", ["0123456789" * 3, "01\n" * 10, "\n" * 30, "\r\n" * 15]
 )
-def test_labelled_corpora(cache, spec, sizes, labels):
-    splits = load(cache, "labelled", spec)
-    assert tuple(map(len, splits[:3])) == sizes
-    assert len(set(splits.train["label"])) == labels
-    assert min(len(text) for text in splits.test["text"]) > 1
+def test_text_is_divided_by_position(write, cache, text):
+    splits = load(Source(write("a.txt", text)), "text", cache_dir=cache)
+    train, dev = ("".join(rows["text"]) for rows in splits[:2])
+    assert (train, dev) == (text[:27], text[27:])
+    assert splits.test is splits.dev
+    assert "no test file: test is dev" in splits.notes
 
 
-@corpora
-def test_names_are_split_by_name(cache):
-    splits = load(cache, "labelled", "classification/names")
-    assert sum(map(len, splits[:3])) == 20050
-    assert len(set(splits.train["label"])) == 18
-    for one, other in itertools.combinations(splits[:3], 2):
-        assert not set(one["text"]) & set(other["text"])
+def test_text_too_short(write, cache):
+    with pytest.raises(DataError, match="too short"):
+        load(Source(write("a.txt", "a")), "text", cache_dir=cache)
 
 
-@corpora
-@pytest.mark.parametrize(
-    ("spec", "sizes"),
-    [
-        ("charlm/tiny_shakespeare", (1003854, 111540)),
-        ("charlm/russian", (1418861, 157652)),
-        ("charlm/ptb/ptb.char.*.txt", (10034965, 786085)),
-        ("charlm/ptb/ptb.[tv]*.txt", (5101618, 399782)),
-    ],
-)
-def test_texts(cache, spec, sizes):
-    splits = load(cache, "text", spec)
-    assert (
-        sum(map(len, splits.train["text"])),
-        sum(map(len, splits.dev["text"])),
-    ) == sizes
+# -- The hub --------------------------------------------------------------------------
 
 
-@corpora
-def test_a_text_is_cut_by_position(cache):
-    splits = load(cache, "text", "charlm/tiny_shakespeare/input.txt")
-    text = (DATA / "charlm/tiny_shakespeare/input.txt").read_text()
-    assert "".join(splits.train["text"]) == text[:1003854]
-    assert "".join(splits.dev["text"]) == text[1003854:]
-    assert "".join(splits.test["text"]) == text[1003854:]
-
-
-def test_an_edited_file_is_read_anew(tmp_path):
-    path = tmp_path / "train.tsv"
-    path.write_text("".join(f"good {k}\t1\nbad {k}\t0\n" for k in range(20)))
-    source = Source(str(path))
-    first = data.load(source, "labelled", cache_dir=tmp_path / "cache")
-    assert {text.split()[0] for text in first.train["text"]} == {"good", "bad"}
-    path.write_text(path.read_text().replace("good", "fine"))
-    again = data.load(source, "labelled", cache_dir=tmp_path / "cache")
-    assert {text.split()[0] for text in again.train["text"]} == {"fine", "bad"}
-
-
-def test_shares_are_drawn_by_the_seed_and_keep_equal_texts_together(tmp_path):
-    path = tmp_path / "all.tsv"
-    lines = [f"text {k % 70}\t{k % 2}\n" for k in range(200)]
-    path.write_text("".join(lines))
-
-    def drawn(seed):
-        return data.load(Source(str(path)), "labelled", seed=seed, cache_dir=tmp_path)
-
-    assert drawn(1).test["text"] == drawn(1).test["text"]
-    assert drawn(1).test["text"] != drawn(2).test["text"]
-    assert sum(map(len, drawn(1)[:3])) == 200
-    for one, other in itertools.combinations(drawn(1)[:3], 2):
-        assert not set(one["text"]) & set(other["text"])
-
-
-def test_errors_tell_what_to_do(tmp_path):
-    (tmp_path / "train.conllu").write_text("1\ta\tb\n")
-    (tmp_path / "dev.conllu").write_text("")
-
-    def loading(kind="tagged", **flags):
-        return data.load(Source(**flags), kind, cache_dir=tmp_path / "cache")
-
-    with pytest.raises(FormatError, match=r"train\.conllu, line 1: expected ten"):
-        loading(data=str(tmp_path))
-    with pytest.raises(DataError, match=r"no such file.*trian.*holds.*train\.conllu"):
-        loading(data=str(tmp_path / "trian.conllu"))
-    with pytest.raises(DataError, match="--format must be one of conllu, .* 'conl'"):
-        loading(data=str(tmp_path), format="conl")
-    good = CONLLU_WORD + "\n" + CONLLU_WORD
-    (tmp_path / "train.conllu").write_text(good)
-    with pytest.raises(DataError, match="the dev split is empty"):
-        loading(
-            train_file=(str(tmp_path / "train.conllu"),),
-            dev_file=(str(tmp_path / "dev.conllu"),),
-            test_file=(str(tmp_path / "train.conllu"),),
-        )
-    (tmp_path / "ner.conll").write_text("a O\nb B-X\n\nc O\nd I-X\n")
-    with pytest.raises(FormatError, match=r"ner\.conll, line 4: word 2 of this"):
-        loading("entities", data=str(tmp_path / "ner.conll"))
-
-
-CONLLU_WORD = "1\ta\t_\tX\t_\t_\t_\t_\t_\t_\n"
-
-
-def test_hub_columns_by_their_features():
-    rows = datasets.Dataset.from_dict(
-        {
-            "id": ["1"],
-            "tokens": [["Bonn", "is"]],
-            "pos": [[0, 1]],
-            "ner_tags": [[1, 0]],
-        },
-        features=datasets.Features(
-            {
-                "id": datasets.Value("string"),
-                "tokens": datasets.List(datasets.Value("string")),
-                "pos": datasets.List(datasets.ClassLabel(names=["N", "V"])),
-                "ner_tags": datasets.List(datasets.ClassLabel(names=["O", "I-LOC"])),
-            }
-        ),
+@pytest.fixture
+def hub_folder(tmp_path):
+    """A data set as the hub keeps it: Parquet files with features."""
+    features = datasets.Features(
+        id=datasets.Value("int32"),
+        sentence=datasets.Value("string"),
+        mood=datasets.ClassLabel(names=["bad", "good"]),
+        tokens=datasets.List(datasets.Value("string")),
+        ner_tags=datasets.List(datasets.ClassLabel(names=["O", "I-PER", "B-PER"])),
     )
-    assert from_features(rows, Options("entities"))[0] == {
-        "tokens": ["Bonn", "is"],
-        "tags": ["B-LOC", "O"],
+    for split, moods in {"train": [0, 1], "validation": [1], "test": [-1]}.items():
+        rows = {
+            "id": list(range(len(moods))),
+            "sentence": [f"{split} {k}" for k in range(len(moods))],
+            "mood": moods,
+            "tokens": [["Ann", "Lee", "Bo"]] * len(moods),
+            "ner_tags": [[1, 1, 2]] * len(moods),
+        }
+        table = datasets.Dataset.from_dict(rows, features=features)
+        datasets.disable_progress_bars()
+        (tmp_path / "data").mkdir(exist_ok=True)
+        table.to_parquet(tmp_path / "data" / f"{split}-00000-of-00001.parquet")
+    return f"hub:{tmp_path}"
+
+
+def test_hub_finds_the_columns_by_their_types(hub_folder, cache):
+    splits = load(Source(hub_folder), "entities", cache_dir=cache)
+    wanted = {"tokens": ["Ann", "Lee", "Bo"], "tags": ["B-PER", "I-PER", "B-PER"]}
+    assert splits.train[0] == splits.test[0] == wanted
+    dev = read(Source(hub_folder), "labelled", "dev", cache_dir=cache)
+    assert dev[:] == {"text": ["validation 0"], "label": ["good"]}
+    assert read(Source(hub_folder), "text", "dev", cache_dir=cache)[0] == {
+        "text": "validation 0\n"
     }
-    found = from_features(rows, Options("tagged", tag_column="pos"))
-    assert found[0]["tags"] == ["N", "V"]
-    with pytest.raises(DataError, match="expected a column of labels"):
-        from_features(rows, Options("labelled", label_column="stars"))
-    rated = datasets.Dataset.from_dict(
-        {"text": ["fine"], "label": [1]},
-        features=datasets.Features(
-            {
-                "text": datasets.Value("string"),
-                "label": datasets.ClassLabel(names=["neg", "pos"]),
-            }
-        ),
-    )
-    assert from_features(rated, Options("labelled"))[0] == {
-        "text": "fine",
-        "label": "pos",
-    }
+    with pytest.raises(DataError, match="has no labels"):
+        read(Source(hub_folder), "labelled", "test", cache_dir=cache)
+    with pytest.raises(DataError, match="no column 'moood'.*did you mean 'mood'"):
+        source = Source(hub_folder, label_column="moood")
+        load(source, "labelled", cache_dir=cache)
 
 
-UPOS = "ADJ ADP ADV AUX CCONJ DET INTJ NOUN NUM PART PRON PROPN PUNCT SCONJ SYM VERB X"
-UPOS = set(UPOS.split())
-# What words of the closed classes may be.
-CLOSED = {
-    "the": {"DET"},
-    "a": {"DET"},
-    "an": {"DET"},
-    "and": {"CCONJ"},
-    "or": {"CCONJ"},
-    "of": {"ADP", "SCONJ"},
-    "n't": {"PART"},
-    "'s": {"PART", "AUX"},
-    "to": {"ADP", "PART"},
-    "my": {"PRON"},
-    "his": {"PRON"},
-    "their": {"PRON"},
-    "it": {"PRON"},
-    "if": {"SCONJ"},
-    "is": {"AUX", "VERB"},
-    "would": {"AUX"},
-    "can": {"AUX"},
-    "must": {"AUX"},
-    "with": {"ADP"},
-    "than": {"ADP", "SCONJ"},
-    "that": {"SCONJ", "PRON", "DET"},
-    "not": {"PART"},
-}
+def test_hub_without_a_network(cache, monkeypatch):
+    monkeypatch.setattr("datasets.config.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(
+        DataError, match="hub:nobody/nothing: the hub cannot be reached"
+    ):
+        load(Source("hub:nobody/nothing"), "labelled", cache_dir=cache)
 
 
-def test_the_sample_is_rich_and_consistent(cache):
-    tagged = data.load(Source(), "tagged", sample=SAMPLE, cache_dir=cache)
-    named = data.load(Source(), "entities", sample=SAMPLE, cache_dir=cache)
-    topics = data.load(Source(), "labelled", sample=SAMPLE, cache_dir=cache)
-    rows = [row for split in tagged[:3] for row in split]
-    words = [word for row in rows for word in row["tokens"]]
-    assert len(rows) >= 500
-    assert len(words) >= 6000
-    assert len(set(words)) >= 2000
-    assert len(set(topics.train["label"])) == 5
-    for split in topics[:3]:
-        shares = collections.Counter(split["label"])
-        assert max(shares.values()) < 0.3 * len(split)
-    entity_types = set()
-    for row in (row for split in named[:3] for row in split):
-        before = "O"
-        for tag in row["tags"]:
-            assert tag[0] != "I" or before[2:] == tag[2:], row
-            entity_types.add(tag[2:])
-            before = tag
-    assert entity_types == {"", "PER", "ORG", "LOC", "MISC"}
-    for row in rows:
-        for k, (word, tag) in enumerate(zip(row["tokens"], row["tags"], strict=True)):
-            assert tag in UPOS, row
-            assert tag in CLOSED.get(word.lower(), {tag}), row
-            without_letters = not any(c.isalnum() for c in word)
-            assert (tag in ("PUNCT", "SYM") or word == "&") == without_letters, row
-            follows = row["tags"][k + 1] if k + 1 < len(row["tags"]) else ""
-            if word.lower() == "to" and follows in ("DET", "PRON", "PROPN", "NUM"):
-                assert tag == "ADP", row
-    for split in topics[:3]:
-        for text in split["text"]:
-            assert tokenize(text)
-
-
-def test_no_two_sentences_of_the_sample_share_half_of_their_trigrams(cache):
-    tagged = data.load(Source(), "tagged", sample=SAMPLE, cache_dir=cache)
-    grams = []
-    for row in (row for split in tagged[:3] for row in split):
-        words = [word.lower() for word in row["tokens"]]
-        grams.append(set(zip(words, words[1:], words[2:], strict=False)))
-    for one, other in itertools.combinations(grams, 2):
-        if one and other:
-            assert len(one & other) < 0.5 * min(len(one), len(other))
+def test_data_code_knows_no_jax():
+    code = "import sys, tasks.data; print({'jax', 'torch', 'zoo'} & set(sys.modules))"
+    command = [sys.executable, "-c", code]
+    run = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert run.stdout.strip() == "set()", run.stderr

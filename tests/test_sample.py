@@ -28,7 +28,7 @@ CLOSED = {
     "or": {"CCONJ"},
     "of": {"ADP", "SCONJ"},
     "n't": {"PART"},
-    "'s": {"PART", "AUX"},
+    "'s": {"PART", "AUX", "PRON"},  # let 's
     "to": {"ADP", "PART"},
     "my": {"PRON"},
     "his": {"PRON"},

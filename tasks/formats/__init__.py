@@ -1,78 +1,233 @@
-"""The formats of files, one parser each: a file in, plain rows out.
+"""The formats of data files: one parser each, and how a file's format is told.
 
-A row of labelled text is ``{"text", "label"}``, one of tagged words ``{"tokens",
-"tags"}``, one of plain text ``{"text"}``. Where a sentence takes many lines, ``line``
-is that of its first word; ``split`` is the split that the file itself gives it to.
+A parser is a pure generator from a file to rows. Kind labelled gives ``{"text",
+"label"}``, tagged and entities ``{"tokens", "tags"}``, text ``{"text"}``.
 """
 
-from collections.abc import Callable, Iterator
-from itertools import islice
+import itertools
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, get_args
 
-from tasks.formats import columns, conllu, delimited, folder, records, text
-from tasks.formats.base import FormatError, Options, lines
+from tasks.formats import (
+    columns,
+    conllu,
+    folder,
+    jsonl,
+    labelled,
+    lines,
+    parquet,
+    schemes,
+    tables,
+    text,
+)
+from tasks.formats.errors import DataError, FormatError
+from tasks.formats.reading import Columns, Kind, Reading, Row, Sentence
 
-__all__ = ["FORMATS", "FormatError", "Options", "detect", "parse"]
+__all__ = [
+    "FORMATS",
+    "Columns",
+    "DataError",
+    "Format",
+    "FormatError",
+    "Kind",
+    "Reading",
+    "bio2",
+    "detect",
+    "note",
+    "plan",
+    "rows",
+    "scheme",
+]
+_TAGGED: tuple[Kind, ...] = ("tagged", "entities")
+_ALL: tuple[Kind, ...] = get_args(Kind)
 
-FORMATS: dict[str, Callable[[Path, Options], Iterator[dict[str, Any]]]] = {
-    "conllu": conllu.read,
-    "columns": columns.read,
-    "csv": delimited.read_csv,
-    "tsv": delimited.read_tsv,
-    "jsonl": records.read_jsonl,
-    "parquet": records.read_parquet,
-    "labelled": text.read_labelled,
-    "folder": folder.read,
-    "text": text.read_plain,
+
+class Format(NamedTuple):
+    """A format: its parser, the kinds of rows it can give, and its usual endings.
+
+    ``note`` tells in words how a file is read; None where there is nothing to tell.
+    """
+
+    rows: Callable[[Reading], Iterator[Row | Sentence]]
+    kinds: tuple[Kind, ...]
+    endings: tuple[str, ...] = ()
+    note: Callable[[Reading], str] | None = None
+
+
+FORMATS = {
+    "conllu": Format(conllu.rows, _ALL, (".conllu",)),
+    "columns": Format(columns.rows, _TAGGED, (".conll", ".bio", ".iob", ".iob2")),
+    "csv": Format(tables.rows, ("labelled", "text"), (".csv",), tables.note),
+    "tsv": Format(tables.rows, ("labelled", "text"), (".tsv",), tables.note),
+    "jsonl": Format(jsonl.rows, _ALL, (".jsonl", ".ndjson"), jsonl.note),
+    "parquet": Format(parquet.rows, _ALL, (".parquet",), parquet.note),
+    "labelled": Format(labelled.rows, ("labelled",)),
+    "folder": Format(folder.rows, ("labelled",)),
+    "text": Format(text.rows, ("text",)),
 }
-ENDINGS = {
-    ".conllu": "conllu",
-    ".csv": "csv",
-    ".tsv": "tsv",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".parquet": "parquet",
-}
 
 
-def detect(path: Path, options: Options) -> str:
-    """Tell the format of a file from its ending, or else from its first lines.
+def detect(path: Path, kind: Kind, encoding: str = "utf-8") -> str:
+    """Return the format of a file, by its ending, else by its content.
 
     Args:
-        path: a file, or a folder with one file a class.
-        options: what the rows are to be.
+        path: the file.
+        kind: what a row shall be: it narrows the choice.
+        encoding: the encoding of the file.
 
     Raises:
-        FormatError: if the file is not in the encoding.
+        FormatError: if it is none that gives such rows.
     """
-    if path.is_dir():
-        return "folder"
-    if options.kind == "text" and path.suffix != ".parquet":
+    for name, known in FORMATS.items():
+        if path.suffix.lower() in known.endings and kind in known.kinds:
+            # A text is what it is: only a container of rows is unpacked.
+            if kind != "text" or name in ("jsonl", "parquet"):
+                return name
+    if kind == "text":
         return "text"
-    if path.suffix.lower() in ENDINGS:
-        return ENDINGS[path.suffix.lower()]
-    head = [line for _, line in islice(lines(path, options.encoding), 50)]
-    full = [line for line in head if line.strip()]
-    if options.kind in ("tagged", "entities"):
-        parts = [line.split("\t") for line in full if not line.startswith("#")]
-        ten = bool(parts) and all(len(part) == 10 for part in parts)
-        return "conllu" if ten else "columns"
-    if full and full[0].lstrip().startswith("{"):
+    with open(path, "rb") as file:
+        if file.read(4) == b"PAR1":
+            return "parquet"
+    head = [line for _, line in itertools.islice(lines.numbered(path, encoding), 1000)]
+    head = [line for line in head if line.strip()]
+    if head and head[0].startswith("{"):
         return "jsonl"
-    tabs = {line.count("\t") for line in full}
-    return "tsv" if len(tabs) == 1 and tabs != {0} else "labelled"
+    if conllu.looks_like(next((x for x in head if not x.startswith("#")), "")):
+        return "conllu"
+    if kind in _TAGGED:
+        return "columns"
+    if found := _of_labelled(head):
+        return found
+    wanted = "text and labels in a format that can be told (else --format: "
+    names = [name for name, known in FORMATS.items() if kind in known.kinds]
+    raise FormatError(path, None, f"{wanted}{', '.join(names)})")
 
 
-def parse(path: Path, options: Options, name: str | None) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a file.
+def plan(
+    path: Path,
+    kind: Kind,
+    *,
+    format: str | None = None,
+    encoding: str = "utf-8",
+    columns: Columns = Columns(),  # noqa: B008
+    part: str | None = None,
+) -> Reading:
+    """Return how a file is read: its format and the scheme of its entities.
 
     Args:
-        path: a file, or a folder with one file a class.
-        options: what the rows are to be.
-        name: the format; None to tell it from the file.
+        path: the file.
+        kind: what a row shall be.
+        format: one of `FORMATS`, or None to find it.
+        encoding: the encoding of the file.
+        columns: the columns that the user named.
+        part: take only the sentences of this value of the metadata ``split``.
 
     Raises:
-        FormatError: naming file and line, if it is not in the format.
+        DataError: if there is no such format, or it gives no such rows.
+        FormatError: if the file is not in its format.
     """
-    yield from FORMATS[name or detect(path, options)](path, options)
+    found = format or detect(path, kind, encoding)
+    if found not in FORMATS or kind not in FORMATS[found].kinds:
+        names = ", ".join(n for n, known in FORMATS.items() if kind in known.kinds)
+        raise DataError(f"--format {found} gives no {kind} rows; these do: {names}")
+    reading = Reading(path, kind, found, encoding, columns, part)
+    if kind == "entities":
+        reading = reading._replace(scheme=scheme(path, _raw(reading)))
+    return reading
+
+
+def rows(reading: Reading) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a file, entities in BIO2.
+
+    Args:
+        reading: what `plan` returned.
+
+    Raises:
+        FormatError: if a line is not what its format wants: file, line and what.
+        DataError: if the columns cannot be told.
+    """
+    return bio2(reading.path, reading.scheme, _raw(reading))
+
+
+def note(reading: Reading) -> str:
+    """Return in words how a file is read: format, columns, scheme of the entities.
+
+    Args:
+        reading: what `plan` returned.
+
+    Raises:
+        DataError: if the columns cannot be told.
+    """
+    tell = FORMATS[reading.format].note
+    parts = [f"format {reading.format}", tell(reading) if tell else ""]
+    if reading.scheme not in (None, "BIO2"):
+        parts.append(f"entities {reading.scheme}, converted to BIO2")
+    return ", ".join(part for part in parts if part)
+
+
+def scheme(where: Path | str, found: Iterable[Row | Sentence]) -> str:
+    """Return the tag scheme of the entities of a file.
+
+    Args:
+        where: the file, for messages.
+        found: its sentences.
+
+    Raises:
+        FormatError: if a tag is none of an entity.
+    """
+    current: list[Sentence] = []
+
+    def tags() -> Iterator[list[str]]:
+        for sentence in found:
+            assert isinstance(sentence, Sentence)
+            current[:] = [sentence]
+            yield sentence.tags
+
+    try:
+        return schemes.detect(tags())
+    except schemes.TagError as error:
+        line = current[0].lines[error.position]
+        raise FormatError(where, line, error.expected, error.got) from None
+
+
+def bio2(
+    where: Path | str, scheme: str | None, found: Iterable[Row | Sentence]
+) -> Iterator[dict[str, Any]]:
+    """Yield finished rows: sentences as dicts, their entities in BIO2.
+
+    Args:
+        where: the file, for messages.
+        scheme: the scheme of the entities; None leaves the tags as they are.
+        found: what a parser yields.
+
+    Raises:
+        FormatError: if a tag stands where its scheme allows none.
+    """
+    for row in found:
+        if not isinstance(row, Sentence):
+            yield row
+            continue
+        try:
+            tags = schemes.to_bio2(row.tags, scheme) if scheme else row.tags
+        except schemes.TagError as error:
+            line = row.lines[error.position]
+            raise FormatError(where, line, error.expected, error.got) from None
+        yield {"tokens": row.tokens, "tags": tags}
+
+
+def _raw(reading: Reading) -> Iterator[Row | Sentence]:
+    return FORMATS[reading.format].rows(reading)
+
+
+def _of_labelled(head: list[str]) -> str | None:
+    """Return the format of lines of texts and labels, by content alone."""
+    if head and all("\t" in line for line in head):
+        return "tsv"
+    words = [line.split(maxsplit=1) for line in head]
+    first = {parts[0] for parts in words}
+    known = all(word.isdigit() or word.startswith(labelled.PREFIX) for word in first)
+    few = known or 2 * len(first) <= len(head)
+    if head and few and all(len(parts) == 2 for parts in words):
+        return "labelled"
+    return "csv" if head and all("," in line for line in head) else None

@@ -1,26 +1,20 @@
-"""A folder with one file for each class: the file's name is the label."""
+"""A folder of one file a class: the file's name is the label, each line a text."""
 
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
-from tasks.formats.base import FormatError, Options, lines
+from tasks.formats.lines import filled
+from tasks.formats.reading import Reading, Row
 
 
-def read(path: Path, options: Options) -> Iterator[dict[str, Any]]:
-    """Yield the lines of all files, with the file's name as the label.
+def rows(reading: Reading) -> Iterator[Row]:
+    """Yield the rows of one class.
 
     Args:
-        path: the folder.
-        options: the encoding of the files.
+        reading: the file of the class.
 
     Raises:
-        FormatError: if there are not two files or more.
+        FormatError: if a line is blank.
     """
-    files = sorted(p for p in path.iterdir() if p.is_file() and p.name[0] != ".")
-    if len(files) < 2:
-        raise FormatError(path, None, "expected two files or more, one for each class")
-    for file in files:
-        for _, line in lines(file, options.encoding):
-            if line.strip():
-                yield {"text": line.strip(), "label": file.stem}
+    label = reading.path.stem
+    for _, line in filled(reading.path, reading.encoding, "a text"):
+        yield {"text": line.strip(), "label": label}

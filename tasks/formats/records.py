@@ -1,95 +1,117 @@
-"""JSON lines and Parquet: rows with named columns."""
+"""From records (a row with named columns) to rows: what all tables have in common."""
 
-import json
-from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import Any
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-import pyarrow
-import pyarrow.parquet
+from tasks.formats import choice
+from tasks.formats.errors import FormatError
+from tasks.formats.reading import Columns, Kind, Row, Sentence
 
-from tasks.formats.base import FormatError, Options, lines, pick
-from tasks.formats.delimited import LABELS, TEXTS
-
-TOKENS = ("tokens", "words")
-TAGS = ("tags", "ner_tags", "pos_tags", "upos", "labels")
+Record = Mapping[str, object]
+Numbered = Iterable[tuple[int, Record]]
 
 
-def read_jsonl(path: Path, options: Options) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a file with one JSON object a line.
+def rows(
+    where: str,
+    kind: Kind,
+    columns: Columns,
+    records: Numbered,
+    hints: Sequence[str] = (),
+) -> Iterator[Row | Sentence]:
+    """Yield the rows of a table.
 
     Args:
-        path: the file.
-        options: its columns, where they have unusual names.
+        where: the file, for messages.
+        kind: what a row shall be.
+        columns: the user's flags.
+        records: the records, each with its line or number.
+        hints: columns whose type says that they are labels.
 
     Raises:
-        FormatError: naming file and line.
+        DataError: if the columns cannot be told.
+        FormatError: if a record lacks one of them.
     """
-    for number, line in lines(path, options.encoding):
-        if not line.strip():
+    stream = iter(records)
+    sample = list(itertools.islice(stream, choice.SAMPLE))
+    if not sample:
+        return
+    texts, label, token, tag = _choose(where, kind, columns, sample, hints)
+    for line, record in itertools.chain(sample, stream):
+        if kind in ("tagged", "entities"):
+            tokens = _list(where, line, record, token)
+            tags = _list(where, line, record, tag)
+            if len(tokens) != len(tags):
+                wanted = f"as many tags as tokens ({token}, {tag})"
+                got = f"{len(tokens)} tokens, {len(tags)} tags"
+                raise FormatError(where, line, wanted, got)
+            if tokens:
+                yield Sentence(tokens, tags, [line] * len(tokens))
             continue
-        try:
-            row = json.loads(line)
-        except ValueError as error:
-            raise FormatError(path, number, f"expected JSON: {error}") from error
-        if not isinstance(row, dict):
-            raise FormatError(path, number, f"expected a JSON object, got {line[:60]}")
-        yield _row(path, number, options, row)
+        text = " ".join(_cell(where, line, record, name) for name in texts)
+        if kind == "text":
+            yield {"text": text if text.endswith("\n") else text + "\n"}
+            continue
+        value = _cell(where, line, record, label).strip()
+        if not text.strip() or not value:
+            wanted = f"a text ({' + '.join(texts)}) and a label ({label})"
+            raise FormatError(where, line, wanted, dict(record))
+        yield {"text": text, "label": value}
 
 
-def read_parquet(path: Path, options: Options) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a Parquet file.
+def note(
+    where: str,
+    kind: Kind,
+    columns: Columns,
+    records: Numbered,
+    hints: Sequence[str] = (),
+) -> str:
+    """Return which columns are read, in words.
 
     Args:
-        path: the file.
-        options: its columns, where they have unusual names.
+        where: as for `rows`.
+        kind: as for `rows`.
+        columns: as for `rows`.
+        records: as for `rows`.
+        hints: as for `rows`.
 
     Raises:
-        FormatError: naming the file.
+        DataError: if the columns cannot be told.
     """
-    try:
-        with pyarrow.parquet.ParquetFile(path) as file:
-            number = 0
-            for batch in file.iter_batches(1000):
-                for row in batch.to_pylist():
-                    number += 1
-                    yield _row(path, number, options, row)
-    except pyarrow.ArrowException as error:
-        raise FormatError(path, None, f"expected Parquet: {error}") from error
+    sample = list(itertools.islice(iter(records), choice.SAMPLE))
+    if not sample:
+        return ""
+    texts, label, token, tag = _choose(where, kind, columns, sample, hints)
+    if kind in ("tagged", "entities"):
+        return f"tokens = {token}, tags = {tag}"
+    text = " + ".join(texts)
+    return f"text = {text}" if kind == "text" else f"text = {text}, label = {label}"
 
 
-def _row(
-    path: Path, number: int, options: Options, row: Mapping[str, Any]
-) -> dict[str, Any]:
-    def find(flag: str | None, names: tuple[str, ...], what: str) -> Any:
-        if flag is not None:
-            return pick(row, flag, path, number)
-        for name in names:
-            if name in row:
-                return row[name]
-        raise FormatError(
-            path,
-            number,
-            f"expected a column of {what} ({', '.join(names[:4])}, ...), found "
-            f"{', '.join(row)}",
-        )
+def _choose(
+    where: str,
+    kind: Kind,
+    columns: Columns,
+    sample: list[tuple[int, Record]],
+    hints: Sequence[str],
+) -> tuple[list[str], str, str, str]:
+    """Return the columns of text, label, token, tag; empty where none is wanted."""
+    found = [record for _, record in sample]
+    if kind in ("tagged", "entities"):
+        return [], "", *choice.tagged(where, found, kind, columns)
+    if kind == "text":
+        return choice.texts(where, found, columns), "", "", ""
+    return *choice.labelled(where, found, columns, hints), "", ""
 
-    if options.kind in ("tagged", "entities"):
-        tokens = find(options.token_column, TOKENS, "words")
-        tags = find(options.tag_column, TAGS, "tags")
-        if (
-            not isinstance(tokens, list)
-            or not isinstance(tags, list)
-            or len(tokens) != len(tags)
-        ):
-            raise FormatError(
-                path, number, "expected a list of words and one of as many tags"
-            )
-        return {"tokens": list(map(str, tokens)), "tags": list(map(str, tags))}
-    text = find(options.text_column, TEXTS, "texts")
-    if options.kind == "text":
-        return {"text": f"{text}\n"}
-    return {
-        "text": str(text),
-        "label": str(find(options.label_column, LABELS, "labels")),
-    }
+
+def _cell(where: str, line: int, record: Record, name: str) -> str:
+    value = record.get(name)
+    if value is None or isinstance(value, list | dict):
+        raise FormatError(where, line, f"a value in column {name!r}", value)
+    return str(value)
+
+
+def _list(where: str, line: int, record: Record, name: str) -> list[str]:
+    value = record.get(name)
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise FormatError(where, line, f"a list of words in column {name!r}", value)
+    return value

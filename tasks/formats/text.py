@@ -1,42 +1,20 @@
-"""Plain text, and texts with a label in front."""
+"""Plain text: a row a line, each with its line end, so that the rows are the file."""
 
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
-from tasks.formats.base import FormatError, Options, lines, whole_lines
-
-
-def read_plain(path: Path, options: Options) -> Iterator[dict[str, Any]]:
-    """Yield the lines of a text, each with its end; CRLF becomes LF.
-
-    Args:
-        path: the file.
-        options: its encoding.
-
-    Raises:
-        FormatError: at a line that is not in the encoding.
-    """
-    for _, line in whole_lines(path, options.encoding):
-        yield {"text": line.replace("\r\n", "\n")}
+from tasks.formats.lines import opened
+from tasks.formats.reading import Reading, Row
 
 
-def read_labelled(path: Path, options: Options) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a file of lines ``label text``.
+def rows(reading: Reading) -> Iterator[Row]:
+    """Yield the lines of a file as they are: joined, they are the file.
+
+    Only a line feed ends a line; CRLF and a lone CR are kept. A byte order mark at the
+    start of the file is left out.
 
     Args:
-        path: the file.
-        options: its encoding.
-
-    Raises:
-        FormatError: naming file and line.
+        reading: the file.
     """
-    for number, line in lines(path, options.encoding):
-        if not line.strip():
-            continue
-        label, *rest = line.strip().split(maxsplit=1)
-        if not rest:
-            raise FormatError(
-                path, number, f"expected a label, a space and a text, got {line[:60]!r}"
-            )
-        yield {"text": rest[0], "label": label}
+    with opened(reading.path, reading.encoding) as file:
+        for line in file:
+            yield {"text": line}
