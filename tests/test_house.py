@@ -38,8 +38,8 @@ def imported(path: Path) -> list[str]:
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             found += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module == "zoo":
-            found += [f"zoo.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module in ("zoo", "tasks"):
+            found += [f"{node.module}.{alias.name}" for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             found.append(node.module or "")
     return found
@@ -54,6 +54,38 @@ def test_imports_only_go_down():
             assert not name.startswith("tasks"), f"{module} imports {name}"
             if name.startswith("zoo."):
                 assert floor(name) <= floor(module), f"{module} imports {name}"
+
+
+# The same for the tasks.
+TASK_FLOORS = [
+    ["formats"],
+    ["files", "shares", "store"],
+    ["hub"],
+    ["data"],
+    ["base", "batching", "plots"],
+    ["metrics", "run", "rows", "optimizers"],
+    ["screen", "tagging"],
+    ["classification", "pos", "ner", "charlm"],
+    ["registry"],
+    ["evaluate"],
+]
+
+
+def test_imports_of_the_tasks_only_go_down():
+    def task_floor(name):
+        name = name.split(".")[1]
+        return next(k for k, names in enumerate(TASK_FLOORS) if name in names)
+
+    for path in (ROOT / "tasks").rglob("*.py"):
+        module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        if module == "tasks.__init__":
+            continue
+        for name in imported(path):
+            if name.startswith("tasks."):
+                assert task_floor(name) <= task_floor(module), f"{module}: {name}"
+            knows = TASK_FLOORS.index(["data"])
+            if task_floor(module) <= knows or module == "tasks.batching":
+                assert name.split(".")[0] not in ("jax", "flax", "zoo"), module
 
 
 def test_cells_know_no_time_and_the_loop_no_flax():

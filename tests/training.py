@@ -57,3 +57,10 @@ def run(module, *args, env, **options):
         timeout=300,
         **options,
     )
+
+
+def newest(out):
+    """Return the number of the newest whole checkpoint, or -1."""
+    folder = out / "checkpoints"
+    names = [p.name for p in folder.iterdir()] if folder.exists() else []
+    return max((int(name) for name in names if name.isdecimal()), default=-1)

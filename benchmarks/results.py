@@ -1,0 +1,129 @@
+"""Collect finished runs into docs/results.csv and write docs/results.md from it.
+
+``python benchmarks/results.py RUN...`` adds the runs; without one, the page is written
+anew from the table.
+"""
+
+import csv
+import json
+import os
+import platform
+import sys
+from pathlib import Path
+from statistics import mean
+
+DOCS = Path(__file__).parent.parent / "docs"
+TABLE, PAGE = DOCS / "results.csv", DOCS / "results.md"
+COLUMNS = [
+    "task",
+    "data",
+    "seed",
+    "score",
+    "dev",
+    "test",
+    "minutes",
+    "tokens_per_second",
+]
+COLUMNS += ["peak_memory_mb", "compilations", "command", "machine", "versions"]
+MONITOR = {
+    "classification": "accuracy",
+    "pos": "accuracy",
+    "ner": "f1",
+    "charlm": "nats",
+}
+
+
+def row(run: Path) -> dict[str, str]:
+    """Return what the table tells of a run.
+
+    Args:
+        run: a finished run folder.
+    """
+    config = json.loads((run / "config.json").read_text())
+    metrics = json.loads((run / "metrics.json").read_text())
+    flags, task = config["flags"], config["task"]
+    corpora = os.environ.get("ZOO_DATA", "")
+    data = str(flags["data"] or "sample")
+    shown = [f"--data {data}"] if flags["data"] else []
+    shown += [f"--seed {flags['seed']}"] if flags["seed"] else []
+    command = " ".join(["python train.py", task, *shown])
+    if corpora:
+        command, data = (s.replace(corpora, "$ZOO_DATA") for s in (command, data))
+    score = MONITOR[task]
+    about = metrics["run"]
+    versions = config["versions"]
+    names = ("python", "jax", "flax", "optax")
+    return {
+        "task": task,
+        "data": data.removeprefix("$ZOO_DATA/"),
+        "seed": str(flags["seed"]),
+        "score": score,
+        "dev": f"{metrics['dev'][score]:.4f}",
+        "test": f"{metrics['test'][score]:.4f}",
+        "minutes": f"{about['minutes']:.1f}",
+        "tokens_per_second": f"{about['tokens_per_second']:.0f}",
+        "peak_memory_mb": str(about["peak_memory_mb"]),
+        "compilations": str(about["compilations"]),
+        "command": command,
+        "machine": f"{platform.machine()}, {os.cpu_count()} shared cores",
+        "versions": ", ".join(f"{name} {versions[name]}" for name in names),
+    }
+
+
+def page(rows: list[dict[str, str]]) -> str:
+    """Return the page of the table.
+
+    Args:
+        rows: of the table.
+    """
+    lines = [
+        "# Results",
+        "",
+        "What the defaults of each task reach, with nothing but `--data` given. Written by",
+        "`benchmarks/results.py` from `results.csv`, which holds each run. Accuracy and F1",
+        "are fractions; nats are a character, on the last 10 % of the text, read as one with",
+        "its state carried on (dev: as parallel streams). The machines are shared: minutes and",
+        "tokens a second vary with what else runs.",
+        "",
+        "| command | score | seeds | dev | test | minutes | tokens/s | peak MB | programs |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    groups: dict[tuple[str, str], list[dict[str, str]]] = {}
+    for found in rows:
+        groups.setdefault((found["task"], found["data"]), []).append(found)
+    for runs in groups.values():
+        first = runs[0]
+        command = first["command"].split(" --seed")[0]
+        seeds = ", ".join(run["seed"] for run in runs)
+
+        def average(name: str, form: str, runs: list[dict[str, str]] = runs) -> str:
+            return format(mean(float(run[name]) for run in runs), form)
+
+        cells = [f"`{command}`", first["score"], seeds]
+        cells += [average("dev", ".4f"), average("test", ".4f")]
+        cells += [average("minutes", ".1f"), average("tokens_per_second", ",.0f")]
+        cells += [average("peak_memory_mb", ",.0f"), average("compilations", ".0f")]
+        lines.append(f"| {' | '.join(cells)} |")
+    machines = sorted({f"{run['machine']}; {run['versions']}" for run in rows})
+    return "\n".join([*lines, "", *(f"Machine: {told}." for told in machines), ""])
+
+
+def main() -> None:
+    """Add the runs of the command line, and write the page."""
+    rows = []
+    if TABLE.exists():
+        with TABLE.open(newline="") as file:
+            rows = list(csv.DictReader(file))
+    for new in (row(Path(name)) for name in sys.argv[1:]):
+        same = ("task", "data", "seed")
+        rows = [old for old in rows if any(old[k] != new[k] for k in same)] + [new]
+    rows.sort(key=lambda r: (r["task"], r["data"], int(r["seed"])))
+    with TABLE.open("w", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    PAGE.write_text(page(rows))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,77 @@
+"""Killed or stopped at any moment, a run goes on as if nothing had happened."""
+
+import json
+import signal
+import subprocess
+import time
+
+import pytest
+import safetensors.numpy
+from tolerances import assert_identical
+from training import ROOT, TASKS, command, environment, flags, newest, run
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory):
+    """A folder for runs, and their environment."""
+    folder = tmp_path_factory.mktemp("runs")
+    return folder, environment(folder / "cache")
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_killed_and_resumed_is_as_if_never_killed(work, task):
+    folder, env = work
+    whole = folder / f"{task}-whole"
+    found = run("train.py", task, *flags(task, folder), "--out", whole, env=env)
+    assert found.returncode == 0, found.stderr
+    out = folder / f"{task}-killed"
+    line = command("train.py", task, *flags(task, folder), "--out", out, "--resume")
+    line += ["--checkpoint-seconds", "0"]
+    # A checkpoint after every batch; killed when some are there, in both epochs.
+    for least in (2, 9):
+        process = subprocess.Popen(
+            line, env=env, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        )
+        while process.poll() is None and newest(out) < least:
+            time.sleep(0.02)
+        process.kill()
+        process.wait()
+        assert process.stderr is not None
+        process.stderr.close()
+        assert newest(out) >= least
+    found = run("train.py", *line[2:], env=env)
+    assert found.returncode == 0, found.stderr
+    weights = [
+        safetensors.numpy.load_file(path / "model" / "weights.safetensors")
+        for path in (whole, out)
+    ]
+    assert_identical(weights[1], weights[0])
+    before, after = (
+        [json.loads(line) for line in (path / "log.jsonl").read_text().splitlines()]
+        for path in (whole, out)
+    )
+    assert [(e["train_loss"], e["dev_loss"]) for e in after] == [
+        (e["train_loss"], e["dev_loss"]) for e in before
+    ]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_save_and_say_how_to_go_on(work, number):
+    folder, env = work
+    out = folder / f"signal-{number}"
+    process = subprocess.Popen(
+        command("train.py", "charlm", *flags("charlm", folder), "--out", out)
+        + ["--epochs", "500"],
+        env=env,
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while process.poll() is None and newest(out) < 0:
+        time.sleep(0.02)
+    process.send_signal(number)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 128 + number, stderr
+    assert f"with --out {out} --resume" in stderr
+    assert "Traceback" not in stderr
