@@ -32,6 +32,16 @@ MONITOR = {
     "charlm": "nats",
 }
 
+HEAD = """\
+# Results
+
+What the defaults of each task reach, with nothing but `--data` given. Written by
+`benchmarks/results.py` from `results.csv`, which holds each run. Accuracy and F1 are
+fractions; nats are a character, on the last 10 % of the text, read as one with its
+state carried on (dev: as parallel streams). The machines are shared: minutes and tokens
+a second vary with what else runs.
+""".splitlines()
+
 
 def row(run: Path) -> dict[str, str]:
     """Return what the table tells of a run.
@@ -77,13 +87,7 @@ def page(rows: list[dict[str, str]]) -> str:
         rows: of the table.
     """
     lines = [
-        "# Results",
-        "",
-        "What the defaults of each task reach, with nothing but `--data` given. Written by",
-        "`benchmarks/results.py` from `results.csv`, which holds each run. Accuracy and F1",
-        "are fractions; nats are a character, on the last 10 % of the text, read as one with",
-        "its state carried on (dev: as parallel streams). The machines are shared: minutes and",
-        "tokens a second vary with what else runs.",
+        *HEAD,
         "",
         "| command | score | seeds | dev | test | minutes | tokens/s | peak MB | programs |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
