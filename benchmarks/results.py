@@ -89,7 +89,7 @@ def page(rows: list[dict[str, str]]) -> str:
     lines = [
         *HEAD,
         "",
-        "| command | score | seeds | dev | test | minutes | tokens/s | peak MB | programs |",
+        "| command | score | seeds | dev | test | minutes | tokens/s | MB | programs |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     groups: dict[tuple[str, str], list[dict[str, str]]] = {}
