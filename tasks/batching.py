@@ -69,7 +69,11 @@ class Buckets:
         """
         self.lengths = np.asarray(lengths)
         self.batch_size = batch_size
-        self.sizes = boundaries(self.lengths) if sizes is None else list(sizes)
+        if sizes is None:
+            # Each shape is compiled: it should serve several batches.
+            most = min(16, max(1, len(self) // 4))
+            sizes = boundaries(self.lengths, max_shapes=most)
+        self.sizes = list(sizes)
         longest = self.sizes[-1]
         while len(self.lengths) and self.lengths.max() > self.sizes[-1]:
             self.sizes.append(self.sizes[-1] + longest)
