@@ -54,10 +54,7 @@ def results(tmp_path_factory):
     """Run every task for 20 steps on one device and on four."""
     folder = tmp_path_factory.mktemp("devices")
     (folder / "program.py").write_text(PROGRAM)
-    given = "|".join(
-        " ".join([*flags(task, folder), "--batch-size", "8", "--dropout", "0.2"])
-        for task in TASKS
-    )
+    given = "|".join(" ".join(flags(task, folder)) for task in TASKS)
     for count in (1, 4):
         flag = f"--xla_force_host_platform_device_count={count}"
         env = environment(

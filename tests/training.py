@@ -8,6 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 TASKS = ("classification", "pos", "ner", "charlm")
 SMALL = ["--hidden-size", "8", "--embedding-dim", "8", "--epochs", "2"]
+SMALL += ["--dropout", "0.2", "--learning-rate", "0.01"]
 OF_TASK = {
     "classification": ["--limit-train", "48", "--max-length", "16"],
     "pos": ["--limit-train", "48", "--max-length", "16", "--char-size", "8"],
