@@ -124,6 +124,7 @@ def train(task_name: str, config: Config) -> None:
     state, at = run.restore(
         State(params, tx.init(params), carry, jax.device_put(key, program.whole))
     )
+    started -= at.elapsed  # what the runs took that this one goes on with
     screen.begin(run, task, params, at)
     name, direction = task.monitor
 
@@ -150,6 +151,7 @@ def train(task_name: str, config: Config) -> None:
             at.seconds, begun = at.seconds + now - begun, now
             screen.advance(bar, at)
             if stop.asked or now - saved > config.checkpoint_seconds:
+                at.elapsed = now - started
                 run.save(state, at, batches)
                 saved = time.monotonic()
             stop.leave(run)
@@ -174,6 +176,7 @@ def train(task_name: str, config: Config) -> None:
         run.log(line)
         screen.epoch(line, better)
         at.epoch, at.batch, at.total, at.count = at.epoch + 1, 0, 0.0, 0
+        at.elapsed = time.monotonic() - started
         run.save(state, at, batches)
         stop.leave(run)
 

@@ -52,16 +52,22 @@ def classes(
     return Scores(values, table, confusion)
 
 
-def spans(true: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> Scores:
+def spans(
+    true: Sequence[Sequence[str]],
+    predicted: Sequence[Sequence[str]],
+    labels: Sequence[str],
+) -> Scores:
     """Score entities: a span counts if its ends and its type are right.
 
     Args:
         true: BIO2 tags of each sentence.
         predicted: those predicted.
+        labels: all tags there are.
 
     Returns:
         ``precision``, ``recall`` and ``f1`` as conlleval computes them, ``f1_strict``
-        (only legal BIO2 spans count), ``accuracy`` of the tags, and a table of types.
+        (only legal BIO2 spans count), ``accuracy`` of the tags, a table of types, and
+        the confusion matrix of the tags.
     """
     true, predicted = [list(t) for t in true], [list(t) for t in predicted]
     never: Any = 0  # the score of a class that is never found; the stubs want a str
@@ -94,4 +100,9 @@ def spans(true: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> 
         for name, row in table.items()
         if not name.endswith(" avg")
     }
-    return Scores(values, per_class)
+    confusion = sklearn.metrics.confusion_matrix(
+        [tag for tags in true for tag in tags],
+        [tag for tags in predicted for tag in tags],
+        labels=list(labels),
+    )
+    return Scores(values, per_class, confusion)

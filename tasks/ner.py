@@ -36,12 +36,14 @@ class NamedEntities(tagging.Tagging):
         """Score entities: precision, recall and F1 of the spans."""
         rows = list(tagging.by_row(pairs))
         names = [[self.labels.decode(tags) for tags in row] for row in rows]
-        return metrics.spans([true for true, _ in names], [tags for _, tags in names])
+        true, predicted = zip(*names, strict=True)
+        return metrics.spans(true, predicted, self.labels.tokens)
 
     def baselines(self) -> dict[str, base.Scores]:
         """Return the scores of the most frequent tag, of all and of each word."""
-        true, majority, frequent = self.frequent()
+        names = ("majority", "most frequent tag of the word")
+        true, *guesses = self.frequent()
         return {
-            "majority": metrics.spans(true, majority),
-            "most frequent tag of the word": metrics.spans(true, frequent),
+            name: metrics.spans(true, guess, self.labels.tokens)
+            for name, guess in zip(names, guesses, strict=True)
         }

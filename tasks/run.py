@@ -14,10 +14,10 @@ from typing import Any
 import jax
 import numpy as np
 import orbax.checkpoint as ocp
-from tensorboardX import SummaryWriter
 
 from tasks import plots
 from tasks.base import Config, Scores
+from tasks.board import Board
 from zoo import artifact
 
 # Flags that change where and how a run is done, not what it computes.
@@ -43,6 +43,7 @@ class Position:
         best_epoch: the epoch it is of.
         seconds: time spent in training steps.
         tokens: trained on in all.
+        elapsed: seconds since the run was begun, without those between its processes.
     """
 
     epoch: int = 0
@@ -54,6 +55,7 @@ class Position:
     best_epoch: int = -1
     seconds: float = 0.0
     tokens: int = 0
+    elapsed: float = 0.0
 
 
 class Run:
@@ -94,7 +96,7 @@ class Run:
             )
         elif used and ours:
             self._same(self.flags)
-        self._board: SummaryWriter | None = None
+        self._board: Board | None = None
 
     def begin(self) -> None:
         """Make the folder, empty if it is to be overwritten, and say what is run."""
@@ -112,6 +114,7 @@ class Run:
             "flags": self.flags,
             "versions": versions,
             "devices": [str(device) for device in jax.devices()],
+            "cores": _cores(),
             "command": " ".join(["python", *sys.argv]),
         }
         self.write("config.json", described)
@@ -218,9 +221,7 @@ class Run:
             part = path.with_suffix(".part")
             part.write_text("".join(json.dumps(line) + "\n" for line in kept))
             part.replace(path)
-        self._board = SummaryWriter(
-            str(self.path / "tensorboard"), purge_step=epoch + 1
-        )
+        self._board = Board(self.path / "tensorboard", epoch + 1)
 
     def history(self) -> list[dict[str, Any]]:
         """Return the lines of the log; one cut short by a crash is left out."""
@@ -244,10 +245,8 @@ class Run:
             file.flush()
             os.fsync(file.fileno())
         assert self._board is not None, "restore comes first"
-        for name, value in line.items():
-            if isinstance(value, int | float) and name != "epoch":
-                self._board.add_scalar(name, value, line["epoch"])
-        self._board.flush()
+        values = {name: v for name, v in line.items() if name != "epoch"}
+        self._board.add(values, line["epoch"])
         plots.curves(self.history(), self.path / "curves.png")
 
     def finish(
@@ -274,6 +273,13 @@ class Run:
         self._checkpoints.close()
         if self._board is not None:
             self._board.close()
+
+
+def _cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _optional(name: str, value: Any) -> dict[str, Any]:

@@ -110,7 +110,7 @@ def finish(
         scores: of the best model, by split.
         at: where the run stands.
         compilations: how many programs were compiled.
-        started: when, by ``time.monotonic``.
+        started: when, by ``time.monotonic``; of a resumed run, as if without a break.
     """
     baselines = task.baselines()
     # ru_maxrss is in bytes on a Mac, in KiB elsewhere.

@@ -55,6 +55,46 @@ def test_killed_and_resumed_is_as_if_never_killed(work, task):
     ]
 
 
+def test_a_full_disk_is_told_and_loses_nothing(work):
+    folder, env = work
+    disk = folder / "disk"
+    disk.mkdir()
+    out = disk / "run"
+    line = command("train.py", "pos", *flags("pos", folder), "--out", out, "--resume")
+    line += ["--checkpoint-seconds", "0"]
+    # A disk of our own, too small for three checkpoints; then it grows, and the run
+    # goes on.
+    script = f"""
+        mount -t tmpfs -o size=600k tmpfs {disk} || exit 77
+        "$@"
+        [ $? -eq 1 ] || exit 78
+        echo "the disk grows" >&2
+        mount -o remount,size=50m {disk}
+        "$@"
+    """
+    isolated = ["unshare", "--user", "--map-root-user", "--mount"]
+    try:
+        found = subprocess.run(
+            [*isolated, "sh", "-c", script, "sh", *line],
+            env=env,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+    except FileNotFoundError:
+        pytest.skip("only Linux can mount a disk for one process")
+    if found.returncode in (1, 77) and "the disk grows" not in found.stderr:
+        pytest.skip("this system lets no process mount a disk of its own")
+    assert found.returncode == 0, found.stderr
+    before, after = found.stderr.split("the disk grows")
+    assert "No space left on device" in before
+    assert "the last checkpoint is kept" in before
+    assert "Traceback" not in before
+    assert "going on in epoch" in found.stdout
+    assert "Traceback" not in after
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signals_save_and_say_how_to_go_on(work, number):
     folder, env = work
