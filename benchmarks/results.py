@@ -5,12 +5,18 @@ anew from the table.
 """
 
 import csv
+import dataclasses
 import json
 import os
 import platform
 import sys
 from pathlib import Path
 from statistics import mean
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from tasks.registry import TASKS
+from tasks.run import FREE
 
 DOCS = Path(__file__).parent.parent / "docs"
 TABLE, PAGE = DOCS / "results.csv", DOCS / "results.md"
@@ -24,13 +30,7 @@ COLUMNS = [
     "minutes",
     "tokens_per_second",
 ]
-COLUMNS += ["peak_memory_mb", "compilations", "command", "machine", "versions"]
-MONITOR = {
-    "classification": "accuracy",
-    "pos": "accuracy",
-    "ner": "f1",
-    "charlm": "nats",
-}
+COLUMNS += ["peak_memory_mb", "compilations", "cores", "command", "machine", "versions"]
 
 HEAD = """\
 # Results
@@ -39,7 +39,7 @@ What the defaults of each task reach, with nothing but `--data` given. Written b
 `benchmarks/results.py` from `results.csv`, which holds each run. Accuracy and F1 are
 fractions; nats are a character, on the last 10 % of the text, read as one with its
 state carried on (dev: as parallel streams). The machines are shared: minutes and tokens
-a second vary with what else runs.
+a second vary with what else runs. Runs on one core ran side by side with others.
 """.splitlines()
 
 
@@ -53,13 +53,19 @@ def row(run: Path) -> dict[str, str]:
     metrics = json.loads((run / "metrics.json").read_text())
     flags, task = config["flags"], config["task"]
     corpora = os.environ.get("ZOO_DATA", "")
-    data = str(flags["data"] or "sample")
-    shown = [f"--data {data}"] if flags["data"] else []
-    shown += [f"--seed {flags['seed']}"] if flags["seed"] else []
+    data = str(flags["data"] or " ".join(flags["train_file"]) or "sample")
+    shown = []
+    for field in dataclasses.fields(TASKS[task].Config):
+        value = flags[field.name]
+        value = tuple(value) if isinstance(value, list) else value
+        if field.name not in FREE and value != field.default:
+            told = " ".join(value) if isinstance(value, tuple) else value
+            shown.append(f"--{field.name.replace('_', '-')} {told}")
+    shown.sort(key=lambda flag: flag.startswith("--seed"))  # the seed last
     command = " ".join(["python train.py", task, *shown])
     if corpora:
         command, data = (s.replace(corpora, "$ZOO_DATA") for s in (command, data))
-    score = MONITOR[task]
+    score = TASKS[task].monitor[0]
     about = metrics["run"]
     versions = config["versions"]
     names = ("python", "jax", "flax", "optax")
@@ -75,6 +81,7 @@ def row(run: Path) -> dict[str, str]:
         "peak_memory_mb": str(about["peak_memory_mb"]),
         "compilations": str(about["compilations"]),
         "command": command,
+        "cores": str(config["cores"]),
         "machine": f"{platform.machine()}, {os.cpu_count()} shared cores",
         "versions": ", ".join(f"{name} {versions[name]}" for name in names),
     }
@@ -89,8 +96,9 @@ def page(rows: list[dict[str, str]]) -> str:
     lines = [
         *HEAD,
         "",
-        "| command | score | seeds | dev | test | minutes | tokens/s | MB | programs |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| command | score | seeds | dev | test | cores | minutes | tokens/s | MB | "
+        "programs |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     groups: dict[tuple[str, str], list[dict[str, str]]] = {}
     for found in rows:
@@ -105,6 +113,7 @@ def page(rows: list[dict[str, str]]) -> str:
 
         cells = [f"`{command}`", first["score"], seeds]
         cells += [average("dev", ".4f"), average("test", ".4f")]
+        cells.append(", ".join(run["cores"] for run in runs))
         cells += [average("minutes", ".1f"), average("tokens_per_second", ",.0f")]
         cells += [average("peak_memory_mb", ",.0f"), average("compilations", ".0f")]
         lines.append(f"| {' | '.join(cells)} |")

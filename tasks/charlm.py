@@ -34,8 +34,10 @@ class Config(base.Config):
     """Recurrent layers."""
     bidirectional: bool = False
     """Not for this task: a model that reads ahead cannot write."""
-    dropout: float = 0.3
+    dropout: float = 0.35
     """Rate of dropout between layers and before the output."""
+    learning_rate: float = 4e-3
+    """Peak of the learning rate."""
     embedding_dim: int = 64
     """Size of a character's vector."""
     tied: bool = False
