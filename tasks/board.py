@@ -9,7 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tensorboardX.event_file_writer import EventsWriter
-from tensorboardX.proto.event_pb2 import Event, SessionLog
+from tensorboardX.proto.event_pb2 import (  # made at run time: no stubs
+    Event,  # pyright: ignore[reportAttributeAccessIssue]
+    SessionLog,  # pyright: ignore[reportAttributeAccessIssue]
+)
 from tensorboardX.summary import scalar
 
 
@@ -25,7 +28,7 @@ class Board:
         """
         folder.mkdir(parents=True, exist_ok=True)
         self._events = EventsWriter(str(folder / "events"))
-        started = SessionLog(status=SessionLog.START)  # pyright: ignore
+        started = SessionLog(status=SessionLog.START)
         self._write(Event(session_log=started), step)
 
     def add(self, values: Mapping[str, float], step: int) -> None:

@@ -34,7 +34,7 @@ class Config(base.Config):
     """Recurrent layers."""
     bidirectional: bool = False
     """Not for this task: a model that reads ahead cannot write."""
-    dropout: float = 0.35
+    dropout: float = 0.25
     """Rate of dropout between layers and before the output."""
     learning_rate: float = 4e-3
     """Peak of the learning rate."""
