@@ -62,7 +62,7 @@ TASK_FLOORS = [
     ["files", "shares", "store"],
     ["hub"],
     ["data"],
-    ["base", "batching", "plots"],
+    ["base", "batching", "board", "plots"],
     ["metrics", "run", "rows", "optimizers"],
     ["screen", "tagging"],
     ["classification", "pos", "ner", "charlm"],
