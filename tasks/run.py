@@ -1,8 +1,10 @@
 """The run folder: configuration, log, checkpoints, curves; what a resumed run reads."""
 
 import dataclasses
+import errno
 import importlib.metadata
 import json
+import logging
 import os
 import platform
 import shutil
@@ -181,7 +183,20 @@ class Run:
             state=ocp.args.StandardSave(state),
             position=ocp.args.JsonSave(dataclasses.asdict(position)),
         )
-        self._checkpoints.save(name, args=args)
+        # The checkpointer logs the traceback of what it raises: it is told once, below.
+        log = logging.getLogger("absl")
+        level = log.level
+        log.setLevel(logging.CRITICAL)
+        try:
+            self._checkpoints.save(name, args=args)
+        except Exception as error:
+            # It comes wrapped, in one of several types.
+            if os.strerror(errno.ENOSPC) not in str(error):
+                raise
+            folder = str(self.path / "checkpoints")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), folder) from error
+        finally:
+            log.setLevel(level)
 
     def restore(self, state: Any) -> tuple[Any, Position]:
         """Return the last checkpoint, or what was given if there is none.
