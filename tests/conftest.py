@@ -6,8 +6,13 @@ import os
 # to nothing to test with full optimisation, as `.ci/run` does for the contract.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
+import hypothesis
 import jax
 import pytest
+
+# How long an example takes says more of the machine, and of what is compiled first.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 
 @pytest.fixture(autouse=True)

@@ -258,7 +258,9 @@ class Contract:
     def test_schedule_changes_nothing(self, subject):
         if not isinstance(subject.layer, zoo.Recurrent):
             pytest.skip("the schedule is that of the layers of one cell")
-        other = subject.with_options(unroll=2, remat="chunk:4", project="ahead")
+        other = subject.with_options(
+            unroll=2, remat="chunk:4", project="ahead", gradient="loop"
+        )
         reset = NEVER.copy()
         reset[:, 2] = True
         args = subject.args(reset=reset)

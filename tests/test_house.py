@@ -19,7 +19,7 @@ ROOT = Path(__file__).parent.parent
 FLOORS = [
     ["types"],
     ["checks"],
-    ["initializers", "regularizers", "scan", "functional", "summary", "text"],
+    ["initializers", "regularizers", "loop", "scan", "functional", "summary", "text"],
     ["cells"],
     ["layers", "registry", "embedding", "characters", "pooling", "crf"],
     ["models", "decoding", "interop", "pipelines", "artifact", "__main__"],

@@ -90,7 +90,7 @@ def naive(kind, y, mask):
     }[kind]()
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     st.lists(st.lists(st.booleans(), min_size=4, max_size=4), min_size=3, max_size=3)
 )

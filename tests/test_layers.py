@@ -1,5 +1,7 @@
 """What a user meets first: errors, the functional view, initial values, the summary."""
 
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -109,7 +111,7 @@ BOTH = zoo.GRU(D, H, 2, bidirectional=True, rngs=nnx.Rngs(1))
 RUN = jax.jit(lambda x, mask, reset: BOTH(x, mask, reset=reset))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.data())
 def test_any_mask_equals_the_tokens_alone(data):
     """Holes, empty rows, resets anywhere: as if the tokens stood side by side."""
@@ -217,6 +219,8 @@ def test_calls_outside_jit_compile_once():
         {"remat": "step", "project": "ahead", "unroll": 3},
         {"remat": "step", "project": "loop"},
         {"remat": "chunk:2", "project": "loop"},
+        {"remat": "step", "gradient": "loop"},
+        {"remat": "chunk:2", "gradient": "loop", "project": "ahead"},
     ],
     ids=str,
 )
@@ -229,3 +233,68 @@ def test_every_schedule_gives_the_same_gradients(schedule):
         return jax.jit(jax.grad(lambda p: (apply(p, X, mask)[1] ** 2).sum()))(params)
 
     assert_close(learn(**schedule), learn(), SCHEDULE_GRADIENT)
+
+
+class CountingState(NamedTuple):
+    """Of `CountingCell`: how many tokens it has read, and what it made of them."""
+
+    n: jax.Array
+    h: jax.Array
+
+
+class CountingCell(zoo.ElmanCell):
+    """A simple recurrent network that looks at its input every other token."""
+
+    def init_state(self, batch_size):
+        zero = jnp.zeros((batch_size, self.hidden_size), self.state_dtype)
+        return CountingState(jnp.zeros(batch_size, jnp.int32), zero)
+
+    def update(self, state, p, q):
+        p = jnp.where((state.n % 2 == 0)[:, None], p, 0.0)
+        return CountingState(state.n + 1, jnp.tanh(p + q))
+
+
+CountingCell.additive = False
+
+
+def test_a_state_may_hold_ints():
+    mask = np.array([[1, 0, 1, 1, 1], [0, 1, 1, 0, 0]], bool)
+    reset = np.array([[0, 0, 0, 1, 0], [0, 1, 0, 0, 0]], bool)
+
+    def learn(**options):
+        cell = CountingCell(D, H, rngs=nnx.Rngs(1))
+        layer = zoo.Recurrent(cell, learn_initial_state=True, **options)
+        params, apply = zoo.functional(layer)
+
+        def loss(params, x):
+            state, y = apply(params, x, mask, reset=reset)
+            return (y**2).sum() + state.h.sum(), state.n
+
+        return jax.grad(loss, argnums=(0, 1), has_aux=True)(params, X)
+
+    gradients, n = learn()
+    expected, _ = learn(gradient="loop")
+    assert_identical(n, np.array([2, 2], np.int32))
+    assert_close(gradients, expected, SCHEDULE_GRADIENT)
+
+
+@pytest.mark.parametrize("cell", [zoo.LSTMCell, zoo.GRUCell, zoo.PeepholeLSTMCell])
+def test_gradients_of_gradients(cell):
+    """Both gradients can be differentiated; that of JAX in forward mode too."""
+
+    def penalty(params, apply):
+        gradient = jax.grad(lambda x: apply(params, x)[1].sum())
+        return (gradient(X) ** 2).sum()
+
+    after = zoo.functional(zoo.Recurrent(cell(D, H, rngs=nnx.Rngs(1))))
+    loop = zoo.functional(zoo.Recurrent(cell(D, H, rngs=nnx.Rngs(1)), gradient="loop"))
+    expected = jax.grad(penalty)(*loop)
+    assert_close(jax.grad(penalty)(*after), expected, SCHEDULE_GRADIENT)
+
+    params, apply = loop
+    of_output = lambda params: apply(params, X)[1].sum()  # noqa: E731
+    assert_close(
+        jax.jacfwd(of_output)(params), jax.grad(of_output)(params), SCHEDULE_GRADIENT
+    )
+    with pytest.raises(TypeError, match="forward-mode"):
+        jax.jacfwd(lambda params: after[1](params, X)[1].sum())(after[0])

@@ -5,16 +5,17 @@ parameters and runs, for one row of a batch and in reading order,
 
     for t in range(T):
         if reset[t]: state = initial            # a new sequence begins in this row
-        p = project(params, x[t])
-        new = advance(params, state, p, noise[t])
+        p, q = project(params, x[t]), recur(params, state)
+        new = update(params, state, p, q, noise[t])
         state = new if mask[t] else state       # padding: the state passes through
         y[t] = output(params, state, p) if mask[t] else 0
 
 With ``reverse=True`` it runs from the last step to the first, and a reset is a restart
 before the next token that the loop meets.
+
+What a step is, and the gradient of the loop, stand in `zoo.loop`.
 """
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
@@ -22,21 +23,8 @@ import jax
 import jax.numpy as jnp
 
 from zoo import checks
+from zoo.loop import Functions, Loop, Steps, collected, plain, spread
 from zoo.types import Array, ArrayLike, Params, State
-
-
-class Functions(NamedTuple):
-    """A cell as pure functions of its parameters.
-
-    Attributes:
-        project: ``(params, x[..., D]) -> p``, all that does not depend on the state.
-        advance: ``(params, state, p, noise) -> state``, one step of the recurrence.
-        output: ``(params, state, p) -> y``, the read-out.
-    """
-
-    project: Callable[[Params, Array], Any]
-    advance: Callable[[Params, State, Any, Any], State]
-    output: Callable[[Params, State, Any], Array]
 
 
 class Schedule(NamedTuple):
@@ -49,11 +37,16 @@ class Schedule(NamedTuple):
             state; n near sqrt(T) needs the least memory).
         project: where ``project`` runs: ``"ahead"`` of the loop, as one large product,
             inside the ``"loop"``, or ``"auto"``: what measures faster on the backend.
+        gradient: where the gradients of matrices are formed: ``"after"`` the loop, or
+            step by step in the ``"loop"``, by JAX itself, which is slower but can also
+            be differentiated in forward mode. Without a `recur` it is always the
+            latter.
     """
 
     unroll: int = 1
     remat: str = "none"
     project: Literal["auto", "ahead", "loop"] = "auto"
+    gradient: Literal["after", "loop"] = "after"
 
     def check(self) -> "Schedule":
         """Return self if it can be run.
@@ -63,8 +56,19 @@ class Schedule(NamedTuple):
         """
         checks.positive("unroll", self.unroll)
         checks.one_of("project", self.project, ("auto", "ahead", "loop"))
+        checks.one_of("gradient", self.gradient, ("after", "loop"))
         _chunk(self.remat)
         return self
+
+    @property
+    def ahead(self) -> bool:
+        """Whether the inputs are projected ahead of the loop."""
+        if self.project == "auto":
+            # On a CPU the large product's result is written out and read back in
+            # slices, which costs more than it saves; elsewhere a product in the loop
+            # is a launch.
+            return jax.default_backend() != "cpu"
+        return self.project == "ahead"
 
 
 def mask_from_lengths(lengths: ArrayLike, T: int) -> Array:
@@ -126,20 +130,17 @@ def scan(
     """
     if mask is not None:
         # Zeroed before the first product: NaN * 0 is NaN in the gradient of a weight.
-        x = jnp.where(_spread(mask, x), x, jnp.zeros((), x.dtype))
+        x = jnp.where(spread(mask, x), x, jnp.zeros((), x.dtype))
     if reset is not None:
         real = jnp.ones_like(reset) if mask is None else mask
         reset = (_of_token_to_the_right(reset, real) if reverse else reset) & real
     x, mask, reset = jax.tree.map(lambda a: jnp.moveaxis(a, 1, 0), (x, mask, reset))
-    ahead = schedule.project == "ahead"
-    if schedule.project == "auto":
-        # On a CPU the large product's result is written out and read back in slices,
-        # which costs more than it saves; elsewhere a product in the loop is a launch.
-        ahead = jax.default_backend() != "cpu"
-    if ahead:
-        x = cell.project(params, x)
-    body = partial(_body, cell, params, initial, ahead=ahead, states=states)
-    state, ys = _loop(body, state, (x, mask, reset, noise), reverse, schedule)
+    chunk = _chunk(schedule.remat)
+    loop = Loop(cell, reverse, states, schedule.ahead, schedule.unroll, chunk == 1)
+    after = schedule.gradient == "after" and cell.recur is not None
+    run = partial(collected if after else plain, loop, params, initial)
+    steps = Steps(x, mask, reset, noise)
+    state, ys = _in_chunks(run, chunk, state, steps, reverse)
     y, all_states = jax.tree.map(lambda a: jnp.moveaxis(a, 0, 1), ys)
     return state, y, all_states
 
@@ -159,37 +160,17 @@ def _of_token_to_the_right(flags: Array, mask: Array) -> Array:
     return jnp.take_along_axis(padded, following, axis=1)
 
 
-def _body(cell, params, initial, state, inputs, *, ahead, states):
-    """One step of the loop: the body of ``jax.lax.scan``."""
-    x, mask, reset, noise = inputs
-    p = x if ahead else cell.project(params, x)
-    if reset is not None:
-        state = _select(reset, initial, state)
-    new = cell.advance(params, state, p, noise)
-    if mask is not None:
-        new = _select(mask, new, state)
-    y = cell.output(params, new, p)
-    if mask is not None:
-        y = jnp.where(_spread(mask, y), y, jnp.zeros((), y.dtype))
-    return new, (y, new if states else None)
-
-
-def _loop(body, state, inputs, reverse, schedule):
-    """``jax.lax.scan`` with rematerialisation."""
-    chunk = _chunk(schedule.remat)
-    # In a loop nothing can be merged with the step it repeats: no barrier is needed.
-    if chunk == 1:
-        body = jax.checkpoint(body, prevent_cse=False)
-    run = partial(jax.lax.scan, body, reverse=reverse, unroll=schedule.unroll)
+def _in_chunks(run, chunk, state, steps, reverse):
+    """Run the loop in pieces that are computed again by the backward pass."""
     if chunk < 2:
-        return run(state, inputs)
+        return run(state, steps)
 
-    length = jax.tree.leaves(inputs)[0].shape[0]
+    length = steps.x.shape[0]
     whole = length - length % chunk
     main = jax.tree.map(
-        lambda a: a[:whole].reshape(whole // chunk, chunk, *a.shape[1:]), inputs
+        lambda a: a[:whole].reshape(whole // chunk, chunk, *a.shape[1:]), steps
     )
-    rest = jax.tree.map(lambda a: a[whole:], inputs)
+    rest = jax.tree.map(lambda a: a[whole:], steps)
     inner = jax.checkpoint(run, prevent_cse=False)
 
     def run_main(state):
@@ -216,13 +197,3 @@ def _chunk(remat: str) -> int:
             f"got {remat!r}"
         )
     return int(n)
-
-
-def _spread(flags: Array, like: Array) -> Array:
-    """Give flags [B] or [B, T] the trailing axes of what they are to select."""
-    return flags.reshape(flags.shape + (1,) * (like.ndim - flags.ndim))
-
-
-def _select(flags: Array, yes: State, no: State) -> State:
-    """Choose between two states row by row."""
-    return jax.tree.map(lambda a, b: jnp.where(_spread(flags, a), a, b), yes, no)

@@ -62,6 +62,8 @@ class Cell(nnx.Module):
             otherwise.
         recurrent: names of the recurrent matrices, which weight drop acts on.
         candidate: whether `update` takes the factor `keep` of its candidate.
+        additive: whether `update` uses p and q only as p + q, and `output` no p: the
+            loop then keeps one array for its backward pass where it else keeps two.
     """
 
     name: ClassVar[str]
@@ -71,6 +73,7 @@ class Cell(nnx.Module):
     gates: ClassVar[Mapping[str, int]]
     recurrent: ClassVar[tuple[str, ...]] = ("U",)
     candidate: ClassVar[bool] = False
+    additive: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -151,11 +154,14 @@ class Cell(nnx.Module):
             x: an array ``[..., N]``.
             weights: a matrix ``[N, M]``.
         """
-        return jnp.matmul(
-            x.astype(self.dtype),
+        # Of two matrices: for a product over two axes, T and B, as in the gradient of
+        # the weights, XLA would first copy an operand.
+        y = jnp.matmul(
+            x.reshape(-1, x.shape[-1]).astype(self.dtype),
             weights.astype(self.dtype),
             preferred_element_type=self.state_dtype,
         )
+        return y.reshape(*x.shape[:-1], weights.shape[-1])
 
     def add_bias(self, p: Array, b: nnx.Param | None) -> Array:
         """Add a bias that may be absent.

@@ -26,6 +26,7 @@ class ElmanCell(Cell):
     paper = "Elman 1990"
     equation = "h' = tanh(x W + h U + b)"
     gates: ClassVar = {"h": 0}
+    additive = True
 
     def __init__(
         self,

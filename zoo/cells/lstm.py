@@ -51,6 +51,7 @@ class LSTMCell(Cell):
     )
     gates: ClassVar = {"i": -1, "f": +1, "g": 0, "o": 0}
     candidate = True
+    additive = True
 
     def __init__(
         self, input_size: int, hidden_size: int, *, rngs: nnx.Rngs, **options: Any
@@ -257,6 +258,7 @@ class LayerNormLSTMCell(LSTMCell):
         "c' = sigmoid(f) * c + sigmoid(i) * tanh(g); "
         "h' = sigmoid(o) * tanh(scale_c * LN(c') + b_c)"
     )
+    additive = False
 
     def __init__(
         self, input_size: int, hidden_size: int, *, rngs: nnx.Rngs, **options: Any

@@ -40,6 +40,7 @@ class LoopOptions(TypedDict, total=False):
     unroll: int
     remat: str
     project: Literal["auto", "ahead", "loop"]
+    gradient: Literal["after", "loop"]
 
 
 class Options(CellOptions, LoopOptions, total=False):

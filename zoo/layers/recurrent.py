@@ -10,7 +10,8 @@ from flax import nnx
 from zoo import checks, regularizers
 from zoo.cells.base import Cell
 from zoo.layers.base import Layer
-from zoo.scan import Functions, Schedule, scan
+from zoo.loop import Functions
+from zoo.scan import Schedule, scan
 from zoo.types import Array, Key, State
 
 
@@ -55,6 +56,7 @@ class Recurrent(Layer):
         unroll: int = 1,
         remat: str = "none",
         project: Literal["auto", "ahead", "loop"] = "auto",
+        gradient: Literal["after", "loop"] = "after",
     ):
         """Put a cell into the loop.
 
@@ -78,6 +80,7 @@ class Recurrent(Layer):
             remat: what the backward pass computes again instead of storing it:
                 ``"none"``, ``"step"`` or ``"chunk:n"``, as told in `zoo.scan.Schedule`.
             project: where the input projection runs, as told in `zoo.scan.Schedule`.
+            gradient: where the gradients of the matrices are formed, as told there.
 
         Raises:
             ValueError: if an argument is out of its range, or the cell has not got what
@@ -85,7 +88,7 @@ class Recurrent(Layer):
         """
         self.cell = cell
         self.reverse = reverse
-        self.schedule = Schedule(unroll, remat, project).check()
+        self.schedule = Schedule(unroll, remat, project, gradient).check()
         self.recurrent_dropout = checks.rate("recurrent_dropout", recurrent_dropout)
         self.candidate_dropout = checks.rate("candidate_dropout", candidate_dropout)
         self.weight_drop = checks.rate("weight_drop", weight_drop)
@@ -165,7 +168,8 @@ class Recurrent(Layer):
     def _step(self, state, x_t):
         functions, params = self._functions()
         p = functions.project(params, x_t)
-        state = functions.advance(params, state, p, Noise())
+        q = None if functions.recur is None else functions.recur(params, state)
+        state = functions.update(params, state, p, q, Noise())
         return state, functions.output(params, state, p)
 
     def _functions(self) -> tuple[Functions, LoopParams]:
@@ -175,13 +179,25 @@ class Recurrent(Layer):
         def project(params, x):
             return nnx.merge(graph, params.cell).project(x)
 
-        def advance(params, state, p, noise):
-            options = {}
-            if params.dropped is not None:
-                options["seen"] = state._replace(h=state.h * params.dropped)
-            if noise.keep is not None:
-                options["keep"] = noise.keep
-            new = nnx.merge(graph, params.cell).advance(state, p, **options)
+        # A cell with a product between its gates overrides advance, and all of it is
+        # the update.
+        whole = type(self.cell).advance is not Cell.advance
+
+        def seen(params, state):
+            if params.dropped is None:
+                return state
+            return state._replace(h=state.h * params.dropped)
+
+        def recur(params, state):
+            return nnx.merge(graph, params.cell).recur(seen(params, state))
+
+        def update(params, state, p, q, noise):
+            cell = nnx.merge(graph, params.cell)
+            options = {} if noise.keep is None else {"keep": noise.keep}
+            if whole:
+                new = cell.advance(state, p, seen=seen(params, state), **options)
+            else:
+                new = cell.update(state, p, q, **options)
             for name, rate in self.zoneout:
                 hold = None if noise.hold is None else noise.hold[name]
                 mixed = regularizers.zoneout(
@@ -195,7 +211,13 @@ class Recurrent(Layer):
             return y.astype(self.cell.dtype)
 
         params = LoopParams(nnx.to_pure_dict(variables))
-        return Functions(project, advance, output), params
+        return Functions(
+            project,
+            None if whole else recur,
+            update,
+            output,
+            additive=self.cell.additive and not whole,
+        ), params
 
     def _draw(
         self, key: Key | None, params: LoopParams, B: int, T: int
