@@ -37,14 +37,15 @@ def load(name: str, cache_dir: Path | None) -> dict[str, datasets.Dataset]:
         except DatasetNotFoundError as error:
             if number == len(tries) - 1:
                 raise DataError(f"hub:{name}: {error}") from error
-        except ConnectionError as error:
+        except (DatasetsError, ValueError, RuntimeError) as error:
+            # No such configuration, a script, or files that cannot be read.
+            raise DataError(f"hub:{name}: {error}") from error
+        except Exception as error:
+            # The errors of several libraries for what went wrong on the way.
             raise DataError(
                 f"hub:{name}: the hub cannot be reached ({error}); without a network, "
                 "name files that are here with --data"
             ) from error
-        except (DatasetsError, ValueError, RuntimeError) as error:
-            # No such configuration, a script, or files that cannot be read.
-            raise DataError(f"hub:{name}: {error}") from error
     splits: dict[str, datasets.Dataset] = {}
     for key, rows in dict(found or {}).items():
         split = split_of(str(key))

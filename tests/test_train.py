@@ -2,6 +2,8 @@
 
 import json
 import os
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from training import TASKS, environment, flags, newest, run
@@ -157,3 +159,37 @@ def test_a_checkpoint_cut_short_is_told(finished, work):
     assert found.returncode == 1, found.stdout
     assert f"the checkpoint {latest} cannot be read" in found.stderr
     assert "delete this folder" in found.stderr
+
+
+class Cut(BaseHTTPRequestHandler):
+    """A hub whose connection breaks in the middle of every file."""
+
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Length", "100000")
+        self.end_headers()
+        self.wfile.write(b"text,label\nso good")
+        self.close_connection = True
+
+    do_HEAD = do_GET
+
+    def log_message(self, *args):
+        pass
+
+
+def test_a_download_that_breaks_off(work, tmp_path):
+    with ThreadingHTTPServer(("127.0.0.1", 0), Cut) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        env = {
+            **work[1],
+            "HF_ENDPOINT": f"http://127.0.0.1:{server.server_port}",
+            "HF_HOME": str(tmp_path / "hub"),
+        }
+        out = tmp_path / "run"
+        args = ("classification", "--data", "hub:someone/films", "--out", out)
+        broken = run("train.py", *args, env=env)
+        server.shutdown()
+    assert broken.returncode != 0
+    assert "error: hub:someone/films: the hub cannot be reached" in broken.stderr
+    assert "Traceback" not in broken.stderr
+    assert not out.exists()
