@@ -38,6 +38,10 @@ class Config(base.Config):
     """Rate of dropout between layers and before the output."""
     learning_rate: float = 4e-3
     """Peak of the learning rate."""
+    optimizer: str = "adamw"
+    """Optimiser, by its name in optax."""
+    weight_decay: float = 0.05
+    """Decay of the weights: by adamw, times the learning rate."""
     embedding_dim: int = 64
     """Size of a character's vector."""
     tied: bool = False
