@@ -56,15 +56,16 @@ class Program:
             )
             return total / jnp.maximum(count, 1), (total, count, carry)
 
-        def train_step(state: State, batch, step):
-            key = jax.random.fold_in(jax.random.wrap_key_data(state.key), step)
+        def differentiate(params, batch, carry, key, step):
+            key = jax.random.fold_in(jax.random.wrap_key_data(key), step)
             grad = jax.grad(loss, has_aux=True)
-            grads, (total, count, carry) = grad(state.params, batch, state.carry, key)
+            grads, (total, count, carry) = grad(params, batch, carry, key)
+            return grads, jax.lax.stop_gradient(carry), (total, count)
+
+        def update(params, opt_state, grads):
             norm = optax.global_norm(grads)
-            updates, opt_state = tx.update(grads, state.opt_state, state.params)
-            params = optax.apply_updates(state.params, updates)
-            carry = jax.lax.stop_gradient(carry)
-            return State(params, opt_state, carry, state.key), (total, count, norm)
+            updates, opt_state = tx.update(grads, opt_state, params)
+            return optax.apply_updates(params, updates), opt_state, norm
 
         def eval_step(params, batch, carry):
             return apply(params, batch, carry, method=task.predict)
@@ -72,7 +73,9 @@ class Program:
         def init_carry(params, batch_size):
             return apply(params, batch_size, method=task.init_carry)
 
-        self.train_step = jax.jit(train_step, donate_argnums=0)
+        # Two programs: the update is compiled once, not again for each shape of batch.
+        self._differentiate = jax.jit(differentiate)
+        self._update = jax.jit(update, donate_argnums=(0, 1))
         self.eval_step = jax.jit(eval_step)
         self._init_carry = jax.jit(init_carry, static_argnums=1)
         self.task = task
@@ -82,6 +85,13 @@ class Program:
         B = jax.tree.leaves(batch)[0].shape[0] if jax.tree.leaves(batch) else 0
         even = B % jax.device_count() == 0
         return jax.device_put(batch, self.rows if even else self.whole)
+
+    def train_step(self, state: State, batch: Any, step: int) -> tuple[State, Any]:
+        """Return the state after a batch; the loss, what it is a sum of, the norm."""
+        params, opt_state, carry, key = state
+        grads, carry, found = self._differentiate(params, batch, carry, key, step)
+        params, opt_state, norm = self._update(params, opt_state, grads)
+        return State(params, opt_state, carry, key), (*found, norm)
 
     def fresh(self, params: Any, batch_size: int) -> Any:
         """Return the carry before the first batch."""
@@ -102,7 +112,7 @@ class Program:
 
     def compilations(self) -> int:
         """Return how many programs were compiled."""
-        steps: tuple[Any, ...] = (self.train_step, self.eval_step)
+        steps: tuple[Any, ...] = (self._differentiate, self._update, self.eval_step)
         return sum(step._cache_size() for step in steps)
 
 
