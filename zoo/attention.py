@@ -145,7 +145,7 @@ class Attention(nnx.Module):
             )
         dtype = memory.values.dtype
         query = query.astype(dtype)
-        exact = jnp.promote_types(dtype, jnp.float32)
+        exact = jnp.float64 if dtype == jnp.float64 else jnp.float32
         if self.kind == "additive":
             W, v = (param[...].astype(dtype) for param in (self.W, self.v))
             keys = memory.keys if query.ndim == 2 else memory.keys[:, None]

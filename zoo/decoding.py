@@ -251,9 +251,9 @@ def beam_search(
         return _write(rows, t, token, total.reshape(N), weights, eos)
 
     rows = _until_ended(body, rows)
-    n = (rows.lengths + rows.ended).astype(jnp.float32)
+    n = rows.lengths.astype(jnp.float32) + rows.ended.astype(jnp.float32)
     scores = rows.scores / ((5.0 + n) / 6.0) ** length_penalty
-    if coverage_penalty:
+    if coverage_penalty and rows.weights is not None:
         attended = jnp.clip(rows.weights.sum(axis=1), jnp.finfo(jnp.float32).tiny, 1.0)
         covered = jnp.log(attended)
         if memory_mask is not None:
@@ -325,13 +325,13 @@ def _write(
 ) -> _Rows:
     """Append a token to each row; to one that has ended, another `eos`."""
     ended = rows.ended | (token == eos)
-    if weights is not None:
+    if rows.weights is not None:
         looked = jnp.where(rows.ended[:, None], jnp.zeros((), weights.dtype), weights)
         weights = rows.weights.at[:, t].set(looked)
     return rows._replace(
         last=token,
         ids=rows.ids.at[:, t].set(token),
-        lengths=rows.lengths + ~ended,
+        lengths=rows.lengths + jnp.where(ended, 0, 1),
         scores=scores,
         ended=ended,
         weights=weights,

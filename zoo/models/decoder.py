@@ -179,6 +179,8 @@ class Decoder(nnx.Module):
             mask = jnp.ones(ids.shape, bool)
         if state is None:
             state = self.init_state(ids.shape[0])
+        if isinstance(sampling, float | int) and not 0 <= sampling <= 1:
+            raise ValueError(f"sampling must lie in [0, 1], got {sampling!r}")
         if self.input_feeding or (sampling is not None and key is not None):
             return self._loop(ids, mask, state, memory, sampling, key)
         state, logits, _ = self._read(ids, mask, state, memory, key)
