@@ -37,8 +37,8 @@ class Seq2Seq(nnx.Module):
 
     def __init__(
         self,
-        source_size: int,
-        target_size: int,
+        source_vocab_size: int,
+        target_vocab_size: int,
         *,
         embedding_dim: int = 256,
         cell: str = "lstm",
@@ -58,8 +58,8 @@ class Seq2Seq(nnx.Module):
         """Build the parts.
 
         Args:
-            source_size: V of the source.
-            target_size: V of the target.
+            source_vocab_size: V of the source.
+            target_vocab_size: V of the target.
             embedding_dim: size of a token's vector, of both.
             cell: one of ``zoo.cells()``.
             hidden_size: H of each layer, and direction, of the encoder.
@@ -80,7 +80,7 @@ class Seq2Seq(nnx.Module):
             ValueError: if an argument is out of its range, or some do not fit together.
         """
         self.dropout = checks.rate("dropout", dropout)
-        self.embedding = Embedding(source_size, embedding_dim, rngs=rngs)
+        self.embedding = Embedding(source_vocab_size, embedding_dim, rngs=rngs)
         self.encoder = stack(
             cell,
             embedding_dim,
@@ -92,7 +92,7 @@ class Seq2Seq(nnx.Module):
             **options,
         )
         self.decoder = Decoder(
-            target_size,
+            target_vocab_size,
             embedding_dim=embedding_dim,
             cell=cell if decoder_cell is None else decoder_cell,
             hidden_size=(
