@@ -12,8 +12,8 @@ import pytest
 import zoo
 
 PUBLIC_MODULES = (
-    "crf decoding initializers interop models pooling regularizers text".split()
-)
+    "attention crf decoding initializers interop models pooling regularizers text"
+).split()
 ROOT = Path(__file__).parent.parent
 # Lowest first: a module imports only from its own floor or from those below it.
 FLOORS = [
@@ -21,7 +21,7 @@ FLOORS = [
     ["checks"],
     ["initializers", "regularizers", "loop", "scan", "functional", "summary", "text"],
     ["cells"],
-    ["layers", "registry", "embedding", "characters", "pooling", "crf"],
+    ["layers", "registry", "embedding", "characters", "pooling", "attention", "crf"],
     ["models", "decoding", "interop", "pipelines", "artifact", "__main__"],
 ]
 

@@ -10,6 +10,7 @@
 """
 
 from zoo import (
+    attention,
     crf,
     decoding,
     initializers,
@@ -83,6 +84,7 @@ __all__ = [
     "ResetBeforeGRUCell",
     "Residual",
     "Stacked",
+    "attention",
     "cells",
     "crf",
     "decoding",

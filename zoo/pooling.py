@@ -106,16 +106,18 @@ def attention_weights(logits: Array, mask: ArrayLike | None = None) -> Array:
     """Return the softmax over the real tokens.
 
     Args:
-        logits: ``[B, T]``.
+        logits: ``[B, T]``; or ``[B, ..., T]``, several for each row.
         mask: bool ``[B, T]``, True = a real token.
 
     Returns:
-        ``[B, T]``: each row sums to one, or is zero if it has no real token.
+        An array like `logits`, which sums to one over its last axis, or is zero in a
+        row that has no real token.
     """
-    mask = _mask(logits, mask)
+    mask = _mask(jnp.moveaxis(logits, -1, 1), mask)
+    mask = jnp.expand_dims(mask, range(1, logits.ndim - 1))
     # Zeros and not -inf for a row without tokens, whose softmax would be NaN.
     lowest = jnp.asarray(jnp.finfo(logits.dtype).min, logits.dtype)
-    weights = jax.nn.softmax(jnp.where(mask, logits, lowest), axis=1)
+    weights = jax.nn.softmax(jnp.where(mask, logits, lowest), axis=-1)
     return jnp.where(mask, weights, jnp.zeros((), weights.dtype))
 
 

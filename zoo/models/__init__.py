@@ -1,7 +1,18 @@
 """Heads: from tokens to labels, tags and text, on any recurrent stack of the zoo."""
 
+from zoo.models.bridge import Bridge
 from zoo.models.classifier import Classifier
+from zoo.models.decoder import Decoder, DecoderState
 from zoo.models.language_model import LanguageModel
+from zoo.models.seq2seq import Seq2Seq
 from zoo.models.tagger import Tagger
 
-__all__ = ["Classifier", "LanguageModel", "Tagger"]
+__all__ = [
+    "Bridge",
+    "Classifier",
+    "Decoder",
+    "DecoderState",
+    "LanguageModel",
+    "Seq2Seq",
+    "Tagger",
+]

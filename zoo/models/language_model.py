@@ -2,12 +2,11 @@
 
 from typing import Any
 
-import jax.numpy as jnp
 from flax import nnx
 
 from zoo import checks, regularizers
 from zoo.embedding import Embedding
-from zoo.models.linear import Linear
+from zoo.models.output import Output
 from zoo.models.stack import stack
 from zoo.types import Array, ArrayLike, Key, State
 
@@ -59,16 +58,9 @@ class LanguageModel(nnx.Module):
             rngs=rngs,
             **options,
         )
-        if tied and self.layers.output_size != embedding_dim:
-            raise ValueError(
-                f"tied needs embedding_dim = {self.layers.output_size}, the size of "
-                f"the layers' output, got {embedding_dim}"
-            )
-        if tied:
-            self.b = nnx.Param(jnp.zeros(vocab_size))
-            self.output = None
-        else:
-            self.output = Linear(self.layers.output_size, vocab_size, rngs=rngs)
+        self.output = Output(
+            self.layers.output_size, self.embedding, tied=tied, rngs=rngs
+        )
 
     def init_state(self, batch_size: int) -> State:
         """Return the state before the first token.
@@ -103,7 +95,8 @@ class LanguageModel(nnx.Module):
         """
         of_layers, of_output = regularizers.split(key, 2)
         state, y = self.layers(self.embedding(ids, mask), mask, state, key=of_layers)
-        return state, self._score(regularizers.dropout(of_output, y, self.dropout))
+        y = regularizers.dropout(of_output, y, self.dropout)
+        return state, self.output(y, self.embedding)
 
     def step(self, state: State, ids: ArrayLike) -> tuple[State, Array]:
         """Read one token and score the next, as at evaluation.
@@ -116,11 +109,4 @@ class LanguageModel(nnx.Module):
             The state after the token, and logits ``[B, V]``.
         """
         state, y = self.layers.step(state, self.embedding(ids))
-        return state, self._score(y)
-
-    def _score(self, y: Array) -> Array:
-        if self.output is not None:
-            return self.output(y)
-        return y @ self.embedding.table[...].T.astype(y.dtype) + self.b[...].astype(
-            y.dtype
-        )
+        return state, self.output(y, self.embedding)

@@ -1,0 +1,92 @@
+"""From what was read to the state in which writing begins."""
+
+from collections.abc import Iterator
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from zoo.models.linear import Linear
+from zoo.types import Array, State
+
+
+class Bridge(nnx.Module):
+    """A projection of one state into another: ``s = tanh([parts of source] W + b)``.
+
+    Each part of each layer of the target has a projection of its own. It reads, of the
+    layer of the source that stands as far below the top, the parts of the same name
+    (h, c; of both directions), or all parts where the name is not found: the c of an
+    LSTM comes from the h of a GRU. Where the source has fewer layers, its lowest serves
+    those left over. A single vector ``[B, N]`` is a source too.
+
+    Source: Bahdanau et al. 2014, arXiv:1409.0473, for one state of one layer.
+    """
+
+    def __init__(self, source: State, target: State, *, rngs: nnx.Rngs):
+        """Draw the projections.
+
+        Args:
+            source: a state such as ``encoder.init_state(1)``, or its shapes, as from
+                ``jax.eval_shape``: a tuple of layers, or one layer.
+            target: the same of the decoder.
+            rngs: keys of the initialisation.
+
+        Raises:
+            ValueError: if the source has no floating point part.
+        """
+        self.projections = nnx.List(
+            Linear(sum(map(_width, parts)), _width(leaf), rngs=rngs)
+            for parts, leaf in _pairs(source, target)
+        )
+
+    def __call__(self, source: State, target: State) -> State:
+        """Project a state.
+
+        Args:
+            source: the state ``[B, ...]`` to read.
+            target: what to fill, such as ``decoder.init_state(B)``: it gives shapes and
+                dtypes, and the parts that are integers.
+
+        Returns:
+            A state like `target`.
+        """
+        filled = []
+        for project, (parts, leaf) in zip(
+            self.projections, _pairs(source, target), strict=True
+        ):
+            flat = [part.reshape(part.shape[0], -1) for part in parts]
+            y = jnp.tanh(project(jnp.concatenate(flat, axis=-1)))
+            filled.append(y.reshape(leaf.shape).astype(leaf.dtype))
+        parts = iter(filled)
+        return jax.tree.map(lambda a: next(parts) if _floating(a) else a, target)
+
+
+def _pairs(source: State, target: State) -> Iterator[tuple[list[Array], Array]]:
+    """Yield each floating part of the target, and those of the source it reads."""
+    below, above = _layers(source), _layers(target)
+    for k, layer in enumerate(above):
+        parts = _parts(below[max(k + len(below) - len(above), 0)])
+        for name, leaf in _parts(layer):
+            same = [part for other, part in parts if other == name]
+            yield same or [part for _, part in parts], leaf
+
+
+def _layers(state: State) -> tuple[State, ...]:
+    """Return the states of the layers; that of one layer is a NamedTuple."""
+    return state if type(state) is tuple else (state,)
+
+
+def _parts(layer: State) -> list[tuple[str, Array]]:
+    """Return the floating parts of a layer's state, with their names."""
+    leaves, _ = jax.tree_util.tree_flatten_with_path(layer)
+    return [(str(path[-1:]), leaf) for path, leaf in leaves if _floating(leaf)]
+
+
+def _floating(leaf: Array) -> bool:
+    """Return whether a part is floating point: a clock is not."""
+    return jnp.issubdtype(leaf.dtype, jnp.floating)
+
+
+def _width(leaf: Array) -> int:
+    """Return the entries of a row."""
+    return leaf.size // leaf.shape[0]
