@@ -254,9 +254,6 @@ class CountingCell(zoo.ElmanCell):
         return CountingState(state.n + 1, jnp.tanh(p + q))
 
 
-CountingCell.additive = False
-
-
 def test_a_state_may_hold_ints():
     mask = np.array([[1, 0, 1, 1, 1], [0, 1, 1, 0, 0]], bool)
     reset = np.array([[0, 0, 0, 1, 0], [0, 1, 0, 0, 0]], bool)

@@ -1,6 +1,6 @@
 """The time loop: one ``jax.lax.scan`` for every cell.
 
-The loop knows no cell by name. It is given three pure functions of an opaque pytree of
+The loop knows no cell by name. It is given pure functions of an opaque pytree of
 parameters and runs, for one row of a batch and in reading order,
 
     for t in range(T):

@@ -63,7 +63,8 @@ class Cell(nnx.Module):
         recurrent: names of the recurrent matrices, which weight drop acts on.
         candidate: whether `update` takes the factor `keep` of its candidate.
         additive: whether `update` uses p and q only as p + q, and `output` no p: the
-            loop then keeps one array for its backward pass where it else keeps two.
+            loop then keeps one array for its backward pass where it else keeps two. Not
+            inherited by a class with an `update` or `output` of its own.
     """
 
     name: ClassVar[str]
@@ -74,6 +75,13 @@ class Cell(nnx.Module):
     recurrent: ClassVar[tuple[str, ...]] = ("U",)
     candidate: ClassVar[bool] = False
     additive: ClassVar[bool] = False
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Let no class inherit a promise about functions that it replaces."""
+        super().__init_subclass__(**options)
+        own = vars(cls)
+        if "additive" not in own and not own.keys().isdisjoint({"update", "output"}):
+            cls.additive = False
 
     def __init__(
         self,

@@ -178,6 +178,7 @@ class PeepholeLSTMCell(LSTMCell):
         "i, f = sigmoid(x W + h U + V * c + b); c' = f * c + i * tanh(x W + h U + b); "
         "o = sigmoid(x W + h U + V * c' + b); h' = o * tanh(c')"
     )
+    additive = True
 
     def __init__(
         self,
@@ -226,6 +227,7 @@ class CoupledLSTMCell(LSTMCell):
         "c' = f * c + (1 - f) * g; h' = o * tanh(c')"
     )
     gates: ClassVar = {"f": +1, "g": 0, "o": 0}
+    additive = True
 
     def update(
         self, state: LSTMState, p: Array, q: Array, keep: Array | None = None
@@ -258,7 +260,6 @@ class LayerNormLSTMCell(LSTMCell):
         "c' = sigmoid(f) * c + sigmoid(i) * tanh(g); "
         "h' = sigmoid(o) * tanh(scale_c * LN(c') + b_c)"
     )
-    additive = False
 
     def __init__(
         self, input_size: int, hidden_size: int, *, rngs: nnx.Rngs, **options: Any
