@@ -41,10 +41,10 @@ def load(name: str, cache_dir: Path | None) -> dict[str, datasets.Dataset]:
             # No such configuration, a script, or files that cannot be read.
             raise DataError(f"hub:{name}: {error}") from error
         except Exception as error:
-            # The errors of several libraries for what went wrong on the way.
+            # Of several libraries: no network, a broken answer, a full disk.
             raise DataError(
-                f"hub:{name}: the hub cannot be reached ({error}); without a network, "
-                "name files that are here with --data"
+                f"hub:{name} cannot be loaded ({error}); without a network, name files "
+                "that are here with --data"
             ) from error
     splits: dict[str, datasets.Dataset] = {}
     for key, rows in dict(found or {}).items():

@@ -162,7 +162,7 @@ def test_a_checkpoint_cut_short_is_told(finished, work):
 
 
 class Cut(BaseHTTPRequestHandler):
-    """A hub whose connection breaks in the middle of every file."""
+    """A hub whose connection breaks in the middle of every answer."""
 
     def do_GET(self):
         self.send_response(200)
@@ -177,7 +177,7 @@ class Cut(BaseHTTPRequestHandler):
         pass
 
 
-def test_a_download_that_breaks_off(work, tmp_path):
+def test_a_hub_whose_answers_break_off(work, tmp_path):
     with ThreadingHTTPServer(("127.0.0.1", 0), Cut) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         env = {
@@ -190,6 +190,6 @@ def test_a_download_that_breaks_off(work, tmp_path):
         broken = run("train.py", *args, env=env)
         server.shutdown()
     assert broken.returncode != 0
-    assert "error: hub:someone/films: the hub cannot be reached" in broken.stderr
+    assert "error: hub:someone/films cannot be loaded" in broken.stderr
     assert "Traceback" not in broken.stderr
     assert not out.exists()
