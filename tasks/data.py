@@ -1,9 +1,10 @@
 """From a file, a folder, a glob or the hub to the splits of a task, as Arrow files.
 
 Rows are ``{"text", "label"}`` (labelled), ``{"tokens", "tags"}`` (tagged; entities in
-BIO2) or ``{"text"}`` (text: a line with its line end, so that the joined rows are the
-file). They are written once to the cache of `datasets` and mapped into memory from
-there; what is written hangs on the content of the files, the arguments and this code.
+BIO2), ``{"source", "targets"}`` (pairs) or ``{"text"}`` (text: a line with its line
+end, so that the joined rows are the file). They are written once to the cache of
+`datasets` and mapped into memory from there; what is written hangs on the content of
+the files, the arguments and this code.
 """
 
 from collections.abc import Iterable, Iterator
@@ -34,7 +35,8 @@ class Source:
     test_file: tuple[str, ...] = ()
     """Files and globs that are scored once, at the end."""
     format: str | None = None
-    """conllu, columns, csv, tsv, jsonl, parquet, labelled, folder, text; else told."""
+    """conllu, columns, csv, tsv, jsonl, parquet, labelled, folder, text, parallel or
+    dict; else told."""
     encoding: str = "utf-8"
     """Of the files, such as utf-8, utf-16, latin-1, cp1251."""
     text_column: str | None = None
@@ -45,6 +47,13 @@ class Source:
     """The token: a name or a number from 0."""
     tag_column: str | None = None
     """The tag: a name, a number from 0, or in CoNLL-U a key of MISC."""
+    source_column: str | None = None
+    """The source: a name or a number from 0, several with commas between them are
+    joined by a space; of parallel files their ending; of translations the language."""
+    target_column: str | None = None
+    """The target: a name or a number from 0, several with commas between them are
+    several right answers; of parallel files their ending; of translations the
+    language."""
 
 
 class Splits(NamedTuple):
@@ -67,7 +76,8 @@ def load(
     """Read all splits.
 
     A lone file is train. A missing dev or test is a seeded tenth of the different texts
-    of train; of a text, dev is its last tenth, and test is dev.
+    of train, of pairs of its sources; of a text, dev is its last tenth, and test is
+    dev.
 
     Args:
         source: where the data come from.
@@ -98,9 +108,10 @@ def load(
     elif kind != "text" and missing:
         rest, *parts = shares.by_text(found["train"], len(missing), seed)
         found |= {"train": rest, **dict(zip(missing, parts, strict=True))}
+        what = "sources" if kind == "pairs" else "texts"
         for split in missing:
-            notes.append(f"no {split} file: 10 % of the texts of train, seed {seed}")
-    if kind != "text":
+            notes.append(f"no {split} file: 10 % of the {what} of train, seed {seed}")
+    if kind not in ("text", "pairs"):
         _check_labels(found, kind)
     return Splits(found["train"], found["dev"], found["test"], tuple(notes))
 
@@ -151,7 +162,8 @@ def _from_files(
         if sample is None:
             raise DataError("no data: give --data")
         data = str(sample)
-    found = files.find(data, given, kind, source.format, source.encoding)
+    columns = _columns(source)
+    found = files.find(data, given, kind, source.format, source.encoding, columns)
     splits, notes = found.splits, found.notes
     lone = sum(map(len, splits.values())) == 1 and not any(given.values())
     if only is None and lone and "train" not in splits:
@@ -200,7 +212,12 @@ def _from_hub(
 
 def _columns(source: Source) -> Columns:
     return Columns(
-        source.text_column, source.label_column, source.token_column, source.tag_column
+        source.text_column,
+        source.label_column,
+        source.token_column,
+        source.tag_column,
+        source.source_column,
+        source.target_column,
     )
 
 
@@ -212,6 +229,7 @@ def _planned(source: Source, kind: Kind, part: files.Part) -> Reading:
         encoding=source.encoding,
         columns=_columns(source),
         part=part.part,
+        targets=part.targets,
     )
 
 

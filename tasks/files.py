@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tasks import formats
-from tasks.formats import conllu
+from tasks.formats import conllu, parallel
 from tasks.formats.errors import DataError
-from tasks.formats.reading import Kind
+from tasks.formats.reading import Columns, Kind
 
 SPLITS = ("train", "dev", "test")
 _WORDS = {
@@ -27,11 +27,13 @@ class Part(NamedTuple):
     """A file, its format if that is known, and the part of it that is meant.
 
     ``part`` is a value of the metadata ``split`` of CoNLL-U; None is the whole file.
+    ``targets`` is the file of the targets, of two that are parallel.
     """
 
     path: Path
     format: str | None = None
     part: str | None = None
+    targets: Path | None = None
 
 
 class Files(NamedTuple):
@@ -70,6 +72,7 @@ def find(
     kind: Kind,
     format: str | None,
     encoding: str,
+    columns: Columns,
 ) -> Files:
     """Return the files of each split.
 
@@ -80,23 +83,27 @@ def find(
         kind: what a row shall be; labelled reads a folder as one file a class.
         format: the format that the user names.
         encoding: the encoding of the files.
+        columns: the columns that the user named: of parallel files, the endings.
 
     Raises:
-        DataError: if a file is missing (near names are suggested), or a folder has no
-            file of data.
+        DataError: if a file is missing (near names are suggested), a folder has no
+            file of data, or it cannot be told which files are parallel.
     """
     found = Files({}, [], [])
     if data is not None:
         paths, folder = expand(data)
-        found = _divided(paths, folder, kind, format, encoding)
+        parts, notes = _coupled([Part(path) for path in paths], kind, format, columns)
+        found = _divided(parts, folder, kind, format, encoding)
+        found.notes[:0] = notes
     for split, specs in given.items():
-        parts = []
+        parts: list[Part] = []
         for spec in specs:
             paths, folder = expand(spec)
             one = "folder" if folder and _classes(paths, kind, format) else None
             parts += [Part(path, one) for path in paths]
         if parts:
-            found.splits[split] = parts
+            found.splits[split], notes = _coupled(parts, kind, format, columns)
+            found.notes.extend(notes)
     return found
 
 
@@ -130,36 +137,34 @@ def expand(spec: str) -> tuple[list[Path], bool]:
 
 
 def _divided(
-    paths: list[Path], folder: bool, kind: Kind, format: str | None, encoding: str
+    parts: list[Part], folder: bool, kind: Kind, format: str | None, encoding: str
 ) -> Files:
     """Divide files by their names, or by the metadata in them."""
     if format == "folder" and not folder:
         raise DataError("--format folder wants a folder in --data: one file a class")
     if format == "folder":
-        return Files({}, [Part(path, "folder") for path in paths], [])
+        return Files({}, [part._replace(format="folder") for part in parts], [])
     named: dict[str, list[Part]] = {}
-    rest = []
-    for path in paths:
-        if split := split_of(path.name):
-            named.setdefault(split, []).append(Part(path))
-        else:
-            rest.append(path)
+    rest: list[Part] = []
+    for part in parts:
+        split = split_of(part.path.name)
+        (named.setdefault(split, []) if split else rest).append(part)
     if named:
         notes = []
         if rest:
-            listed = ", ".join(path.name for path in rest)
+            listed = ", ".join(part.path.name for part in rest)
             notes = [f"left out, as no split stands in their names: {listed}"]
         return Files(named, [], notes)
-    if folder and _classes(paths, kind, format):
-        note = f"a folder of one file a class: {len(paths)} classes"
-        return Files({}, [Part(path, "folder") for path in paths], [note])
+    if folder and _classes((part.path for part in parts), kind, format):
+        note = f"a folder of one file a class: {len(parts)} classes"
+        return Files({}, [part._replace(format="folder") for part in parts], [note])
     whole = []
-    for path in rest:
-        divided = _metadata(path, kind, format, encoding)
-        for split, parts in divided.items():
-            named.setdefault(split, []).extend(parts)
+    for part in rest:
+        divided = _metadata(part.path, kind, part.format or format, encoding)
+        for split, some in divided.items():
+            named.setdefault(split, []).extend(some)
         if not divided:
-            whole.append(Part(path))
+            whole.append(part)
     if not named:
         return Files({}, whole, [])
     notes = ["divided by the metadata `# split = ...`"]
@@ -167,6 +172,41 @@ def _divided(
         listed = ", ".join(part.path.name for part in whole)
         notes.append(f"left out, as their sentences name no split: {listed}")
     return Files(named, [], notes)
+
+
+def _coupled(
+    parts: list[Part], kind: Kind, format: str | None, columns: Columns
+) -> tuple[list[Part], list[str]]:
+    """Return the files, of pairs two that are parallel as one part; and notes."""
+    flags = "".join(filter(None, (columns.source, columns.target)))
+    tables = format not in (None, "parallel") or re.fullmatch(r"[\d,\s-]+", flags)
+    if kind != "pairs" or tables:
+        return parts, []
+    paths = [part.path for part in parts]
+    couples, rest = parallel.couples(paths, columns)
+    if not couples:
+        _refuse_parallel(paths)
+        return parts, []
+    notes = []
+    if rest:
+        endings = " or ".join(path.suffix for path in couples[0])
+        listed = ", ".join(path.name for path in rest)
+        notes = [f"left out, as their names do not end in {endings}: {listed}"]
+    return [Part(path, "parallel", None, other) for path, other in couples], notes
+
+
+def _refuse_parallel(paths: Iterable[Path]) -> None:
+    """Raise an error if files look parallel: one name, endings that tell nothing."""
+    known = {ending for one in formats.FORMATS.values() for ending in one.endings}
+    for alike in parallel.alike(paths):
+        endings = [path.suffix for path in alike]
+        if not any(ending.lower() in known or split_of(ending) for ending in endings):
+            listed = ", ".join(ending[1:] for ending in endings)
+            raise DataError(
+                f"{alike[0].with_suffix('')}.*: parallel files end in {listed}: name "
+                "two of these with --source-column and --target-column (or, if they "
+                "are no such files, their format with --format)"
+            )
 
 
 def _metadata(

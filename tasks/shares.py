@@ -17,9 +17,10 @@ def by_text(rows: datasets.Dataset, count: int, seed: int) -> list[datasets.Data
 
     Rows of one text stay together, and the order of the rows is kept. A row with a
     label that would be left to no other share comes back to the rest, with its text.
+    The text of a pair is its source.
 
     Args:
-        rows: the split, labelled or tagged.
+        rows: the split: labelled, tagged or pairs.
         count: how many shares to take.
         seed: of the choice, which else hangs on the texts alone, not on their order.
 
@@ -40,13 +41,8 @@ def by_text(rows: datasets.Dataset, count: int, seed: int) -> list[datasets.Data
     share = np.zeros(len(rows), np.int64)  # 0 is the rest
     for number in range(count):
         share[np.isin(digest, groups[number * size : (number + 1) * size])] = number + 1
-    seen: set[str] = set()
-    for place, found in enumerate(_labels(rows)):
-        seen |= found if share[place] == 0 else set()
-    for place, found in enumerate(_labels(rows)):
-        if share[place] and not found <= seen:
-            share[digest == digest[place]] = 0
-            seen |= found
+    if "source" not in rows.column_names:
+        _keep_labels(rows, digest, share)
     taken = [rows.select(np.flatnonzero(share == k)) for k in range(count + 1)]
     if not all(map(len, taken)):
         raise DataError("no label comes often enough for shares; give --dev-file")
@@ -91,6 +87,17 @@ def labels(rows: datasets.Dataset) -> set[str]:
     return set().union(*_labels(rows))
 
 
+def _keep_labels(rows: datasets.Dataset, digest: np.ndarray, share: np.ndarray) -> None:
+    """Bring back to the rest, in place, the texts whose labels it would lack."""
+    seen: set[str] = set()
+    for place, found in enumerate(_labels(rows)):
+        seen |= found if share[place] == 0 else set()
+    for place, found in enumerate(_labels(rows)):
+        if share[place] and not found <= seen:
+            share[digest == digest[place]] = 0
+            seen |= found
+
+
 def _labels(rows: datasets.Dataset) -> Iterator[set[str]]:
     """Yield the labels of each row."""
     for batch in rows.iter(1000):
@@ -104,8 +111,8 @@ def _digests(rows: datasets.Dataset, seed: int) -> Iterator[int]:
     """Yield a number of 64 bits for each row's text."""
     key = str(seed).encode()
     for batch in rows.iter(1000):
-        if "text" in rows.column_names:
-            texts = _column(batch, "text")
+        if name := next((n for n in ("text", "source") if n in batch), None):
+            texts = _column(batch, name)
         else:
             texts = ["\0".join(tokens) for tokens in _column(batch, "tokens")]
         for text in texts:

@@ -45,6 +45,8 @@ def stored(
     word = datasets.Value("string")
     if kind in ("tagged", "entities"):
         features = {"tokens": datasets.List(word), "tags": datasets.List(word)}
+    elif kind == "pairs":
+        features = {"source": word, "targets": datasets.List(word)}
     else:
         features = {"text": word} | ({"label": word} if kind == "labelled" else {})
     try:
@@ -65,13 +67,18 @@ def stored(
 def content(reading: Reading) -> str:
     """Return what a file's rows hang on: its bytes and how it is read, not its place.
 
+    Of parallel files, the bytes of both.
+
     Args:
         reading: the file.
     """
-    with open(reading.path, "rb") as file:
-        digest = hashlib.file_digest(file, "blake2b").hexdigest()
+    digests = []
+    for path in filter(None, (reading.path, reading.targets)):
+        with open(path, "rb") as file:
+            digests.append(hashlib.file_digest(file, "blake2b").hexdigest())
     label = reading.path.stem if reading.format == "folder" else ""
-    return repr(reading._replace(path=Path(label))) + digest
+    placeless = reading._replace(path=Path(label), targets=None)
+    return " ".join([repr(placeless), *digests])
 
 
 def key(*parts: str) -> str:

@@ -1,7 +1,8 @@
 """The formats of data files: one parser each, and how a file's format is told.
 
 A parser is a pure generator from a file to rows. Kind labelled gives ``{"text",
-"label"}``, tagged and entities ``{"tokens", "tags"}``, text ``{"text"}``.
+"label"}``, tagged and entities ``{"tokens", "tags"}``, text ``{"text"}``, pairs
+``{"source", "targets"}``: a text and the texts that are right answers to it.
 """
 
 import itertools
@@ -12,10 +13,12 @@ from typing import Any, NamedTuple, get_args
 from tasks.formats import (
     columns,
     conllu,
+    dictionary,
     folder,
     jsonl,
     labelled,
     lines,
+    parallel,
     parquet,
     schemes,
     tables,
@@ -40,6 +43,7 @@ __all__ = [
     "scheme",
 ]
 _TAGGED: tuple[Kind, ...] = ("tagged", "entities")
+_TABLES: tuple[Kind, ...] = ("labelled", "text", "pairs")
 _ALL: tuple[Kind, ...] = get_args(Kind)
 
 
@@ -56,14 +60,16 @@ class Format(NamedTuple):
 
 
 FORMATS = {
-    "conllu": Format(conllu.rows, _ALL, (".conllu",)),
+    "conllu": Format(conllu.rows, ("labelled", "text", *_TAGGED), (".conllu",)),
     "columns": Format(columns.rows, _TAGGED, (".conll", ".bio", ".iob", ".iob2")),
-    "csv": Format(tables.rows, ("labelled", "text"), (".csv",), tables.note),
-    "tsv": Format(tables.rows, ("labelled", "text"), (".tsv",), tables.note),
+    "csv": Format(tables.rows, _TABLES, (".csv",), tables.note),
+    "tsv": Format(tables.rows, _TABLES, (".tsv",), tables.note),
     "jsonl": Format(jsonl.rows, _ALL, (".jsonl", ".ndjson"), jsonl.note),
     "parquet": Format(parquet.rows, _ALL, (".parquet",), parquet.note),
     "labelled": Format(labelled.rows, ("labelled",)),
     "folder": Format(folder.rows, ("labelled",)),
+    "parallel": Format(parallel.rows, ("pairs",), (), parallel.note),
+    "dict": Format(dictionary.rows, ("pairs",), (".dict",)),
     "text": Format(text.rows, ("text",)),
 }
 
@@ -93,15 +99,22 @@ def detect(path: Path, kind: Kind, encoding: str = "utf-8") -> str:
     head = [line for line in head if line.strip()]
     if head and head[0].startswith("{"):
         return "jsonl"
-    if conllu.looks_like(next((x for x in head if not x.startswith("#")), "")):
+    first = next((line for line in head if not line.startswith("#")), "")
+    if kind in FORMATS["conllu"].kinds and conllu.looks_like(first):
         return "conllu"
     if kind in _TAGGED:
         return "columns"
-    if found := _of_labelled(head):
+    if found := _of_pairs(head) if kind == "pairs" else _of_labelled(head):
         return found
-    wanted = "text and labels in a format that can be told (else --format: "
-    names = [name for name, known in FORMATS.items() if kind in known.kinds]
-    raise FormatError(path, None, f"{wanted}{', '.join(names)})")
+    names = ", ".join(n for n, known in FORMATS.items() if kind in known.kinds)
+    wanted = f"text and labels in a format that can be told (else --format: {names})"
+    if kind == "pairs":
+        wanted = (
+            f"sources and targets in a format that can be told (else --format: {names};"
+            " of two parallel files the endings, with --source-column and "
+            "--target-column)"
+        )
+    raise FormatError(path, None, wanted)
 
 
 def plan(
@@ -112,6 +125,7 @@ def plan(
     encoding: str = "utf-8",
     columns: Columns = Columns(),  # noqa: B008
     part: str | None = None,
+    targets: Path | None = None,
 ) -> Reading:
     """Return how a file is read: its format and the scheme of its entities.
 
@@ -122,6 +136,7 @@ def plan(
         encoding: the encoding of the file.
         columns: the columns that the user named.
         part: take only the sentences of this value of the metadata ``split``.
+        targets: the file of the targets, if the format is parallel.
 
     Raises:
         DataError: if there is no such format, or it gives no such rows.
@@ -131,7 +146,12 @@ def plan(
     if found not in FORMATS or kind not in FORMATS[found].kinds:
         names = ", ".join(n for n, known in FORMATS.items() if kind in known.kinds)
         raise DataError(f"--format {found} gives no {kind} rows; these do: {names}")
-    reading = Reading(path, kind, found, encoding, columns, part)
+    if found == "parallel" and targets is None:
+        raise DataError(
+            f"{path}: --format parallel wants two files of one name: give their "
+            "endings with --source-column and --target-column"
+        )
+    reading = Reading(path, kind, found, encoding, columns, part, targets=targets)
     if kind == "entities":
         reading = reading._replace(scheme=scheme(path, _raw(reading)))
     return reading
@@ -231,3 +251,11 @@ def _of_labelled(head: list[str]) -> str | None:
     if head and few and all(len(parts) == 2 for parts in words):
         return "labelled"
     return "csv" if head and all("," in line for line in head) else None
+
+
+def _of_pairs(head: list[str]) -> str | None:
+    """Return the format of lines of sources and targets, by content alone."""
+    for name, divider in (("tsv", "\t"), ("csv", ",")):
+        if head and all(divider in line for line in head):
+            return name
+    return None

@@ -1,6 +1,7 @@
 """Which columns of a table hold the text, the label, the tokens and the tags.
 
 The user's flags decide; else the names of the columns; else what the columns hold.
+Source and target of a pair: see `tasks.formats.pairs`.
 """
 
 import difflib
@@ -24,8 +25,10 @@ TOKENS = ("tokens", "words", "forms", "token", "word")
 TAGS = ("upos", "pos_tags", "pos", "tags", "xpos", "labels", "tag")
 ENTITIES = ("ner_tags", "ner", "entities", "tags", "labels", "tag")
 
-Records = Sequence[Mapping[str, object]]
-"""Some rows; a cell is a str or other scalar, a list of those, or None."""
+Record = Mapping[str, object]
+"""A row by columns; a cell is a str or other scalar, a list of those, or None."""
+Records = Sequence[Record]
+"""Some rows."""
 
 
 def texts(where: object, sample: Records, columns: Columns) -> list[str]:
@@ -68,7 +71,7 @@ def labelled(
     if label is None:
         raise DataError(
             f"{where}: no column is plainly the label (few different short values); "
-            f"name it with --label-column: {_listed(names)}"
+            f"name it with --label-column: {listed(names)}"
         )
     return _texts(where, sample, columns, without=label), label
 
@@ -104,7 +107,7 @@ def tagged(
             what = "tokens" if option == "--token-column" else "tags"
             raise DataError(
                 f"{where}: no column of lists is plainly the {what}; name it with "
-                f"{option}: {_listed(names)}"
+                f"{option}: {listed(names)}"
             )
     assert token is not None and tag is not None
     return token, tag
@@ -138,9 +141,18 @@ def named(
             hint = f"; did you mean {near[0]!r}?" if near else ""
             raise DataError(
                 f"{where}: no column {part!r} ({option}); there are "
-                f"{_listed(names)}{hint}"
+                f"{listed(names)}{hint}"
             )
     return found
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names in quotes, for a message.
+
+    Args:
+        names: the columns.
+    """
+    return ", ".join(map(repr, names))
 
 
 def has_header(rows: Sequence[Sequence[str]]) -> bool:
@@ -217,7 +229,7 @@ def _texts(
     if not rest:
         raise DataError(
             f"{where}: no column is plainly the text; name it with --text-column: "
-            f"{_listed(names)}"
+            f"{listed(names)}"
         )
     return [max(rest, key=lambda name: sum(map(len, words[name])))]
 
@@ -226,7 +238,3 @@ def _by_name(names: Sequence[str], known: Sequence[str]) -> str | None:
     """Return the column with the first of the known names."""
     lower = {name.strip().lower(): name for name in reversed(names)}
     return next((lower[name] for name in known if name in lower), None)
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(map(repr, names))

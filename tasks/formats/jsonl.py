@@ -35,6 +35,8 @@ def note(reading: Reading) -> str:
 
 def _records(reading: Reading) -> Iterator[tuple[int, dict[str, object]]]:
     wanted = 'a JSON object, such as {"text": "...", "label": "..."}'
+    if reading.kind == "pairs":
+        wanted = 'a JSON object, such as {"source": "...", "target": "..."}'
     for line, text in filled(reading.path, reading.encoding, wanted):
         try:
             record = json.loads(text)

@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-Kind = Literal["labelled", "tagged", "entities", "text"]
-"""What a row is: a text and its label, tokens and their tags, or a line of text."""
+Kind = Literal["labelled", "tagged", "entities", "text", "pairs"]
+"""What a row is: a text and its label, tokens and their tags, a line of text, or a
+source and its targets."""
 
 
 class Columns(NamedTuple):
@@ -17,13 +18,16 @@ class Columns(NamedTuple):
     label: str | None = None
     token: str | None = None
     tag: str | None = None
+    source: str | None = None
+    target: str | None = None
 
 
 class Reading(NamedTuple):
     """One file and all that decides about its rows.
 
     ``part`` takes only the sentences whose metadata names that split, ``scheme`` is
-    the scheme of the entities in the file, before they are converted.
+    the scheme of the entities in the file, before they are converted, ``targets`` is
+    the file of the targets where they stand in one of their own.
     """
 
     path: Path
@@ -33,6 +37,7 @@ class Reading(NamedTuple):
     columns: Columns = Columns()
     part: str | None = None
     scheme: str | None = None
+    targets: Path | None = None
 
 
 class Sentence(NamedTuple):
@@ -43,5 +48,5 @@ class Sentence(NamedTuple):
     lines: list[int]
 
 
-Row = dict[str, str]
-"""A row of kind labelled (text, label) or text (text)."""
+Row = dict[str, str] | dict[str, str | list[str]]
+"""A row of kind labelled (text, label), text (text) or pairs (source, targets)."""

@@ -1,13 +1,13 @@
 """From records (a row with named columns) to rows: what all tables have in common."""
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from tasks.formats import choice
+from tasks.formats import choice, pairs
+from tasks.formats.choice import Record
 from tasks.formats.errors import FormatError
 from tasks.formats.reading import Columns, Kind, Row, Sentence
 
-Record = Mapping[str, object]
 Numbered = Iterable[tuple[int, Record]]
 
 
@@ -34,6 +34,11 @@ def rows(
     stream = iter(records)
     sample = list(itertools.islice(stream, choice.SAMPLE))
     if not sample:
+        return
+    if kind == "pairs":
+        sources, targets = pairs.choose(where, [r for _, r in sample], columns)
+        for line, record in itertools.chain(sample, stream):
+            yield _pair(where, line, pairs.unpacked(record), sources, targets)
         return
     texts, label, token, tag = _choose(where, kind, columns, sample, hints)
     for line, record in itertools.chain(sample, stream):
@@ -80,6 +85,9 @@ def note(
     sample = list(itertools.islice(iter(records), choice.SAMPLE))
     if not sample:
         return ""
+    if kind == "pairs":
+        sources, targets = pairs.choose(where, [r for _, r in sample], columns)
+        return f"source = {' + '.join(sources)}, target = {', '.join(targets)}"
     texts, label, token, tag = _choose(where, kind, columns, sample, hints)
     if kind in ("tagged", "entities"):
         return f"tokens = {token}, tags = {tag}"
@@ -101,6 +109,25 @@ def _choose(
     if kind == "text":
         return choice.texts(where, found, columns), "", "", ""
     return *choice.labelled(where, found, columns, hints), "", ""
+
+
+def _pair(
+    where: str, line: int, record: Record, sources: list[str], targets: list[str]
+) -> Row:
+    """Return a row of pairs; a column of targets may hold a list of them."""
+    cells = [_cell(where, line, record, name).strip() for name in sources]
+    source = " ".join(cell for cell in cells if cell)
+    answers: list[str] = []
+    for name in targets:
+        if isinstance(record.get(name), list):
+            answers += _list(where, line, record, name)
+        else:
+            answers.append(_cell(where, line, record, name))
+    answers = [answer.strip() for answer in answers]
+    if not source or not answers or not all(answers):
+        wanted = f"a source ({' + '.join(sources)}) and a target ({', '.join(targets)})"
+        raise FormatError(where, line, wanted, dict(record))
+    return {"source": source, "targets": answers}
 
 
 def _cell(where: str, line: int, record: Record, name: str) -> str:

@@ -9,10 +9,10 @@ import itertools
 from collections.abc import Iterator
 from typing import TextIO
 
-from tasks.formats import choice, records
+from tasks.formats import choice, pairs, records
 from tasks.formats.errors import DataError, FormatError
 from tasks.formats.lines import filled, opened
-from tasks.formats.reading import Reading, Row, Sentence
+from tasks.formats.reading import Columns, Reading, Row, Sentence
 
 csv.field_size_limit(2**31 - 1)  # a text may be longer than the default 131,072
 
@@ -24,11 +24,12 @@ def rows(reading: Reading) -> Iterator[Row | Sentence]:
         reading: the file.
 
     Raises:
-        DataError: if the columns of text and label cannot be told.
+        DataError: if the columns of text and label, or of source and target, cannot
+            be told.
         FormatError: if a row is blank, or has not as many cells as the first.
     """
     where = str(reading.path)
-    return records.rows(where, reading.kind, reading.columns, _records(reading))
+    return records.rows(where, reading.kind, _columns(reading), _records(reading))
 
 
 def note(reading: Reading) -> str:
@@ -38,10 +39,11 @@ def note(reading: Reading) -> str:
         reading: the file.
     """
     where = str(reading.path)
-    columns = records.note(where, reading.kind, reading.columns, _records(reading))
-    if not columns:
-        return ""
-    return columns + ("" if _header(reading) else " (no header: columns from 0)")
+    columns = records.note(where, reading.kind, _columns(reading), _records(reading))
+    if not columns or _header(reading):
+        return columns
+    more = ", targets to the end of the row" if _open(reading) else ""
+    return f"{columns} (no header: columns from 0{more})"
 
 
 def _records(reading: Reading) -> Iterator[tuple[int, dict[str, object]]]:
@@ -51,6 +53,12 @@ def _records(reading: Reading) -> Iterator[tuple[int, dict[str, object]]]:
         raise FormatError(reading.path, None, wanted, reading.format)
     table = _cells(reading)
     names = None
+    if _open(reading) and not _header(reading):
+        for line, cells in table:
+            if len(cells) < 2:
+                raise FormatError(reading.path, line, "a source and a target", cells)
+            yield line, {"0": cells[0], "1": cells[1:]}
+        return
     if _header(reading):
         _, first = next(table)
         names = [cell.strip() for cell in first]
@@ -62,12 +70,29 @@ def _records(reading: Reading) -> Iterator[tuple[int, dict[str, object]]]:
         yield line, dict(zip(names, cells, strict=True))
 
 
+def _open(reading: Reading) -> bool:
+    """Whether the places tell source and target: no flag says which they are."""
+    flags = (reading.columns.source, reading.columns.target)
+    return reading.kind == "pairs" and flags == (None, None)
+
+
+def _columns(reading: Reading) -> Columns:
+    """Return the columns named by flags; of unnamed pairs, the first is the source."""
+    if _open(reading):
+        _, first = next(_cells(reading), (1, []))
+        names = [cell.strip() for cell in first]
+        if not _header(reading) or len(names) == 2 and not pairs.usual(names):
+            return reading.columns._replace(source="0", target="1")
+    return reading.columns
+
+
 def _header(reading: Reading) -> bool:
     sample = [cells for _, cells in itertools.islice(_cells(reading), choice.SAMPLE)]
     if not sample:
         return False
     first = [cell.strip() for cell in sample[0]]
-    flags = (reading.columns.text, reading.columns.label)
+    columns, pair = reading.columns, reading.kind == "pairs"
+    flags = (columns.source, columns.target) if pair else (columns.text, columns.label)
     given = [part.strip() for flag in flags if flag for part in flag.split(",")]
     by_name = [part for part in given if not part.lstrip("-").isdigit()]
     if any(part in first for part in by_name):
@@ -76,7 +101,8 @@ def _header(reading: Reading) -> bool:
         listed = ", ".join(map(repr, first))
         raise DataError(f"{reading.path}: no column {by_name[0]!r}; there are {listed}")
     width = len(first)
-    return choice.has_header([row for row in sample if len(row) == width])
+    has_header = pairs.has_header if pair else choice.has_header
+    return has_header([row for row in sample if len(row) == width])
 
 
 def _cells(reading: Reading) -> Iterator[tuple[int, list[str]]]:
