@@ -9,7 +9,7 @@ import datasets
 import pytest
 import tyro
 
-from tasks import shares
+from tasks import files, shares
 from tasks.data import DataError, Source, load, read
 from tasks.formats import schemes
 
@@ -60,6 +60,7 @@ KINDS = {
     "ner": "entities",
     "classification": "labelled",
     "charlm": "text",
+    "seq2seq": "pairs",
 }
 
 
@@ -170,6 +171,77 @@ def test_texts(cache):
     assert counts(whole, "text") == (1_076_543 + 355_913 + 144_057,)
     one = Source(*here("charlm/russian/EugeneOnegin.txt"))
     assert counts(read(one, "text", "train", cache_dir=cache), "text") == (144_057,)
+
+
+def pairs(name: str, **flags: str) -> Source:
+    return Source(*here(f"seq2seq/{name}"), **flags)
+
+
+def test_pronunciations(cache):
+    source = Source(
+        *here("seq2seq/g014b2b/g014b2b.train"),
+        test_file=here("seq2seq/g014b2b/g014b2b.ref"),
+    )
+    splits = load(source, "pairs", cache_dir=cache)
+    train, dev, test = (set(rows["source"]) for rows in splits[:3])
+    assert len(splits.train) + len(splits.dev) == 113_438
+    assert (len(train | dev), len(dev), len(test)) == (106_837, 10_684, 12_000)
+    assert not train & dev and not (train | dev) & test
+    assert len(splits.test) == 12_000
+    assert sum(len(targets) > 1 for targets in splits.test["targets"]) == 673
+    phones = {
+        p for rows in splits[:3] for t in rows["targets"] for a in t for p in a.split()
+    }
+    assert len(phones) == 39
+    assert len(set().union(*train, *dev, *test)) == 27
+
+    source = pairs("cmudict/cmudict.dict")
+    rows = read(source, "pairs", "train", cache_dir=cache)
+    assert (len(rows), len(set(rows["source"]))) == (135_166, 126_052)
+    assert len({p for (target,) in rows["targets"] for p in target.split()}) == 69
+    assert not any(set("#()") & set(word) for word in rows["source"])
+
+
+@pytest.mark.parametrize(
+    ("language", "words", "longest"), [("de", 18_722, 44), ("fr", 11_219, 50)]
+)
+def test_translations(cache, language, words, longest):
+    flags = {"source_column": language, "target_column": "en"}
+    source = pairs("multi30k", **flags)
+    splits = load(source, "pairs", cache_dir=cache)
+    assert [len(rows) for rows in splits[:3]] == [29_000, 1_014, 2_000]
+    assert len({w for text in splits.train["source"] for w in text.split()}) == words
+    assert len({w for (t,) in splits.train["targets"] for w in t.split()}) == 10_210
+    lines = [text for rows in splits[:3] for text in rows["source"]]
+    assert max(len(text.split()) for text in lines) == longest
+    for year in ("2016", "2017"):
+        source = pairs(f"multi30k/test_{year}*", **flags)
+        assert len(read(source, "pairs", "test", cache_dir=cache)) == 1_000
+    with pytest.raises(DataError, match=r"parallel files end in de, en, fr: name two"):
+        load(pairs("multi30k"), "pairs", cache_dir=cache)
+
+    source = pairs("tatoeba_ru_en", source_column="rus", target_column="eng")
+    splits = load(source, "pairs", cache_dir=cache)
+    assert sum(len(rows) for rows in splits[:3]) == 1_000
+
+
+@pytest.mark.parametrize("language", ["russian", "german", "english"])
+def test_inflection(cache, language):
+    sizes = {
+        "train-high": 10_000,
+        "train-medium": 1_000,
+        "train-low": 100,
+        "dev": 1_000,
+        "uncovered-test": 1_000,
+    }
+    for name, size in sizes.items():
+        file = f"sigmorphon2017/{language}-{name}"
+        source = pairs(file, source_column="0,2", target_column="1")
+        rows = read(source, "pairs", files.split_of(name), cache_dir=cache)
+        assert len(rows) == size
+        path = ZOO_DATA / "seq2seq" / file
+        lemma, form, tags = path.read_text().split("\n")[0].split("\t")
+        assert rows[0] == {"source": f"{lemma} {tags}", "targets": [form]}
 
 
 def documented() -> list[tuple[str, str]]:
