@@ -213,6 +213,8 @@ def _metadata(
     path: Path, kind: Kind, format: str | None, encoding: str
 ) -> dict[str, list[Part]]:
     """Return the parts of a CoNLL-U file whose sentences name their splits."""
+    if kind not in formats.FORMATS["conllu"].kinds:
+        return {}
     if (format or formats.detect(path, kind, encoding)) != "conllu":
         return {}
     found: dict[str, list[Part]] = {}

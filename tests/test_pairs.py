@@ -118,6 +118,19 @@ def test_broken_rows(write, name, text, line, message):
     assert str(error.value).startswith(f"{path}:{line}: expected")
 
 
+def test_formats_without_pairs_are_refused(write, cache):
+    source = Source(str(write("a.tsv", "a\tb\n")), format="conllu")
+    with pytest.raises(DataError, match="conllu gives no pairs rows; these do: csv"):
+        read(source, "pairs", "train", cache_dir=cache)
+    for text in ("source\ttarget\n", ""):
+        source = Source(str(write("a.tsv", text)))
+        with pytest.raises(DataError, match="is empty"):
+            read(source, "pairs", "train", cache_dir=cache)
+    prose = Source(str(write("a.txt", "A line.\nAnother one, not of pairs.\n")))
+    with pytest.raises(FormatError, match="a.txt: expected sources and targets in"):
+        read(prose, "pairs", "train", cache_dir=cache)
+
+
 def test_columns_that_cannot_be_told_are_listed(write):
     path = write("a.csv", "id,en,de\n1,a b,c d\n")
     flags = "--source-column and --target-column: 'id', 'en', 'de'"
