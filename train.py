@@ -30,6 +30,7 @@ class State(NamedTuple):
     """What training changes, and a checkpoint holds."""
 
     params: Any
+    average: Any  # of the parameters; () where none is kept
     opt_state: Any
     carry: Any
     key: Any
@@ -38,34 +39,42 @@ class State(NamedTuple):
 class Program:
     """The compiled steps of a task, over all devices."""
 
-    def __init__(self, task: Task, tx: optax.GradientTransformation) -> None:
+    def __init__(
+        self, task: Task, tx: optax.GradientTransformation, steps: int = 1
+    ) -> None:
         """Compile nothing yet.
 
         Args:
             task: gives the loss.
             tx: the optimiser.
+            steps: batches of the whole training.
         """
         apply = task.pipeline.apply
         mesh = jax.make_mesh((jax.device_count(),), ("data",), (AxisType.Auto,))
         self.rows = NamedSharding(mesh, PartitionSpec("data"))
         self.whole = NamedSharding(mesh, PartitionSpec())
 
-        def loss(params, batch, carry, key):
+        def loss(params, batch, carry, key, progress):
             (total, count), carry = apply(
-                params, batch, carry, key=key, method=task.loss
+                params, batch, carry, key=key, progress=progress, method=task.loss
             )
             return total / jnp.maximum(count, 1), (total, count, carry)
 
         def differentiate(params, batch, carry, key, step):
             key = jax.random.fold_in(jax.random.wrap_key_data(key), step)
             grad = jax.grad(loss, has_aux=True)
-            grads, (total, count, carry) = grad(params, batch, carry, key)
+            grads, (total, count, carry) = grad(params, batch, carry, key, step / steps)
             return grads, jax.lax.stop_gradient(carry), (total, count)
 
-        def update(params, opt_state, grads):
-            norm = optax.global_norm(grads)
+        def update(params, average, opt_state, grads, step):
+            norm = optax.tree.norm(grads)
             updates, opt_state = tx.update(grads, opt_state, params)
-            return optax.apply_updates(params, updates), opt_state, norm
+            params = optax.apply_updates(params, updates)
+            if task.config.ema:
+                # While training is young the average is short, and forgets the start.
+                kept = jnp.minimum(task.config.ema, (1.0 + step) / (10.0 + step))
+                average = optax.incremental_update(params, average, 1.0 - kept)
+            return params, average, opt_state, norm
 
         def eval_step(params, batch, carry):
             return apply(params, batch, carry, method=task.predict)
@@ -75,10 +84,11 @@ class Program:
 
         # Two programs: the update is compiled once, not again for each shape of batch.
         self._differentiate = jax.jit(differentiate)
-        self._update = jax.jit(update, donate_argnums=(0, 1))
+        self._update = jax.jit(update, donate_argnums=(0, 1, 2))
         self.eval_step = jax.jit(eval_step)
         self._init_carry = jax.jit(init_carry, static_argnums=1)
         self.task = task
+        self._tx = tx
 
     def place(self, batch: Any) -> Any:
         """Lay the rows of a batch out over the devices, if they can be dealt evenly."""
@@ -88,10 +98,21 @@ class Program:
 
     def train_step(self, state: State, batch: Any, step: int) -> tuple[State, Any]:
         """Return the state after a batch; the loss, what it is a sum of, the norm."""
-        params, opt_state, carry, key = state
+        params, average, opt_state, carry, key = state
         grads, carry, found = self._differentiate(params, batch, carry, key, step)
-        params, opt_state, norm = self._update(params, opt_state, grads)
-        return State(params, opt_state, carry, key), (*found, norm)
+        params, average, opt_state, norm = self._update(
+            params, average, opt_state, grads, step
+        )
+        return State(params, average, opt_state, carry, key), (*found, norm)
+
+    def begin(self, params: Any, seed: int) -> State:
+        """Return the state before the first step."""
+        params = jax.device_put(params, self.whole)
+        # A copy: the update is given both to overwrite.
+        average = jax.tree.map(jnp.copy, params) if self.task.config.ema else ()
+        key = jax.device_put(jax.random.key_data(jax.random.key(seed)), self.whole)
+        carry = self.fresh(params, self.task.config.batch_size)
+        return State(params, average, self._tx.init(params), carry, key)
 
     def fresh(self, params: Any, batch_size: int) -> Any:
         """Return the carry before the first batch."""
@@ -127,15 +148,10 @@ def train(task_name: str, config: Config) -> None:
     batches = task.num_batches("train")
     epochs = task.epochs()
     tx = optimizers.make(config, batches * epochs)
-    program = Program(task, tx)
-    params = jax.device_put(task.pipeline.params, program.whole)
-    key = jax.random.key_data(jax.random.key(config.seed))
-    carry = program.fresh(params, config.batch_size)
-    state, at = run.restore(
-        State(params, tx.init(params), carry, jax.device_put(key, program.whole))
-    )
+    program = Program(task, tx, batches * epochs)
+    state, at = run.restore(program.begin(task.pipeline.params, config.seed))
     started -= at.elapsed  # what the runs took that this one goes on with
-    screen.begin(run, task, params, at)
+    screen.begin(run, task, state.params, at)
     name, direction = task.monitor
 
     while at.epoch < epochs and not _patience_ends(config, at):
@@ -166,7 +182,8 @@ def train(task_name: str, config: Config) -> None:
                 saved = time.monotonic()
             stop.leave(run)
         bar.close()
-        scores, dev_loss = program.evaluate(state.params, "dev")
+        judged = state.average if config.ema else state.params
+        scores, dev_loss = program.evaluate(judged, "dev")
         value = scores.values[name]
         better = at.best is None or (
             value > at.best if direction == "max" else value < at.best
@@ -176,7 +193,7 @@ def train(task_name: str, config: Config) -> None:
             save_best(
                 run,
                 task.pipeline,
-                state.params,
+                judged,
                 {f"dev_{name}": value, "epoch": at.epoch + 1},
             )
         line = {"epoch": at.epoch + 1, "step": at.step}

@@ -47,6 +47,8 @@ class Config(Source):
     """Largest global norm of the gradient; 0 = no limit."""
     weight_decay: float = 0.0
     """Weight decay: decoupled in adamw, lamb, lion, ...; else added to the gradient."""
+    ema: float = 0.0
+    """Score and save a running average of the weights: the share kept at each step."""
     patience: int = 0
     """Stop after so many epochs without a better dev score; 0 = never."""
     max_length: int | None = None
@@ -74,11 +76,13 @@ class Scores(NamedTuple):
         values: scores by name; fractions, not per cent.
         per_class: a table: scores by name for each class.
         confusion: counts ``[K, K]``, rows are the true classes.
+        signatures: how a library computed a score, in its own words, by name.
     """
 
     values: dict[str, float]
     per_class: dict[str, dict[str, float]] = {}
     confusion: np.ndarray | None = None
+    signatures: dict[str, str] = {}
 
 
 Pairs = Iterable[tuple[Batch, dict[str, np.ndarray]]]
@@ -91,11 +95,12 @@ class Task(ABC):
         config: the flags.
         notes: what was decided about the data, for the user.
         pipeline: the model and its vocabularies, newly initialised.
+        monitor: the score of dev that chooses the best epoch, and which is better.
     """
 
     name: ClassVar[str]
     Config: ClassVar[type[Config]]
-    monitor: ClassVar[tuple[str, Literal["max", "min"]]]
+    monitor: tuple[str, Literal["max", "min"]]
 
     pipeline: Any
 
@@ -136,9 +141,18 @@ class Task(ABC):
 
     @abstractmethod
     def loss(
-        self, model: Any, batch: Batch, carry: State, *, key: Key | None = None
+        self,
+        model: Any,
+        batch: Batch,
+        carry: State,
+        *,
+        key: Key | None = None,
+        progress: Array | float = 0.0,
     ) -> tuple[tuple[Array, Array], State]:
-        """Return the sum of the loss, the count it is of, and the carry."""
+        """Return the sum of the loss, the count it is of, and the carry.
+
+        The progress of training goes from 0 to 1, for what is to change on the way.
+        """
 
     @abstractmethod
     def predict(
@@ -153,6 +167,10 @@ class Task(ABC):
     def baselines(self) -> dict[str, Scores]:
         """Return scores on the test split that a model should beat."""
         return {}
+
+    def example(self) -> str:
+        """Return a text that the trained model could be given."""
+        return "Anna Lind flew from Oslo to Peru."
 
     def sizes(self) -> dict[str, Any]:
         """Return what the user wants to know of the data before training."""

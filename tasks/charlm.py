@@ -1,8 +1,6 @@
 """Character-level language model: what comes next in a text."""
 
-import getpass
 import math
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tasks import base, data
+from tasks import base, data, scratch
 from tasks.batching import Streams
 from tasks.rows import first, one_split
 from zoo.pipelines import LanguageModelPipeline
@@ -26,7 +24,7 @@ TEST_WINDOW = 1000  # of the one stream of the test text: no gradient limits it
 class Config(base.Config):
     """Character-level generation: learn a text, and write more of it."""
 
-    default_epochs: ClassVar[int] = 13
+    default_epochs: ClassVar[int] = 11
 
     hidden_size: int = 256
     """Units of each layer."""
@@ -174,7 +172,7 @@ class CharacterModel(base.Task):
         """Return the state before the first window."""
         return model.init_state(batch_size)
 
-    def loss(self, model, batch, carry, *, key=None):
+    def loss(self, model, batch, carry, *, key=None, progress=0.0):
         """Return the sum of the cross-entropies in nats, their number, the state."""
         mask = jnp.asarray(batch["mask"])
         carry, logits = model(batch["ids"], mask, carry, key=key)
@@ -205,6 +203,12 @@ class CharacterModel(base.Task):
             }
         )
 
+    def example(self) -> str:
+        """Return the first words of the test text."""
+        vocabulary, ids = self.pipeline.text.vocabulary, self.ids["test"]
+        text = self.pipeline.text.join(vocabulary.decode(ids[:200]["id"]))
+        return " ".join(text.split()[:3]) + " "
+
     def sizes(self) -> dict[str, Any]:
         """Return what the user wants to know of the data before training."""
         told: dict[str, Any] = {
@@ -227,13 +231,4 @@ def python_manual() -> Path:
     from pydoc_data.topics import topics
 
     text = "\n".join(topics[name] for name in sorted(topics))
-    folder = Path(tempfile.gettempdir()) / f"rnn-zoo-{getpass.getuser()}"
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "python-manual.txt"
-    if not path.exists() or path.read_text(encoding="utf-8") != text:
-        with tempfile.NamedTemporaryFile(
-            "w", dir=folder, delete=False, encoding="utf-8", newline=""
-        ) as file:
-            file.write(text)
-        Path(file.name).replace(path)
-    return path
+    return scratch.kept("python-manual.txt", text)

@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from tasks import base, metrics
-from tasks.rows import RowTask, first
+from tasks.labelled import LabelledTask
+from tasks.rows import first
 from zoo import regularizers
 from zoo.pipelines import ClassifierPipeline
 from zoo.text import Text
@@ -33,7 +34,7 @@ class Config(base.Config):
     """Rate at which tokens become the unknown one in training."""
 
 
-class Classification(RowTask):
+class Classification(LabelledTask):
     """Embedding, recurrent layers, pooling, softmax."""
 
     name = "classification"
@@ -44,6 +45,7 @@ class Classification(RowTask):
     def make_pipeline(self) -> ClassifierPipeline:
         """Return the untrained model with the vocabularies of the training data."""
         config = self.config
+        self.labels = self.read_labels()
         if config.pooling == "concat" and config.max_length is None:
             raise ValueError("--pooling concat needs --max-length, the length it fixes")
         text = Text.build(
@@ -83,7 +85,7 @@ class Classification(RowTask):
         label = self.labels.encode([row["label"]])[0]
         return {**self.pipeline.encode(row["text"]), "label": np.asarray(label)}
 
-    def loss(self, model, batch, carry, *, key=None):
+    def loss(self, model, batch, carry, *, key=None, progress=0.0):
         """Return the sum of the cross-entropies, the number of rows, and no carry."""
         of_words, of_model = regularizers.split(key, 2)
         unknown = self.pipeline.text.vocabulary.unknown

@@ -33,6 +33,7 @@ def check(config: Config) -> None:
         if not getattr(config, name) >= 0:
             flag = name.replace("_", "-")
             raise ValueError(f"--{flag} must be 0 or more, got {getattr(config, name)}")
+    checks.rate("--ema", config.ema)
 
 
 def make(config: Config, steps: int) -> optax.GradientTransformation:

@@ -22,7 +22,10 @@ def curves(history: list[dict[str, Any]], path: Path) -> None:
     scores = sorted({k[4:] for line in history for k in line if k.startswith("dev_")})
     shares = [
         name
-        for name in ("accuracy", "f1", "f1_macro", "precision", "recall")
+        for name in (
+            *("accuracy", "f1", "f1_macro", "precision", "recall"),
+            *("exact", "per", "bleu", "chrf"),
+        )
         if name in scores
     ]
     others = [name for name in ("bits_per_char",) if name in scores]

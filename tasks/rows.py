@@ -1,4 +1,4 @@
-"""What the tasks share whose data are rows: sentences or documents."""
+"""What the tasks share whose data are rows: sentences, documents or pairs."""
 
 from abc import abstractmethod
 from collections.abc import Iterator
@@ -9,9 +9,8 @@ import datasets
 import numpy as np
 
 from tasks import data
-from tasks.base import Batch, Task
+from tasks.base import Task
 from tasks.batching import Buckets
-from zoo.text import Vocabulary, pad
 
 SAMPLE = Path(__file__).parent / "samples" / "english.conllu"
 
@@ -37,19 +36,17 @@ class RowTask(Task):
         super().__init__(config)
         self.buckets = {}
         if split is not None:
-            rows = one_split(config, self.kind, split, SAMPLE)
+            rows = one_split(config, self.kind, split, self.sample())
             self.splits = {split: rows}
-            self.labels = trained.labels
-            self.pipeline = trained
+            self.adopt(trained)
             self.buckets[split] = self._bucket(split, rows, None)
             return
-        splits = data.load(config, self.kind, seed=config.seed, sample=SAMPLE)
+        splits = data.load(config, self.kind, seed=config.seed, sample=self.sample())
         self.notes += splits.notes
         train = splits.train
         if config.limit_train is not None:
             train = train.select(range(min(config.limit_train, len(train))))
         self.splits = {"train": train, "dev": splits.dev, "test": splits.test}
-        self.labels = self.read_labels()
         self.pipeline = self.make_pipeline()
         sizes = None
         for split, rows in self.splits.items():
@@ -68,42 +65,25 @@ class RowTask(Task):
         sizes = sizes if fixed is None else [fixed]
         return Buckets(lengths, self.config.batch_size, sizes)
 
-    def read_labels(self) -> Vocabulary:
-        """Return the labels of the training data; those of the others must be among."""
-        found = {}
-        for split, rows in self.splits.items():
-            found[split] = {
-                tag for row in iterate(rows) for tag in self.row_labels(row)
-            }
-        found["train"] = self.complete(found["train"])
-        for split in ("dev", "test"):
-            new = sorted(found[split] - found["train"])
-            if new:
-                raise data.DataError(
-                    f"{split} holds labels that train lacks: {', '.join(new[:10])}; "
-                    f"train has {', '.join(sorted(found['train'])[:20])}"
-                )
-        return Vocabulary(sorted(found["train"]))
+    def sample(self) -> Path:
+        """Return the data that is read where the flags name none."""
+        return SAMPLE
 
-    def complete(self, labels: set[str]) -> set[str]:
-        """Return the labels of train and those that they imply."""
-        return labels
+    def adopt(self, trained: Any) -> None:
+        """Take a trained pipeline, to score it.
+
+        Args:
+            trained: the pipeline.
+        """
+        self.pipeline = trained
 
     @abstractmethod
     def make_pipeline(self) -> Any:
         """Return the untrained model with the vocabularies of the training data."""
 
     @abstractmethod
-    def row_labels(self, row: dict[str, Any]) -> list[str]:
-        """Return the labels of a row."""
-
-    @abstractmethod
     def length(self, row: dict[str, Any]) -> int:
         """Return the number of tokens of a row."""
-
-    @abstractmethod
-    def encode(self, row: dict[str, Any]) -> dict[str, np.ndarray]:
-        """Return the arrays of a row, inputs first, for `zoo.text.pad`."""
 
     def fixed_length(self) -> int | None:
         """Return the T of all batches, where the model needs one."""
@@ -113,25 +93,6 @@ class RowTask(Task):
         """Return how many batches an epoch of a split has."""
         return len(self.buckets[split])
 
-    def batches(self, split: str, seed: int | None) -> Iterator[Batch]:
-        """Yield one epoch of a split: numpy arrays with a mask, in few shapes.
-
-        Args:
-            split: ``"train"``, ``"dev"`` or ``"test"``.
-            seed: shuffles; None keeps the order of the data within a shape.
-        """
-        for T, rows in self.buckets[split].epoch(seed):
-            found = self.splits[split][rows]
-            encoded = [
-                self.encode({name: values[k] for name, values in found.items()})
-                for k in range(len(rows))
-            ]
-            cut = [
-                {name: a[:T] if a.ndim else a for name, a in row.items()}
-                for row in encoded
-            ]
-            yield pad(cut, T, self.config.batch_size)
-
     def sizes(self) -> dict[str, Any]:
         """Return what the user wants to know of the data before training."""
         told: dict[str, Any] = {
@@ -139,7 +100,6 @@ class RowTask(Task):
             for split, rows in self.splits.items()
         }
         train = self.buckets["train"]
-        told["labels"] = len(self.labels)
         told["batches"] = (
             f"{len(train)} of {len(train.sizes)} lengths, "
             f"{100 * train.padding():.1f} % padding"

@@ -275,7 +275,11 @@ class Run:
             labels: names of the classes of a confusion matrix.
         """
         table = {
-            split: {**found.values, **_optional("per_class", found.per_class)}
+            split: {
+                **found.values,
+                **_optional("per_class", found.per_class),
+                **_optional("signatures", found.signatures),
+            }
             for split, found in scores.items()
         }
         self.write("metrics.json", {**table, **more})

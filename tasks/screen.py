@@ -1,6 +1,7 @@
 """What a run shows on the screen, and how errors are told."""
 
 import resource
+import shlex
 import shutil
 import sys
 import time
@@ -153,9 +154,10 @@ def usage(run: Run, task: Task) -> str:
         run: the run.
         task: the task.
     """
+    text = shlex.quote(task.example())
     if task.pipeline.kind == "language_model":
-        return f'python -m zoo generate {run.path} --prompt "The " --length 500'
-    return f'python -m zoo predict {run.path} "Anna Lind flew from Oslo to Peru."'
+        return f"python -m zoo generate {run.path} --prompt {text} --length 500"
+    return f"python -m zoo predict {run.path} {text}"
 
 
 def interrupted(run: Run) -> None:

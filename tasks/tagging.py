@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from tasks import base
-from tasks.rows import RowTask, first, iterate
+from tasks.labelled import LabelledTask
+from tasks.rows import first, iterate
 from zoo import regularizers
 from zoo.pipelines import TaggerPipeline
 from zoo.text import UNK, Words
@@ -44,7 +45,7 @@ class Config(base.Config):
     """A word seen n times becomes unknown at the rate a / (a + n)."""
 
 
-class Tagging(RowTask):
+class Tagging(LabelledTask):
     """Words, characters and shapes, recurrent layers, softmax or CRF."""
 
     bio = False
@@ -52,6 +53,7 @@ class Tagging(RowTask):
     def make_pipeline(self) -> TaggerPipeline:
         """Return the untrained model with the vocabularies of the training data."""
         config = self.config
+        self.labels = self.read_labels()
         words = Words.build(
             first(self.splits["train"], "tokens"),
             lowercase=config.lowercase,
@@ -94,7 +96,7 @@ class Tagging(RowTask):
         tags = self.labels.encode(row["tags"])
         return {**self.pipeline.encode(row["tokens"]), "labels": tags}
 
-    def loss(self, model, batch, carry, *, key=None):
+    def loss(self, model, batch, carry, *, key=None, progress=0.0):
         """Return the sum of the negative log-likelihoods, the number of words, ()."""
         of_words, of_model = regularizers.split(key, 2)
         words = jnp.asarray(batch["words"])

@@ -16,7 +16,7 @@ import tyro
 
 sys.path.insert(0, "tests")
 from tasks.registry import TASKS
-from train import Program, State
+from train import Program
 
 folder = Path(sys.argv[1])
 for name in {tasks!r}:
@@ -26,12 +26,9 @@ for name in {tasks!r}:
     task = task_class(config)
     tx = optax.sgd(1.0)
     program = Program(task, tx)
-    params = jax.device_put(task.pipeline.params, program.whole)
-    key = jax.device_put(jax.random.key_data(jax.random.key(0)), program.whole)
-    carry = program.fresh(params, config.batch_size)
     losses, grads = [], None
-    state = State(params, tx.init(params), carry, key)
-    before = jax.tree.map(np.asarray, params)
+    state = program.begin(task.pipeline.params, 0)
+    before = jax.tree.map(np.asarray, state.params)
     step = 0
     while step < 20:
         for batch in task.batches("train", step):

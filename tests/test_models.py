@@ -15,6 +15,7 @@ from zoo.models import Classifier, LanguageModel, Tagger
 from zoo.pipelines import (
     ClassifierPipeline,
     LanguageModelPipeline,
+    Seq2SeqPipeline,
     TaggerPipeline,
     entities,
 )
@@ -156,10 +157,18 @@ def pipelines():
     chars = Text.build(["hello\n"], "chars")
     classified = {"vocab_size": len(text.vocabulary), "num_labels": 2, **sizes}
     written = {"vocab_size": len(chars.vocabulary), **sizes}
+    source = Text.build(["Anna ran to the dog", "a dog"], "bpe", max_size=30)
+    target = Text.build(["D AO G", "EY"], "symbols", marks=True)
+    turned = {
+        "source_vocab_size": len(source.vocabulary),
+        "target_vocab_size": len(target.vocabulary),
+        **sizes,
+    }
     return [
         ClassifierPipeline(classified, text, labels, seed=1),
         TaggerPipeline(tagged, words, Vocabulary(BIO), seed=1),
         LanguageModelPipeline(written, chars, seed=1),
+        Seq2SeqPipeline(turned, source, target, 7, seed=1),
     ]
 
 
@@ -170,7 +179,7 @@ def use(pipeline):
     return pipeline.predict(["Anna ran to the dog", "", "a"], batch_size=2)
 
 
-@pytest.mark.parametrize("kind", range(3))
+@pytest.mark.parametrize("kind", range(4))
 def test_saved_and_loaded_is_the_same(kind, tmp_path):
     pipeline = pipelines()[kind]
     zoo.save(tmp_path / "model", pipeline, about={"task": "test"})

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zoo.text import PAD, UNK, Text, Vocabulary, Words, pad, shape, tokenize
+from zoo.text import BEGIN, END, PAD, UNK, Text, Vocabulary, Words, pad, shape, tokenize
 
 
 @pytest.mark.parametrize(
@@ -75,6 +75,29 @@ def test_text_round_trip(units):
     ids = text.encode("a b c")
     assert text.join(text.vocabulary.decode(ids)) == "a b c"
     assert (Text.from_json(text.to_json()).encode("b z") == text.encode("b z")).all()
+
+
+@given(st.text(st.characters(exclude_characters="▁", codec="utf-8")))
+def test_pieces_give_the_text_again(text):
+    corpus = [text, "the cat  sat on the mat", "the mats"]
+    encoder = Text.build(corpus, "bpe", max_size=60 + len(set(text)))
+    assert encoder.join(encoder.split(text)) == text
+    assert UNK not in encoder.split(text)
+
+
+def test_pieces_are_joined_by_how_often_they_stand_together():
+    encoder = Text.build(["low low lower newest newest newest"], "bpe", max_size=20)
+    pieces = encoder.split("lowest newest")
+    assert "".join(pieces) == "lowest▁newest"
+    assert "▁newest" in pieces
+    assert len(encoder.vocabulary) <= 20 + 1  # and padding
+    assert encoder.split("low z") == ["low", "▁", UNK]
+
+
+def test_marks_of_begin_and_end():
+    text = Text.build(["b a"], "symbols", marks=True)
+    assert text.vocabulary.tokens == [PAD, UNK, BEGIN, END, "a", "b"]
+    assert (text.vocabulary.number(BEGIN), text.vocabulary.number(END)) == (2, 3)
 
 
 def test_pad():

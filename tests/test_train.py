@@ -5,6 +5,7 @@ import os
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import numpy as np
 import pytest
 from training import TASKS, environment, flags, newest, run
 
@@ -15,7 +16,9 @@ SCORES = {
     "pos": "accuracy",
     "ner": "f1",
     "charlm": "nats",
+    "seq2seq": "exact",
 }
+CLASSES = ("classification", "pos", "ner")  # tasks with a confusion matrix
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +51,7 @@ def test_a_run_leaves_all_its_files(finished, task):
     names = {path.name for path in out.iterdir()}
     expected = {"config.json", "log.jsonl", "metrics.json", "curves.png"}
     expected |= {"checkpoints", "model", "tensorboard"}
-    assert names >= expected | ({"confusion.png"} if task != "charlm" else set())
+    assert names >= expected | ({"confusion.png"} if task in CLASSES else set())
     assert not [name for name in names if name.startswith(".")]
     log = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
     assert [line["epoch"] for line in log] == [1, 2]
@@ -99,6 +102,38 @@ def test_generate(finished, work):
     assert one.stdout == again.stdout
     assert one.stdout.startswith("To be")
     assert len(one.stdout) == len("To be") + 30 + 1
+
+
+def test_write_the_counterpart(finished, work):
+    folder, env = work
+    out, _ = finished("seq2seq")
+    picture = folder / "attention.png"
+    args = ("predict", out, "xap", "yy", "--beam", "5", "--n-best", "3")
+    found = run("zoo", *args, "--json", "--attention", picture, env=env)
+    assert found.returncode == 0, found.stderr
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    told = [json.loads(line) for line in found.stdout.splitlines()]
+    writings = zoo.load(out).predict(["xap", "yy"], beam=5, n_best=3)
+    for one, writing in zip(told, writings, strict=True):
+        scores = [output["score"] for output in one["outputs"]]
+        assert scores == sorted(scores, reverse=True)
+        texts = [output["text"] for output in one["outputs"]]
+        assert texts == [output.text for output in writing.outputs]
+        assert len(set(texts)) == 3
+        for output in one["outputs"]:
+            weights = np.array(output["attention"])
+            assert weights.shape == (len(output["tokens"]), len(one["source"]))
+            np.testing.assert_allclose(weights.sum(axis=1), 1, atol=1e-5)
+    shown = run("zoo", *args, env=env).stdout.splitlines()
+    assert shown[0] == "xap"
+    assert shown[1].split()[1:] == [told[0]["outputs"][0]["text"]]
+    metrics = json.loads((out / "metrics.json").read_text())
+    scored = run("tasks.evaluate", out, "--data", folder / "pairs.tsv", env=env)
+    assert scored.returncode == 0, scored.stderr
+    assert "tok:13a" in metrics["test"]["signatures"]["bleu"]
+    wrong = run("zoo", "predict", finished("pos")[0], "a", "--beam", "2", env=env)
+    assert wrong.returncode == 1
+    assert "--beam is for seq2seq" in wrong.stderr
 
 
 def test_wrong_use_is_told_in_a_line(finished, work):

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-TASKS = ("classification", "pos", "ner", "charlm")
+TASKS = ("classification", "pos", "ner", "charlm", "seq2seq")
 SMALL = ["--hidden-size", "8", "--embedding-dim", "8", "--epochs", "2"]
 SMALL += ["--dropout", "0.2", "--learning-rate", "0.01"]
 OF_TASK = {
@@ -14,6 +14,7 @@ OF_TASK = {
     "pos": ["--limit-train", "48", "--max-length", "16", "--char-size", "8"],
     "ner": ["--limit-train", "48", "--max-length", "16", "--char-size", "8"],
     "charlm": ["--max-length", "20"],
+    "seq2seq": ["--ema", "0.9", "--sampling", "0.3", "--attention", "additive"],
 }
 
 
@@ -25,6 +26,11 @@ def flags(task, folder):
         if not text.exists():
             text.write_text("To be, or not to be: that is the question.\n" * 120)
         more += ["--data", str(text)]
+    if task == "seq2seq":
+        pairs = folder / "pairs.tsv"
+        words = [f"{a}{b}{c}" for a in "xyzw" for b in "abcd" for c in "mnop"]
+        pairs.write_text("".join(f"{word}\t{word[::-1]}\n" for word in words))
+        more += ["--data", str(pairs)]
     return more
 
 

@@ -13,21 +13,23 @@ import jax
 import tyro
 from tyro.conf import Positional, subcommand
 
-from zoo import artifact
+from zoo import artifact, plots
 from zoo.pipelines import (
     Classification,
     LanguageModelPipeline,
     Pipeline,
     Tagging,
+    Writing,
 )
 from zoo.registry import cells
 
+MOST_PICTURES = 10
 COLORS = {"PER": 35, "ORG": 34, "LOC": 32, "MISC": 33}
 
 
 @dataclass(frozen=True)
 class Predict:
-    """Label texts, or tag sentences, with a trained model.
+    """Label texts, tag sentences or write their counterparts, with a trained model.
 
     Texts are taken from the arguments, from --file, or from the standard input, one a
     line.
@@ -45,10 +47,22 @@ class Predict:
     """Tagging: words are separated by spaces already."""
     batch_size: int = 32
     """Texts handled at once."""
+    beam: int | None = None
+    """Sequence to sequence: texts kept while writing, by default 4; 1 is greedy."""
+    n_best: int | None = None
+    """Sequence to sequence: show so many of them, by default the best."""
+    length_penalty: float | None = None
+    """Sequence to sequence: favours long texts; by default 1."""
+    coverage_penalty: float | None = None
+    """Sequence to sequence: favours texts that leave out nothing; by default 0."""
+    attention: Path | None = None
+    """Sequence to sequence: draw where the decoder looked into this picture."""
 
     def main(self) -> None:
         """Print what the model finds."""
         pipeline: Any = artifact.load(self.run)
+        options = self._options(pipeline.kind)
+        shown = []
         if isinstance(pipeline, LanguageModelPipeline):
             raise ValueError(
                 f"{self.run} holds a language model: use python -m zoo generate"
@@ -57,7 +71,11 @@ class Predict:
             inputs: list[Any] = texts
             if self.pretokenized and pipeline.kind == "tagger":
                 inputs = [text.split() for text in texts]
-            found = pipeline.predict(inputs, batch_size=self.batch_size)
+            found = pipeline.predict(inputs, batch_size=self.batch_size, **options)
+            if self.attention is not None:
+                shown += found
+                if len(shown) > MOST_PICTURES:
+                    raise ValueError(f"--attention draws {MOST_PICTURES} texts at most")
             for text, result in zip(texts, found, strict=True):
                 if self.json:
                     told = {"text": text, **dataclasses.asdict(result)}
@@ -65,6 +83,19 @@ class Predict:
                 else:
                     print(show(text, result))
             sys.stdout.flush()
+        if self.attention is not None:
+            plots.attention(shown, self.attention)
+
+    def _options(self, kind: str) -> dict[str, Any]:
+        """Return the options of writing that were given."""
+        names = ("beam", "n_best", "length_penalty", "coverage_penalty", "attention")
+        given = {n: getattr(self, n) for n in names if getattr(self, n) is not None}
+        if given and kind != "seq2seq":
+            flag = next(iter(given)).replace("_", "-")
+            raise ValueError(f"--{flag} is for seq2seq; {self.run} holds a {kind}")
+        if "n_best" in given:
+            given.setdefault("beam", max(4, self.n_best or 1))
+        return given | ({"attention": True} if self.attention is not None else {})
 
     def _texts(self) -> Iterator[str]:
         """Yield the texts, without line ends."""
@@ -158,18 +189,19 @@ def sizes(pipeline: Pipeline) -> dict[str, str]:
         pipeline: any.
     """
     found: dict[str, str] = {}
-    for name in ("text", "words"):
+    for name in ("text", "words", "source", "target"):
         encoder = getattr(pipeline, name, None)
         for part in ("vocabulary", "words", "chars"):
             if hasattr(encoder, part):
-                found[f"{part}"] = f"{len(getattr(encoder, part)):,} entries"
+                told = name if name in ("source", "target") else part
+                found[told] = f"{len(getattr(encoder, part)):,} entries"
     labels = getattr(pipeline, "labels", None)
     if labels is not None:
         found["labels"] = ", ".join(labels.tokens)
     return found
 
 
-def show(text: str, result: Classification | Tagging) -> str:
+def show(text: str, result: Classification | Tagging | Writing) -> str:
     """Return a result as a person reads it.
 
     Args:
@@ -178,6 +210,9 @@ def show(text: str, result: Classification | Tagging) -> str:
     """
     if isinstance(result, Classification):
         return f"{result.label}  {result.probability:.3f}  {text}"
+    if isinstance(result, Writing):
+        lines = [f"{output.score:>9.3f}  {output.text}" for output in result.outputs]
+        return "\n".join([text, *lines])
     if result.entities or set(result.tags) == {"O"}:
         return _entities(result)
     widths = [

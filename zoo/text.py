@@ -1,7 +1,7 @@
 """From text to numbers and back: tokeniser, vocabularies, features of words, padding.
 
-Numpy only. Whatever is done to text in training is an attribute of an encoder here, so
-that a saved model does it again.
+Whatever is done to text in training is an attribute of an encoder here, so that a saved
+model does it again.
 """
 
 import re
@@ -11,7 +11,10 @@ from typing import Any
 
 import numpy as np
 
-PAD, UNK = "<pad>", "<unk>"
+from zoo import checks
+from zoo.subwords import Subwords
+
+PAD, UNK, BEGIN, END = "<pad>", "<unk>", "<s>", "</s>"
 
 # Tried in this order: what must stay whole comes before what is split.
 _TOKEN = re.compile(
@@ -77,6 +80,8 @@ NUM_SHAPES = 9
 class Vocabulary:
     """Tokens and their numbers; with `special`, 0 is padding and 1 any unknown token.
 
+    With `marks`, 2 stands before a sequence that is written and 3 after it.
+
     Attributes:
         tokens: the token of each number.
         counts: how often each token was seen when the vocabulary was built.
@@ -114,6 +119,7 @@ class Vocabulary:
         min_count: int = 1,
         max_size: int | None = None,
         special: bool = True,
+        marks: bool = False,
     ) -> "Vocabulary":
         """Count tokens and number them, the most frequent first.
 
@@ -122,20 +128,22 @@ class Vocabulary:
             min_count: how often a token must occur to have a number of its own.
             max_size: the most tokens that have a number of their own.
             special: begin with padding and the unknown token.
+            marks: add the marks of begin and end.
 
         Returns:
             The vocabulary. Equal counts are ordered by the token, so that the same
             corpus in any order gives the same numbers.
         """
         counter = Counter(tokens)
-        first = [PAD, UNK] if special else []
+        first = ([PAD, UNK] if special else []) + ([BEGIN, END] if marks else [])
         for token in first:
             counter.pop(token, None)
         ranked = sorted(counter.items(), key=lambda item: (-item[1], item[0]))
         kept = [item for item in ranked if item[1] >= min_count][:max_size]
         lost = sum(counter.values()) - sum(n for _, n in kept)
+        counts = [lost if token == UNK else 0 for token in first]
         names = first + [token for token, _ in kept]
-        return cls(names, ([0, lost] if special else []) + [n for _, n in kept])
+        return cls(names, counts + [n for _, n in kept])
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -150,6 +158,17 @@ class Vocabulary:
     def unknown(self) -> int | None:
         """The number of the unknown token, None if the vocabulary has none."""
         return self._number.get(UNK)
+
+    def number(self, token: str) -> int:
+        """Return the number of a token.
+
+        Args:
+            token: one of the vocabulary, such as `BEGIN`.
+
+        Raises:
+            KeyError: if it has none.
+        """
+        return self._number[token]
 
     def encode(self, tokens: Iterable[str]) -> np.ndarray:
         """Return the numbers of tokens, int32 ``[T]``.
@@ -185,35 +204,46 @@ class Vocabulary:
 
 
 class Text:
-    """Encodes a text: the numbers of its words, its characters or its symbols.
+    """Encodes a text: the numbers of its words, characters, symbols or pieces of words.
 
     Attributes:
         vocabulary: of the units.
-        units: ``"words"`` (of `tokenize`), ``"chars"``, or ``"symbols"``, which stand
-            between single spaces.
+        units: ``"words"`` (of `tokenize`), ``"chars"``, ``"symbols"``, which stand
+            between single spaces, or ``"bpe"``.
         lowercase: read the text in lower case.
+        subwords: the pieces of ``"bpe"``, else None.
     """
 
-    UNITS = ("words", "chars", "symbols")
+    UNITS = ("words", "chars", "symbols", "bpe")
 
     def __init__(
-        self, vocabulary: Vocabulary, units: str = "words", *, lowercase: bool = False
+        self,
+        vocabulary: Vocabulary,
+        units: str = "words",
+        *,
+        lowercase: bool = False,
+        subwords: Subwords | None = None,
     ) -> None:
         """Put the encoder together.
 
         Args:
             vocabulary: of the units.
-            units: ``"words"``, ``"chars"`` or ``"symbols"``.
+            units: ``"words"``, ``"chars"``, ``"symbols"`` or ``"bpe"``.
             lowercase: read the text in lower case.
+            subwords: the pieces, with ``"bpe"`` only.
 
         Raises:
-            ValueError: if there are no such units.
+            ValueError: if there are no such units, or pieces are missing or idle.
         """
-        if units not in self.UNITS:
-            raise ValueError(f"units must be one of {self.UNITS}, got {units!r}")
+        checks.one_of("units", units, self.UNITS)
+        if (units == "bpe") != (subwords is not None):
+            raise ValueError(
+                f'subwords go with units="bpe", got {units!r} and {subwords!r}'
+            )
         self.vocabulary = vocabulary
         self.units = units
         self.lowercase = lowercase
+        self.subwords = subwords
 
     @classmethod
     def build(
@@ -224,20 +254,27 @@ class Text:
         lowercase: bool = False,
         min_count: int = 1,
         max_size: int | None = None,
+        marks: bool = False,
     ) -> "Text":
         """Make the vocabulary of a corpus.
 
         Args:
-            texts: the corpus.
-            units: ``"words"``, ``"chars"`` or ``"symbols"``.
+            texts: the corpus; of ``"bpe"`` it is read twice.
+            units: ``"words"``, ``"chars"``, ``"symbols"`` or ``"bpe"``.
             lowercase: read the text in lower case.
             min_count: how often a unit must occur to have a number of its own.
-            max_size: the most units that have a number of their own.
+            max_size: the most units that have a number of their own; of ``"bpe"`` the
+                most pieces, by default 8000.
+            marks: as for `Vocabulary.build`.
         """
-        encoder = cls(Vocabulary([]), units, lowercase=lowercase)
+        subwords = None
+        if units == "bpe":
+            texts = [text.lower() if lowercase else text for text in texts]
+            subwords = Subwords.train(texts, max_size or 8000, UNK)
+        encoder = cls(Vocabulary([]), units, lowercase=lowercase, subwords=subwords)
         found = (unit for text in texts for unit in encoder.split(text))
         encoder.vocabulary = Vocabulary.build(
-            found, min_count=min_count, max_size=max_size
+            found, min_count=min_count, max_size=max_size, marks=marks
         )
         return encoder
 
@@ -249,6 +286,8 @@ class Text:
         """
         if self.lowercase:
             text = text.lower()
+        if self.subwords is not None:
+            return self.subwords.split(text)
         if self.units == "words":
             return tokenize(text)
         return (
@@ -261,6 +300,8 @@ class Text:
         Args:
             units: as `split` gives them.
         """
+        if self.subwords is not None:
+            return self.subwords.join(units)
         return ("" if self.units == "chars" else " ").join(units)
 
     def encode(self, text: str) -> np.ndarray:
@@ -273,11 +314,14 @@ class Text:
 
     def to_json(self) -> dict[str, Any]:
         """Return the encoder as plain lists and values."""
-        return {
+        saved = {
             "vocabulary": self.vocabulary.to_json(),
             "units": self.units,
             "lowercase": self.lowercase,
         }
+        if self.subwords is not None:
+            saved["subwords"] = self.subwords.to_json()
+        return saved
 
     @classmethod
     def from_json(cls, saved: dict[str, Any]) -> "Text":
@@ -285,9 +329,17 @@ class Text:
 
         Args:
             saved: what `to_json` gave.
+
+        Raises:
+            ImportError: if it needs a library that is not installed.
         """
-        vocabulary = Vocabulary(**saved["vocabulary"])
-        return cls(vocabulary, saved["units"], lowercase=saved["lowercase"])
+        pieces = saved.get("subwords")
+        return cls(
+            Vocabulary(**saved["vocabulary"]),
+            saved["units"],
+            lowercase=saved["lowercase"],
+            subwords=None if pieces is None else Subwords.from_json(pieces),
+        )
 
 
 class Words:

@@ -1,0 +1,208 @@
+"""A trained writer of sequences: text in, another text out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from zoo import checks, decoding
+from zoo.models import Seq2Seq
+from zoo.pipelines.base import Pipeline, several
+from zoo.text import BEGIN, END, Text
+
+
+@dataclass(frozen=True)
+class Output:
+    """One text that was written.
+
+    Attributes:
+        text: as a person reads it.
+        score: by which it was ranked: log-probability in nats, with the penalties.
+        tokens: of the text.
+        attention: for each token the weight of each token of the source, if asked for.
+    """
+
+    text: str
+    score: float
+    tokens: list[str]
+    attention: list[list[float]] | None = None
+
+
+@dataclass(frozen=True)
+class Writing:
+    """What was written for one source.
+
+    Attributes:
+        source: tokens of the source.
+        outputs: the best first.
+    """
+
+    source: list[str]
+    outputs: list[Output]
+
+
+class Seq2SeqPipeline(Pipeline):
+    """Text in, another text out."""
+
+    kind = "seq2seq"
+    model_class = Seq2Seq
+
+    def __init__(
+        self,
+        options: dict[str, Any],
+        source: Text,
+        target: Text,
+        max_length: int,
+        *,
+        seed: int = 0,
+    ) -> None:
+        """Build the model.
+
+        Args:
+            options: arguments of `zoo.models.Seq2Seq`.
+            source: encodes what is read.
+            target: encodes what is written; its vocabulary has the marks of begin and
+                end.
+            max_length: tokens at which writing is cut.
+            seed: of the model's initialisation.
+        """
+        super().__init__(options, seed=seed)
+        self.source = source
+        self.target = target
+        self.max_length = checks.positive("max_length", max_length)
+        vocabulary = target.vocabulary
+        self.begin, self.end = vocabulary.number(BEGIN), vocabulary.number(END)
+        # Padding, the unknown token and the mark of the beginning are never written.
+        self._shut = np.zeros(len(vocabulary), np.float32)
+        self._shut[[0, vocabulary.unknown or 0, self.begin]] = -np.inf
+
+    def encode(self, text: str) -> dict[str, np.ndarray]:
+        """Return the inputs of one source.
+
+        Args:
+            text: any text.
+        """
+        return {"source": self.source.encode(text)}
+
+    def predict(
+        self,
+        texts: Sequence[str],
+        *,
+        beam: int = 4,
+        n_best: int = 1,
+        length_penalty: float = 1.0,
+        coverage_penalty: float = 0.0,
+        attention: bool = False,
+        batch_size: int = 32,
+    ) -> list[Writing]:
+        """Write a text for each source, by beam search.
+
+        Args:
+            texts: raw texts.
+            beam: sequences kept at each step; 1 is greedy.
+            n_best: how many of them are returned.
+            length_penalty: as for `zoo.decoding.beam_search`.
+            coverage_penalty: as for `zoo.decoding.beam_search`.
+            attention: return the weights of attention.
+            batch_size: sources read at once.
+
+        Returns:
+            What was written for each source, in their order.
+
+        Raises:
+            TypeError: if `texts` is one text and not a list of them.
+            ValueError: if an option is out of its range, or attention is asked of a
+                model that has none.
+        """
+        checks.positive("n_best", n_best)
+        if n_best > checks.positive("beam", beam):
+            raise ValueError(f"n_best must be at most beam = {beam}, got {n_best}")
+        if attention and self.model.decoder.attention is None:
+            raise ValueError("attention cannot be shown: this model has none")
+        rows = [self.encode(text) for text in several(texts, "texts")]
+        found: list[Any] = [None] * len(rows)
+        options = {
+            "beam": beam,
+            "length_penalty": length_penalty,
+            "coverage_penalty": coverage_penalty,
+        }
+        for k, decoded in self._run(rows, batch_size, **options):
+            source = self.source.split(texts[k])
+            outputs = []
+            for n in range(n_best):
+                if not np.isfinite(decoded.scores[n]):
+                    break  # there are no more
+                length = int(decoded.lengths[n])
+                tokens = self.target.vocabulary.decode(decoded.ids[n, :length])
+                weights = None
+                if attention:
+                    weights = decoded.weights[n, :length, : len(source)].tolist()
+                text = self.target.join(tokens)
+                outputs.append(Output(text, float(decoded.scores[n]), tokens, weights))
+            found[k] = Writing(source, outputs)
+        return found
+
+    def write(
+        self,
+        model: Any,
+        source: Any,
+        mask: Any,
+        *,
+        beam: int,
+        length_penalty: float = 1.0,
+        coverage_penalty: float = 0.0,
+    ) -> decoding.Decoded:
+        """Write by beam search, within a program that is compiled.
+
+        Args:
+            model: a `zoo.models.Seq2Seq`.
+            source: ints ``[B, S]``.
+            mask: bool ``[B, S]``, True = a real token.
+            beam: sequences kept at each step, K.
+            length_penalty: as for `zoo.decoding.beam_search`.
+            coverage_penalty: as for `zoo.decoding.beam_search`.
+
+        Returns:
+            K sequences for each row, the best first.
+        """
+        encoded, memory = model.encode(source, mask)
+        wide = decoding.repeat(memory, beam)
+
+        def step(state, ids):
+            state, logits, *weights = model.step(state, wide, ids)
+            return state, logits + self._shut, *weights
+
+        return decoding.beam_search(
+            step,
+            model.init_decoder(encoded),
+            width=beam,
+            bos=self.begin,
+            eos=self.end,
+            max_length=self.max_length,
+            length_penalty=length_penalty,
+            coverage_penalty=coverage_penalty,
+            memory_mask=mask,
+        )
+
+    def _infer(self, model, batch, **options):
+        return self.write(model, batch["source"], batch["mask"], **options)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all but the parameters as plain lists and values."""
+        return {
+            "options": self.options,
+            "source": self.source.to_json(),
+            "target": self.target.to_json(),
+            "max_length": self.max_length,
+        }
+
+    @classmethod
+    def from_json(cls, saved: dict[str, Any]) -> "Seq2SeqPipeline":
+        """Return the pipeline that `to_json` told of, with a new model's parameters.
+
+        Args:
+            saved: what `to_json` gave.
+        """
+        source, target = (Text.from_json(saved[side]) for side in ("source", "target"))
+        return cls(saved["options"], source, target, saved["max_length"])

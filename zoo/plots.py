@@ -1,0 +1,60 @@
+"""Pictures of what models do; matplotlib is loaded when one is drawn."""
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from zoo.pipelines import Writing
+
+
+def attention(writings: Sequence[Writing], path: str | os.PathLike) -> None:
+    """Draw where the decoder looked: a row a token written, a column a token read.
+
+    Args:
+        writings: found by ``Seq2SeqPipeline.predict(..., attention=True)``; the best
+            output of each is drawn, one picture below the other.
+        path: of the image file; its ending gives the format.
+
+    Raises:
+        ValueError: if an output has no weights of attention.
+        ImportError: if matplotlib is not installed.
+    """
+    drawn = [writing for writing in writings if writing.outputs]
+    sizes = [(len(writing.source), len(writing.outputs[0].tokens)) for writing in drawn]
+    cell = 0.3  # inches a token
+    heights = [cell * max(rows, 1) + 1.2 for _, rows in sizes]
+    width = cell * max([columns for columns, _ in sizes], default=1) + 2.0
+    fig = _figure(figsize=(max(width, 4.0), max(sum(heights), 2.0)))
+    axes = fig.subplots(len(drawn), 1, squeeze=False, height_ratios=heights)[:, 0]
+    for ax, writing in zip(axes, drawn, strict=True):
+        best = writing.outputs[0]
+        if best.attention is None:
+            raise ValueError("predict(..., attention=True) gives weights, got none")
+        weights = np.asarray(best.attention).reshape(
+            len(best.tokens), len(writing.source)
+        )
+        ax.imshow(weights, cmap="Blues", vmin=0.0, vmax=1.0, aspect="auto")
+        columns, rows = map(_shown, (writing.source, best.tokens))
+        long = max(map(len, columns), default=0) > 2
+        ax.set_xticks(range(len(columns)), columns, rotation=90 if long else 0)
+        ax.set_yticks(range(len(rows)), rows)
+        ax.set_xlabel("read")
+        ax.set_ylabel("written")
+        ax.set_title(best.text, fontsize=10)
+    fig.savefig(path, dpi=150)
+
+
+def _shown(tokens: Sequence[str]) -> list[str]:
+    """Return tokens as they can be seen: also a space, and a dollar as itself."""
+    return [token.replace(" ", "␣").replace("$", r"\$") for token in tokens]
+
+
+def _figure(**options: Any) -> Any:
+    """Return a figure that knows no screen."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ImportError("pictures need matplotlib: pip install matplotlib") from error
+    return Figure(layout="constrained", **options)
