@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import jiwer
-import sacrebleu
+from sacrebleu.metrics.bleu import BLEU
+from sacrebleu.metrics.chrf import CHRF
 
 from tasks.base import Scores
 
@@ -56,8 +57,8 @@ def sequences(
     ]
     # The texts may be split into tokens already: no warning of that.
     metrics = {
-        "bleu": sacrebleu.metrics.BLEU(force=True),  # pyright: ignore[reportAttributeAccessIssue]
-        "chrf": sacrebleu.metrics.CHRF(),  # pyright: ignore[reportAttributeAccessIssue]
+        "bleu": BLEU(force=True),
+        "chrf": CHRF(),
     }
     values = {"exact": exact, "wer": 1 - exact, "per": float(errors.wer)}
     signatures = {}

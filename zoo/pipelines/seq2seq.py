@@ -118,7 +118,7 @@ class Seq2SeqPipeline(Pipeline):
         checks.positive("n_best", n_best)
         if n_best > checks.positive("beam", beam):
             raise ValueError(f"n_best must be at most beam = {beam}, got {n_best}")
-        if attention and self.model.decoder.attention is None:
+        if attention and self.options.get("attention", "additive") is None:
             raise ValueError("attention cannot be shown: this model has none")
         rows = [self.encode(text) for text in several(texts, "texts")]
         found: list[Any] = [None] * len(rows)
