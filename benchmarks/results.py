@@ -58,18 +58,22 @@ def row(run: Path) -> dict[str, str]:
     corpora = os.environ.get("ZOO_DATA", "")
     data = str(flags["data"] or " ".join(flags["train_file"]) or "sample")
     shown = []
-    for field in dataclasses.fields(TASKS[task].Config):
-        value = flags[field.name]
+    defaults = TASKS[task].Config
+    for field in dataclasses.fields(defaults):
+        value = flags.get(field.name, field.default)  # the flag may be newer
         value = tuple(value) if isinstance(value, list) else value
-        if field.name not in FREE and value != field.default:
+        usual = {field.default}
+        if field.name == "epochs":
+            usual.add(defaults.default_epochs)
+        if field.name not in FREE and value not in usual:
             told = " ".join(value) if isinstance(value, tuple) else value
             shown.append(f"--{field.name.replace('_', '-')} {told}")
     shown.sort(key=lambda flag: flag.startswith("--seed"))  # the seed last
     command = " ".join(["python train.py", task, *shown])
     if corpora:
         command, data = (s.replace(corpora, "$ZOO_DATA") for s in (command, data))
-    score = TASKS[task].monitor[0]
     about = metrics["run"]
+    score = about["monitor"] if "monitor" in about else TASKS[task].monitor[0]
     versions = config["versions"]
     names = ("python", "jax", "flax", "optax")
     return {
@@ -90,6 +94,15 @@ def row(run: Path) -> dict[str, str]:
     }
 
 
+def seedless(row: dict[str, str]) -> str:
+    """Return the command of a run without its seed: what is averaged.
+
+    Args:
+        row: of the table.
+    """
+    return row["command"].split(" --seed")[0]
+
+
 def page(rows: list[dict[str, str]]) -> str:
     """Return the page of the table.
 
@@ -103,12 +116,11 @@ def page(rows: list[dict[str, str]]) -> str:
         "programs |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
-    groups: dict[tuple[str, str], list[dict[str, str]]] = {}
+    groups: dict[str, list[dict[str, str]]] = {}
     for found in rows:
-        groups.setdefault((found["task"], found["data"]), []).append(found)
-    for runs in groups.values():
+        groups.setdefault(seedless(found), []).append(found)
+    for command, runs in groups.items():
         first = runs[0]
-        command = first["command"].split(" --seed")[0]
         seeds = ", ".join(run["seed"] for run in runs)
 
         def average(name: str, form: str, runs: list[dict[str, str]] = runs) -> str:
@@ -131,9 +143,9 @@ def main() -> None:
         with TABLE.open(newline="") as file:
             rows = list(csv.DictReader(file))
     for new in (row(Path(name)) for name in sys.argv[1:]):
-        same = ("task", "data", "seed")
-        rows = [old for old in rows if any(old[k] != new[k] for k in same)] + [new]
-    rows.sort(key=lambda r: (r["task"], r["data"], int(r["seed"])))
+        key = seedless(new), new["seed"]
+        rows = [old for old in rows if (seedless(old), old["seed"]) != key] + [new]
+    rows.sort(key=lambda r: (r["task"], r["data"], seedless(r), int(r["seed"])))
     with TABLE.open("w", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()

@@ -118,6 +118,7 @@ def finish(
     unit = 2**20 if sys.platform == "darwin" else 2**10
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
     about = {
+        "monitor": task.monitor[0],
         "epochs": at.epoch,
         "best_epoch": at.best_epoch + 1,
         "minutes": round((time.monotonic() - started) / 60, 2),
