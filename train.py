@@ -83,7 +83,7 @@ class Program:
             return apply(params, batch_size, method=task.init_carry)
 
         # Two programs: the update is compiled once, not again for each shape of batch.
-        self._differentiate = jax.jit(differentiate)
+        self.differentiate = jax.jit(differentiate)
         self._update = jax.jit(update, donate_argnums=(0, 1, 2))
         self.eval_step = jax.jit(eval_step)
         self._init_carry = jax.jit(init_carry, static_argnums=1)
@@ -99,7 +99,7 @@ class Program:
     def train_step(self, state: State, batch: Any, step: int) -> tuple[State, Any]:
         """Return the state after a batch; the loss, what it is a sum of, the norm."""
         params, average, opt_state, carry, key = state
-        grads, carry, found = self._differentiate(params, batch, carry, key, step)
+        grads, carry, found = self.differentiate(params, batch, carry, key, step)
         params, average, opt_state, norm = self._update(
             params, average, opt_state, grads, step
         )
@@ -133,7 +133,7 @@ class Program:
 
     def compilations(self) -> int:
         """Return how many programs were compiled."""
-        steps: tuple[Any, ...] = (self._differentiate, self._update, self.eval_step)
+        steps: tuple[Any, ...] = (self.differentiate, self._update, self.eval_step)
         return sum(step._cache_size() for step in steps)
 
 

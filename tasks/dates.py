@@ -13,7 +13,7 @@ from pathlib import Path
 from tasks import scratch
 
 FIRST, LAST = datetime.date(1950, 1, 1), datetime.date(2049, 12, 31)
-SIZES = {"train": 8000, "dev": 500, "test": 1000}
+SIZES = {"train": 5000, "dev": 500, "test": 1000}
 SEED = 1979
 
 MONTHS = (

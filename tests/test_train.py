@@ -121,8 +121,8 @@ def test_write_the_counterpart(finished, work):
         assert texts == [output.text for output in writing.outputs]
         assert len(set(texts)) == 3
         for output in one["outputs"]:
-            weights = np.array(output["attention"])
-            assert weights.shape == (len(output["tokens"]), len(one["source"]))
+            size = len(output["tokens"]), len(one["source"])
+            weights = np.array(output["attention"]).reshape(size)
             np.testing.assert_allclose(weights.sum(axis=1), 1, atol=1e-5)
     shown = run("zoo", *args, env=env).stdout.splitlines()
     assert shown[0] == "xap"
