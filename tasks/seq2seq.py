@@ -88,6 +88,11 @@ class SequenceToSequence(RowTask):
         checks.positive("--beam", config.beam)
         if not 0 <= config.sampling <= 1:
             raise ValueError(f"--sampling must lie in [0, 1], got {config.sampling!r}")
+        if config.attention == "dot" and config.bidirectional:
+            raise ValueError(
+                "--attention dot compares states of one size: it needs "
+                "--no-bidirectional; general has no such need"
+            )
         super().__init__(config, trained, split)
         score = config.monitor
         if score == "auto":
