@@ -42,8 +42,8 @@ are fractions; nats are a character, on the last 10 % of the text, read as one w
 state carried on (dev: as parallel streams). The machines are shared: minutes and tokens
 a second vary with what else runs, and runs on one core ran side by side with others. A
 command leaves out flags that equal today's defaults. Where a text has no test file, dev
-and test are the same text: the best epoch of charlm, and its learning rate, dropout, weight
-decay and number of epochs, were chosen on that of Tiny Shakespeare.
+and test are the same text: the best epoch of charlm, and its learning rate, dropout,
+weight decay and number of epochs, were chosen on that of Tiny Shakespeare.
 """.splitlines()
 
 

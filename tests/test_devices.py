@@ -54,7 +54,7 @@ def results(tmp_path_factory):
     for count in (1, 4):
         flag = f"--xla_force_host_platform_device_count={count}"
         env = environment(
-            folder / f"cache{count}",
+            tmp_path_factory,
             XLA_FLAGS=f"{flag} --xla_backend_optimization_level=0",
         )
         found = run(str(folder / "program.py"), folder, given, env=env)

@@ -15,7 +15,7 @@ from training import ROOT, TASKS, command, environment, flags, newest, run
 def work(tmp_path_factory):
     """A folder for runs, and their environment."""
     folder = tmp_path_factory.mktemp("runs")
-    return folder, environment(folder / "cache")
+    return folder, environment(tmp_path_factory)
 
 
 @pytest.mark.parametrize("task", TASKS)

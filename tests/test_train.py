@@ -25,7 +25,7 @@ CLASSES = ("classification", "pos", "ner")  # tasks with a confusion matrix
 def work(tmp_path_factory):
     """A folder for runs, and their environment."""
     folder = tmp_path_factory.mktemp("runs")
-    return folder, environment(folder / "cache")
+    return folder, environment(tmp_path_factory)
 
 
 @pytest.fixture(scope="module")

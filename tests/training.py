@@ -34,8 +34,12 @@ def flags(task, folder):
     return more
 
 
-def environment(cache, **more):
-    """Return an environment whose processes share what they compile."""
+def environment(tmp_path_factory, **more):
+    """Return an environment whose processes, in all tests, share what they compile."""
+    base = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent  # that of all workers
+    cache = base / "compiled"
     return {
         **os.environ,
         "JAX_COMPILATION_CACHE_DIR": str(cache),

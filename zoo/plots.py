@@ -1,11 +1,12 @@
 """Pictures of what models do; matplotlib is loaded when one is drawn."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from zoo.diagnostics import GradientFlow
 from zoo.pipelines import Writing
 
 
@@ -43,6 +44,37 @@ def attention(writings: Sequence[Writing], path: str | os.PathLike) -> None:
         ax.set_xlabel("read")
         ax.set_ylabel("written")
         ax.set_title(best.text, fontsize=10)
+    fig.savefig(path, dpi=150)
+
+
+def gradient_flow(
+    flows: Mapping[str, GradientFlow], path: str | os.PathLike, *, part: str = "h"
+) -> None:
+    """Draw the norm of the gradient against the lag, on a logarithmic scale.
+
+    Args:
+        flows: of one layer each, by the names to be shown; found by
+            `zoo.diagnostics.gradient_flow`. The rows of a batch are averaged
+            (geometrically), of a stack the last layer is shown.
+        path: of the image file; its ending gives the format.
+        part: the part of the state whose gradient is drawn.
+
+    Raises:
+        ImportError: if matplotlib is not installed.
+    """
+    fig = _figure(figsize=(7.0, 4.0))
+    ax = fig.subplots()
+    for name, flow in flows.items():
+        norm = flow.norm[-1] if type(flow.norm) is tuple else flow.norm
+        # What has vanished in float32 is drawn at the bottom, not left out.
+        values = np.maximum(np.asarray(getattr(norm, part), np.float64), 1e-38)
+        mean = np.exp(np.log(values).mean(axis=0))[::-1]
+        ax.plot(np.arange(len(mean)), mean, label=name)
+    ax.set_yscale("log")
+    ax.set_xlabel("lag (steps)")
+    ax.set_ylabel(f"norm of the gradient of the last h by {part}")
+    ax.grid(alpha=0.3)
+    ax.legend()
     fig.savefig(path, dpi=150)
 
 
