@@ -1,0 +1,132 @@
+"""The table of what was measured, ``docs/speed.csv``: whole after every case."""
+
+import csv
+import importlib.metadata
+import os
+import platform
+import subprocess
+from pathlib import Path
+
+from benchmarks.speed.cases import Case
+from benchmarks.speed.peers import Peer
+
+ROOT = Path(__file__).parent.parent.parent
+TABLE = ROOT / "docs" / "speed.csv"
+
+Row = dict[str, str]
+# What a row is about: a new row takes the place of an old one with the same.
+KEY = "part cell B T D H layers both ragged kind peer cores machine".split()
+FOUND = (
+    "rounds median_ms minimum_ms ratio first_seconds peak_mb base_mb idle error note"
+).split()
+COLUMNS = [*KEY, *FOUND, "versions", "zoo"]
+
+
+def describe(case: Case) -> Row:
+    """Return the columns that tell of a case.
+
+    Args:
+        case: what is measured.
+    """
+    sizes = {name: str(getattr(case, name)) for name in "B T D H layers".split()}
+    flags = {name: str(int(getattr(case, name))) for name in ("both", "ragged")}
+    return {"cell": case.cell, **sizes, **flags}
+
+
+def case_of(row: Row) -> Case:
+    """Return the case that a row tells of.
+
+    Args:
+        row: of the table.
+    """
+    sizes = {name: int(row[name]) for name in "B T D H layers".split()}
+    return Case(
+        row["cell"], **sizes, both=row["both"] == "1", ragged=row["ragged"] == "1"
+    )
+
+
+def machine() -> str:
+    """Return the processor, and what it has of AVX."""
+    info = Path("/proc/cpuinfo")
+    if not info.exists():
+        return platform.processor() or platform.machine()
+    entries = [line.partition(":") for line in info.read_text().splitlines()]
+    found = {name.strip(): value.strip() for name, _, value in reversed(entries)}
+    flags = found.get("flags", "").split()
+    wide = [f for f in ("avx2", "avx512f", "amx_tile") if f in flags]
+    words = [found.get("model name", platform.machine()), *map(str.upper, wide)]
+    if "avx512f" not in flags:
+        words.append("no AVX512")
+    return ", ".join([*words, f"{os.cpu_count()} cores in all"])
+
+
+def revision() -> str:
+    """Return the version of our library, with the commit that changed it last."""
+    version = importlib.metadata.version("rnn-zoo")
+    command = ["git", "log", "-1", "--format=%h", "--", "zoo"]
+    try:
+        found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+        return f"{version} {found.stdout.strip()}".strip()
+    except OSError:  # no git
+        return version
+
+
+def versions(peer: Peer) -> str:
+    """Return the versions that a measurement of a peer hangs on.
+
+    Args:
+        peer: one that is installed.
+    """
+    found = {"python": platform.python_version(), **(peer.versions() or {})}
+    return ", ".join(f"{name} {version}" for name, version in found.items())
+
+
+class Table:
+    """The rows, in a file that is replaced as a whole at every change."""
+
+    def __init__(self, path: Path) -> None:
+        """Read the rows that there are.
+
+        Args:
+            path: of the file, which need not exist.
+
+        Raises:
+            ValueError: if the file is another table.
+        """
+        self.path = path
+        self.rows: list[Row] = []
+        if path.exists():
+            with path.open(newline="") as file:
+                reader = csv.DictReader(file)
+                if reader.fieldnames != COLUMNS:
+                    raise ValueError(
+                        f"{path} must have the columns {','.join(COLUMNS)}, got "
+                        f"{reader.fieldnames}; move it away to begin anew"
+                    )
+                self.rows = list(reader)
+
+    def has(self, wanted: Row) -> bool:
+        """Return whether there is a row with the same values.
+
+        Args:
+            wanted: some columns.
+        """
+        return any(all(row[k] == v for k, v in wanted.items()) for row in self.rows)
+
+    def put(self, new: list[Row]) -> None:
+        """Add rows, in place of those about the same, and write the file.
+
+        Args:
+            new: rows; columns left out are empty.
+        """
+        new = [{name: row.get(name, "") for name in COLUMNS} for row in new]
+        about = {tuple(row[name] for name in KEY) for row in new}
+        kept = [r for r in self.rows if tuple(r[name] for name in KEY) not in about]
+        self.rows = [*kept, *new]
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        part = self.path.with_suffix(".part")
+        with part.open("w", newline="") as file:
+            writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(self.rows)
+        part.replace(self.path)
