@@ -9,16 +9,15 @@ there already, of the same versions and machine, is left out.
 import os
 import sys
 import time
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Literal
+from dataclasses import replace
 
 import tyro
 
-from benchmarks.speed.cases import QUICK, SHAPES, Case, Kind
+from benchmarks.speed.cases import QUICK, Case
 from benchmarks.speed.measure import Bench, Timing
 from benchmarks.speed.page import PAGE, page
 from benchmarks.speed.peers import OTHER_FORM, OURS, PEERS
+from benchmarks.speed.plan import Config, Part, cases
 from benchmarks.speed.table import (
     ROOT,
     TABLE,
@@ -30,80 +29,11 @@ from benchmarks.speed.table import (
     versions,
 )
 
-Part = Literal["grid", "length", "width", "memory"]
-LENGTHS = (64, 128, 256, 512, 1024, 2048, 4096)
-WIDTHS = (32, 64, 128, 256, 512, 1024)
-MEMORY = (32, 128, 256, 256)
-
-
-@dataclass(frozen=True)
-class Config:
-    """Time recurrent layers of several libraries side by side."""
-
-    parts: tuple[Part, ...] = ("grid", "length", "width", "memory")
-    """The grid of cells and shapes; an LSTM against T, and against H; memory."""
-    peers: tuple[str, ...] = tuple(PEERS)
-    """Libraries, by their names in the tables; ours is always there."""
-    cells: tuple[Literal["rnn", "lstm", "gru"], ...] = ("rnn", "lstm", "gru")
-    """Cells of the grid."""
-    shapes: tuple[tuple[int, int, int, int], ...] = SHAPES
-    """B T D H of the grid, four numbers for each shape."""
-    kinds: tuple[Kind, ...] = ("forward", "step")
-    """Forward, and the training step."""
-    stacks: tuple[Literal["one", "two"], ...] = ("one", "two")
-    """One layer, and two layers in both directions, in the grid."""
-    rows: tuple[Literal["full", "ragged"], ...] = ("full", "ragged")
-    """Rows of one length, and of lengths from T/4 to T, in the grid."""
-    rounds: int = 7
-    """Times that each library has its turn."""
-    seconds: float = 0.1
-    """Seconds that a turn lasts at least."""
-    threads: int | None = None
-    """Cores that each library may use; by default all that this process may."""
-    quick: bool = False
-    """One tiny shape, two rounds: does it run? Into runs/speed-quick.csv."""
-    again: bool = False
-    """Measure also what is in the table already."""
-    table: Path = TABLE
-    """The table that rows go into."""
-    page: bool = False
-    """Measure nothing: write docs/speed.md, or the page beside --table, from it."""
-
-
-def cases(config: Config) -> list[tuple[Part, Case]]:
-    """Return what is to be measured, the grid first.
-
-    Args:
-        config: the flags.
-    """
-    found: list[tuple[Part, Case]] = []
-    for part in config.parts:
-        if part == "grid":
-            found += [
-                (part, Case(cell, *shape, *stack, ragged=rows == "ragged"))
-                for name, stack in {"one": (1, False), "two": (2, True)}.items()
-                for rows in config.rows
-                for cell in config.cells
-                for shape in config.shapes
-                if name in config.stacks
-            ]
-        elif part == "length":
-            lengths = (5, 9) if config.quick else LENGTHS
-            found += [(part, Case("lstm", 16, T, 128, 128)) for T in lengths]
-        elif part == "width":
-            widths = (3, 5) if config.quick else WIDTHS
-            found += [(part, Case("lstm", 32, 64, 128, H)) for H in widths]
-        else:
-            shape = QUICK[0] if config.quick else MEMORY
-            found += [(part, Case("lstm", *shape, *stack)) for stack in STACKS]
-    return found
-
-
-STACKS = ((1, False), (2, True))
-
 
 def installed(config: Config) -> list[str]:
-    """Return the names of the peers to be measured, ours first; say which are not there.
+    """Return the names of the peers to be measured, ours first.
+
+    Those that are not installed are named.
 
     Args:
         config: the flags.
@@ -151,9 +81,8 @@ def show(rows: list[Row]) -> None:
     for row in rows:
         value = f"{row['peak_mb']} MB" if "peak_mb" in row else row.get("median_ms", "")
         ratio = f"x {row['ratio']}" if "ratio" in row else ""
-        print(
-            f"  {row['kind']:8} {row['peer']:22} {value:>10} {ratio:10} {row.get('note', '')}"
-        )
+        told = f"  {row['kind']:8} {row['peer']:22} {value:>10} {ratio:10}"
+        print(told, row.get("note", ""))
 
 
 def main() -> None:
