@@ -25,6 +25,7 @@ from benchmarks.speed.table import (
     Table,
     describe,
     machine,
+    programs,
     revision,
     versions,
 )
@@ -95,7 +96,7 @@ def main() -> None:
     table = Table(config.table)
     if config.page:
         target = PAGE if config.table == TABLE else config.table.with_suffix(".md")
-        target.write_text(page(table.rows))
+        target.write_text(page(table.rows, programs().rows))
         return
     may_use = getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count() or 1))
     cores = sorted(may_use(0))

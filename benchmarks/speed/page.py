@@ -41,9 +41,20 @@ How it is measured:
 - JAX libraries are called under one `jax.jit`, as a user would; PyTorch without
   `torch.compile`.
 """.splitlines()
+PROGRAMS = """\
+## Whole programs
+
+`python -m benchmarks.speed.programs` trains the tagger and the character model of
+`train.py`, and the same models in plain PyTorch: packed rows, characters of real words
+only, fused Adam, clipping. Both begin with the same weights (the loss of a batch is
+compared), read the same batches, made as they go, and have their turns of some seconds.
+The median of the rates; in brackets the ratio of the times, above 1 ours is faster. The
+first batch compiles here, and so does each new shape: "all shapes" is one batch of each
+in training and evaluation.
+"""
 MEANS = (
-    "Geometric means of the ratios over cells and shapes, and in how many cases ours is "
-    "slower."
+    "Geometric means of the ratios over cells and shapes, and in how many cases ours "
+    "is slower."
 )
 
 
@@ -258,11 +269,41 @@ def memory(rows: list[Row], heading: str) -> list[str]:
     return found + lines(["", *titles], table)
 
 
-def page(rows: list[Row]) -> str:
-    """Return the page of the table.
+def whole(rows: list[Row]) -> list[str]:
+    """Return the section of the whole programs.
 
     Args:
-        rows: of the table.
+        rows: of their table.
+    """
+    header = [
+        *("task", "data", "cores", "library", "training, tokens/s", "evaluation"),
+        *("first batch, s", "all shapes, s"),
+    ]
+    table = []
+    for row in rows:
+        words = [row["task"], f"`{row['data']}`", row["cores"], row["library"]]
+        words += [
+            f"{float(row[job + '_tokens_per_second']):,.0f} "
+            f"({float(row[job + '_ratio']):.2f})"
+            for job in ("train", "evaluate")
+        ]
+        table.append([*words, row["first_batch_seconds"], row["all_shapes_seconds"]])
+    told = sorted({f"{r['machine']}; {r['versions']}; zoo {r['zoo']}" for r in rows})
+    return [
+        "",
+        *PROGRAMS.splitlines(),
+        "",
+        *lines(header, table),
+        "; ".join(told) + ".",
+    ]
+
+
+def page(rows: list[Row], of_programs: list[Row]) -> str:
+    """Return the page of both tables.
+
+    Args:
+        rows: of the layers.
+        of_programs: of the whole programs; there may be none.
     """
     found = list(HEAD)
     machines = dict.fromkeys((row["machine"], row["cores"]) for row in rows)
@@ -290,4 +331,6 @@ def page(rows: list[Row]) -> str:
             f"Versions: {', '.join(told)}; zoo {', '.join(ours)}. Turns: {rounds} or "
             f"more. A waiting process used at most {100 * idle:.1f} % of a core.",
         ]
+    if of_programs:
+        found += whole(of_programs)
     return "\n".join([*found, ""])

@@ -5,6 +5,7 @@ import importlib.metadata
 import os
 import platform
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.speed.cases import Case
@@ -20,6 +21,13 @@ FOUND = (
     "rounds median_ms minimum_ms ratio first_seconds peak_mb base_mb idle error note"
 ).split()
 COLUMNS = [*KEY, *FOUND, "versions", "zoo"]
+# The same of whole programs, which have other columns.
+PROGRAMS = ROOT / "docs" / "speed_programs.csv"
+PROGRAMS_KEY = "task data library cores machine".split()
+PROGRAMS_FOUND = (
+    "rounds seconds parameters first_batch_seconds all_shapes_seconds "
+    "train_tokens_per_second train_ratio evaluate_tokens_per_second evaluate_ratio"
+).split()
 
 
 def describe(case: Case) -> Row:
@@ -84,23 +92,27 @@ def versions(peer: Peer) -> str:
 class Table:
     """The rows, in a file that is replaced as a whole at every change."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(
+        self, path: Path, key: Sequence[str] = KEY, columns: Sequence[str] = COLUMNS
+    ) -> None:
         """Read the rows that there are.
 
         Args:
             path: of the file, which need not exist.
+            key: columns that tell what a row is about.
+            columns: all columns.
 
         Raises:
             ValueError: if the file is another table.
         """
-        self.path = path
+        self.path, self.key, self.columns = path, key, columns
         self.rows: list[Row] = []
         if path.exists():
             with path.open(newline="") as file:
                 reader = csv.DictReader(file)
-                if reader.fieldnames != COLUMNS:
+                if reader.fieldnames != list(columns):
                     raise ValueError(
-                        f"{path} must have the columns {','.join(COLUMNS)}, got "
+                        f"{path} must have the columns {','.join(columns)}, got "
                         f"{reader.fieldnames}; move it away to begin anew"
                     )
                 self.rows = list(reader)
@@ -119,14 +131,28 @@ class Table:
         Args:
             new: rows; columns left out are empty.
         """
-        new = [{name: row.get(name, "") for name in COLUMNS} for row in new]
-        about = {tuple(row[name] for name in KEY) for row in new}
-        kept = [r for r in self.rows if tuple(r[name] for name in KEY) not in about]
+        new = [{name: row.get(name, "") for name in self.columns} for row in new]
+        about = {self._about(row) for row in new}
+        kept = [row for row in self.rows if self._about(row) not in about]
         self.rows = [*kept, *new]
         self.path.parent.mkdir(parents=True, exist_ok=True)
         part = self.path.with_suffix(".part")
         with part.open("w", newline="") as file:
-            writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+            writer = csv.DictWriter(file, self.columns, lineterminator="\n")
             writer.writeheader()
             writer.writerows(self.rows)
         part.replace(self.path)
+
+    def _about(self, row: Row) -> tuple[str, ...]:
+        """Return what a row is about."""
+        return tuple(row[name] for name in self.key)
+
+
+def programs(path: Path = PROGRAMS) -> Table:
+    """Return the table of whole programs.
+
+    Args:
+        path: of the file, which need not exist.
+    """
+    columns = [*PROGRAMS_KEY, *PROGRAMS_FOUND, "versions", "zoo"]
+    return Table(path, PROGRAMS_KEY, columns)

@@ -1,18 +1,20 @@
 """A process for each library, which works when it is asked to and waits otherwise."""
 
+import importlib
 import multiprocessing
 import os
 import resource
 import sys
 import time
 import traceback
-from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from benchmarks.speed.cases import Case, Kind
 from benchmarks.speed.peers import PEERS
+
+JOBS = "benchmarks.speed.worker:Jobs"
 
 
 class WorkerError(Exception):
@@ -31,17 +33,17 @@ def peak_memory() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 
 
-@dataclass
 class Jobs:
-    """What a worker can be asked for; each is named by its method.
+    """What the worker of a library can be asked for; each is named by its method."""
 
-    Attributes:
-        runner: the library.
-        last: seconds of one repetition, by kind, as last measured.
-    """
+    def __init__(self, name: str) -> None:
+        """Import the library.
 
-    runner: Any
-    last: dict[str, float]
+        Args:
+            name: of the peer.
+        """
+        self.runner = PEERS[name].load()
+        self.last: dict[str, float] = {}  # seconds of one repetition, by kind
 
     def build(self, case: Case) -> float:
         """Make the network of a case; return the memory held at most so far, in MB.
@@ -96,13 +98,14 @@ class Jobs:
         return peak_memory()
 
 
-def serve(pipe: Connection, name: str, cores: list[int]) -> None:
+def serve(pipe: Connection, home: str, name: str, cores: list[int]) -> None:
     """Answer requests until the pipe is closed.
 
     Args:
         pipe: brings ``(job, arguments)``, takes ``(ok, answer, CPU seconds since the
             last answer)``.
-        name: of the peer.
+        home: module and class of what does the jobs.
+        name: what it is made with.
         cores: that this process may use.
     """
     # Before the library is imported: it makes as many threads as there are cores.
@@ -120,7 +123,8 @@ def serve(pipe: Connection, name: str, cores: list[int]) -> None:
         idle = time.process_time() - idle_since
         try:
             if jobs is None:
-                jobs = Jobs(PEERS[name].load(), {})
+                module, _, made = home.partition(":")
+                jobs = getattr(importlib.import_module(module), made)(name)
             answer = True, getattr(jobs, job)(*arguments), idle
         except KeyboardInterrupt:
             return
@@ -138,18 +142,19 @@ class Worker:
         idle_wall: seconds that it was asked nothing.
     """
 
-    def __init__(self, name: str, cores: list[int]) -> None:
+    def __init__(self, name: str, cores: list[int], home: str = JOBS) -> None:
         """Start the process.
 
         Args:
-            name: of the peer.
+            name: of the peer, or what else `home` is made with.
             cores: that it may use.
+            home: module and class of what does the jobs.
         """
         context = multiprocessing.get_context("spawn")
         self.name = name
         self._pipe, other = context.Pipe()
         self._process = context.Process(
-            target=serve, args=(other, name, cores), daemon=True
+            target=serve, args=(other, home, name, cores), daemon=True
         )
         self._process.start()
         other.close()
@@ -160,7 +165,7 @@ class Worker:
         """Have something done and wait for it.
 
         Args:
-            job: a method of `Jobs`.
+            job: a method of what does the jobs.
             *arguments: of the method.
 
         Raises:
