@@ -125,6 +125,7 @@ def main() -> None:
                 show(rows)
     except KeyboardInterrupt:
         print(f"\ninterrupted: {table.path} is whole; run again to go on")
+        raise SystemExit(130) from None
     finally:
         bench.stop()
 

@@ -14,8 +14,9 @@ ROWS = {"0": "full rows", "1": "ragged rows"}
 HEAD = """\
 # Speed
 
-Recurrent layers of this library and of others on a CPU, float32. Written by `python -m
-benchmarks.speed --page` from `speed.csv`, which `python -m benchmarks.speed` fills.
+Recurrent layers of this library and of others on a CPU, float32. After
+`pip install -e ".[parity]"`, `python -m benchmarks.speed` fills `speed.csv`, and
+`python -m benchmarks.speed --page` writes this page from it.
 
 How it is measured:
 

@@ -118,12 +118,13 @@ class Table:
                 self.rows = list(reader)
 
     def has(self, wanted: Row) -> bool:
-        """Return whether there is a row with the same values.
+        """Return whether there is a row with the same values that has not failed.
 
         Args:
             wanted: some columns.
         """
-        return any(all(row[k] == v for k, v in wanted.items()) for row in self.rows)
+        done = [r for r in self.rows if not r.get("note", "").startswith("failed")]
+        return any(all(row[k] == v for k, v in wanted.items()) for row in done)
 
     def put(self, new: list[Row]) -> None:
         """Add rows, in place of those about the same, and write the file.
