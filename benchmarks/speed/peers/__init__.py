@@ -1,0 +1,75 @@
+"""The libraries: which there are, and what each can do.
+
+A peer lives in a module of its own, which only its worker imports.
+"""
+
+import importlib
+import importlib.metadata
+from dataclasses import dataclass
+from typing import Any
+
+ALL = ("rnn", "lstm", "gru")
+
+
+@dataclass(frozen=True)
+class Peer:
+    """What is known of a peer without importing it.
+
+    Attributes:
+        name: as in the tables.
+        home: module and class.
+        packages: distributions that it needs; their versions are told.
+        cells: which it has.
+        lengths: whether it heeds the lengths of the rows; if not, it runs over the
+            padding as if that were tokens.
+        ragged_only: whether it is the same as another on rows of one length.
+        other_form: cells that are another function here, compared with the same
+            function among ours.
+    """
+
+    name: str
+    home: str
+    packages: tuple[str, ...]
+    cells: tuple[str, ...] = ALL
+    lengths: bool = True
+    ragged_only: bool = False
+    other_form: tuple[str, ...] = ()
+
+    def versions(self) -> dict[str, str] | None:
+        """Return the versions of the packages, or None if one is not installed."""
+        try:
+            return {name: importlib.metadata.version(name) for name in self.packages}
+        except importlib.metadata.PackageNotFoundError:
+            return None
+
+    def load(self) -> Any:
+        """Import the peer and make one."""
+        module, name = self.home.split(":")
+        return getattr(importlib.import_module(f"{__name__}.{module}"), name)()
+
+
+# The GRU of Haiku resets before the product, its simple network has a ReLU.
+_HAIKU = ("rnn", "gru")
+OURS, OTHER_FORM = "zoo", "zoo (Haiku's form)"
+_PEERS = (
+    Peer(OURS, "zoo:Zoo", ("jax", "flax")),
+    Peer(OTHER_FORM, "zoo:OtherForm", ("jax", "flax"), _HAIKU, other_form=_HAIKU),
+    Peer("torch", "torch:Padded", ("torch",), lengths=False),
+    Peer("torch packed", "torch:Packed", ("torch",), ragged_only=True),
+    Peer("linen", "flax:Linen", ("jax", "flax")),
+    Peer("linen optimized", "flax:LinenOptimized", ("jax", "flax"), ("lstm",)),
+    Peer("nnx", "flax:NNX", ("jax", "flax")),
+    Peer("nnx optimized", "flax:NNXOptimized", ("jax", "flax"), ("lstm",)),
+    Peer(
+        "haiku",
+        "haiku:Haiku",
+        ("jax", "dm-haiku"),
+        lengths=False,
+        other_form=_HAIKU,
+    ),
+    Peer(
+        "equinox", "equinox:Equinox", ("jax", "equinox"), ("lstm", "gru"), lengths=False
+    ),
+    Peer("keras", "keras:Keras", ("jax", "keras")),
+)
+PEERS = {peer.name: peer for peer in _PEERS}

@@ -1,0 +1,178 @@
+"""Flax, linen and nnx: ``RNN`` and ``Bidirectional`` around its cells."""
+
+from typing import Any, ClassVar
+
+from flax import linen, nnx
+
+import zoo
+from benchmarks.speed.cases import Case, Weights
+from benchmarks.speed.peers.base import OnJax
+from zoo.interop.arrays import fill
+
+_OURS = {"rnn": zoo.ElmanCell, "lstm": zoo.LSTMCell, "gru": zoo.GRUCell}
+
+
+def as_cell(kind: str, arrays: dict[str, Any]) -> zoo.Cell:
+    """Return our cell with given weights, for `zoo.interop`.
+
+    Args:
+        kind: ``"rnn"``, ``"lstm"`` or ``"gru"``.
+        arrays: its parameters.
+    """
+    D, H = arrays["W"].shape[0], arrays["U"].shape[0]
+    return fill(_OURS[kind](D, H, rngs=nnx.Rngs(0)), **arrays)
+
+
+def of_cell(cell: zoo.Cell, names: set[str]) -> dict[str, Any]:
+    """Return some parameters of our cell by name.
+
+    Args:
+        cell: a cell.
+        names: which.
+    """
+    return {name: getattr(cell, name)[...] for name in sorted(names)}
+
+
+class Linen(OnJax):
+    """``flax.linen.RNN`` of LSTMCell, GRUCell or SimpleCell."""
+
+    cells: ClassVar[dict[str, Any]] = {
+        "rnn": linen.SimpleCell,
+        "lstm": linen.LSTMCell,
+        "gru": linen.GRUCell,
+    }
+
+    def make(self, case: Case, weights: Weights) -> tuple[Any, Any]:
+        """Return the parameters of each layer, and a call of one after the other.
+
+        Args:
+            case: what is measured.
+            weights: ours.
+        """
+        self.case = case
+        self.names = set(weights[0][0])
+
+        def rnn() -> linen.RNN:
+            return linen.RNN(self.cells[case.cell](case.H))
+
+        layers = [
+            linen.Bidirectional(rnn(), rnn()) if case.both else rnn() for _ in weights
+        ]
+        params = [
+            self._names([
+                zoo.interop.to_flax(as_cell(case.cell, cell))["params"] for cell in pair
+            ])
+            for pair in weights
+        ]  # fmt: skip
+
+        def run(params, x, mask, lengths):
+            for layer, own in zip(layers, params, strict=True):
+                x = layer.apply({"params": own}, x, seq_lengths=lengths)
+            return x
+
+        return params, run
+
+    def _names(self, pair: list[Any]) -> dict[str, Any]:
+        """Return the parameters of one or two directions under linen's names."""
+        if not self.case.both:
+            return {"cell": pair[0]}
+        return {"forward_rnn": {"cell": pair[0]}, "backward_rnn": {"cell": pair[1]}}
+
+    def ours(self, by_params: Any) -> Weights:
+        """Return the gradients: one is laid out as the weight that it is of.
+
+        Args:
+            by_params: of each layer.
+        """
+        ways = ("forward_rnn", "backward_rnn")
+        found = [
+            [level[way]["cell"] for way in ways] if self.case.both else [level["cell"]]
+            for level in by_params
+        ]
+        return [
+            [of_cell(zoo.interop.from_flax(cell), self.names) for cell in pair]
+            for pair in found
+        ]
+
+
+class LinenOptimized(Linen):
+    """``flax.linen.RNN`` of OptimizedLSTMCell."""
+
+    cells: ClassVar[dict[str, Any]] = {"lstm": linen.OptimizedLSTMCell}
+
+
+class Layers(nnx.Module):
+    """One layer after the other."""
+
+    def __init__(self, layers: list[Any]) -> None:
+        """Keep them.
+
+        Args:
+            layers: ``nnx.RNN`` or ``nnx.Bidirectional``.
+        """
+        self.layers = nnx.List(layers)
+
+    def __call__(self, x: Any, lengths: Any) -> Any:
+        """Return the outputs of the last.
+
+        Args:
+            x: inputs.
+            lengths: of the rows, or None.
+        """
+        for layer in self.layers:
+            x = layer(x, seq_lengths=lengths)
+        return x
+
+
+class NNX(OnJax):
+    """``nnx.RNN`` of LSTMCell, GRUCell or SimpleCell."""
+
+    form = "nnx"
+
+    def make(self, case: Case, weights: Weights) -> tuple[Any, Any]:
+        """Return the parameters, and a call of the module that is merged with them.
+
+        Args:
+            case: what is measured.
+            weights: ours.
+        """
+        self.case = case
+        # nnx's GRU has no bias inside of what is reset.
+        self.names = set(weights[0][0]) - {"b_hn"}
+
+        def rnn(arrays: dict[str, Any]) -> nnx.RNN:
+            cell = as_cell(case.cell, arrays)
+            return nnx.RNN(zoo.interop.to_flax(cell, self.form))
+
+        layers = [
+            nnx.Bidirectional(*map(rnn, pair)) if case.both else rnn(pair[0])
+            for pair in weights
+        ]
+        self.graph, params, self.rest = nnx.split(Layers(layers), nnx.Param, ...)
+
+        def run(params, x, mask, lengths):
+            return nnx.merge(self.graph, params, self.rest, copy=True)(x, lengths)
+
+        return params, run
+
+    def ours(self, by_params: Any) -> Weights:
+        """Return the gradients: one is laid out as the weight that it is of.
+
+        Args:
+            by_params: a state of nnx.
+        """
+        model = nnx.merge(self.graph, by_params, self.rest)
+        pairs = [
+            [layer.forward_rnn, layer.backward_rnn] if self.case.both else [layer]
+            for layer in model.layers
+        ]
+        return [
+            [of_cell(zoo.interop.from_flax(rnn.cell), self.names) for rnn in pair]
+            for pair in pairs
+        ]
+
+
+class NNXOptimized(NNX):
+    """``nnx.RNN`` of OptimizedLSTMCell."""
+
+    form = "nnx_optimized"

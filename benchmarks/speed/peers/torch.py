@@ -1,0 +1,110 @@
+"""PyTorch: its fused layers, over padded and over packed rows."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from benchmarks.speed.cases import Case, Weights, flat
+from benchmarks.speed.peers.base import Runner
+
+
+class Padded(Runner):
+    """``torch.nn.RNN``, ``LSTM`` and ``GRU`` over whole rows."""
+
+    def build(self, case: Case) -> None:
+        """Make the module and load the weights.
+
+        Args:
+            case: what is measured.
+        """
+        made = {"rnn": torch.nn.RNN, "lstm": torch.nn.LSTM, "gru": torch.nn.GRU}
+        self.case = case
+        self.module = made[case.cell](
+            case.D, case.H, case.layers, batch_first=True, bidirectional=case.both
+        )
+        state = {
+            name + f"_l{level}" + "_reverse" * direction: torch.from_numpy(value)
+            for level, pair in enumerate(case.weights())
+            for direction, cell in enumerate(pair)
+            for name, value in _as_torch(cell).items()
+        }
+        self.module.load_state_dict(state)
+        self.x = torch.from_numpy(case.x()).requires_grad_()
+        self.lengths = torch.from_numpy(case.lengths()).long()
+        self.named = dict(self.module.named_parameters())
+
+    def run(self) -> torch.Tensor:
+        """Return the outputs."""
+        return self.module(self.x)[0]
+
+    def forward(self) -> Any:
+        """Run the network without gradients."""
+        with torch.no_grad():
+            return self.run()
+
+    def step(self) -> Any:
+        """Return the gradients by the inputs and by all parameters."""
+        # Where rows are packed, the outputs at padding are zero.
+        loss = (self.run() ** 2).sum() / self.case.entries()
+        return torch.autograd.grad(loss, [self.x, *self.named.values()])
+
+    def outputs(self, found: Any) -> dict[str, np.ndarray]:
+        """Return the outputs under our name.
+
+        Args:
+            found: of `forward`.
+        """
+        return {"y": found.numpy()}
+
+    def gradients(self, found: Any) -> dict[str, np.ndarray]:
+        """Return the gradients under our names.
+
+        Args:
+            found: of `step`.
+        """
+        by_x, *rest = [gradient.numpy() for gradient in found]
+        by = dict(zip(self.named, rest, strict=True))
+
+        def cell(level: int, direction: int) -> dict[str, np.ndarray]:
+            suffix = f"_l{level}" + "_reverse" * direction
+            gradients = {
+                "W": by["weight_ih" + suffix].T,
+                "U": by["weight_hh" + suffix].T,
+                "b": by["bias_ih" + suffix],
+            }
+            if self.case.cell == "gru":
+                gradients["b_hn"] = by["bias_hh" + suffix][2 * self.case.H :]
+            return gradients
+
+        weights: Weights = [
+            [cell(level, direction) for direction in range(self.case.directions)]
+            for level in range(self.case.layers)
+        ]
+        return {"x": by_x, **flat(weights)}
+
+
+class Packed(Padded):
+    """The same over rows that are packed and padded again within the measurement."""
+
+    def run(self) -> torch.Tensor:
+        """Return the outputs, zero at padding."""
+        packed = pack_padded_sequence(
+            self.x, self.lengths, batch_first=True, enforce_sorted=False
+        )
+        y, _ = self.module(packed)
+        return pad_packed_sequence(y, batch_first=True, total_length=self.case.T)[0]
+
+
+def _as_torch(cell: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the arrays of a cell as PyTorch keeps them."""
+    second = np.zeros_like(cell["b"])
+    if "b_hn" in cell:
+        second[-len(cell["b_hn"]) :] = cell["b_hn"]
+    return {
+        "weight_ih": np.ascontiguousarray(cell["W"].T),
+        "weight_hh": np.ascontiguousarray(cell["U"].T),
+        "bias_ih": cell["b"],
+        "bias_hh": second,
+    }

@@ -1,0 +1,1 @@
+"""Two whole programs, a tagger and a character model, against the same in PyTorch."""

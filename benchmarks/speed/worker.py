@@ -1,0 +1,196 @@
+"""A process for each library, which works when it is asked to and waits otherwise."""
+
+import importlib
+import multiprocessing
+import os
+import resource
+import sys
+import time
+import traceback
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from benchmarks.speed.cases import Case, Kind
+from benchmarks.speed.peers import PEERS
+
+JOBS = "benchmarks.speed.worker:Jobs"
+
+
+class WorkerError(Exception):
+    """What a library could not do; the message is its own."""
+
+
+def peak_memory() -> float:
+    """Return the most memory that this process has held, in MB."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        # Not ru_maxrss: that begins with what the parent process held.
+        lines = status.read_text().splitlines()
+        found = next(line for line in lines if line.startswith("VmHWM:"))
+        return int(found.split()[1]) / 1024
+    unit = 1024**2 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+
+
+class Jobs:
+    """What the worker of a library can be asked for; each is named by its method."""
+
+    def __init__(self, name: str) -> None:
+        """Import the library.
+
+        Args:
+            name: of the peer.
+        """
+        self.runner = PEERS[name].load()
+        self.last: dict[str, float] = {}  # seconds of one repetition, by kind
+
+    def build(self, case: Case) -> float:
+        """Make the network of a case; return the memory held at most so far, in MB.
+
+        Args:
+            case: what is measured.
+        """
+        self.runner.build(case)
+        self.last = {}
+        return peak_memory()
+
+    def first(self, kind: Kind) -> tuple[float, dict[str, Any]]:
+        """Return the seconds of the first call, which may compile; and its results.
+
+        Args:
+            kind: what is called.
+        """
+        begun = time.perf_counter()
+        found = getattr(self.runner, kind)()
+        seconds = time.perf_counter() - begun
+        read = self.runner.outputs if kind == "forward" else self.runner.gradients
+        return seconds, read(found)
+
+    def time(self, kind: Kind, enough: float) -> float:
+        """Return the seconds of one repetition, the mean of as many as are needed.
+
+        Args:
+            kind: what is called.
+            enough: seconds that all repetitions last at least.
+        """
+        run = getattr(self.runner, kind)
+        # Once for the caches and to wake the threads, unless the measurement is so long
+        # that this is nothing.
+        if self.last.get(kind, 0.0) < enough:
+            run()
+        count, begun = 0, time.perf_counter()
+        while (seconds := time.perf_counter() - begun) < enough or not count:
+            run()
+            count += 1
+        self.last[kind] = seconds / count
+        return self.last[kind]
+
+    def memory(self, kind: Kind, repetitions: int) -> float:
+        """Return the memory held at most, in MB, after some repetitions.
+
+        Args:
+            kind: what is called.
+            repetitions: how often.
+        """
+        for _ in range(repetitions):
+            getattr(self.runner, kind)()
+        return peak_memory()
+
+
+def serve(pipe: Connection, home: str, name: str, cores: list[int]) -> None:
+    """Answer requests until the pipe is closed.
+
+    Args:
+        pipe: brings ``(job, arguments)``, takes ``(ok, answer, CPU seconds since the
+            last answer)``.
+        home: module and class of what does the jobs.
+        name: what it is made with.
+        cores: that this process may use.
+    """
+    # Before the library is imported: it makes as many threads as there are cores.
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, cores)
+    os.environ["OMP_NUM_THREADS"] = str(len(cores))
+    os.environ |= {"JAX_PLATFORMS": "cpu", "JAX_TRACEBACK_FILTERING": "off"}
+    jobs = None
+    idle_since = time.process_time()
+    while True:
+        try:
+            job, arguments = pipe.recv()
+        except (EOFError, KeyboardInterrupt):
+            return
+        idle = time.process_time() - idle_since
+        try:
+            if jobs is None:
+                module, _, made = home.partition(":")
+                jobs = getattr(importlib.import_module(module), made)(name)
+            answer = True, getattr(jobs, job)(*arguments), idle
+        except KeyboardInterrupt:
+            return
+        except Exception:
+            answer = False, traceback.format_exc(), idle
+        pipe.send(answer)
+        idle_since = time.process_time()
+
+
+class Worker:
+    """The other end: a process, and what it is asked.
+
+    Attributes:
+        idle_cpu: CPU seconds that it used while it was asked nothing.
+        idle_wall: seconds that it was asked nothing.
+    """
+
+    def __init__(self, name: str, cores: list[int], home: str = JOBS) -> None:
+        """Start the process.
+
+        Args:
+            name: of the peer, or what else `home` is made with.
+            cores: that it may use.
+            home: module and class of what does the jobs.
+        """
+        context = multiprocessing.get_context("spawn")
+        self.name = name
+        self._pipe, other = context.Pipe()
+        self._process = context.Process(
+            target=serve, args=(other, home, name, cores), daemon=True
+        )
+        self._process.start()
+        other.close()
+        self.idle_cpu = self.idle_wall = 0.0
+        self._answered: float | None = None
+
+    def ask(self, job: str, *arguments: Any) -> Any:
+        """Have something done and wait for it.
+
+        Args:
+            job: a method of what does the jobs.
+            *arguments: of the method.
+
+        Raises:
+            WorkerError: if it failed, or the process died.
+        """
+        asked = time.perf_counter()
+        try:
+            self._pipe.send((job, arguments))
+            ok, answer, idle = self._pipe.recv()
+        except (EOFError, OSError) as error:
+            self._process.join(5)
+            raise WorkerError(
+                f"the process of {self.name} ended with {self._process.exitcode}"
+            ) from error
+        if self._answered is not None:
+            self.idle_cpu += idle
+            self.idle_wall += asked - self._answered
+        self._answered = time.perf_counter()
+        if not ok:
+            raise WorkerError(answer)
+        return answer
+
+    def stop(self) -> None:
+        """End the process."""
+        self._pipe.close()
+        self._process.join(5)
+        if self._process.is_alive():
+            self._process.terminate()
