@@ -17,12 +17,9 @@ class Ours(Program):
         config = self.task.config
         steps = self.task.num_batches("train") * self.task.epochs()
         tx = optimizers.make(config, steps)
-        self.program = train.Program(self.task, tx)
-        params = jax.device_put(self.task.pipeline.params, self.program.whole)
-        key = jax.random.key_data(jax.random.key(config.seed))
-        carry = self.program.fresh(params, config.batch_size)
-        key = jax.device_put(key, self.program.whole)
-        self.state = train.State(params, tx.init(params), carry, key)
+        self.program = train.Program(self.task, tx, steps)
+        params = self.task.pipeline.params
+        self.state = self.program.begin(params, config.seed)
         self.step = 0
         self.carry: Any = None
         return sum(leaf.size for leaf in jax.tree.leaves(params))
