@@ -269,6 +269,24 @@ class Contract:
         assert_close(results, expected, SCHEDULE)
         assert_close(gradients, expected_gradients, SCHEDULE_GRADIENT)
 
+    def test_all_steps_at_once_change_nothing(self, subject):
+        if not isinstance(getattr(subject.layer, "cell", None), zoo.LinearCell):
+            pytest.skip("only the steps of linear cells can be taken at once")
+        reset = NEVER.copy()
+        reset[:, 2] = True
+        args = subject.args(reset=reset)
+        expected_gradients, expected = subject.learn(*args)
+        every = subject.states(*args)
+        for options in ({}, {"remat": "chunk:4"}):
+            other = subject.with_options(steps="parallel", **options)
+            gradients, results = other.learn(*args)
+            assert_close(results, expected, SCHEDULE)
+            assert_close(gradients, expected_gradients, SCHEDULE_GRADIENT)
+            assert_close(other.states(*args), every, SCHEDULE)
+            poisoned = np.where(MASK[..., None], subject.x, np.nan).astype(np.float32)
+            dirty = other.learn(*subject.args(poisoned, reset=reset))
+            assert_identical(dirty, (gradients, results))
+
     def test_without_mask_state_and_reset(self, subject):
         begin = subject.apply(subject.params, B, method="init_state")
         plain = jax.jit(subject.apply)(subject.params, subject.x)

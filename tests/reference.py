@@ -124,6 +124,53 @@ def mgu(params, state, x):
     return {"h": (1.0 - f) * h + f * n}
 
 
+def columns(params, n):
+    """Return what x is multiplied with, and b, of each of n gates."""
+    W = np.split(params["W"], n, axis=1)
+    b = np.split(params.get("b", np.zeros(params["W"].shape[1])), n)
+    return list(zip(W, b, strict=True))
+
+
+def gilr(params, state, x):
+    """Martin and Cundy 2017, arXiv:1709.04057."""
+    (W_g, b_g), (W_i, b_i) = columns(params, 2)
+    g = sigmoid(x @ W_g + b_g)
+    return {"h": g * state["h"] + (1.0 - g) * np.tanh(x @ W_i + b_i)}
+
+
+def mingru(params, state, x):
+    """Feng et al. 2024, arXiv:2410.01201."""
+    (W_z, b_z), (W_n, b_n) = columns(params, 2)
+    z = sigmoid(x @ W_z + b_z)
+    return {"h": (1.0 - z) * state["h"] + z * (x @ W_n + b_n)}
+
+
+def minlstm(params, state, x):
+    """Feng et al. 2024, arXiv:2410.01201."""
+    (W_f, b_f), (W_i, b_i), (W_n, b_n) = columns(params, 3)
+    f, i = sigmoid(x @ W_f + b_f), sigmoid(x @ W_i + b_i)
+    return {"h": (f * state["h"] + i * (x @ W_n + b_n)) / (f + i)}
+
+
+def lru(params, state, x):
+    """Orvieto et al. 2023, arXiv:2303.06349."""
+    B_re, B_im, D = np.split(params["W"], 3, axis=1)
+    C = params["C"][0] + 1j * params["C"][1]
+    turn = np.exp(-np.exp(params["nu"]) + 1j * np.exp(params["theta"]))
+    s = turn * (state["re"] + 1j * state["im"])
+    s = s + np.exp(params["gamma"]) * (x @ (B_re + 1j * B_im))
+    return {"re": s.real, "im": s.imag, "y": (s @ C).real + x @ D}
+
+
+def rglru(params, state, x):
+    """De et al. 2024, arXiv:2402.19427."""
+    (W_r, b_r), (W_i, b_i), (W_u, b_u) = columns(params, 3)
+    r, i = sigmoid(x @ W_r + b_r), sigmoid(x @ W_i + b_i)
+    a = np.exp(-8.0 * np.log1p(np.exp(params["Lambda"])) * r)
+    u = x @ W_u + b_u
+    return {"h": a * state["h"] + np.sqrt(1.0 - a**2) * (i * u)}
+
+
 CELLS = {
     "rnn": rnn,
     "rnn_relu": rnn_relu,
@@ -135,6 +182,11 @@ CELLS = {
     "gru": gru,
     "reset_before_gru": reset_before_gru,
     "mgu": mgu,
+    "gilr": gilr,
+    "mingru": mingru,
+    "minlstm": minlstm,
+    "lru": lru,
+    "rglru": rglru,
 }
 
 
@@ -151,7 +203,7 @@ def run(name, params, x, *, mask, reset, reverse, state):
     """
     cell = CELLS[name]
     B, T, _ = x.shape
-    y = np.zeros((B, T, state["h"].shape[1]))
+    y = np.zeros((B, T, next(iter(state.values())).shape[1]))
     every = {part: np.zeros((B, T, a.shape[1])) for part, a in state.items()}
     final = {part: a.copy() for part, a in state.items()}
     for row in range(B):
@@ -165,7 +217,8 @@ def run(name, params, x, *, mask, reset, reverse, state):
                     now = zero
                 restart = begins and reverse
                 now = cell(params, now, x[row : row + 1, t])
-                y[row, t] = now["h"][0]
+                # The read-out, where it is not the state itself.
+                y[row, t] = now.pop("y", now.get("h"))[0]
             for part in every:
                 every[part][row, t] = now[part][0]
         for part in final:

@@ -62,6 +62,7 @@ CASES = {name: (recurrent(cell), name) for name, cell in zoo.cells().items()} | 
         ),
         None,
     ),
+    "lru reverse": (recurrent(zoo.LRUCell, reverse=True), "lru"),
     "uneven stack": (uneven, None),
     "residual both ways": (residual_both, None),
 }

@@ -18,8 +18,8 @@ BFLOAT16_GRADIENT = 1e-1
 
 def error(actual, expected) -> float:
     """Return the largest relative error of one array."""
-    actual = np.asarray(actual, np.float64)
-    expected = np.asarray(expected, np.float64)
+    exact = np.complex128 if np.iscomplexobj(expected) else np.float64
+    actual, expected = np.asarray(actual, exact), np.asarray(expected, exact)
     assert actual.shape == expected.shape, (actual.shape, expected.shape)
     if not actual.size:
         return 0.0

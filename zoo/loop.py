@@ -17,6 +17,20 @@ import jax.numpy as jnp
 from zoo.types import Array, Params, State
 
 
+class Linear(NamedTuple):
+    """What makes a cell linear: ``vector(state') = a * vector(state) + b``.
+
+    Attributes:
+        coefficients: ``(params, p) -> (a, b)``, of one step or of many.
+        vector: ``state -> h``, the one array that a is multiplied with.
+        state_of: ``h -> state``, its inverse.
+    """
+
+    coefficients: Callable[[Params, Any], tuple[Array, Array]]
+    vector: Callable[[State], Array]
+    state_of: Callable[[Array], State]
+
+
 class Functions(NamedTuple):
     """A cell as pure functions of its parameters.
 
@@ -28,6 +42,7 @@ class Functions(NamedTuple):
         update: ``(params, state, p, q, noise) -> state``, the rest of one step.
         output: ``(params, state, p) -> y``, the read-out.
         additive: whether p and q enter only as p + q, so that one array need be kept.
+        linear: of a cell that is linear in its state: all steps may be taken at once.
     """
 
     project: Callable[[Params, Array], Any]
@@ -35,6 +50,7 @@ class Functions(NamedTuple):
     update: Callable[[Params, State, Any, Any, Any], State]
     output: Callable[[Params, State, Any], Array]
     additive: bool = False
+    linear: Linear | None = None
 
 
 class Loop(NamedTuple):

@@ -9,13 +9,18 @@ from zoo.cells import (
     Cell,
     CoupledLSTMCell,
     ElmanCell,
+    GILRCell,
     GRUCell,
     LayerNormLSTMCell,
+    LRUCell,
     LSTMCell,
     MGUCell,
+    MinGRUCell,
+    MinLSTMCell,
     PeepholeLSTMCell,
     ProjectedLSTMCell,
     ResetBeforeGRUCell,
+    RGLRUCell,
 )
 from zoo.layers import CellStack
 
@@ -29,6 +34,11 @@ _CELLS: tuple[type[Cell], ...] = (
     GRUCell,
     ResetBeforeGRUCell,
     MGUCell,
+    GILRCell,
+    MinGRUCell,
+    MinLSTMCell,
+    LRUCell,
+    RGLRUCell,
 )
 
 

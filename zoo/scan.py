@@ -23,6 +23,7 @@ import jax
 import jax.numpy as jnp
 
 from zoo import checks
+from zoo.linear import together
 from zoo.loop import Functions, Loop, Steps, collected, plain, spread
 from zoo.types import Array, ArrayLike, Params, State
 
@@ -41,12 +42,16 @@ class Schedule(NamedTuple):
             step by step in the ``"loop"``, by JAX itself, which is slower but can also
             be differentiated in forward mode. Without a `recur` it is always the
             latter.
+        steps: ``"loop"`` takes one step after the other, ``"parallel"`` all steps of a
+            linear cell at once, as a tree of depth log T, with the inputs projected
+            ahead; ``"auto"``: what measures faster on the backend.
     """
 
     unroll: int = 1
     remat: str = "none"
     project: Literal["auto", "ahead", "loop"] = "auto"
     gradient: Literal["after", "loop"] = "after"
+    steps: Literal["auto", "loop", "parallel"] = "auto"
 
     def check(self) -> "Schedule":
         """Return self if it can be run.
@@ -57,6 +62,7 @@ class Schedule(NamedTuple):
         checks.positive("unroll", self.unroll)
         checks.one_of("project", self.project, ("auto", "ahead", "loop"))
         checks.one_of("gradient", self.gradient, ("after", "loop"))
+        checks.one_of("steps", self.steps, ("auto", "loop", "parallel"))
         _chunk(self.remat)
         return self
 
@@ -69,6 +75,14 @@ class Schedule(NamedTuple):
             # is a launch.
             return jax.default_backend() != "cpu"
         return self.project == "ahead"
+
+    @property
+    def parallel(self) -> bool:
+        """Whether all steps of a linear cell are taken at once."""
+        if self.steps == "auto":
+            # The tree does twice the work of the loop: it needs a machine that is wide.
+            return jax.default_backend() != "cpu"
+        return self.steps == "parallel"
 
 
 def mask_from_lengths(lengths: ArrayLike, T: int) -> Array:
@@ -137,8 +151,13 @@ def scan(
     x, mask, reset = jax.tree.map(lambda a: jnp.moveaxis(a, 1, 0), (x, mask, reset))
     chunk = _chunk(schedule.remat)
     loop = Loop(cell, reverse, states, schedule.ahead, schedule.unroll, chunk == 1)
-    after = schedule.gradient == "after" and cell.recur is not None
-    run = partial(collected if after else plain, loop, params, initial)
+    if cell.linear is not None and schedule.parallel and not jax.tree.leaves(noise):
+        body = together
+    elif schedule.gradient == "after" and cell.recur is not None:
+        body = collected
+    else:
+        body = plain
+    run = partial(body, loop, params, initial)
     steps = Steps(x, mask, reset, noise)
     state, ys = _in_chunks(run, chunk, state, steps, reverse)
     y, all_states = jax.tree.map(lambda a: jnp.moveaxis(a, 0, 1), ys)

@@ -119,7 +119,8 @@ class Cell(nnx.Module):
         double = jnp.dtype(jnp.float64) in (self.param_dtype, self.dtype)
         self.state_dtype = jnp.dtype(jnp.float64 if double else jnp.float32)
         self.W = self._matrix(W_init, rngs, (input_size, hidden_size))
-        self.U = self._matrix(U_init, rngs, (self.output_size, hidden_size))
+        if "U" in self.recurrent:
+            self.U = self._matrix(U_init, rngs, (self.output_size, hidden_size))
         self._set_biases(b_init if bias else None, rngs)
 
     def _matrix(

@@ -41,6 +41,7 @@ class LoopOptions(TypedDict, total=False):
     remat: str
     project: Literal["auto", "ahead", "loop"]
     gradient: Literal["after", "loop"]
+    steps: Literal["auto", "loop", "parallel"]
 
 
 class Options(CellOptions, LoopOptions, total=False):

@@ -9,8 +9,9 @@ from flax import nnx
 
 from zoo import checks, regularizers
 from zoo.cells.base import Cell
+from zoo.cells.linear import LinearCell
 from zoo.layers.base import Layer
-from zoo.loop import Functions
+from zoo.loop import Functions, Linear
 from zoo.scan import Schedule, scan
 from zoo.types import Array, Key, State
 
@@ -57,6 +58,7 @@ class Recurrent(Layer):
         remat: str = "none",
         project: Literal["auto", "ahead", "loop"] = "auto",
         gradient: Literal["after", "loop"] = "after",
+        steps: Literal["auto", "loop", "parallel"] = "auto",
     ):
         """Put a cell into the loop.
 
@@ -81,6 +83,8 @@ class Recurrent(Layer):
                 ``"none"``, ``"step"`` or ``"chunk:n"``, as told in `zoo.scan.Schedule`.
             project: where the input projection runs, as told in `zoo.scan.Schedule`.
             gradient: where the gradients of the matrices are formed, as told there.
+            steps: one after the other, or those of a linear cell all at once, as told
+                there.
 
         Raises:
             ValueError: if an argument is out of its range, or the cell has not got what
@@ -88,15 +92,18 @@ class Recurrent(Layer):
         """
         self.cell = cell
         self.reverse = reverse
-        self.schedule = Schedule(unroll, remat, project, gradient).check()
+        self.schedule = Schedule(unroll, remat, project, gradient, steps).check()
         self.recurrent_dropout = checks.rate("recurrent_dropout", recurrent_dropout)
         self.candidate_dropout = checks.rate("candidate_dropout", candidate_dropout)
         self.weight_drop = checks.rate("weight_drop", weight_drop)
         state = jax.eval_shape(lambda: cell.init_state(1))
         self.zoneout = _zoneout_rates(zoneout, state)
         cell_name = type(cell).__name__
-        if self.recurrent_dropout and "h" not in state._fields:
-            raise ValueError(f"recurrent_dropout acts on h, which {cell_name} has not")
+        if self.recurrent_dropout and not ("h" in state._fields and cell.recurrent):
+            raise ValueError(
+                "recurrent_dropout acts on the h of recurrent products, which "
+                f"{cell_name} has not"
+            )
         if self.candidate_dropout and not cell.candidate:
             raise ValueError(
                 f"candidate_dropout acts on a candidate, which {cell_name} has not; "
@@ -105,6 +112,15 @@ class Recurrent(Layer):
         if self.weight_drop and not cell.recurrent:
             raise ValueError(
                 f"weight_drop acts on recurrent matrices, which {cell_name} has not"
+            )
+        if steps == "parallel" and not isinstance(cell, LinearCell):
+            raise ValueError(
+                f'steps="parallel" is for linear cells, which {cell_name} is not'
+            )
+        if steps == "parallel" and self.zoneout:
+            raise ValueError(
+                'zoneout acts on one state after the other: steps must be "loop" or '
+                '"auto", got "parallel"'
             )
         if learn_initial_state:
             self.initial = nnx.Dict(
@@ -217,7 +233,19 @@ class Recurrent(Layer):
             update,
             output,
             additive=self.cell.additive and not whole,
+            linear=self._linear(graph),
         ), params
+
+    def _linear(self, graph: Any) -> Linear | None:
+        """Return what makes the cell linear; zoneout at evaluation is not left out."""
+        cell = self.cell
+        if not isinstance(cell, LinearCell) or self.zoneout:
+            return None
+
+        def coefficients(params, p):
+            return nnx.merge(graph, params.cell).coefficients(p)
+
+        return Linear(coefficients, cell.vector, cell.state_of)
 
     def _draw(
         self, key: Key | None, params: LoopParams, B: int, T: int

@@ -1,0 +1,132 @@
+"""Cells that are linear in their state: no product has to wait for it."""
+
+from abc import abstractmethod
+from typing import Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+
+from zoo.cells.base import Cell, HiddenState
+from zoo.types import Array, State
+
+
+class LinearCell(Cell):
+    """One step of ``h' = a * h + b``, where a and b come from the input alone.
+
+    ::
+
+        a, b = coefficients(project(x))
+        state' = state_of(a * vector(state) + b)
+
+    Layers of such cells can take all steps at once, in parallel: ``Recurrent(cell,
+    parallel=True)``. There is no recurrent matrix, so that recurrent dropout and weight
+    drop have nothing to act on.
+    """
+
+    recurrent: ClassVar[tuple[str, ...]] = ()
+
+    @abstractmethod
+    def coefficients(self, p: Any) -> tuple[Array, Array]:
+        """Return a and b, of one step or of all.
+
+        Args:
+            p: what `project` made of the input.
+        """
+
+    def vector(self, state: State) -> Array:
+        """Return the state as the one array that a is multiplied with.
+
+        Args:
+            state: of one step or of all.
+        """
+        return state.h
+
+    def state_of(self, h: Array) -> State:
+        """Return the state of an array as `vector` gives it.
+
+        Args:
+            h: of one step or of all.
+        """
+        return HiddenState(h)
+
+    def advance(
+        self, state: State, p: Any, *, seen: State = None, keep: Array | None = None
+    ) -> State:
+        """Return the new state; overridden because nothing is multiplied with it."""
+        a, b = self.coefficients(p)
+        return self.state_of(a * self.vector(state) + b)
+
+
+class GILRCell(LinearCell):
+    """The gated impulse linear recurrence: a GRU whose gate and candidate see x alone.
+
+    ::
+
+        g = sigmoid(x W_g + b_g)
+        i = tanh(x W_i + b_i)
+        h' = g * h + (1 - g) * i
+
+    Source: Martin and Cundy 2017, arXiv:1709.04057.
+    """
+
+    name = "gilr"
+    family = "linear"
+    paper = "Martin and Cundy 2017, arXiv:1709.04057"
+    equation = "g = sigmoid(x W + b); i = tanh(x W + b); h' = g * h + (1 - g) * i"
+    gates: ClassVar = {"g": +1, "i": 0}
+
+    def coefficients(self, p: Array) -> tuple[Array, Array]:
+        """Return g and (1 - g) * i."""
+        g, i = self.split(p)
+        g = jax.nn.sigmoid(g)
+        return g, (1 - g) * jnp.tanh(i)
+
+
+class MinGRUCell(LinearCell):
+    """The minimal GRU of 2024: the update gate and the candidate see x alone.
+
+    ::
+
+        z = sigmoid(x W_z + b_z)
+        h' = (1 - z) * h + z * (x W_n + b_n)
+
+    As in the paper's main text; its appendix keeps the candidate positive to compute in
+    logarithms, which is another function. Source: Feng et al. 2024, arXiv:2410.01201.
+    """
+
+    name = "mingru"
+    family = "linear"
+    paper = "Feng et al. 2024, arXiv:2410.01201"
+    equation = "z = sigmoid(x W + b); h' = (1 - z) * h + z * (x W + b)"
+    gates: ClassVar = {"z": -1, "n": 0}
+
+    def coefficients(self, p: Array) -> tuple[Array, Array]:
+        """Return 1 - z and z * n."""
+        z, n = self.split(p)
+        return jax.nn.sigmoid(-z), jax.nn.sigmoid(z) * n
+
+
+class MinLSTMCell(LinearCell):
+    """The minimal LSTM of 2024: gates that see x alone and sum to one.
+
+    ::
+
+        f, i = sigmoid(x W + b)
+        h' = f / (f + i) * h + i / (f + i) * (x W_n + b_n)
+
+    As in the paper's main text, with its normalised gates; see `MinGRUCell` for the
+    form in logarithms. Source: Feng et al. 2024, arXiv:2410.01201.
+    """
+
+    name = "minlstm"
+    family = "linear"
+    paper = "Feng et al. 2024, arXiv:2410.01201"
+    equation = "f, i = sigmoid(x W + b); h' = f / (f + i) * h + i / (f + i) * (x W + b)"
+    gates: ClassVar = {"f": +1, "i": -1, "n": 0}
+
+    def coefficients(self, p: Array) -> tuple[Array, Array]:
+        """Return f / (f + i), and i / (f + i) * n."""
+        f, i, n = self.split(p)
+        # f / (f + i) is a sigmoid of log f - log i: no quotient of two small numbers.
+        balance = jax.nn.log_sigmoid(f) - jax.nn.log_sigmoid(i)
+        return jax.nn.sigmoid(balance), jax.nn.sigmoid(-balance) * n

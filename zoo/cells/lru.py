@@ -1,0 +1,191 @@
+"""Diagonal linear recurrences that begin with a long memory: LRU and RG-LRU."""
+
+from typing import Any, ClassVar, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from zoo.cells.linear import LinearCell
+from zoo.types import Array, Key
+
+
+class ComplexState(NamedTuple):
+    """A complex state, kept as two real arrays.
+
+    Attributes:
+        re: the real part ``[B, H]``.
+        im: the imaginary part ``[B, H]``.
+    """
+
+    re: Array
+    im: Array
+
+
+class LRUCell(LinearCell):
+    """The linear recurrent unit: complex numbers that turn and shrink at each step.
+
+    ::
+
+        lambda = exp(-exp(nu) + i exp(theta))
+        s' = lambda * s + exp(gamma) * (x B)            complex
+        y  = Re(s' C) + x D
+
+    ``|lambda| < 1`` whatever nu is. At first lambda is uniform in the ring
+    ``r_min <= |lambda| <= r_max``, and ``exp(gamma) = sqrt(1 - |lambda|^2)`` keeps the
+    state at the scale of its input. ``W`` holds the real and the imaginary part of B
+    and then D, ``C`` its own two parts. The paper's D is a vector, for D = H; here it
+    is a matrix. Source: Orvieto et al. 2023, arXiv:2303.06349.
+    """
+
+    name = "lru"
+    family = "linear"
+    paper = "Orvieto et al. 2023, arXiv:2303.06349"
+    equation = (
+        "s' = exp(-exp(nu) + i exp(theta)) * s + exp(gamma) * (x B); y = Re(s' C) + x D"
+    )
+    gates: ClassVar = {"re": 0, "im": 0, "D": 0}
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        *,
+        r_min: float = 0.0,
+        r_max: float = 1.0,
+        max_phase: float = 2 * np.pi,
+        bias: bool = False,
+        rngs: nnx.Rngs,
+        **options: Any,
+    ):
+        """Build the cell.
+
+        Args:
+            input_size: D.
+            hidden_size: H, of the state and of the output.
+            r_min: least modulus of lambda at first.
+            r_max: greatest modulus of lambda at first.
+            max_phase: greatest angle of lambda at first, in radians.
+            bias: add a bias to the three products with x; the paper has none.
+            rngs: keys of the initialisation.
+            **options: as for `Cell`.
+
+        Raises:
+            ValueError: if ``0 <= r_min < r_max <= 1`` or ``max_phase > 0`` does not
+                hold.
+        """
+        if not 0.0 <= r_min < r_max <= 1.0:
+            raise ValueError(
+                f"0 <= r_min < r_max <= 1 must hold, got {r_min!r} and {r_max!r}"
+            )
+        if not max_phase > 0.0:
+            raise ValueError(f"max_phase must be above 0, got {max_phase!r}")
+        options.setdefault("W_init", nnx.initializers.normal((2 * input_size) ** -0.5))
+        super().__init__(input_size, hidden_size, bias=bias, rngs=rngs, **options)
+        H, dtype = hidden_size, self.param_dtype
+        nu, theta, gamma = _ring(rngs.params(), H, r_min, r_max, max_phase, dtype)
+        self.nu, self.theta, self.gamma = map(nnx.Param, (nu, theta, gamma))
+        shape = (2, hidden_size, hidden_size)
+        normal = jax.random.normal(rngs.params(), shape, dtype)
+        self.C = nnx.Param(normal * jnp.asarray(hidden_size**-0.5, dtype))
+
+    def init_state(self, batch_size: int) -> ComplexState:
+        """Return the state before the first step: zeros.
+
+        Args:
+            batch_size: B.
+        """
+        zeros = jnp.zeros((batch_size, self.hidden_size), self.state_dtype)
+        return ComplexState(zeros, zeros)
+
+    def coefficients(self, p: Array) -> tuple[Array, Array]:
+        """Return lambda and exp(gamma) * (x B)."""
+        nu, theta, gamma = (
+            param[...].astype(self.state_dtype)
+            for param in (self.nu, self.theta, self.gamma)
+        )
+        re, im, _ = self.split(p)
+        scale, size, angle = jnp.exp(gamma), jnp.exp(-jnp.exp(nu)), jnp.exp(theta)
+        factor = jax.lax.complex(size * jnp.cos(angle), size * jnp.sin(angle))
+        added = jax.lax.complex(scale * re, scale * im)
+        return jnp.broadcast_to(factor, added.shape), added
+
+    def vector(self, state: ComplexState) -> Array:
+        """Return the state as complex numbers."""
+        return jax.lax.complex(state.re, state.im)
+
+    def state_of(self, h: Array) -> ComplexState:
+        """Return the state of complex numbers."""
+        return ComplexState(h.real, h.imag)
+
+    def output(self, state: ComplexState, p: Array) -> Array:
+        """Return ``Re(s C) + x D``."""
+        _, _, direct = self.split(p)
+        re, im = self.C[...]
+        return self.dot(state.re, re) - self.dot(state.im, im) + direct
+
+
+def _ring(
+    key: Key, size: int, r_min: float, r_max: float, max_phase: float, dtype: Any
+) -> tuple[Array, Array, Array]:
+    """Draw lambda uniformly from a ring; return nu, theta, and the gamma that fits."""
+    of_size, of_angle = jax.random.split(key)
+    u = jax.random.uniform(of_size, (size,), dtype, minval=1e-6, maxval=1 - 1e-6)
+    squared = u * (r_max**2 - r_min**2) + r_min**2
+    nu = jnp.log(-0.5 * jnp.log(squared))
+    angle = jax.random.uniform(of_angle, (size,), dtype, minval=1e-6, maxval=1.0)
+    gamma = 0.5 * jnp.log1p(-squared)
+    return nu, jnp.log(max_phase * angle), gamma
+
+
+class RGLRUCell(LinearCell):
+    """The real-gated linear recurrent unit, the recurrence of Griffin.
+
+    ::
+
+        r = sigmoid(x W_r + b_r)
+        i = sigmoid(x W_i + b_i)
+        a = exp(-8 softplus(Lambda) * r)
+        h' = a * h + sqrt(1 - a^2) * i * (x W_u + b_u)
+
+    At r = 1 a is at first uniform in [0.9, 0.999]. The paper's u is x itself, made by
+    the linear layer and convolution before it; here the product belongs to the cell, so
+    that D and H may differ. Source: De et al. 2024, arXiv:2402.19427.
+    """
+
+    name = "rglru"
+    family = "linear"
+    paper = "De et al. 2024, arXiv:2402.19427"
+    equation = (
+        "r, i = sigmoid(x W + b); a = exp(-8 softplus(Lambda) * r); "
+        "h' = a * h + sqrt(1 - a^2) * i * (x W + b)"
+    )
+    gates: ClassVar = {"r": -1, "i": 0, "u": 0}
+
+    def __init__(
+        self, input_size: int, hidden_size: int, *, rngs: nnx.Rngs, **options: Any
+    ):
+        """Build the cell.
+
+        Args:
+            input_size: D.
+            hidden_size: H.
+            rngs: keys of the initialisation.
+            **options: as for `Cell`.
+        """
+        super().__init__(input_size, hidden_size, rngs=rngs, **options)
+        a = jax.random.uniform(
+            rngs.params(), (hidden_size,), self.param_dtype, minval=0.9, maxval=0.999
+        )
+        # softplus(Lambda) = -log(a) / 8, solved for Lambda.
+        self.Lambda = nnx.Param(jnp.log(jnp.expm1(-jnp.log(a) / 8)))
+
+    def coefficients(self, p: Array) -> tuple[Array, Array]:
+        """Return a and sqrt(1 - a^2) * i * u."""
+        r, i, u = self.split(p)
+        rate = 8 * jax.nn.softplus(self.Lambda[...].astype(self.state_dtype))
+        log_a = -rate * jax.nn.sigmoid(r)
+        # 1 - a^2 without the loss of digits where a is near 1.
+        scale = jnp.sqrt(-jnp.expm1(2 * log_a))
+        return jnp.exp(log_a), scale * jax.nn.sigmoid(i) * u

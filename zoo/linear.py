@@ -1,0 +1,118 @@
+"""Linear recurrences, ``h_t = a_t * h_(t-1) + b_t``: in a loop, or all steps at once.
+
+The factors do not depend on the state, so that two steps in a row are one step of the
+same form, ``(a, b) then (a', b') = (a * a', a' * b + b')``: the steps may be taken
+together in any order, as a tree of depth log T (Blelloch 1990; Martin and Cundy 2017,
+arXiv:1709.04057). The gradient of a linear recurrence is a linear recurrence the other
+way, so that no inner node of the tree is stored.
+"""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+
+from zoo.loop import Loop, Steps, plain, spread
+from zoo.types import Array, Params, State
+
+
+def together(loop: Loop, params: Params, initial: State, state: State, steps: Steps):
+    """Take all steps of a loop at once.
+
+    Args:
+        loop: as for `zoo.loop.plain`; its cell is linear.
+        params: as for `zoo.loop.plain`.
+        initial: as for `zoo.loop.plain`.
+        state: as for `zoo.loop.plain`.
+        steps: as for `zoo.loop.plain`; there is no noise.
+
+    Returns:
+        As `zoo.loop.plain`.
+    """
+    linear = loop.cell.linear
+    assert linear is not None, "the cell is not linear"
+    if not steps.x.shape[0]:
+        return plain(loop, params, initial, state, steps)
+    p = loop.cell.project(params, steps.x)
+    a, b = linear.coefficients(params, p)
+    if steps.reset is not None:
+        begins = spread(steps.reset, b)
+        b = jnp.where(begins, a * linear.vector(initial) + b, b)
+        a = jnp.where(begins, jnp.zeros((), a.dtype), a)
+    if steps.mask is not None:
+        real = spread(steps.mask, b)
+        a = jnp.where(real, a, jnp.ones((), a.dtype))
+        b = jnp.where(real, b, jnp.zeros((), b.dtype))
+    h = linear_scan(a, b, linear.vector(state), loop.reverse, True)
+    states = linear.state_of(h)
+    y = loop.cell.output(params, states, p)
+    if steps.mask is not None:
+        y = jnp.where(spread(steps.mask, y), y, jnp.zeros((), y.dtype))
+    end = 0 if loop.reverse else -1
+    last = jax.tree.map(lambda part: part[end], states)
+    return last, (y, states if loop.states else None)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(3, 4))
+def linear_scan(
+    a: Array, b: Array, h: Array, reverse: bool = False, parallel: bool = True
+) -> Array:
+    """Return the states of all steps.
+
+    ::
+
+        h_t = a_t * h_(t-1) + b_t
+
+    Args:
+        a: factors ``[T, ...]``, real or complex.
+        b: what is added ``[T, ...]``.
+        h: the state before the first step that is met, ``[...]``.
+        reverse: go from the last step to the first.
+        parallel: take all steps together, else one after the other.
+
+    Returns:
+        ``[T, ...]``, in the order of `a`.
+    """
+    if parallel:
+        factors, states = jax.lax.associative_scan(_join, (a, b), reverse=reverse)
+        return factors * h + states
+
+    def body(h, step):
+        a, b = step
+        h = a * h + b
+        return h, h
+
+    return jax.lax.scan(body, h, (a, b), reverse=reverse)[1]
+
+
+def _join(first: tuple[Array, Array], then: tuple[Array, Array]):
+    """Return two steps as one."""
+    (a, b), (c, d) = first, then
+    return a * c, c * b + d
+
+
+def _forward(a, b, h, reverse, parallel):
+    states = linear_scan(a, b, h, reverse, parallel)
+    return states, (a, h, states)
+
+
+def _backward(reverse, parallel, kept, by_states):
+    """Go the other way: ``g_t = by_h_t + a_(t+1) * g_(t+1)``."""
+    a, h, states = kept
+    # The factor of the step that was met after this one; the last met has none.
+    later = _shifted(a, jnp.zeros_like(h), not reverse)
+    none = jnp.zeros_like(h)
+    g = linear_scan(later, by_states, none, not reverse, parallel)
+    before = _shifted(states, h, reverse)
+    first = -1 if reverse else 0
+    return g * before, g, a[first] * g[first]
+
+
+def _shifted(steps: Array, edge: Array, reverse: bool) -> Array:
+    """Return for each step the value of the one before it, in the direction told."""
+    if reverse:
+        return jnp.concatenate([steps[1:], edge[None]])
+    return jnp.concatenate([edge[None], steps[:-1]])
+
+
+linear_scan.defvjp(_forward, _backward)
