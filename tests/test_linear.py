@@ -43,7 +43,7 @@ def test_states(T, kind, reverse, seed):
     a, b, h = arrays(T, kind, seed)
     expected = one_by_one(a, b, h, reverse)
     for parallel in (True, False):
-        found = linear_scan(a, b, h, reverse, parallel)
+        found = linear_scan(a, b, h, reverse=reverse, parallel=parallel)
         assert_close(found, expected, REFERENCE)
 
 
@@ -58,7 +58,7 @@ def test_gradients(kind, reverse, parallel):
         return (weights * (states.real + jnp.abs(states) ** 2)).sum()
 
     def ours(a, b, h):
-        return loss(linear_scan(a, b, h, reverse, parallel))
+        return loss(linear_scan(a, b, h, reverse=reverse, parallel=parallel))
 
     def plain(a, b, h):
         return loss(one_by_one(a, b, h, reverse))

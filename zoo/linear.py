@@ -8,6 +8,7 @@ way, so that no inner node of the tree is stored.
 """
 
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -43,7 +44,7 @@ def together(loop: Loop, params: Params, initial: State, state: State, steps: St
         real = spread(steps.mask, b)
         a = jnp.where(real, a, jnp.ones((), a.dtype))
         b = jnp.where(real, b, jnp.zeros((), b.dtype))
-    h = linear_scan(a, b, linear.vector(state), loop.reverse, True)
+    h = linear_scan(a, b, linear.vector(state), reverse=loop.reverse)
     states = linear.state_of(h)
     y = loop.cell.output(params, states, p)
     if steps.mask is not None:
@@ -53,9 +54,8 @@ def together(loop: Loop, params: Params, initial: State, state: State, steps: St
     return last, (y, states if loop.states else None)
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(3, 4))
 def linear_scan(
-    a: Array, b: Array, h: Array, reverse: bool = False, parallel: bool = True
+    a: Array, b: Array, h: Array, *, reverse: bool = False, parallel: bool = True
 ) -> Array:
     """Return the states of all steps.
 
@@ -73,6 +73,12 @@ def linear_scan(
     Returns:
         ``[T, ...]``, in the order of `a`.
     """
+    states: Any = _linear_scan(a, b, h, reverse, parallel)
+    return states
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(3, 4))
+def _linear_scan(a, b, h, reverse, parallel):
     if parallel:
         factors, states = jax.lax.associative_scan(_join, (a, b), reverse=reverse)
         return factors * h + states
@@ -92,7 +98,7 @@ def _join(first: tuple[Array, Array], then: tuple[Array, Array]):
 
 
 def _forward(a, b, h, reverse, parallel):
-    states = linear_scan(a, b, h, reverse, parallel)
+    states = linear_scan(a, b, h, reverse=reverse, parallel=parallel)
     return states, (a, h, states)
 
 
@@ -102,7 +108,8 @@ def _backward(reverse, parallel, kept, by_states):
     # The factor of the step that was met after this one; the last met has none.
     later = _shifted(a, jnp.zeros_like(h), not reverse)
     none = jnp.zeros_like(h)
-    g = linear_scan(later, by_states, none, not reverse, parallel)
+    back = {"reverse": not reverse, "parallel": parallel}
+    g = linear_scan(later, by_states, none, **back)
     before = _shifted(states, h, reverse)
     first = -1 if reverse else 0
     return g * before, g, a[first] * g[first]
@@ -115,4 +122,4 @@ def _shifted(steps: Array, edge: Array, reverse: bool) -> Array:
     return jnp.concatenate([edge[None], steps[:-1]])
 
 
-linear_scan.defvjp(_forward, _backward)
+_linear_scan.defvjp(_forward, _backward)
