@@ -49,7 +49,7 @@ def test_a_new_row_takes_the_place_of_the_old(tmp_path):
     assert not again.has({**describe(CASE.full), "peer": "linen"})
     text = page(again.rows, [])
     assert "| 2, 5, 3, 4 | gru | 2 | 2.00 (4) |" in text
-    assert "| linen |  |  |  | 2.00 (least 2.00) | 0 of 1 |" in text
+    assert "| linen |  | 2.00 (least 2.00) |  |  | 0 of 1 |" in text
 
 
 def test_another_table_is_not_overwritten(tmp_path):
