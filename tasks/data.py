@@ -35,8 +35,7 @@ class Source:
     test_file: tuple[str, ...] = ()
     """Files and globs that are scored once, at the end."""
     format: str | None = None
-    """conllu, columns, csv, tsv, jsonl, parquet, labelled, folder, text, parallel or
-    dict; else told."""
+    """Of the files, one of those in docs/data.md, such as csv or conllu; else told."""
     encoding: str = "utf-8"
     """Of the files, such as utf-8, utf-16, latin-1, cp1251."""
     text_column: str | None = None
@@ -48,12 +47,9 @@ class Source:
     tag_column: str | None = None
     """The tag: a name, a number from 0, or in CoNLL-U a key of MISC."""
     source_column: str | None = None
-    """The source: a name or a number from 0, several with commas between them are
-    joined by a space; of parallel files their ending; of translations the language."""
+    """The source: column(s), the ending of parallel files, or the language."""
     target_column: str | None = None
-    """The target: a name or a number from 0, several with commas between them are
-    several right answers; of parallel files their ending; of translations the
-    language."""
+    """The target: column(s) of right answers, the ending, or the language."""
 
 
 class Splits(NamedTuple):
