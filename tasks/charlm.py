@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tasks import base, data, scratch
+from tasks import base, data, scratch, store
 from tasks.batching import Streams
 from tasks.rows import first, one_split
 from zoo.pipelines import LanguageModelPipeline
@@ -132,13 +132,14 @@ class CharacterModel(base.Task):
         key = datasets.fingerprint.Hasher.hash(
             (rows._fingerprint, vocabulary, text.units)
         )
-        return rows.map(
-            lambda found: {"id": text.encode("".join(found["text"]))},
-            batched=True,
-            remove_columns=rows.column_names,
-            features=datasets.Features({"id": datasets.Value("int32")}),
-            new_fingerprint=key,
-        )
+        with store.quiet():
+            return rows.map(
+                lambda found: {"id": text.encode("".join(found["text"]))},
+                batched=True,
+                remove_columns=rows.column_names,
+                features=datasets.Features({"id": datasets.Value("int32")}),
+                new_fingerprint=key,
+            )
 
     def num_batches(self, split: str) -> int:
         """Return how many windows a split has."""

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tasks import base, dates, sequence_metrics
+from tasks import base, dates, sequence_metrics, store
 from tasks.rows import RowTask, first
 from zoo import checks
 from zoo.pipelines import Seq2SeqPipeline
@@ -312,7 +312,8 @@ def single(rows: datasets.Dataset) -> datasets.Dataset:
         sources, targets = zip(*flat, strict=True)
         return {"source": list(sources), "targets": list(targets)}
 
-    return rows.map(divide, batched=True, features=rows.features)
+    with store.quiet():
+        return rows.map(divide, batched=True, features=rows.features)
 
 
 def _arrays(row: dict[str, list[int]]) -> dict[str, np.ndarray]:
