@@ -203,7 +203,8 @@ def run(name, params, x, *, mask, reset, reverse, state):
     """
     cell = CELLS[name]
     B, T, _ = x.shape
-    y = np.zeros((B, T, next(iter(state.values())).shape[1]))
+    width = state["h" if "h" in state else "re"].shape[1]
+    y = np.zeros((B, T, width))
     every = {part: np.zeros((B, T, a.shape[1])) for part, a in state.items()}
     final = {part: a.copy() for part, a in state.items()}
     for row in range(B):
