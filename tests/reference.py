@@ -6,26 +6,8 @@ gates side by side in one matrix. States are dicts, and everything is float64.
 """
 
 import numpy as np
-
-
-def sigmoid(a):
-    """Return 1 / (1 + exp(-a)) without overflow."""
-    e = np.exp(-np.abs(a))
-    return np.where(a >= 0, 1.0, e) / (1.0 + e)
-
-
-def layer_norm(a):
-    """Return a, shifted and scaled to mean zero and variance one in each row."""
-    mean = a.mean(axis=-1, keepdims=True)
-    variance = ((a - mean) ** 2).mean(axis=-1, keepdims=True)
-    return (a - mean) / np.sqrt(variance + 1e-5)
-
-
-def gates(params, n):
-    """Return W, U and b of each of n gates; a bias that is absent is zero."""
-    W, U = (np.split(params[name], n, axis=1) for name in ("W", "U"))
-    b = np.split(params.get("b", np.zeros(params["W"].shape[1])), n)
-    return list(zip(W, U, b, strict=True))
+from numerics import gates, layer_norm, sigmoid
+from reference_more import CELLS as MORE
 
 
 def rnn(params, state, x):
@@ -187,6 +169,7 @@ CELLS = {
     "minlstm": minlstm,
     "lru": lru,
     "rglru": rglru,
+    **MORE,
 }
 
 
@@ -203,9 +186,10 @@ def run(name, params, x, *, mask, reset, reverse, state):
     """
     cell = CELLS[name]
     B, T, _ = x.shape
-    width = state["h" if "h" in state else "re"].shape[1]
-    y = np.zeros((B, T, width))
-    every = {part: np.zeros((B, T, a.shape[1])) for part, a in state.items()}
+    first = {part: a[:1] for part, a in state.items()}
+    probe = cell(params, first, x[:1, 0])
+    y = np.zeros((B, T, probe.get("y", probe.get("h")).shape[1]))
+    every = {part: np.zeros((B, T, *a.shape[1:])) for part, a in state.items()}
     final = {part: a.copy() for part, a in state.items()}
     for row in range(B):
         now = {part: a[row : row + 1] for part, a in state.items()}
@@ -219,7 +203,7 @@ def run(name, params, x, *, mask, reset, reverse, state):
                 restart = begins and reverse
                 now = cell(params, now, x[row : row + 1, t])
                 # The read-out, where it is not the state itself.
-                y[row, t] = now.pop("y", now.get("h"))[0]
+                y[row, t] = now.get("y", now.get("h"))[0]
             for part in every:
                 every[part][row, t] = now[part][0]
         for part in final:

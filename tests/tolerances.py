@@ -39,6 +39,12 @@ def assert_close(actual, expected, tolerance: float, what: str = "") -> None:
         )
 
 
+def largest_error(actual, expected) -> float:
+    """Return the largest error of two trees of arrays."""
+    pairs = zip(jax.tree.leaves(actual), jax.tree.leaves(expected), strict=True)
+    return max(error(one, other) for one, other in pairs)
+
+
 def assert_identical(actual, expected, what: str = "") -> None:
     """Compare two trees of arrays bit for bit."""
     for one, other in zip(

@@ -64,21 +64,22 @@ def zeros(key: Key, gates: Gates, size: int, dtype: Any) -> Array:
     return jnp.zeros(len(gates) * size, dtype)
 
 
-def retain(bias: float = 1.0) -> BiasInitializer:
-    """Start the gates that keep the old state at `bias`, all others at zero.
+def retain(bias: float = 1.0, overwrite: float = 0.0) -> BiasInitializer:
+    """Start the gates that keep the old state at `bias`, the neutral ones at zero.
 
     With 1 this is the forget-gate bias of Gers et al. (2000) and Jozefowicz et al.
     (2015): the state is kept until the network has learnt to forget.
 
     Args:
         bias: where the keeping gates start.
+        overwrite: where the gates start that overwrite the old state.
     """
 
     def init(key: Key, gates: Gates, size: int, dtype: Any) -> Array:
-        rows = [
-            jnp.full(size, bias if sign > 0 else 0.0, dtype) for sign in gates.values()
-        ]
-        return jnp.concatenate(rows)
+        start = {1: bias, 0: 0.0, -1: overwrite}
+        return jnp.concatenate(
+            [jnp.full(size, start[sign], dtype) for sign in gates.values()]
+        )
 
     return init
 

@@ -1,9 +1,26 @@
 """One step of each recurrence; see `zoo.cells.base` for the contract."""
 
+from zoo.cells.additive import ATRCell, CFNCell, MinimalRNNCell, RANCell
 from zoo.cells.base import Cell, HiddenState
+from zoo.cells.bistable import BRCCell, NBRCCell
+from zoo.cells.clocks import (
+    ClockworkRNNCell,
+    ClockworkState,
+    PhasedLSTMCell,
+    PhasedLSTMState,
+)
+from zoo.cells.context import SCRNCell, SCRNState
+from zoo.cells.controller import MCLSTMCell, MCLSTMState
+from zoo.cells.deep_lstm import AugmentedLSTMCell, ResidualLSTMCell
 from zoo.cells.elman import ElmanCell
+from zoo.cells.fast import FastGRNNCell, FastRNNCell
 from zoo.cells.gru import GRUCell, ResetBeforeGRUCell
+from zoo.cells.highway import RHNCell
+from zoo.cells.indrnn import IndRNNCell
+from zoo.cells.janet import JANETCell
+from zoo.cells.light import LiGRUCell, SGRNCell, STARCell
 from zoo.cells.linear import GILRCell, LinearCell, MinGRUCell, MinLSTMCell
+from zoo.cells.lmu import LMUCell, LMUState
 from zoo.cells.lru import ComplexState, LRUCell, RGLRUCell
 from zoo.cells.lstm import (
     CoupledLSTMCell,
@@ -14,25 +31,100 @@ from zoo.cells.lstm import (
     ProjectedLSTMCell,
 )
 from zoo.cells.mgu import MGUCell
+from zoo.cells.multiplicative import MogrifierLSTMCell, MultiplicativeLSTMCell
+from zoo.cells.mut import MUT1Cell, MUT2Cell, MUT3Cell
+from zoo.cells.nas import NASCell
+from zoo.cells.ordered import ONLSTMCell
+from zoo.cells.oscillators import CoRNNCell, LEMCell, OscillatorState, UnICORNNCell
+from zoo.cells.quasi import QRNNCell, QRNNState, SRUCell, SRUState
+from zoo.cells.reservoir import ESNCell
+from zoo.cells.skip import SkipCell
+from zoo.cells.slstm import SLSTMCell, SLSTMState
+from zoo.cells.stable import (
+    AntisymmetricRNNCell,
+    GatedAntisymmetricRNNCell,
+    LipschitzRNNCell,
+)
+from zoo.cells.typed import TGRUCell, TGRUState, TLSTMCell, TLSTMState, TRNNCell
+from zoo.cells.ugrnn import IntersectionRNNCell, IntersectionState, UGRNNCell
+from zoo.cells.unitary import ExpRNNCell, URNNCell
 
 __all__ = [
+    "ATRCell",
+    "AntisymmetricRNNCell",
+    "AugmentedLSTMCell",
+    "BRCCell",
+    "CFNCell",
     "Cell",
+    "ClockworkRNNCell",
+    "ClockworkState",
+    "CoRNNCell",
     "ComplexState",
     "CoupledLSTMCell",
+    "ESNCell",
     "ElmanCell",
+    "ExpRNNCell",
+    "FastGRNNCell",
+    "FastRNNCell",
     "GILRCell",
     "GRUCell",
+    "GatedAntisymmetricRNNCell",
     "HiddenState",
+    "IndRNNCell",
+    "IntersectionRNNCell",
+    "IntersectionState",
+    "JANETCell",
+    "LEMCell",
+    "LMUCell",
+    "LMUState",
     "LRUCell",
     "LSTMCell",
     "LSTMState",
     "LayerNormLSTMCell",
+    "LiGRUCell",
     "LinearCell",
+    "LipschitzRNNCell",
+    "MCLSTMCell",
+    "MCLSTMState",
     "MGUCell",
+    "MUT1Cell",
+    "MUT2Cell",
+    "MUT3Cell",
     "MinGRUCell",
     "MinLSTMCell",
+    "MinimalRNNCell",
+    "MogrifierLSTMCell",
+    "MultiplicativeLSTMCell",
+    "NASCell",
+    "NBRCCell",
+    "ONLSTMCell",
+    "OscillatorState",
     "PeepholeLSTMCell",
+    "PhasedLSTMCell",
+    "PhasedLSTMState",
     "ProjectedLSTMCell",
+    "QRNNCell",
+    "QRNNState",
+    "RANCell",
     "RGLRUCell",
+    "RHNCell",
     "ResetBeforeGRUCell",
+    "ResidualLSTMCell",
+    "SCRNCell",
+    "SCRNState",
+    "SGRNCell",
+    "SLSTMCell",
+    "SLSTMState",
+    "SRUCell",
+    "SRUState",
+    "STARCell",
+    "SkipCell",
+    "TGRUCell",
+    "TGRUState",
+    "TLSTMCell",
+    "TLSTMState",
+    "TRNNCell",
+    "UGRNNCell",
+    "URNNCell",
+    "UnICORNNCell",
 ]

@@ -57,9 +57,15 @@ class Cell(nnx.Module):
         family: the group it belongs to.
         paper: where it comes from, with its arXiv number where it has one.
         equation: as implemented.
+        parameters: how many there are, by default options, as an expression of D and H.
         gates: names of the gates in the order of their blocks in ``W``, ``U`` and
             ``b``; +1 if a large bias keeps the old state, -1 if it overwrites it, 0
             otherwise.
+        input_gates: those with a block in ``W``; by default all.
+        recurrent_gates: those with a block in ``U``; by default all.
+        bias_gates: those with a block in ``b``; by default all.
+        unread: parts of the state that no later step reads: an output that cannot be
+            made of the rest.
         recurrent: names of the recurrent matrices, which weight drop acts on.
         candidate: whether `update` takes the factor `keep` of its candidate.
         additive: whether `update` uses p and q only as p + q, and `output` no p: the
@@ -71,7 +77,12 @@ class Cell(nnx.Module):
     family: ClassVar[str]
     paper: ClassVar[str]
     equation: ClassVar[str]
+    parameters: ClassVar[str]
     gates: ClassVar[Mapping[str, int]]
+    input_gates: ClassVar[tuple[str, ...] | None] = None
+    recurrent_gates: ClassVar[tuple[str, ...] | None] = None
+    bias_gates: ClassVar[tuple[str, ...] | None] = None
+    unread: ClassVar[tuple[str, ...]] = ()
     recurrent: ClassVar[tuple[str, ...]] = ("U",)
     candidate: ClassVar[bool] = False
     additive: ClassVar[bool] = False
@@ -96,7 +107,7 @@ class Cell(nnx.Module):
         param_dtype: Any = jnp.float32,
         rngs: nnx.Rngs,
     ):
-        """Draw ``W[D, G*H]``, ``U[H, G*H]`` and ``b[G*H]``.
+        """Draw ``W[D, G*H]``, ``U[H, G*H]`` and ``b[G*H]``, of the gates that have one.
 
         Args:
             input_size: D.
@@ -118,29 +129,39 @@ class Cell(nnx.Module):
         self.dtype = self.param_dtype if dtype is None else jnp.dtype(dtype)
         double = jnp.dtype(jnp.float64) in (self.param_dtype, self.dtype)
         self.state_dtype = jnp.dtype(jnp.float64 if double else jnp.float32)
-        self.W = self._matrix(W_init, rngs, (input_size, hidden_size))
+        self.W = self._matrix(W_init, rngs, (input_size, hidden_size), self.input_gates)
         if "U" in self.recurrent:
-            self.U = self._matrix(U_init, rngs, (self.output_size, hidden_size))
+            shape = (self.recurrent_size, hidden_size)
+            self.U = self._matrix(U_init, rngs, shape, self.recurrent_gates)
         self._set_biases(b_init if bias else None, rngs)
 
     def _matrix(
-        self, init: Initializer, rngs: nnx.Rngs, shape: tuple[int, int]
+        self,
+        init: Initializer,
+        rngs: nnx.Rngs,
+        shape: tuple[int, int],
+        gates: tuple[str, ...] | None,
     ) -> nnx.Param:
-        """Draw a matrix with one block of `shape` for each gate."""
+        """Draw a matrix with one block of `shape` for each gate, None for all."""
+        count = len(self.gates if gates is None else gates)
         return nnx.Param(
-            initializers.blocks(
-                init, rngs.params(), len(self.gates), shape, self.param_dtype
-            )
+            initializers.blocks(init, rngs.params(), count, shape, self.param_dtype)
         )
+
+    def _param(
+        self, init: Initializer, rngs: nnx.Rngs, shape: tuple[int, ...]
+    ) -> nnx.Param:
+        """Draw any other parameter."""
+        return nnx.Param(init(rngs.params(), shape, self.param_dtype))
 
     def _set_biases(self, b_init: BiasInitializer | None, rngs: nnx.Rngs) -> None:
         """Set ``b``, to None if there is to be no bias."""
         if b_init is None:
             self.b = None
         else:
-            drawn = b_init(
-                rngs.params(), self.gates, self.hidden_size, self.param_dtype
-            )
+            names = self.gates if self.bias_gates is None else self.bias_gates
+            gates = {name: self.gates[name] for name in names}
+            drawn = b_init(rngs.params(), gates, self.hidden_size, self.param_dtype)
             self.b = nnx.Param(drawn)
 
     @property
@@ -148,13 +169,34 @@ class Cell(nnx.Module):
         """The size of one step's output: H."""
         return self.hidden_size
 
+    @property
+    def recurrent_size(self) -> int:
+        """The size of what ``U`` is multiplied with: by default that of the output."""
+        return self.output_size
+
     def init_state(self, batch_size: int) -> State:
         """Return the state before the first step: zeros.
 
         Args:
             batch_size: B.
         """
-        return HiddenState(jnp.zeros((batch_size, self.hidden_size), self.state_dtype))
+        return HiddenState(self.zeros(batch_size, self.hidden_size))
+
+    def zeros(self, *shape: int) -> Array:
+        """Return zeros in `state_dtype`.
+
+        Args:
+            *shape: of the array.
+        """
+        return jnp.zeros(shape, self.state_dtype)
+
+    def exact(self, param: nnx.Variable) -> Array:
+        """Return a parameter in `state_dtype`, for what is not a product.
+
+        Args:
+            param: a parameter or constant.
+        """
+        return param[...].astype(self.state_dtype)
 
     def dot(self, x: Array, weights: Array) -> Array:
         """Multiply in `dtype`, accumulate in `state_dtype`.
@@ -179,15 +221,15 @@ class Cell(nnx.Module):
             p: an array ``[..., N]`` in `state_dtype`.
             b: a parameter ``[N]``, or None.
         """
-        return p if b is None else p + b[...].astype(self.state_dtype)
+        return p if b is None else p + self.exact(b)
 
-    def split(self, gates: Array) -> list[Array]:
-        """Cut ``[..., G*H]`` into the gates.
+    def split(self, blocks: Array) -> list[Array]:
+        """Cut ``[..., n*H]`` into n blocks, such as the gates.
 
         Args:
-            gates: what stands side by side.
+            blocks: what stands side by side.
         """
-        return jnp.split(gates, len(self.gates), axis=-1)
+        return jnp.split(blocks, blocks.shape[-1] // self.hidden_size, axis=-1)
 
     def project(self, x: Array) -> Any:
         """Return ``xW + b``: all that does not depend on the state.

@@ -25,6 +25,7 @@ class ElmanCell(Cell):
     family = "elman"
     paper = "Elman 1990"
     equation = "h' = tanh(x W + h U + b)"
+    parameters = "D*H + H*H + H"
     gates: ClassVar = {"h": 0}
     additive = True
 

@@ -33,6 +33,7 @@ class GRUCell(Cell):
         "r, z = sigmoid(x W + h U + b); n = tanh(x W + b + r * (h U + b_hn)); "
         "h' = (1 - z) * n + z * h"
     )
+    parameters = "3 * (D*H + H*H + H) + H"
     gates: ClassVar = {"r": 0, "z": +1, "n": 0}
     candidate = True
 
@@ -77,6 +78,7 @@ class ResetBeforeGRUCell(Cell):
         "r, z = sigmoid(x W + h U + b); n = tanh(x W + (r * h) U + b); "
         "h' = (1 - z) * n + z * h"
     )
+    parameters = "3 * (D*H + H*H + H)"
     gates: ClassVar = {"r": 0, "z": +1, "n": 0}
     candidate = True
 

@@ -73,6 +73,7 @@ class GILRCell(LinearCell):
     family = "linear"
     paper = "Martin and Cundy 2017, arXiv:1709.04057"
     equation = "g = sigmoid(x W + b); i = tanh(x W + b); h' = g * h + (1 - g) * i"
+    parameters = "2 * (D*H + H)"
     gates: ClassVar = {"g": +1, "i": 0}
 
     def coefficients(self, p: Array) -> tuple[Array, Array]:
@@ -98,6 +99,7 @@ class MinGRUCell(LinearCell):
     family = "linear"
     paper = "Feng et al. 2024, arXiv:2410.01201"
     equation = "z = sigmoid(x W + b); h' = (1 - z) * h + z * (x W + b)"
+    parameters = "2 * (D*H + H)"
     gates: ClassVar = {"z": -1, "n": 0}
 
     def coefficients(self, p: Array) -> tuple[Array, Array]:
@@ -122,6 +124,7 @@ class MinLSTMCell(LinearCell):
     family = "linear"
     paper = "Feng et al. 2024, arXiv:2410.01201"
     equation = "f, i = sigmoid(x W + b); h' = f / (f + i) * h + i / (f + i) * (x W + b)"
+    parameters = "3 * (D*H + H)"
     gates: ClassVar = {"f": +1, "i": -1, "n": 0}
 
     def coefficients(self, p: Array) -> tuple[Array, Array]:

@@ -45,6 +45,7 @@ class LRUCell(LinearCell):
     equation = (
         "s' = exp(-exp(nu) + i exp(theta)) * s + exp(gamma) * (x B); y = Re(s' C) + x D"
     )
+    parameters = "3*D*H + 2*H*H + 3*H"
     gates: ClassVar = {"re": 0, "im": 0, "D": 0}
 
     def __init__(
@@ -161,6 +162,7 @@ class RGLRUCell(LinearCell):
         "r, i = sigmoid(x W + b); a = exp(-8 softplus(Lambda) * r); "
         "h' = a * h + sqrt(1 - a^2) * i * (x W + b)"
     )
+    parameters = "3 * (D*H + H) + H"
     gates: ClassVar = {"r": -1, "i": 0, "u": 0}
 
     def __init__(

@@ -49,6 +49,7 @@ class LSTMCell(Cell):
         "i, f, o = sigmoid(x W + h U + b); g = tanh(x W + h U + b); "
         "c' = f * c + i * g; h' = o * tanh(c')"
     )
+    parameters = "4 * (D*H + H*H + H)"
     gates: ClassVar = {"i": -1, "f": +1, "g": 0, "o": 0}
     candidate = True
     additive = True
@@ -103,6 +104,7 @@ class ProjectedLSTMCell(LSTMCell):
         "i, f, o = sigmoid(x W + h U + b); g = tanh(x W + h U + b); "
         "c' = f * c + i * g; h' = (o * tanh(c')) P"
     )
+    parameters = "4 * (D*H + (H // 2)*H + H) + H*(H // 2)"
     recurrent = ("U", "P")
 
     def __init__(
@@ -178,6 +180,7 @@ class PeepholeLSTMCell(LSTMCell):
         "i, f = sigmoid(x W + h U + V * c + b); c' = f * c + i * tanh(x W + h U + b); "
         "o = sigmoid(x W + h U + V * c' + b); h' = o * tanh(c')"
     )
+    parameters = "4 * (D*H + H*H + H) + 3*H"
     additive = True
 
     def __init__(
@@ -226,6 +229,7 @@ class CoupledLSTMCell(LSTMCell):
         "f, o = sigmoid(x W + h U + b); g = tanh(x W + h U + b); "
         "c' = f * c + (1 - f) * g; h' = o * tanh(c')"
     )
+    parameters = "3 * (D*H + H*H + H)"
     gates: ClassVar = {"f": +1, "g": 0, "o": 0}
     additive = True
 
@@ -260,6 +264,7 @@ class LayerNormLSTMCell(LSTMCell):
         "c' = sigmoid(f) * c + sigmoid(i) * tanh(g); "
         "h' = sigmoid(o) * tanh(scale_c * LN(c') + b_c)"
     )
+    parameters = "4 * (D*H + H*H + H) + 10*H"
 
     def __init__(
         self, input_size: int, hidden_size: int, *, rngs: nnx.Rngs, **options: Any

@@ -30,6 +30,7 @@ class MGUCell(Cell):
         "f = sigmoid(x W + h U + b); n = tanh(x W + (f * h) U + b); "
         "h' = (1 - f) * h + f * n"
     )
+    parameters = "2 * (D*H + H*H + H)"
     gates: ClassVar = {"f": -1, "n": 0}
     candidate = True
 

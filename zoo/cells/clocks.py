@@ -1,0 +1,204 @@
+"""Cells that keep time: clockwork RNN and phased LSTM."""
+
+from typing import Any, ClassVar, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from zoo import checks
+from zoo.cells.base import Cell, thin
+from zoo.cells.lstm import LSTMCell
+from zoo.types import Array
+
+
+class ClockworkState(NamedTuple):
+    """The state of a clockwork RNN.
+
+    Attributes:
+        h: the hidden state ``[B, H]``.
+        t: steps since the sequence began, int32 ``[B]``.
+    """
+
+    h: Array
+    t: Array
+
+
+class ClockworkRNNCell(Cell):
+    """The clockwork RNN: blocks of units that move every step, every other, ...
+
+    ::
+
+        h'_k = tanh(x W_k + h U_k + b_k)   where T_k divides t
+        h'_k = h_k                         elsewhere
+
+    H is cut into one block for each period, and a block sees only those as slow or
+    slower: the rest of ``U`` is not used. The clock begins at zero with each sequence.
+    Source: Koutnik et al. 2014, arXiv:1402.3511.
+    """
+
+    name = "clockwork_rnn"
+    family = "clock"
+    paper = "Koutnik et al. 2014, arXiv:1402.3511"
+    equation = "h'_k = tanh(x W + h U + b) where T_k divides t, else h_k"
+    parameters = "D*H + H*H + H"
+    gates: ClassVar = {"h": 0}
+    additive = True
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        *,
+        periods: tuple[int, ...] = (1, 2, 4, 8),
+        rngs: nnx.Rngs,
+        **options: Any,
+    ):
+        """Build the cell.
+
+        Args:
+            input_size: D.
+            hidden_size: H.
+            periods: T of each block, in steps; the slowest blocks are dropped if there
+                are more than H.
+            rngs: keys of the initialisation.
+            **options: as for `Cell`.
+
+        Raises:
+            ValueError: if a period is not an int of 1 or more, or there is none.
+        """
+        periods = tuple(sorted(periods))
+        if not periods:
+            raise ValueError("periods must hold one period or more, got none")
+        for period in periods:
+            checks.positive("a period", period)
+        super().__init__(input_size, hidden_size, rngs=rngs, **options)
+        self.periods = periods[:hidden_size]
+
+    def _period(self) -> np.ndarray:
+        """Return the period of every unit, ``[H]``."""
+        blocks = np.array_split(np.arange(self.hidden_size), len(self.periods))
+        return np.repeat(
+            np.array(self.periods, np.int32), [len(block) for block in blocks]
+        )
+
+    def init_state(self, batch_size: int) -> ClockworkState:
+        """Return zeros.
+
+        Args:
+            batch_size: B.
+        """
+        h = self.zeros(batch_size, self.hidden_size)
+        return ClockworkState(h, jnp.zeros(batch_size, jnp.int32))
+
+    def recur(self, state: ClockworkState) -> Array:
+        """Return the product with what each block sees."""
+        period = self._period()
+        slower = period[:, None] >= period[None, :]
+        return self.dot(state.h, jnp.where(slower, self.U[...], 0))
+
+    def update(self, state: ClockworkState, p: Array, q: Array) -> ClockworkState:
+        """Return the new state."""
+        moves = state.t[:, None] % self._period() == 0
+        h = jnp.where(moves, jnp.tanh(p + q), state.h)
+        return ClockworkState(h, state.t + 1)
+
+
+class PhasedLSTMState(NamedTuple):
+    """The state of a phased LSTM.
+
+    Attributes:
+        h: the hidden state ``[B, H]``, which is also the output.
+        c: the cell state ``[B, H]``.
+        t: steps since the sequence began, int32 ``[B]``.
+    """
+
+    h: Array
+    c: Array
+    t: Array
+
+
+class PhasedLSTMCell(LSTMCell):
+    """The LSTM whose units open to the world in a rhythm of their own.
+
+    ::
+
+        phi = ((t - s) mod tau) / tau
+        k = 2 phi / r            if phi < r / 2
+        k = 2 - 2 phi / r        if r / 2 <= phi < r
+        k = leak * phi           otherwise
+        h~, c~ = LSTM(x, h, c)
+        c' = k * c~ + (1 - k) * c
+        h' = k * h~ + (1 - k) * h
+
+    The period ``tau[H]`` begins at exp(U(0, 3)), the shift ``s[H]`` in U(0, tau), and
+    the open share ``r[H]`` at 0.05; all are learnt. Time is the number of steps. The
+    paper leaks in training alone, here always. No peepholes. Source: Neil et al. 2016,
+    arXiv:1610.09513.
+    """
+
+    name = "phased_lstm"
+    paper = "Neil et al. 2016, arXiv:1610.09513"
+    equation = (
+        "phi = ((t - s) mod tau) / tau; k = 2 phi / r, then 2 - 2 phi / r, then leak * "
+        "phi; (h~, c~) = LSTM(x, h, c); c' = k * c~ + (1 - k) * c; "
+        "h' = k * h~ + (1 - k) * h"
+    )
+    parameters = "4 * (D*H + H*H + H) + 3*H"
+    additive = True
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        *,
+        leak: float = 0.001,
+        rngs: nnx.Rngs,
+        **options: Any,
+    ):
+        """Build the cell.
+
+        Args:
+            input_size: D.
+            hidden_size: H.
+            leak: how much of a closed unit still moves.
+            rngs: keys of the initialisation.
+            **options: as for `LSTMCell`.
+        """
+        super().__init__(input_size, hidden_size, rngs=rngs, **options)
+        self.leak = float(leak)
+        size, dtype = (hidden_size,), self.param_dtype
+        tau = jnp.exp(jax.random.uniform(rngs.params(), size, dtype, 0.0, 3.0))
+        self.tau = nnx.Param(tau)
+        self.s = nnx.Param(tau * jax.random.uniform(rngs.params(), size, dtype))
+        self.r = nnx.Param(jnp.full(size, 0.05, dtype))
+
+    def init_state(self, batch_size: int) -> PhasedLSTMState:
+        """Return zeros.
+
+        Args:
+            batch_size: B.
+        """
+        h, c = super().init_state(batch_size)
+        return PhasedLSTMState(h, c, jnp.zeros(batch_size, jnp.int32))
+
+    def _openness(self, t: Array) -> Array:
+        """Return k, ``[B, H]``."""
+        tau, s, r = map(self.exact, (self.tau, self.s, self.r))
+        phi = jnp.mod(t[:, None].astype(self.state_dtype) - s, tau) / tau
+        falling = jnp.where(phi < r, 2 - 2 * phi / r, self.leak * phi)
+        return jnp.where(phi < r / 2, 2 * phi / r, falling)
+
+    def update(
+        self, state: PhasedLSTMState, p: Array, q: Array, keep: Array | None = None
+    ) -> PhasedLSTMState:
+        """Return the new state."""
+        i, f, g, o = self.split(p + q)
+        g = thin(jnp.tanh(g), keep)
+        c = jax.nn.sigmoid(f) * state.c + jax.nn.sigmoid(i) * g
+        h = jax.nn.sigmoid(o) * jnp.tanh(c)
+        k = self._openness(state.t)
+        return PhasedLSTMState(
+            k * h + (1 - k) * state.h, k * c + (1 - k) * state.c, state.t + 1
+        )

@@ -1,0 +1,127 @@
+"""Small cells for small machines: FastRNN and FastGRNN."""
+
+from typing import Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from zoo.cells.base import Cell, HiddenState
+from zoo.types import Array
+
+
+def scalar(value: float, dtype: Any) -> nnx.Param:
+    """Return a parameter of one number."""
+    return nnx.Param(jnp.asarray(value, dtype))
+
+
+class FastRNNCell(Cell):
+    """The simple network with a weighted residual connection.
+
+    ::
+
+        n = tanh(x W + h U + b)
+        h' = sigmoid(alpha) * n + sigmoid(beta) * h
+
+    alpha and beta are one number each. Source: Kusupati et al. 2018, arXiv:1901.02358.
+    """
+
+    name = "fast_rnn"
+    family = "elman"
+    paper = "Kusupati et al. 2018, arXiv:1901.02358"
+    equation = "n = tanh(x W + h U + b); h' = sigmoid(alpha) * n + sigmoid(beta) * h"
+    parameters = "D*H + H*H + H + 2"
+    gates: ClassVar = {"n": 0}
+    additive = True
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        *,
+        alpha: float = -3.0,
+        beta: float = 3.0,
+        rngs: nnx.Rngs,
+        **options: Any,
+    ):
+        """Build the cell.
+
+        Args:
+            input_size: D.
+            hidden_size: H.
+            alpha: where alpha starts.
+            beta: where beta starts.
+            rngs: keys of the initialisation.
+            **options: as for `Cell`.
+        """
+        super().__init__(input_size, hidden_size, rngs=rngs, **options)
+        self.alpha = scalar(alpha, self.param_dtype)
+        self.beta = scalar(beta, self.param_dtype)
+
+    def update(self, state: HiddenState, p: Array, q: Array) -> HiddenState:
+        """Return the new state."""
+        alpha = jax.nn.sigmoid(self.exact(self.alpha))
+        beta = jax.nn.sigmoid(self.exact(self.beta))
+        return HiddenState(alpha * jnp.tanh(p + q) + beta * state.h)
+
+
+class FastGRNNCell(Cell):
+    """The gated unit whose gate and candidate share both matrices.
+
+    ::
+
+        z = sigmoid(x W + h U + b_z)
+        n = tanh(x W + h U + b_n)
+        h' = (sigmoid(zeta) * (1 - z) + sigmoid(nu)) * n + z * h
+
+    zeta and nu are one number each. The matrices of low rank and the quantisation of
+    the paper are not here. Source: Kusupati et al. 2018, arXiv:1901.02358.
+    """
+
+    name = "fast_grnn"
+    family = "gru"
+    paper = "Kusupati et al. 2018, arXiv:1901.02358"
+    equation = (
+        "z = sigmoid(x W + h U + b_z); n = tanh(x W + h U + b_n); "
+        "h' = (sigmoid(zeta) * (1 - z) + sigmoid(nu)) * n + z * h"
+    )
+    parameters = "D*H + H*H + 2*H + 2"
+    gates: ClassVar = {"z": +1, "n": 0}
+    input_gates = recurrent_gates = ("n",)
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        *,
+        zeta: float = 1.0,
+        nu: float = -4.0,
+        rngs: nnx.Rngs,
+        **options: Any,
+    ):
+        """Build the cell.
+
+        Args:
+            input_size: D.
+            hidden_size: H.
+            zeta: where zeta starts.
+            nu: where nu starts.
+            rngs: keys of the initialisation.
+            **options: as for `Cell`.
+        """
+        super().__init__(input_size, hidden_size, rngs=rngs, **options)
+        self.zeta = scalar(zeta, self.param_dtype)
+        self.nu = scalar(nu, self.param_dtype)
+
+    def project(self, x: Array) -> Array:
+        """Return ``xW + b_z`` and ``xW + b_n``."""
+        a = self.dot(x, self.W[...])
+        return self.add_bias(jnp.concatenate([a, a], axis=-1), self.b)
+
+    def update(self, state: HiddenState, p: Array, q: Array) -> HiddenState:
+        """Return the new state."""
+        z, n = self.split(p)
+        z, n = jax.nn.sigmoid(z + q), jnp.tanh(n + q)
+        zeta = jax.nn.sigmoid(self.exact(self.zeta))
+        nu = jax.nn.sigmoid(self.exact(self.nu))
+        return HiddenState((zeta * (1 - z) + nu) * n + z * state.h)

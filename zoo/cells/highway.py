@@ -1,0 +1,95 @@
+"""The recurrent highway network."""
+
+from typing import Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from zoo import checks, initializers
+from zoo.cells.base import Cell, HiddenState
+from zoo.initializers import BiasInitializer, Initializer
+from zoo.types import Array
+
+
+class RHNCell(Cell):
+    """The recurrent highway network: L small steps in each step.
+
+    ::
+
+        s_0 = h
+        n_l = tanh([l = 1] x W_n + s_(l-1) U_nl + b_nl)
+        t_l = sigmoid([l = 1] x W_t + s_(l-1) U_tl + b_tl)
+        s_l = t_l * n_l + (1 - t_l) * s_(l-1)          l = 1 ... L
+        h' = s_L
+
+    Carry and transform gate are coupled, as in the paper's experiments, and ``b_t``
+    begins at -2. ``U[H, 2HL]`` and ``b[2HL]`` hold n and t of the first small step,
+    then of the second, ... Source: Zilly et al. 2016, arXiv:1607.03474.
+    """
+
+    name = "rhn"
+    family = "highway"
+    paper = "Zilly et al. 2016, arXiv:1607.03474"
+    equation = (
+        "s_0 = h; n, t = tanh, sigmoid([l = 1] x W + s U_l + b_l); "
+        "s_l = t * n + (1 - t) * s_(l-1), l = 1 ... 3; h' = s_3"
+    )
+    parameters = "2*D*H + 3 * (2*H*H + 2*H)"
+    gates: ClassVar = {"n": 0, "t": -1}
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        *,
+        depth: int = 3,
+        U_init: Initializer = initializers.orthogonal,
+        b_init: BiasInitializer = initializers.retain(0.0, -2.0),  # noqa: B008
+        rngs: nnx.Rngs,
+        **options: Any,
+    ):
+        """Build the cell.
+
+        Args:
+            input_size: D.
+            hidden_size: H.
+            depth: L.
+            U_init: initialiser of each block of ``U``.
+            b_init: initialiser of ``b``.
+            rngs: keys of the initialisation.
+            **options: as for `Cell`.
+        """
+        self.depth = checks.positive("depth", depth)
+        super().__init__(
+            input_size, hidden_size, U_init=U_init, b_init=b_init, rngs=rngs, **options
+        )
+        every = ("n", "t") * depth
+        self.U = self._matrix(U_init, rngs, (hidden_size, hidden_size), every)
+        if self.b is not None:
+            self.b = nnx.Param(jnp.tile(self.b[...], depth))
+
+    def project(self, x: Array) -> Array:
+        """Return ``xW``; the biases belong to the small steps."""
+        return self.dot(x, self.W[...])
+
+    def advance(
+        self,
+        state: HiddenState,
+        p: Array,
+        *,
+        seen: HiddenState | None = None,
+        keep: Array | None = None,
+    ) -> HiddenState:
+        """Return the new state; overridden because of the products in between."""
+        s, shown = state.h, state.h if seen is None else seen.h
+        matrices = jnp.split(self.U[...], self.depth, axis=-1)
+        biases = [0.0] * self.depth
+        if self.b is not None:
+            biases = jnp.split(self.exact(self.b), self.depth)
+        for depth, (U, b) in enumerate(zip(matrices, biases, strict=True)):
+            a = self.dot(s if depth else shown, U) + b
+            n, t = self.split(a if depth else p + a)
+            t = jax.nn.sigmoid(t)
+            s = t * jnp.tanh(n) + (1 - t) * s
+        return HiddenState(s)

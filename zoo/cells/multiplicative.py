@@ -1,0 +1,155 @@
+"""LSTMs whose input and state first act on each other."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from zoo import checks, initializers
+from zoo.cells.lstm import LSTMCell, LSTMState
+from zoo.types import Array
+
+
+class MultiplicativeLSTMCell(LSTMCell):
+    """The LSTM whose recurrent matrix depends on the input.
+
+    ::
+
+        m = (x W_m) * (h U_m)
+        i, f, o = sigmoid(x W + m U + b)
+        g = tanh(x W + m U + b)
+        c' = f * c + i * g
+        h' = o * tanh(c')
+
+    ``W_m[D, H]``, ``U_m[H, H]``. Source: Krause et al. 2016, arXiv:1609.07959.
+    """
+
+    name = "multiplicative_lstm"
+    paper = "Krause et al. 2016, arXiv:1609.07959"
+    equation = (
+        "m = (x W_m) * (h U_m); i, f, o = sigmoid(x W + m U + b); g = tanh(x W + m U + "
+        "b); c' = f * c + i * g; h' = o * tanh(c')"
+    )
+    parameters = "5 * (D*H + H*H) + 4*H"
+    recurrent = ("U", "U_m")
+
+    def __init__(
+        self, input_size: int, hidden_size: int, *, rngs: nnx.Rngs, **options: Any
+    ):
+        """Build the cell.
+
+        Args:
+            input_size: D.
+            hidden_size: H.
+            rngs: keys of the initialisation.
+            **options: as for `LSTMCell`; `W_init` and `U_init` also draw ``W_m`` and
+                ``U_m``.
+        """
+        super().__init__(input_size, hidden_size, rngs=rngs, **options)
+        W_init = options.get("W_init", initializers.glorot)
+        U_init = options.get("U_init", initializers.orthogonal)
+        self.W_m = self._param(W_init, rngs, (input_size, hidden_size))
+        self.U_m = self._param(U_init, rngs, (hidden_size, hidden_size))
+
+    def project(self, x: Array) -> tuple[Array, Array]:
+        """Return ``xW + b`` and ``xW_m``."""
+        return super().project(x), self.dot(x, self.W_m[...])
+
+    def advance(
+        self,
+        state: LSTMState,
+        p: tuple[Array, Array],
+        *,
+        seen: LSTMState | None = None,
+        keep: Array | None = None,
+    ) -> LSTMState:
+        """Return the new state; overridden because of the product with m."""
+        a, m = p
+        shown = state.h if seen is None else seen.h
+        m = m * self.dot(shown, self.U_m[...])
+        return self.update(state, a, self.dot(m, self.U[...]), keep)
+
+
+class MogrifierLSTMCell(LSTMCell):
+    """The LSTM whose input and state gate each other before the step.
+
+    ::
+
+        for k = 1, 3, 5, ...: x = 2 sigmoid(h Q_k) * x
+        for k = 2, 4, ...:    h = 2 sigmoid(x R_k) * h        in turn, r rounds in all
+        i, f, o = sigmoid(x W + h U + b)
+        g = tanh(x W + h U + b)
+        c' = f * c + i * g
+        h' = o * tanh(c')
+
+    ``Q[., H, D]``, ``R[., D, H]``, each of full rank. Source: Melis et al. 2019,
+    arXiv:1909.01792.
+    """
+
+    name = "mogrifier_lstm"
+    paper = "Melis et al. 2019, arXiv:1909.01792"
+    equation = (
+        "in turn, 5 rounds: x = 2 sigmoid(h Q_k) * x, h = 2 sigmoid(x R_k) * h; "
+        "i, f, o = sigmoid(x W + h U + b); g = tanh(x W + h U + b); "
+        "c' = f * c + i * g; h' = o * tanh(c')"
+    )
+    parameters = "4 * (D*H + H*H + H) + 5*D*H"
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        *,
+        rounds: int = 5,
+        rngs: nnx.Rngs,
+        **options: Any,
+    ):
+        """Build the cell.
+
+        Args:
+            input_size: D.
+            hidden_size: H.
+            rounds: r, 2 or more.
+            rngs: keys of the initialisation.
+            **options: as for `LSTMCell`; `W_init` also draws ``Q`` and ``R``.
+
+        Raises:
+            ValueError: if `rounds` is below 2.
+        """
+        if checks.positive("rounds", rounds) < 2:
+            raise ValueError(f"rounds must be 2 or more, got {rounds}")
+        super().__init__(input_size, hidden_size, rngs=rngs, **options)
+        init = options.get("W_init", initializers.glorot)
+
+        def draw(count, shape):
+            keys = jax.random.split(rngs.params(), count)
+            return nnx.Param(
+                jnp.stack([init(k, shape, self.param_dtype) for k in keys])
+            )
+
+        self.rounds = rounds
+        self.Q = draw((rounds + 1) // 2, (hidden_size, input_size))
+        self.R = draw(rounds // 2, (input_size, hidden_size))
+
+    def project(self, x: Array) -> Array:
+        """Return x: every product waits for the state."""
+        return x.astype(self.state_dtype)
+
+    def advance(
+        self,
+        state: LSTMState,
+        p: Array,
+        *,
+        seen: LSTMState | None = None,
+        keep: Array | None = None,
+    ) -> LSTMState:
+        """Return the new state; overridden because of the rounds."""
+        x, h = p, state.h if seen is None else seen.h
+        for k in range(self.rounds):
+            if k % 2:
+                h = 2 * jax.nn.sigmoid(self.dot(x, self.R[...][k // 2])) * h
+            else:
+                x = 2 * jax.nn.sigmoid(self.dot(h, self.Q[...][k // 2])) * x
+        p = self.add_bias(self.dot(x, self.W[...]), self.b)
+        return self.update(state, p, self.dot(h, self.U[...]), keep)

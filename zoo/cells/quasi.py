@@ -1,0 +1,222 @@
+"""Quasi-recurrent cells: all large products are with the input."""
+
+import math
+from typing import Any, ClassVar, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from zoo import checks, initializers
+from zoo.cells.base import Cell, thin
+from zoo.cells.skip import SkipCell
+from zoo.types import Array
+
+
+class SRUState(NamedTuple):
+    """The state of an SRU.
+
+    Attributes:
+        c: the cell state ``[B, H]``.
+        y: the last output ``[B, H]``, which no step reads.
+    """
+
+    c: Array
+    y: Array
+
+
+class SRUCell(SkipCell):
+    """The simple recurrent unit: gates see the cell state unit by unit.
+
+    ::
+
+        f, r = sigmoid(x W + v * c + b)
+        c' = f * c + (1 - f) * (x W_z)
+        y = r * c' + (1 - r) * scale * skip(x)
+
+    ``v[2H]``. Source: Lei et al. 2017, arXiv:1709.02755, with its initialisation and
+    its scale, ``sqrt(1 + 2 exp(b_r))`` at the first b_r of zero.
+    """
+
+    name = "sru"
+    family = "quasi"
+    paper = "Lei et al. 2017, arXiv:1709.02755"
+    equation = (
+        "f, r = sigmoid(x W + v * c + b); c' = f * c + (1 - f) * (x W); "
+        "y = r * c' + (1 - r) * scale * skip(x)"
+    )
+    parameters = "3*D*H + 4*H + (D*H if D != H else 0)"
+    gates: ClassVar = {"z": 0, "f": +1, "r": 0}
+    bias_gates = ("f", "r")
+    recurrent = ("v",)
+    unread = ("y",)
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        *,
+        scale: float = math.sqrt(3.0),
+        rngs: nnx.Rngs,
+        **options: Any,
+    ):
+        """Build the cell.
+
+        Args:
+            input_size: D.
+            hidden_size: H.
+            scale: factor of the input that goes around the gates.
+            rngs: keys of the initialisation.
+            **options: as for `Cell`; `W_init` is by default U(-a, a) with variance 1/D.
+        """
+        uniform = nnx.initializers.variance_scaling(1.0, "fan_in", "uniform")
+        options.setdefault("W_init", uniform)
+        super().__init__(input_size, hidden_size, rngs=rngs, **options)
+        self.scale = float(scale)
+        bound = math.sqrt(1.5)
+        drawn = jax.random.uniform(
+            rngs.params(), (2 * hidden_size,), self.param_dtype, -bound, bound
+        )
+        self.v = nnx.Param(drawn)
+
+    def init_state(self, batch_size: int) -> SRUState:
+        """Return zeros.
+
+        Args:
+            batch_size: B.
+        """
+        zeros = self.zeros(batch_size, self.hidden_size)
+        return SRUState(zeros, zeros)
+
+    def project(self, x: Array) -> tuple[Array, Array, Array]:
+        """Return what the gates see of the input, ``x W_z``, and the scaled skip."""
+        z, f, r = self.split(self.dot(x, self.W[...]))
+        p = self.add_bias(jnp.concatenate([f, r], axis=-1), self.b)
+        return p, z, self.scale * self.skip(x)
+
+    def recur(self, state: SRUState) -> Array:
+        """Return ``v * c`` of both gates."""
+        return self.exact(self.v) * jnp.concatenate([state.c, state.c], axis=-1)
+
+    def update(
+        self, state: SRUState, p: tuple[Array, Array, Array], q: Array
+    ) -> SRUState:
+        """Return the new state."""
+        a, z, x = p
+        f, r = self.split(jax.nn.sigmoid(a + q))
+        c = f * state.c + (1 - f) * z
+        return SRUState(c, r * c + (1 - r) * x)
+
+    def output(self, state: SRUState, p: Any) -> Array:
+        """Return y."""
+        return state.y
+
+
+class QRNNState(NamedTuple):
+    """The state of a QRNN.
+
+    Attributes:
+        c: the cell state ``[B, H]``.
+        x: the last inputs ``[B, (k-1)*D]``, the oldest first.
+        y: the last output ``[B, H]``, which no step reads.
+    """
+
+    c: Array
+    x: Array
+    y: Array
+
+
+class QRNNCell(Cell):
+    """The quasi-recurrent network: a causal convolution, and pooling with gates.
+
+    ::
+
+        z = tanh(x W_z + window V_z + b_z)
+        f, o = sigmoid(x W + window V + b)
+        c' = f * c + (1 - f) * z
+        y = o * c'
+
+    The window are the k - 1 inputs before x, zeros before the first; ``V[(k-1)*D, 3H]``
+    and W are one filter of width k. This is the paper's fo-pooling; pytorch-qrnn uses
+    1 - f for f. Source: Bradbury et al. 2016, arXiv:1611.01576.
+    """
+
+    name = "qrnn"
+    family = "quasi"
+    paper = "Bradbury et al. 2016, arXiv:1611.01576"
+    equation = (
+        "z = tanh(x W + window V + b); f, o = sigmoid(x W + window V + b); "
+        "c' = f * c + (1 - f) * z; y = o * c'"
+    )
+    parameters = "6*D*H + 3*H"
+    gates: ClassVar = {"z": 0, "f": +1, "o": 0}
+    recurrent = ()
+    unread = ("y",)
+    candidate = True
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        *,
+        window: int = 2,
+        rngs: nnx.Rngs,
+        **options: Any,
+    ):
+        """Build the cell.
+
+        Args:
+            input_size: D.
+            hidden_size: H.
+            window: k, the width of the filter in steps, 2 or more.
+            rngs: keys of the initialisation.
+            **options: as for `Cell`; `W_init` also draws ``V``.
+
+        Raises:
+            ValueError: if `window` is below 2.
+        """
+        if checks.positive("window", window) < 2:
+            raise ValueError(f"window must be 2 steps or more, got {window}")
+        super().__init__(input_size, hidden_size, rngs=rngs, **options)
+        self.window = window
+        init = options.get("W_init", initializers.glorot)
+        shape = ((window - 1) * input_size, hidden_size)
+        self.V = self._matrix(init, rngs, shape, None)
+
+    def init_state(self, batch_size: int) -> QRNNState:
+        """Return zeros.
+
+        Args:
+            batch_size: B.
+        """
+        c = self.zeros(batch_size, self.hidden_size)
+        x = self.zeros(batch_size, (self.window - 1) * self.input_size)
+        return QRNNState(c, x, c)
+
+    def project(self, x: Array) -> tuple[Array, Array]:
+        """Return ``xW + b``, and x itself."""
+        return super().project(x), x.astype(self.state_dtype)
+
+    def recur(self, state: QRNNState) -> Array:
+        """Return the product with the window."""
+        return self.dot(state.x, self.V[...])
+
+    def update(
+        self,
+        state: QRNNState,
+        p: tuple[Array, Array],
+        q: Array,
+        keep: Array | None = None,
+    ) -> QRNNState:
+        """Return the new state."""
+        a, x = p
+        z, f, o = self.split(a + q)
+        f, z = jax.nn.sigmoid(f), jnp.tanh(z)
+        z = thin(z, keep)
+        c = f * state.c + (1 - f) * z
+        window = jnp.concatenate([state.x[:, self.input_size :], x], axis=-1)
+        return QRNNState(c, window, jax.nn.sigmoid(o) * c)
+
+    def output(self, state: QRNNState, p: Any) -> Array:
+        """Return y."""
+        return state.y
