@@ -9,10 +9,38 @@ os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 import hypothesis
 import jax
 import pytest
+from tolerances import largest_error
 
 # How long an example takes says more of the machine, and of what is compiled first.
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
+
+
+def pytest_addoption(parser):
+    """Add ``--thorough``."""
+    told = "test the loop with every cell, not only with one of each kind"
+    parser.addoption("--thorough", action="store_true", help=told)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config, items):
+    """Choose the cells that the loop is tested with, and what shares a process.
+
+    Tests of a file share one, but those of the contract case by case.
+    """
+    kept = []
+    for item in items:
+        group = item.path.name
+        if group == "test_contract.py":
+            case = item.callspec.params["case"]
+            group += "::" + case
+            every = config.getoption("thorough") or case in item.module.OF_EACH_KIND
+            if not every and item.get_closest_marker("of_the_loop"):
+                config.hook.pytest_deselected(items=[item])
+                continue
+        item.add_marker(pytest.mark.xdist_group(group))
+        kept.append(item)
+    items[:] = kept
 
 
 @pytest.fixture(autouse=True)
@@ -27,3 +55,20 @@ def standard_promotion():
     """Allow the usual promotion again: optax needs it."""
     with jax.numpy_dtype_promotion("standard"):
         yield
+
+
+@pytest.fixture
+def compared(record_property):
+    """Return a function that records a comparison, for `benchmarks/cells.py`.
+
+    It is told the cell, what it was compared with, and found and expected outputs and
+    gradients.
+    """
+
+    def record(cell, peer, outputs, gradients):
+        record_property("cell", cell)
+        record_property("peer", peer)
+        record_property("outputs", largest_error(*outputs))
+        record_property("gradients", largest_error(*gradients))
+
+    return record

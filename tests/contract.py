@@ -25,11 +25,12 @@ from tolerances import (
     assert_close,
     assert_identical,
     error,
-    largest_error,
 )
 
 import zoo
+from zoo.loop import select
 
+of_the_loop = pytest.mark.of_the_loop
 B, T, D, H = 5, 6, 3, 4
 # Whole, cut short, empty, a single token, and one with holes.
 MASK = np.array(
@@ -54,7 +55,8 @@ class Subject:
         self.make = make
         self.layer = make(nnx.Rngs(0))
         params, self.apply = zoo.functional(self.layer)
-        self.rng = np.random.default_rng(0)
+        # The one generator whose numbers numpy promises never to change.
+        self.rng = np.random.RandomState(0)
         self.params = jax.tree.map(
             lambda p: p + 0.3 * jnp.asarray(self.normal(p.shape), p.dtype), params
         )
@@ -117,6 +119,16 @@ class Subject:
             return by, aux
 
         return jax.jit(learn)
+
+    def record(self, params) -> dict[str, np.ndarray]:
+        """Return the parameters, all results and all gradients by name."""
+        args = params, *self.args()[1:]
+        gradients, results = self.learn(*args)
+        tree = {"params": params, "results": results, "gradients": gradients}
+        return {
+            jax.tree_util.keystr(path): np.asarray(leaf)
+            for path, leaf in jax.tree.leaves_with_path(tree)
+        }
 
     def with_options(self, **options) -> "Subject":
         """Return the same layer with the same weights, built with other options."""
@@ -256,13 +268,14 @@ class Contract:
         step = jax.jit(lambda p, s, x: subject.apply(p, s, x, method="step"))
         state, outputs = subject.state, []
         for t in range(T):
-            real = MASK[:, t, None]
+            real = MASK[:, t]
             new, y_t = step(subject.params, state, subject.x[:, t])
-            state = jax.tree.map(lambda n, s: np.where(real, n, s), new, state)  # noqa: B023
-            outputs.append(np.where(real, y_t, 0))
+            state = select(real, new, state)
+            outputs.append(np.where(real[:, None], y_t, 0))
         looped = state, np.stack(outputs, axis=1)
         assert_close(looped, subject.run(*subject.args()), SCHEDULE)
 
+    @of_the_loop
     def test_reverse_is_flip_run_flip(self, subject):
         if not isinstance(subject.layer, zoo.Recurrent):
             pytest.skip("a layer of one cell has a direction to turn round")
@@ -275,6 +288,7 @@ class Contract:
         final, y = turned.run(*subject.args(flip(subject.x)))
         assert_close((final, flip(y)), subject.run(*subject.args()), SCHEDULE)
 
+    @of_the_loop
     def test_schedule_changes_nothing(self, subject):
         if not isinstance(subject.layer, zoo.Recurrent):
             pytest.skip("the schedule is that of the layers of one cell")
@@ -307,13 +321,17 @@ class Contract:
             dirty = other.learn(*subject.args(poisoned, reset=reset))
             assert_identical(dirty, (gradients, results))
 
+    @of_the_loop
     def test_without_mask_state_and_reset(self, subject):
         begin = subject.apply(subject.params, B, method="init_state")
         plain = jax.jit(subject.apply)(subject.params, subject.x)
         full = subject.run(*subject.args(mask=ALL, state=begin))
         assert_close(plain, full, SCHEDULE)
 
+    @of_the_loop
     def test_vmap_over_parameter_sets(self, subject):
+        if not jax.tree.leaves(subject.params):
+            pytest.skip("there is no parameter")
         stacked = jax.tree.map(lambda p: jnp.stack([p, 0.5 * p]), subject.params)
         _, *rest = subject.args()
         both = jax.vmap(subject.run, in_axes=(0, None, None, None, None))(
@@ -341,13 +359,22 @@ class Contract:
         gradients, (final, y) = low.learn(*subject.args())
         expected_gradients, expected = subject.learn(*subject.args())
         assert y.dtype == jnp.bfloat16
-        assert all(s.dtype == np.float32 for s in jax.tree.leaves(final))
+        described = jax.tree.map(lambda s: s.dtype, final)
+        assert described == jax.tree.map(lambda s: s.dtype, expected[0])
         assert_close((final, y), expected, BFLOAT16)
         assert_close(gradients, expected_gradients, BFLOAT16_GRADIENT)
 
-    def test_float64_against_the_reference(
-        self, subject, reference_name, record_property
-    ):
+    def test_golden_values(self, subject, golden):
+        """What this cell computed when it was last looked at, from the same weights."""
+        if golden is None:
+            pytest.skip("the values of cells are kept, of a layer of each")
+        params = jax.tree.map_with_path(
+            lambda path, p: golden["['params']" + jax.tree_util.keystr(path)],
+            subject.params,
+        )
+        assert_close(subject.record(params), golden, REFERENCE)
+
+    def test_float64_against_the_reference(self, subject, reference_name, compared):
         """Outputs, states and a directional derivative, in numpy and in float64."""
         if reference_name is None:
             pytest.skip("the reference is of single cells")
@@ -404,8 +431,8 @@ class Contract:
         found, expected = (final._asdict(), y), run_reference(arrays)
         assert_close(found, expected, FLOAT64)
         numeric = directional_derivative(numpy_loss, arrays, direction)
-        record_property("output error", largest_error(found, expected))
-        record_property("gradient error", error(slope, np.float64(numeric)))
+        slopes = slope, np.float64(numeric)
+        compared(reference_name, "numpy", (found, expected), slopes)
         assert_close(slope, np.float64(numeric), FINITE_DIFFERENCE)
 
 

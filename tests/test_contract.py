@@ -1,6 +1,9 @@
 """Every cell and every layer keeps the contract."""
 
+from pathlib import Path
+
 import jax.numpy as jnp
+import numpy as np
 import pytest
 from contract import Contract, D, H, Subject
 
@@ -68,11 +71,20 @@ CASES = {name: (recurrent(cell), name) for name, cell in zoo.cells().items()} | 
 }
 
 
+# What the loop meets: plain and additive updates, products between the gates, small
+# parameters in the update, a read-out, complex and integer states, constants, windows.
+OF_EACH_KIND = {name for name in CASES if name not in zoo.cells()} | {
+    *("rnn", "lstm", "layernorm_lstm", "projected_lstm", "gru", "mgu", "lru", "mingru"),
+    *("sru", "qrnn", "clockwork_rnn", "urnn", "lmu", "scrn", "slstm"),
+}
+GOLDEN = Path(__file__).parent / "golden" / "cells.npz"
+
+
 @pytest.fixture(scope="module", params=CASES)
 def case(request):
     """Return one row of the table, with its programs compiled once."""
     make, reference_name = CASES[request.param]
-    return Subject(make), reference_name
+    return Subject(make), reference_name, request.param
 
 
 @pytest.fixture
@@ -85,6 +97,19 @@ def subject(case):
 def reference_name(case):
     """Return the reference of a case."""
     return case[1]
+
+
+@pytest.fixture
+def golden(case):
+    """Return the values of a cell that are kept in a file, by name."""
+    name = case[2]
+    if name not in zoo.cells():
+        return None
+    with np.load(GOLDEN) as kept:
+        start = name + "/"
+        found = {key[len(start) :]: kept[key] for key in kept if key.startswith(start)}
+    assert found, f"{name} has no golden values: tests/golden/make_cells.py makes them"
+    return found
 
 
 class TestContract(Contract):

@@ -1,5 +1,7 @@
 """Weights of Flax, with its own cells; round trips; what is refused."""
 
+from importlib.metadata import version
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -50,7 +52,7 @@ def ours(cell, x):
 
 
 @pytest.mark.parametrize("name", LINEN)
-def test_linen_forward_and_gradient(name):
+def test_linen_forward_and_gradient(name, compared):
     layer = nn.RNN(LINEN[name](H))
     params = noisy(layer.init(jax.random.key(0), X))
     y = layer.apply(params, X)
@@ -66,6 +68,9 @@ def test_linen_forward_and_gradient(name):
     expected = zoo.functional(zoo.Recurrent(turned))[0]
     assert_close(by_found, expected, REFERENCE)
     assert_identical(interop.to_flax(cell)["params"], dict(inner))
+    if "optimized" not in name:
+        gradients = (by_found, by_found_x), (expected, by_x)
+        compared(cell.name, f"Flax {version('flax')}", (found, y), gradients)
 
 
 @pytest.mark.parametrize("name", NNX)

@@ -13,7 +13,7 @@ import jax
 import tyro
 from tyro.conf import Positional, subcommand
 
-from zoo import artifact, plots
+from zoo import artifact, checks, plots
 from zoo.pipelines import (
     Classification,
     LanguageModelPipeline,
@@ -172,14 +172,30 @@ class Info:
 
 @dataclass(frozen=True)
 class Cells:
-    """List the cells: name, family, paper, equation."""
+    """List the cells; with names, show what they compute."""
+
+    names: Positional[tuple[str, ...]] = ()
+    """Cells whose equations are shown."""
 
     def main(self) -> None:
         """Print them."""
-        for name, cell in cells().items():
-            print(f"{name}  ({cell.family}; {cell.paper})")
-            for line in cell.equation.strip().splitlines():
-                print(f"    {line.strip()}")
+        known = cells()
+        if not self.names:
+            rows = [("name", "family", "parameters", "paper")]
+            rows += [
+                (name, cell.family, cell.parameters, cell.paper)
+                for name, cell in known.items()
+            ]
+            widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+            for row in rows:
+                padded = map(str.ljust, row, widths)
+                print("  ".join(padded).rstrip())
+        for name in self.names:
+            cell = known[checks.one_of("the name of a cell", name, known)]
+            print(f"{name}: zoo.{cell.__name__}, {cell.paper}")
+            print(f"  parameters  {cell.parameters}")
+            for line in cell.equation.split("; "):
+                print(f"  {line}")
 
 
 def sizes(pipeline: Pipeline) -> dict[str, str]:

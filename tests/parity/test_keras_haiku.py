@@ -1,6 +1,7 @@
 """Live parity with Keras and Haiku, forward and gradient."""
 
 import os
+from importlib.metadata import version
 
 import jax
 import jax.numpy as jnp
@@ -50,7 +51,7 @@ KERAS = {
 
 @pytest.mark.usefixtures("standard_promotion")
 @pytest.mark.parametrize("name", KERAS)
-def test_keras(name):
+def test_keras(name, compared):
     kind = getattr(keras.layers, name.split("-")[0])
     layer = kind(H, return_sequences=True, return_state=True, **KERAS[name])
     layer.build((B, T, D))
@@ -74,6 +75,12 @@ def test_keras(name):
     made = zoo.interop.from_keras(layer)
     found_y, found_h, by_params, by_found = ours(made, X, MASK)
     assert_close((found_y, found_h, by_found), (y, h, by_x), REFERENCE)
+    cell = {"SimpleRNN": "rnn", "GRU-before": "reset_before_gru"}.get(
+        name, name.lower()
+    )
+    if "relu" not in name:
+        told = f"Keras {version('keras')}"
+        compared(cell, told, ((found_y, found_h), (y, h)), (by_found, by_x))
     # A gradient is laid out as its weights are; of two biases added up, either is ours.
     as_weights = [np.asarray(v) for v in by_variables]
     if name == "GRU":
@@ -90,7 +97,7 @@ def test_keras(name):
 
 @pytest.mark.usefixtures("standard_promotion")
 @pytest.mark.parametrize("name", ["LSTM", "GRU"])
-def test_haiku(name):
+def test_haiku(name, compared):
     """Haiku: gates i g f o with one added to f; z r n with z and 1 - z swapped."""
     run = hk.without_apply_rng(
         hk.transform(
@@ -124,3 +131,5 @@ def test_haiku(name):
     by_x = jax.grad(lambda x: (run.apply(params, x) * WEIGHTS).sum())(X)
     found_y, _, _, by_found = ours(zoo.Recurrent(made), X, None)
     assert_close((found_y, by_found), (y, by_x), REFERENCE)
+    told = f"Haiku {version('dm-haiku')}"
+    compared(made.name, told, (found_y, y), (by_found, by_x))

@@ -26,20 +26,31 @@ def test_layer_equals_torch(name):
 
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
-def test_cell_equals_torch(kind, bias):
+def test_cell_equals_torch(kind, bias, compared):
+    """A step, and the gradient by its inputs."""
     torch.manual_seed(0)
     module = getattr(torch.nn, kind + "Cell")(D, H, bias=bias)
     cell = zoo.interop.from_torch(module)
     x, h, c = (torch.randn(B, n) for n in (D, H, H))
     given = (h, c) if kind == "LSTM" else h
-    with torch.no_grad():
-        expected = module(x, given)
+    x.requires_grad_()
+    expected = module(x, given)
+    (expected[0] if kind == "LSTM" else expected).square().sum().backward()
     state = [np.asarray(s) for s in (given if kind == "LSTM" else (given,))]
     begin = type(cell.init_state(B))(*state)
-    found, y = cell.step(begin, cell.project(np.asarray(x)))
+
+    def step(x):
+        found, y = cell.step(begin, cell.project(x))
+        return (y**2).sum(), (list(found), y)
+
+    by_x, (found, y) = jax.grad(step, has_aux=True)(x.detach().numpy())
     expected = expected if kind == "LSTM" else (expected,)
-    assert_close(list(found), [e.numpy() for e in expected], REFERENCE)
-    assert_close(y, expected[0].numpy(), REFERENCE)
+    expected = [e.detach().numpy() for e in expected]
+    outputs, gradients = ((found, y), (expected, expected[0])), (by_x, x.grad.numpy())
+    assert_close(*outputs, REFERENCE)
+    assert_close(*gradients, REFERENCE)
+    if bias:
+        compared(cell.name, f"PyTorch {torch.__version__}", outputs, gradients)
 
 
 @pytest.mark.parametrize("bias", [True, False])

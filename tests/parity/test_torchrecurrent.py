@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
-from tolerances import FLOAT64, assert_close, largest_error
+from tolerances import FLOAT64, assert_close
 
 import zoo
 
@@ -244,7 +244,7 @@ def run_theirs(cell, row, x, state):
 
 
 @pytest.mark.parametrize("name", ROWS)
-def test_cell_equals_torchrecurrent(name, record_property):
+def test_cell_equals_torchrecurrent(name, compared):
     """Outputs, and gradients by inputs and by every weight that both have."""
     row = ROWS[name]
     rng = np.random.default_rng(0)
@@ -284,7 +284,5 @@ def test_cell_equals_torchrecurrent(name, record_property):
     expected = {key: gradient.numpy() for key, gradient in expected.items()}
     assert_close(y, y_other.detach().numpy(), FLOAT64)
     assert_close(found, expected, FLOAT64)
-    record_property("cell", name)
-    record_property("peer", f"torchrecurrent {version('torchrecurrent')}")
-    record_property("output error", largest_error(y, y_other.detach().numpy()))
-    record_property("gradient error", largest_error(found, expected))
+    told = f"torchrecurrent {version('torchrecurrent')}"
+    compared(name, told, (y, y_other.detach().numpy()), (found, expected))

@@ -1,0 +1,164 @@
+"""The certificate of the cells: run the comparisons, write docs/cells.md.
+
+``python benchmarks/cells.py`` runs the tests that compare cells with something
+independent, writes what they recorded to docs/cells.csv, and the page from it; with
+``--page`` it writes the page anew from the table. The extras ``[test,parity]`` have all
+that it needs.
+"""
+
+import csv
+import subprocess
+import sys
+import tempfile
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterable
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+
+import zoo  # noqa: E402
+from zoo.cells import LinearCell  # noqa: E402
+
+TABLE, PAGE = ROOT / "docs" / "cells.csv", ROOT / "docs" / "cells.md"
+COLUMNS = ("cell", "peer", "outputs", "gradients")
+TESTS = [
+    ["tests/test_contract.py", "-k", "float64"],
+    ["tests/test_interop.py", "-k", "linen"],
+    ["tests/parity"],
+]
+# What others compute under the same name, where it is not what the paper says.
+DIFFERENCES = {
+    "lstm": "Haiku and Flax's ConvLSTM add one to the forget gate at each step; here "
+    "the bias begins at one.",
+    "rnn": "Haiku's `VanillaRNN` is a ReLU.",
+    "reset_before_gru": "Haiku's `GRU` swaps z and 1 - z.",
+    "mgu": "Flax's `MGUCell` swaps f and 1 - f, and resets after the product.",
+    "lem": "torchrecurrent 0.2.5 reads the old z in h', where the paper reads the new.",
+    "nas": "torchrecurrent 0.2.5 adds the two products of a_4, which the authors' code "
+    "multiplies.",
+    "fast_grnn": "The gate of torchrecurrent is a tanh by default.",
+    "qrnn": "pytorch-qrnn's f is 1 - f.",
+    "scrn": "torchrecurrent 0.2.5 has one more product and a tanh on the way out.",
+    "slstm": "The authors' code applies the first step's rule to a whole batch.",
+    "phased_lstm": "The paper leaks in training alone.",
+    "ligru": "The paper has batch normalisation in place of the bias.",
+}
+HEAD = """\
+# Cells
+
+Every cell, the equation as implemented, and what it was compared with. Written by
+`benchmarks/cells.py` from the code and from `cells.csv`, which the tests recorded.
+
+Errors are the largest difference of outputs (and final states) and of gradients,
+relative to the largest entry, or to one if that is smaller. *numpy* is the cell written
+from its paper in numpy (`tests/reference*.py`), by the same hands, in float64; its
+gradient is a central difference along a random direction, good to about 1e-9.
+torchrecurrent is compared in float64, all other libraries in float32. A cell with no
+comparison but numpy has **no independent reference** yet. D is the size of the input
+and H that of the state, `skip(x)` is x where D = H and a product with a matrix
+elsewhere, `*` is entry by entry, and p and q of the papers are x W and h U.
+
+Every cell runs step by step, forwards and in reverse, with masks, resets and carried
+state (the contract, `tests/contract.py`), and its values are kept
+(`tests/golden/cells.npz`), so that no change of the code can change an equation
+unseen. *All steps at once* tells which also have `steps="parallel"`. Weights of `rnn`,
+`lstm`, `projected_lstm` and `gru` go to PyTorch and come from it, those of `rnn`,
+`lstm`, `gru` and `reset_before_gru` also to and from Flax or Keras (`zoo.interop`).
+""".splitlines()
+
+
+def recorded(report: Path) -> Iterable[dict[str, str]]:
+    """Return the comparisons that tests recorded.
+
+    Args:
+        report: what pytest's ``--junitxml`` wrote.
+    """
+    for case in ElementTree.parse(report).iter("testcase"):
+        found = {p.get("name"): p.get("value") for p in case.iter("property")}
+        if "peer" in found:
+            yield {name: str(found[name]) for name in COLUMNS}
+
+
+def measure() -> list[dict[str, str]]:
+    """Run the comparisons; return the worst errors for each cell and peer.
+
+    Raises:
+        SystemExit: if a comparison fails.
+    """
+    worst: dict[tuple[str, str], dict[str, str]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.xml"
+        for tests in TESTS:
+            command = [sys.executable, "-m", "pytest", "-q", *tests]
+            done = subprocess.run([*command, f"--junitxml={report}"], cwd=ROOT)
+            if done.returncode:
+                sys.exit(f"a comparison failed: {' '.join(command)}")
+            for row in recorded(report):
+                key = row["cell"], row["peer"]
+                for name in ("outputs", "gradients"):
+                    before = worst.get(key, row)[name]
+                    row[name] = f"{max(float(row[name]), float(before)):.1e}"
+                worst[key] = row
+    order = list(zoo.cells())
+    known = [row for row in worst.values() if row["cell"] in order]
+    return sorted(known, key=lambda row: (order.index(row["cell"]), row["peer"]))
+
+
+def page(rows: list[dict[str, str]]) -> str:
+    """Return the page.
+
+    Args:
+        rows: of the table.
+    """
+    cells = zoo.cells()
+    alone = [
+        name
+        for name in cells
+        if {row["peer"] for row in rows if row["cell"] == name} <= {"numpy"}
+    ]
+    independent = len(cells) - len(alone)
+    lines = [
+        *HEAD,
+        "",
+        f"{len(cells)} cells; {independent} of them compared with another library.",
+        "",
+        "| name | class | family | paper | parameters | all steps at once |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for name, cell in cells.items():
+        parallel = "yes" if issubclass(cell, LinearCell) else ""
+        facts = [f"[`{name}`](#{name})", f"`{cell.__name__}`", cell.family, cell.paper]
+        lines.append(f"| {' | '.join([*facts, f'`{cell.parameters}`', parallel])} |")
+    for name, cell in cells.items():
+        lines += ["", f"## {name}", "", f"`zoo.{cell.__name__}`: {cell.paper}.", ""]
+        lines += ["```text", *cell.equation.split("; "), "```", ""]
+        found = [row for row in rows if row["cell"] == name]
+        for row in found:
+            lines.append(
+                f"- {row['peer']}: outputs {row['outputs']}, "
+                f"gradients {row['gradients']}"
+            )
+        if name in alone:
+            lines.append("- no independent reference")
+        if name in DIFFERENCES:
+            lines += ["", DIFFERENCES[name]]
+    return "\n".join([*lines, ""])
+
+
+def main() -> None:
+    """Measure, unless told not to, and write the page."""
+    if "--page" in sys.argv[1:]:
+        with TABLE.open(newline="") as file:
+            rows = list(csv.DictReader(file))
+    else:
+        rows = measure()
+        with TABLE.open("w", newline="") as file:
+            writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+    PAGE.write_text(page(rows))
+
+
+if __name__ == "__main__":
+    main()

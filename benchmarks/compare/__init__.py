@@ -1,0 +1,1 @@
+"""Every cell at the same number of parameters, trained alike on four problems."""
