@@ -76,7 +76,11 @@ X = np.random.default_rng(0).normal(size=(2, 5, D)).astype(np.float32)
         (lambda: zoo.LSTM(D, H, rngs=RNGS, zonout=0.1), TypeError, "zonout"),
         (lambda: zoo.Stacked([]), ValueError, "one layer or more"),
         (lambda: zoo.Stacked([LSTM, LSTM]), ValueError, r"layers\[1\] must take"),
-        (lambda: zoo.Residual(LSTM), ValueError, "input_size = 3, got an output"),
+        (
+            lambda: zoo.Residual(LSTM),
+            ValueError,
+            "as wide as its input, .3,., got an output",
+        ),
         (lambda: zoo.Bidirectional(LSTM, LSTM), ValueError, "in reverse"),
         (
             lambda: zoo.LSTM(D, H, bidirectional=True, rngs=RNGS).step((), X[:, 0]),

@@ -35,7 +35,7 @@ orthogonal = jax.nn.initializers.orthogonal()
 embedding = jax.nn.initializers.variance_scaling(1.0, "fan_out", "normal")
 
 
-def blocks(init: Initializer, key: Key, gates: int, shape: tuple[int, int], dtype: Any):
+def blocks(init: Initializer, key: Key, gates: int, shape: tuple[int, ...], dtype: Any):
     """Draw one block for each gate and set them side by side.
 
     Args:

@@ -11,6 +11,7 @@ from zoo.cells.clocks import (
 )
 from zoo.cells.context import SCRNCell, SCRNState
 from zoo.cells.controller import MCLSTMCell, MCLSTMState
+from zoo.cells.conv import ConvLSTMCell
 from zoo.cells.deep_lstm import AugmentedLSTMCell, ResidualLSTMCell
 from zoo.cells.elman import ElmanCell
 from zoo.cells.fast import FastGRNNCell, FastRNNCell
@@ -48,6 +49,7 @@ from zoo.cells.stable import (
 from zoo.cells.typed import TGRUCell, TGRUState, TLSTMCell, TLSTMState, TRNNCell
 from zoo.cells.ugrnn import IntersectionRNNCell, IntersectionState, UGRNNCell
 from zoo.cells.unitary import ExpRNNCell, URNNCell
+from zoo.cells.wrappers import FastSlowCell, FastSlowState, MultiplicativeCell
 
 __all__ = [
     "ATRCell",
@@ -60,12 +62,15 @@ __all__ = [
     "ClockworkState",
     "CoRNNCell",
     "ComplexState",
+    "ConvLSTMCell",
     "CoupledLSTMCell",
     "ESNCell",
     "ElmanCell",
     "ExpRNNCell",
     "FastGRNNCell",
     "FastRNNCell",
+    "FastSlowCell",
+    "FastSlowState",
     "GILRCell",
     "GRUCell",
     "GatedAntisymmetricRNNCell",
@@ -94,6 +99,7 @@ __all__ = [
     "MinLSTMCell",
     "MinimalRNNCell",
     "MogrifierLSTMCell",
+    "MultiplicativeCell",
     "MultiplicativeLSTMCell",
     "NASCell",
     "NBRCCell",

@@ -170,6 +170,16 @@ class Cell(nnx.Module):
         return self.hidden_size
 
     @property
+    def input_shape(self) -> tuple[int, ...]:
+        """The shape of one step's input: (D,), with axes of space before it if any."""
+        return (self.input_size,)
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        """The shape of one step's output: (H,), with axes of space before it if any."""
+        return (self.output_size,)
+
+    @property
     def recurrent_size(self) -> int:
         """The size of what ``U`` is multiplied with: by default that of the output."""
         return self.output_size

@@ -37,9 +37,14 @@ class Layer(nnx.Module):
     direction: str = "forward"
 
     @property
+    def input_shape(self) -> tuple[int, ...]:
+        """The shape of one step's input: (D,), with axes of space before it if any."""
+        raise NotImplementedError(f"{type(self).__name__} must define input_shape")
+
+    @property
     def input_size(self) -> int:
-        """The size of one step's input: D."""
-        raise NotImplementedError(f"{type(self).__name__} must define input_size")
+        """The size of the last axis of the input."""
+        return self.input_shape[-1]
 
     @property
     def output_shape(self) -> tuple[int, ...]:
@@ -139,13 +144,13 @@ class Layer(nnx.Module):
                 "to the first, so it needs the whole sequence; only layers that run "
                 "forwards can be streamed"
             )
-        x_t = self._checked_input("x_t", x_t, "[B, D]", 2)
+        x_t = self._checked_input("x_t", x_t, "[B, D]")
         self._check_state(state, x_t.shape[0])
         return _step(*nnx.split(self), state, x_t)
 
     def _checked(self, x, mask, state, reset, key, states):
         """Check the arguments of a call, then run it."""
-        x = self._checked_input("x", x, "[B, T, D]", 3)
+        x = self._checked_input("x", x, "[B, T, D]")
         for name, flags in (("mask", mask), ("reset", reset)):
             if flags is not None:
                 checks.shape(name, flags, x.shape[:2], "[B, T]")
@@ -155,13 +160,17 @@ class Layer(nnx.Module):
         graph, variables = nnx.split(self)
         return _run(graph, variables, x, mask, state, reset, key, states=states)
 
-    def _checked_input(self, name: str, x: ArrayLike, axes: str, ndim: int) -> Array:
+    def _checked_input(self, name: str, x: ArrayLike, axes: str) -> Array:
         """Return inputs as an array if they have the right axes."""
         x = jnp.asarray(x)
-        if x.ndim != ndim or x.shape[-1] != self.input_size:
+        each = self.input_shape
+        ndim = axes.count(",") + len(each)
+        if x.ndim != ndim or x.shape[-len(each) :] != each:
+            told = f"D = input_size = {each[0]}"
+            if len(each) > 1:
+                told = f"{', '.join(map(str, each))} in place of D"
             raise ValueError(
-                f"{name} must have shape {axes} with D = input_size = "
-                f"{self.input_size}, got {x.shape}"
+                f"{name} must have shape {axes} with {told}, got {x.shape}"
             )
         checks.floating(name, x)
         return x

@@ -49,10 +49,10 @@ class Bidirectional(Layer):
                 "forward and backward must read forwards and in reverse, got "
                 f"{forward.direction!r} and {backward.direction!r}"
             )
-        if forward.input_size != backward.input_size:
+        if forward.input_shape != backward.input_shape:
             raise ValueError(
-                "forward and backward must have the same input_size, got "
-                f"{forward.input_size} and {backward.input_size}"
+                "forward and backward must have the same input shape, got "
+                f"{forward.input_shape} and {backward.input_shape}"
             )
         self.merge = checks.one_of("merge", merge, ("concat", "sum", "stack"))
         if merge != "concat" and forward.output_shape != backward.output_shape:
@@ -64,17 +64,19 @@ class Bidirectional(Layer):
         self.backward = backward
 
     @property
-    def input_size(self) -> int:
-        """D."""
-        return self.forward.input_size
+    def input_shape(self) -> tuple[int, ...]:
+        """(D,)."""
+        return self.forward.input_shape
 
     @property
     def output_shape(self) -> tuple[int, ...]:
         """(2*H,), (H,) or (2, H), as `merge` tells."""
-        (size,) = self.forward.output_shape
+        *space, size = self.forward.output_shape
         if self.merge == "stack":
-            return (2, size)
-        return (size + self.backward.output_size if self.merge == "concat" else size,)
+            return (2, *space, size)
+        if self.merge == "concat":
+            size += self.backward.output_size
+        return (*space, size)
 
     def init_state(self, batch_size: int) -> BidirectionalState:
         """Return the states that both directions begin with.

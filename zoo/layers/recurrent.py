@@ -127,7 +127,7 @@ class Recurrent(Layer):
                 {
                     name: nnx.Param(jnp.zeros(part.shape[1:], cell.param_dtype))
                     for name, part in state._asdict().items()
-                    if jnp.issubdtype(part.dtype, jnp.inexact)
+                    if _is_floating(part) and name not in cell.unread
                 }
             )
         else:
@@ -139,14 +139,14 @@ class Recurrent(Layer):
         return "reverse" if self.reverse else "forward"
 
     @property
-    def input_size(self) -> int:
-        """D."""
-        return self.cell.input_size
+    def input_shape(self) -> tuple[int, ...]:
+        """(D,), with axes of space before it if the cell has any."""
+        return self.cell.input_shape
 
     @property
     def output_shape(self) -> tuple[int, ...]:
-        """(H,)."""
-        return (self.cell.output_size,)
+        """(H,), with axes of space before it if the cell has any."""
+        return self.cell.output_shape
 
     def init_state(self, batch_size: int) -> State:
         """Return the state before the first step.
@@ -287,14 +287,15 @@ def _zoneout_rates(
     zoneout: float | Mapping[str, float], state: State
 ) -> tuple[tuple[str, float], ...]:
     """Return the parts of a state that are zoned out, with their rates."""
-    parts = [
-        name
-        for name, part in state._asdict().items()
-        if jnp.issubdtype(part.dtype, jnp.floating)
-    ]
+    parts = [name for name, part in state._asdict().items() if _is_floating(part)]
     if not isinstance(zoneout, Mapping):
         zoneout = dict.fromkeys(parts, checks.rate("zoneout", zoneout))
     for name, rate in zoneout.items():
         checks.one_of("a part of the state in zoneout", name, parts)
         checks.rate(f"zoneout[{name!r}]", rate)
     return tuple((name, float(rate)) for name, rate in zoneout.items() if rate)
+
+
+def _is_floating(part: Any) -> bool:
+    """Tell floating point from a clock, and from the state of a cell within a cell."""
+    return hasattr(part, "dtype") and jnp.issubdtype(part.dtype, jnp.floating)

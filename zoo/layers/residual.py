@@ -3,6 +3,7 @@
 import jax.numpy as jnp
 
 from zoo.layers.base import Layer
+from zoo.loop import spread
 from zoo.types import State
 
 
@@ -21,10 +22,10 @@ class Residual(Layer):
         Raises:
             ValueError: if it is not.
         """
-        if layer.output_shape != (layer.input_size,):
+        if layer.output_shape != layer.input_shape:
             raise ValueError(
-                "layer must have an output as wide as its input_size = "
-                f"{layer.input_size}, got an output of shape {layer.output_shape}"
+                "layer must have an output as wide as its input, "
+                f"{layer.input_shape}, got an output of shape {layer.output_shape}"
             )
         self.layer = layer
 
@@ -34,9 +35,9 @@ class Residual(Layer):
         return self.layer.direction
 
     @property
-    def input_size(self) -> int:
-        """D."""
-        return self.layer.input_size
+    def input_shape(self) -> tuple[int, ...]:
+        """(D,)."""
+        return self.layer.input_shape
 
     @property
     def output_shape(self) -> tuple[int, ...]:
@@ -55,7 +56,7 @@ class Residual(Layer):
         state, y, all_states = self.layer._run(x, mask, state, reset, key, states)
         x = x.astype(y.dtype)
         if mask is not None:
-            x = jnp.where(mask[..., None], x, jnp.zeros((), x.dtype))
+            x = jnp.where(spread(mask, x), x, jnp.zeros((), x.dtype))
         return state, x + y, all_states
 
     def _step(self, state, x_t):

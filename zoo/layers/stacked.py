@@ -39,11 +39,11 @@ class Stacked(Layer):
         if not layers:
             raise ValueError("layers must hold one layer or more, got none")
         for k in range(1, len(layers)):
-            if layers[k - 1].output_shape != (layers[k].input_size,):
+            if layers[k - 1].output_shape != layers[k].input_shape:
                 raise ValueError(
                     f"layers[{k}] must take the output of layers[{k - 1}], of shape "
-                    f"{layers[k - 1].output_shape}, got input_size = "
-                    f"{layers[k].input_size}"
+                    f"{layers[k - 1].output_shape}, got one that takes "
+                    f"{layers[k].input_shape}"
                 )
         self.layers = nnx.List(layers)
         self.dropout = checks.rate("dropout", dropout)
@@ -56,9 +56,9 @@ class Stacked(Layer):
         return found.pop() if len(found) == 1 else "both"
 
     @property
-    def input_size(self) -> int:
-        """D."""
-        return self.layers[0].input_size
+    def input_shape(self) -> tuple[int, ...]:
+        """(D,)."""
+        return self.layers[0].input_shape
 
     @property
     def output_shape(self) -> tuple[int, ...]:
