@@ -28,7 +28,16 @@ FLOORS = [
     ["initializers", "regularizers", "loop", "linear", "scan", "functional", "summary"]
     + ["subwords", "text"],
     ["cells"],
-    ["layers", "registry", "embedding", "characters", "pooling", "attention", "crf"],
+    [
+        "layers",
+        "registry",
+        "deer",
+        "embedding",
+        "characters",
+        "pooling",
+        "attention",
+        "crf",
+    ],
     ["models", "decoding", "interop", "pipelines", "plots", "artifact", "__main__"]
     + ["diagnostics"],
 ]

@@ -106,6 +106,7 @@ from zoo.cells import (
     URNNCell,
 )
 from zoo.characters import CharCNN, CharLSTM
+from zoo.deer import deer
 from zoo.embedding import Embedding
 from zoo.functional import functional
 from zoo.layers import (
@@ -127,6 +128,7 @@ from zoo.summary import summary
 from zoo.types import Constant
 
 __all__ = [
+    "deer",
     "ATRCell",
     "AntisymmetricRNNCell",
     "AugmentedLSTMCell",

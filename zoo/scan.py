@@ -142,13 +142,7 @@ def scan(
         The state after the last step that the loop met; the outputs ``[B, T, ...]``,
         zero at padding; and the states of all steps, ``[B, T, ...]``, or None.
     """
-    if mask is not None:
-        # Zeroed before the first product: NaN * 0 is NaN in the gradient of a weight.
-        x = jnp.where(spread(mask, x), x, jnp.zeros((), x.dtype))
-    if reset is not None:
-        real = jnp.ones_like(reset) if mask is None else mask
-        reset = (_of_token_to_the_right(reset, real) if reverse else reset) & real
-    x, mask, reset = jax.tree.map(lambda a: jnp.moveaxis(a, 1, 0), (x, mask, reset))
+    steps = time_first(x, mask, reset, noise, reverse=reverse)
     chunk = _chunk(schedule.remat)
     loop = Loop(cell, reverse, states, schedule.ahead, schedule.unroll, chunk == 1)
     if cell.linear is not None and schedule.parallel and not jax.tree.leaves(noise):
@@ -158,10 +152,31 @@ def scan(
     else:
         body = plain
     run = partial(body, loop, params, initial)
-    steps = Steps(x, mask, reset, noise)
     state, ys = _in_chunks(run, chunk, state, steps, reverse)
     y, all_states = jax.tree.map(lambda a: jnp.moveaxis(a, 0, 1), ys)
     return state, y, all_states
+
+
+def time_first(
+    x: Array, mask: Array | None, reset: Array | None, noise: Any, *, reverse: bool
+) -> Steps:
+    """Return what a loop reads of a batch: zeros at padding, time before rows.
+
+    Args:
+        x: as for `scan`.
+        mask: as for `scan`.
+        reset: as for `scan`.
+        noise: as for `scan`, with time first already.
+        reverse: as for `scan`; a reset then stands where the loop is to restart.
+    """
+    if mask is not None:
+        # Zeroed before the first product: NaN * 0 is NaN in the gradient of a weight.
+        x = jnp.where(spread(mask, x), x, jnp.zeros((), x.dtype))
+    if reset is not None:
+        real = jnp.ones_like(reset) if mask is None else mask
+        reset = (_of_token_to_the_right(reset, real) if reverse else reset) & real
+    x, mask, reset = jax.tree.map(lambda a: jnp.moveaxis(a, 1, 0), (x, mask, reset))
+    return Steps(x, mask, reset, noise)
 
 
 def _of_token_to_the_right(flags: Array, mask: Array) -> Array:

@@ -1,0 +1,169 @@
+"""Where Newton's method beats the loop: write docs/deer.csv and docs/deer.md.
+
+``python benchmarks/deer.py`` measures; ``--page`` only writes the page from the table.
+"""
+
+import csv
+import os
+import platform
+import statistics
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+import zoo  # noqa: E402
+
+DOCS = Path(__file__).parent.parent / "docs"
+TABLE, PAGE = DOCS / "deer.csv", DOCS / "deer.md"
+CELLS, SIZES, LENGTHS, ROWS = ("rnn", "gru", "lstm"), (4, 16, 64), (64, 256, 1024), 4
+MOST = 2e8  # numbers in the Jacobians of all steps: a gigabyte
+ROUNDS = 7
+COLUMNS = [
+    *("cell", "H", "T", "jacobian", "iterations", "forward_ms", "loop_forward_ms"),
+    *("step_ms", "loop_step_ms", "backend", "cores", "machine", "versions"),
+]
+HEAD = """\
+# Newton's method against the loop
+
+`zoo.deer` takes all steps of a non-linear cell at once; the loop takes one after the
+other. Written by `benchmarks/deer.py`; medians of 7 rounds, taken in turns in one
+process, 4 rows, D = H, freshly initialised cells, inputs from N(0, 1), tolerance 1e-6.
+A ratio is the time of the loop by that of the solver: **above 1 the solver wins**.
+Iterations above 50 tell that it did not converge and took the steps in turn. Full
+Jacobians of more than 200 million numbers are left out. A processor with few cores has
+nothing to take steps together with: this is where a wide machine would win.
+""".splitlines()
+
+
+def measure() -> list[dict[str, str]]:
+    """Return the table."""
+    rows = []
+    for cell, size, length in (
+        (cell, size, length) for cell in CELLS for size in SIZES for length in LENGTHS
+    ):
+        made = zoo.cells()[cell](size, size, rngs=nnx.Rngs(0))
+        layer = zoo.Recurrent(made)
+        params, apply = zoo.functional(layer)
+        x = np.random.default_rng(0).normal(size=(ROWS, length, size))
+        x = jnp.asarray(x, jnp.float32)
+        numbers = sum(part.size for part in jax.tree.leaves(layer.init_state(1)))
+        runs = {"loop": programs(apply, lambda layer, x: (*layer(x), 0))}
+        for jacobian in ("full", "diagonal"):
+            if jacobian == "diagonal" or ROWS * length * numbers**2 <= MOST:
+                runs[jacobian] = programs(
+                    apply,
+                    lambda layer, x, j=jacobian: zoo.deer(layer, x, jacobian=j),
+                )
+        found: dict[str, list[tuple[float, float]]] = {name: [] for name in runs}
+        for name, (forward, step) in runs.items():  # compiled, and not counted
+            jax.block_until_ready((forward(params, x), step(params, x)))
+        for _ in range(ROUNDS):
+            for name, run in runs.items():
+                found[name].append(tuple(timed(one, params, x) for one in run))  # pyright: ignore[reportArgumentType]
+        middle = {
+            name: [
+                f"{1e3 * statistics.median(t):.3f}" for t in zip(*times, strict=True)
+            ]
+            for name, times in found.items()
+        }
+        for jacobian in list(runs)[1:]:
+            row = {
+                "cell": cell,
+                "H": size,
+                "T": length,
+                "jacobian": jacobian,
+                "iterations": int(runs[jacobian][0](params, x)[2]),
+                "forward_ms": middle[jacobian][0],
+                "loop_forward_ms": middle["loop"][0],
+                "step_ms": middle[jacobian][1],
+                "loop_step_ms": middle["loop"][1],
+                "backend": jax.default_backend(),
+                "cores": len(os.sched_getaffinity(0)),
+                "machine": platform.machine(),
+                "versions": f"jax {version('jax')}, flax {version('flax')}",
+            }
+            rows.append({name: str(value) for name, value in row.items()})
+            print(", ".join(rows[-1].values()), flush=True)
+        jax.clear_caches()
+    return rows
+
+
+def programs(apply, method):
+    """Return the forward pass and a step of training, compiled.
+
+    Args:
+        apply: of `zoo.functional`.
+        method: ``(layer, x) -> (state, y, iterations)``.
+    """
+
+    def forward(params, x):
+        return apply(params, x, method=method)
+
+    def loss(params, x):
+        return (forward(params, x)[1] ** 2).mean()
+
+    return jax.jit(forward), jax.jit(jax.grad(loss, argnums=(0, 1)))
+
+
+def timed(run, params, x) -> float:
+    """Return the seconds that one call takes.
+
+    Args:
+        run: a program.
+        params: its parameters.
+        x: its inputs.
+    """
+    began = time.perf_counter()
+    jax.block_until_ready(run(params, x))
+    return time.perf_counter() - began
+
+
+def page(rows: list[dict[str, str]]) -> str:
+    """Return the page.
+
+    Args:
+        rows: of the table.
+    """
+    lines = [
+        *HEAD,
+        "",
+        "| cell | H | T | Jacobian | iterations | forward ms | ratio | step ms | ratio |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for row in rows:
+        facts = [row[name] for name in ("cell", "H", "T", "jacobian", "iterations")]
+        for kind in ("forward", "step"):
+            ours, loop = float(row[f"{kind}_ms"]), float(row[f"loop_{kind}_ms"])
+            facts += [f"{ours:.2f}", f"{loop / ours:.2f}"]
+        lines.append(f"| {' | '.join(facts)} |")
+    told = {
+        f"{row['backend']}, {row['machine']}, {row['cores']} core(s); {row['versions']}"
+        for row in rows
+    }
+    return "\n".join([*lines, "", *(f"Machine: {one}." for one in sorted(told)), ""])
+
+
+def main() -> None:
+    """Measure, unless told not to, and write the page."""
+    if "--page" in sys.argv[1:]:
+        with TABLE.open(newline="") as file:
+            rows = list(csv.DictReader(file))
+    else:
+        rows = measure()
+        with TABLE.open("w", newline="") as file:
+            writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+    PAGE.write_text(page(rows))
+
+
+if __name__ == "__main__":
+    main()
