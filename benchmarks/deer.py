@@ -63,7 +63,7 @@ def measure() -> list[dict[str, str]]:
                     lambda layer, x, j=jacobian: zoo.deer(layer, x, jacobian=j),
                 )
         found: dict[str, list[tuple[float, float]]] = {name: [] for name in runs}
-        for name, (forward, step) in runs.items():  # compiled, and not counted
+        for forward, step in runs.values():  # compiled, and not counted
             jax.block_until_ready((forward(params, x), step(params, x)))
         for _ in range(ROUNDS):
             for name, run in runs.items():
@@ -135,7 +135,8 @@ def page(rows: list[dict[str, str]]) -> str:
     lines = [
         *HEAD,
         "",
-        "| cell | H | T | Jacobian | iterations | forward ms | ratio | step ms | ratio |",
+        "| cell | H | T | Jacobian | iterations | forward ms | ratio | step ms "
+        "| ratio |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for row in rows:

@@ -124,7 +124,8 @@ def deer(
         loop = Loop(cell, layer.reverse, False, False, 1, False)
         state, (y, _) = plain(loop, params, initial, state, steps)
         return state, jnp.moveaxis(y, 0, 1), jnp.zeros((), jnp.int32)
-    states, iterations = _solve(solver, params, initial, state, steps)
+    solved: Any = _solve(solver, params, initial, state, steps)
+    states, iterations = solved
     y = cell.output(params, states, cell.project(params, steps.x))
     if steps.mask is not None:
         y = jnp.where(spread(steps.mask, y), y, jnp.zeros((), y.dtype))
@@ -180,7 +181,8 @@ def _solve(solver, params, initial, state, steps):
 
 
 def _forward(solver, params, initial, state, steps):
-    states, iterations = _solve(solver, params, initial, state, steps)
+    solved: Any = _solve(solver, params, initial, state, steps)
+    states, iterations = solved
     return (states, iterations), (params, initial, state, steps, states)
 
 
