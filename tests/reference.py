@@ -171,6 +171,47 @@ def rglru(params, state, x):
     return {"h": a * state["h"] + np.sqrt(1.0 - a**2) * (i * u)}
 
 
+def cut(params, x, **widths):
+    """Return ``xW`` of each gate, cut into blocks of the widths told."""
+    edges = np.cumsum(list(widths.values()))
+    parts = np.split(x @ params["W"], edges, axis=1)
+    assert parts.pop().shape[1] == 0
+    return parts
+
+
+def hgrn(params, state, x, lower_bound=0.0):
+    """Qin et al. 2023, arXiv:2311.04823, real."""
+    (W_f, b_f), (W_c, b_c), (W_g, b_g) = columns(params, 3)
+    f = lower_bound + (1.0 - lower_bound) * sigmoid(x @ W_f + b_f)
+    c = x @ W_c + b_c
+    h = f * state["h"] + (1.0 - f) * c * sigmoid(c)
+    return {"h": h, "y": h * sigmoid(x @ W_g + b_g)}
+
+
+def s5(params, state, x):
+    """Smith et al. 2022, arXiv:2208.04933, with the zero-order hold."""
+    N, H = params["C"].shape[1:]
+    re, im, direct = cut(params, x, re=N, im=N, D=H)
+    C = params["C"][0] + 1j * params["C"][1]
+    rate = -np.exp(params["decay"]) + 1j * params["frequency"]
+    turn = np.exp(rate * np.exp(params["log_step"]))
+    s = turn * (state["re"] + 1j * state["im"]) + (turn - 1.0) / rate * (re + 1j * im)
+    return {"re": s.real, "im": s.imag, "y": 2.0 * (s @ C).real + direct}
+
+
+def s6(params, state, x):
+    """Gu and Dao 2023, arXiv:2312.00752, channel by channel."""
+    H, N = params["A_log"].shape
+    u, delta, B, C = cut(params, x, u=H, delta=H, B=N, C=N)
+    delta = np.log1p(np.exp(delta + params["b"]))
+    s, y = np.zeros_like(state["s"]), np.zeros_like(u)
+    for h in range(H):
+        a = np.exp(-delta[:, h : h + 1] * np.exp(params["A_log"][h]))
+        s[:, h] = a * state["s"][:, h] + delta[:, h : h + 1] * B * u[:, h : h + 1]
+        y[:, h] = (C * s[:, h]).sum(axis=1) + params["D"][h] * u[:, h]
+    return {"s": s, "y": y}
+
+
 CELLS = {
     "rnn": rnn,
     "rnn_relu": rnn_relu,
@@ -187,6 +228,9 @@ CELLS = {
     "minlstm": minlstm,
     "lru": lru,
     "rglru": rglru,
+    "hgrn": hgrn,
+    "s5": s5,
+    "s6": s6,
 }
 
 
@@ -203,9 +247,10 @@ def run(name, params, x, *, mask, reset, reverse, state):
     """
     cell = CELLS[name]
     B, T, _ = x.shape
-    width = state["h" if "h" in state else "re"].shape[1]
+    first = cell(params, {part: a[:1] for part, a in state.items()}, x[:1, 0])
+    width = first.get("y", first.get("h")).shape[1]
     y = np.zeros((B, T, width))
-    every = {part: np.zeros((B, T, a.shape[1])) for part, a in state.items()}
+    every = {part: np.zeros((B, T, *a.shape[1:])) for part, a in state.items()}
     final = {part: a.copy() for part, a in state.items()}
     for row in range(B):
         now = {part: a[row : row + 1] for part, a in state.items()}

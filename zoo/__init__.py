@@ -24,11 +24,13 @@ from zoo import (
 from zoo.artifact import load, save
 from zoo.cells import (
     Cell,
+    ChannelState,
     ComplexState,
     CoupledLSTMCell,
     ElmanCell,
     GILRCell,
     GRUCell,
+    HGRNCell,
     HiddenState,
     LayerNormLSTMCell,
     LinearCell,
@@ -42,6 +44,8 @@ from zoo.cells import (
     ProjectedLSTMCell,
     ResetBeforeGRUCell,
     RGLRUCell,
+    S5Cell,
+    S6Cell,
 )
 from zoo.characters import CharCNN, CharLSTM
 from zoo.embedding import Embedding
@@ -70,6 +74,7 @@ __all__ = [
     "Cell",
     "CellStack",
     "CharCNN",
+    "ChannelState",
     "CharLSTM",
     "ComplexState",
     "Constant",
@@ -79,6 +84,7 @@ __all__ = [
     "GILRCell",
     "GRU",
     "GRUCell",
+    "HGRNCell",
     "HiddenState",
     "LRUCell",
     "LSTM",
@@ -98,6 +104,8 @@ __all__ = [
     "Recurrent",
     "ResetBeforeGRUCell",
     "Residual",
+    "S5Cell",
+    "S6Cell",
     "Stacked",
     "attention",
     "cells",

@@ -11,6 +11,7 @@ from zoo.cells import (
     ElmanCell,
     GILRCell,
     GRUCell,
+    HGRNCell,
     LayerNormLSTMCell,
     LRUCell,
     LSTMCell,
@@ -21,6 +22,8 @@ from zoo.cells import (
     ProjectedLSTMCell,
     ResetBeforeGRUCell,
     RGLRUCell,
+    S5Cell,
+    S6Cell,
 )
 from zoo.layers import CellStack
 
@@ -39,6 +42,9 @@ _CELLS: tuple[type[Cell], ...] = (
     MinLSTMCell,
     LRUCell,
     RGLRUCell,
+    HGRNCell,
+    S5Cell,
+    S6Cell,
 )
 
 

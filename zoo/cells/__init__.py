@@ -3,6 +3,7 @@
 from zoo.cells.base import Cell, HiddenState
 from zoo.cells.elman import ElmanCell
 from zoo.cells.gru import GRUCell, ResetBeforeGRUCell
+from zoo.cells.hgrn import HGRNCell
 from zoo.cells.linear import GILRCell, LinearCell, MinGRUCell, MinLSTMCell
 from zoo.cells.lru import ComplexState, LRUCell, RGLRUCell
 from zoo.cells.lstm import (
@@ -14,14 +15,18 @@ from zoo.cells.lstm import (
     ProjectedLSTMCell,
 )
 from zoo.cells.mgu import MGUCell
+from zoo.cells.s5 import S5Cell
+from zoo.cells.s6 import ChannelState, S6Cell
 
 __all__ = [
     "Cell",
+    "ChannelState",
     "ComplexState",
     "CoupledLSTMCell",
     "ElmanCell",
     "GILRCell",
     "GRUCell",
+    "HGRNCell",
     "HiddenState",
     "LRUCell",
     "LSTMCell",
@@ -35,4 +40,6 @@ __all__ = [
     "ProjectedLSTMCell",
     "RGLRUCell",
     "ResetBeforeGRUCell",
+    "S5Cell",
+    "S6Cell",
 ]
