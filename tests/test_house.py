@@ -20,8 +20,8 @@ ROOT = Path(__file__).parent.parent
 FLOORS = [
     ["types"],
     ["checks"],
-    ["initializers", "regularizers", "loop", "linear", "scan", "functional", "summary"]
-    + ["subwords", "text"],
+    ["initializers", "regularizers", "loop", "linear", "chunks", "scan", "functional"]
+    + ["summary", "subwords", "text"],
     ["cells"],
     ["layers", "registry", "embedding", "characters", "pooling", "attention", "crf"],
     ["models", "decoding", "interop", "pipelines", "plots", "artifact", "__main__"]

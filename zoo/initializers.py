@@ -65,7 +65,7 @@ def zeros(key: Key, gates: Gates, size: int, dtype: Any) -> Array:
     return jnp.zeros(len(gates) * size, dtype)
 
 
-def retain(bias: float = 1.0) -> BiasInitializer:
+def retain(bias: float = 1.0, highest: float | None = None) -> BiasInitializer:
     """Start the gates that keep the old state at `bias`, all others at zero.
 
     With 1 this is the forget-gate bias of Gers et al. (2000) and Jozefowicz et al.
@@ -73,13 +73,16 @@ def retain(bias: float = 1.0) -> BiasInitializer:
 
     Args:
         bias: where the keeping gates start.
+        highest: where the last unit starts, if they are to be spread evenly.
     """
 
     def init(key: Key, gates: Gates, size: int, dtype: Any) -> Array:
-        rows = [
-            jnp.full(size, bias if sign > 0 else 0.0, dtype) for sign in gates.values()
-        ]
-        return jnp.concatenate(rows)
+        if highest is None:
+            keep = jnp.full(size, bias)
+        else:
+            keep = jnp.linspace(bias, highest, size)
+        rows = [keep if sign > 0 else jnp.zeros(size) for sign in gates.values()]
+        return jnp.concatenate(rows).astype(dtype)
 
     return init
 

@@ -88,7 +88,7 @@ class S5Cell(BlockCell, LinearCell):
             )
         W_init = options.setdefault("W_init", initializers.lecun)
         super().__init__(input_size, hidden_size, bias=bias, rngs=rngs, **options)
-        frequency, vectors = _hippo(N, blocks)
+        frequency, vectors = hippo(N, blocks)
         dtype = self.param_dtype
         self.decay = nnx.Param(jnp.full(N, np.log(0.5), dtype))
         self.frequency = nnx.Param(jnp.asarray(frequency, dtype))
@@ -111,7 +111,7 @@ class S5Cell(BlockCell, LinearCell):
         """Draw B and D; B is real before it is turned into the eigenvectors."""
         dtype = self.param_dtype
         B = init(rngs.params(), (shape[0], 2 * self.state_size), dtype)
-        re, im = _parts(_hippo(self.state_size, self.blocks)[1].conj())
+        re, im = _parts(hippo(self.state_size, self.blocks)[1].conj())
         blocks = [B @ jnp.asarray(re, dtype), B @ jnp.asarray(im, dtype)]
         blocks.append(init(rngs.params(), shape, dtype))
         return nnx.Param(jnp.concatenate(blocks, axis=-1))
@@ -151,10 +151,14 @@ class S5Cell(BlockCell, LinearCell):
         return 2 * (self.dot(state.re, re) - self.dot(state.im, im)) + p["D"]
 
 
-def _hippo(size: int, blocks: int) -> tuple[np.ndarray, np.ndarray]:
+def hippo(size: int, blocks: int) -> tuple[np.ndarray, np.ndarray]:
     """Return one of each pair of eigenvalues of HiPPO-N, and its eigenvector.
 
     HiPPO-N is ``-1/2 I`` and a skew matrix, so that every eigenvalue is ``-1/2 + i w``.
+
+    Args:
+        size: how many pairs.
+        blocks: copies of HiPPO-N, each with its share of the pairs; must divide `size`.
 
     Returns:
         The w that are positive, ``[size]``, and the vectors ``[2 * size, size]``.
