@@ -28,6 +28,7 @@ from tolerances import (
 )
 
 import zoo
+from zoo import loop
 
 B, T, D, H = 5, 6, 3, 4
 # Whole, cut short, empty, a single token, and one with holes.
@@ -48,9 +49,9 @@ NEVER = np.zeros((B, T), bool)
 class Subject:
     """A layer with its inputs and its compiled programs."""
 
-    def __init__(self, make):
+    def __init__(self, make, bfloat16=BFLOAT16):
         """Build the layer, with no parameter left at a special value such as zero."""
-        self.make = make
+        self.make, self.bfloat16 = make, bfloat16
         self.layer = make(nnx.Rngs(0))
         params, self.apply = zoo.functional(self.layer)
         self.rng = np.random.default_rng(0)
@@ -236,10 +237,10 @@ class Contract:
         step = jax.jit(lambda p, s, x: subject.apply(p, s, x, method="step"))
         state, outputs = subject.state, []
         for t in range(T):
-            real = MASK[:, t, None]
+            real = MASK[:, t]
             new, y_t = step(subject.params, state, subject.x[:, t])
-            state = jax.tree.map(lambda n, s: np.where(real, n, s), new, state)  # noqa: B023
-            outputs.append(np.where(real, y_t, 0))
+            state = loop.select(real, new, state)
+            outputs.append(np.where(loop.spread(real, y_t), y_t, 0))
         looped = state, np.stack(outputs, axis=1)
         assert_close(looped, subject.run(*subject.args()), SCHEDULE)
 
@@ -276,16 +277,16 @@ class Contract:
         reset[:, 2] = True
         args = subject.args(reset=reset)
         expected_gradients, expected = subject.learn(*args)
-        every = subject.states(*args)
-        for options in ({}, {"remat": "chunk:4"}):
-            other = subject.with_options(steps="parallel", **options)
-            gradients, results = other.learn(*args)
-            assert_close(results, expected, SCHEDULE)
-            assert_close(gradients, expected_gradients, SCHEDULE_GRADIENT)
-            assert_close(other.states(*args), every, SCHEDULE)
-            poisoned = np.where(MASK[..., None], subject.x, np.nan).astype(np.float32)
-            dirty = other.learn(*subject.args(poisoned, reset=reset))
-            assert_identical(dirty, (gradients, results))
+        whole = subject.with_options(steps="parallel")
+        assert_close(whole.run(*args), expected, SCHEDULE)
+        assert_close(whole.states(*args), subject.states(*args), SCHEDULE)
+        pieces = subject.with_options(steps="parallel", remat="chunk:4")
+        gradients, results = pieces.learn(*args)
+        assert_close(results, expected, SCHEDULE)
+        assert_close(gradients, expected_gradients, SCHEDULE_GRADIENT)
+        poisoned = np.where(MASK[..., None], subject.x, np.nan).astype(np.float32)
+        dirty = pieces.learn(*subject.args(poisoned, reset=reset))
+        assert_identical(dirty, (gradients, results))
 
     def test_without_mask_state_and_reset(self, subject):
         begin = subject.apply(subject.params, B, method="init_state")
@@ -319,7 +320,7 @@ class Contract:
         expected_gradients, expected = subject.learn(*subject.args())
         assert y.dtype == jnp.bfloat16
         assert all(s.dtype == np.float32 for s in jax.tree.leaves(final))
-        assert_close((final, y), expected, BFLOAT16)
+        assert_close((final, y), expected, subject.bfloat16)
         assert_close(gradients, expected_gradients, BFLOAT16_GRADIENT)
 
     def test_float64_against_the_reference(self, subject, reference_name):

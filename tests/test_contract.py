@@ -68,11 +68,17 @@ CASES = {name: (recurrent(cell), name) for name, cell in zoo.cells().items()} | 
 }
 
 
+# What bfloat16 may lose where it is more than of other cells: the read-out of mLSTM is
+# a quotient of two sums that may both be near zero.
+ROUGH = {"mlstm": 5e-2}
+
+
 @pytest.fixture(scope="module", params=CASES)
 def case(request):
     """Return one row of the table, with its programs compiled once."""
     make, reference_name = CASES[request.param]
-    return Subject(make), reference_name
+    rough = {"bfloat16": ROUGH[request.param]} if request.param in ROUGH else {}
+    return Subject(make, **rough), reference_name
 
 
 @pytest.fixture

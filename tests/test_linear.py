@@ -114,7 +114,7 @@ def test_what_linear_cells_have_not():
 
 
 def test_s5_begins_as_a_real_system():
-    """Turned back, it is ``ds/dt = s A + x B``, ``y = s C + x D``, with HiPPO-N for A."""
+    """Turned back, it is ``ds/dt = A s + x B``, ``y = s C + x D``; A is HiPPO-N."""
     cell = zoo.S5Cell(
         3, 4, state_size=6, blocks=2, step_min=0.02, step_max=0.02, rngs=nnx.Rngs(0)
     )

@@ -132,7 +132,8 @@ class S5Cell(BlockCell, LinearCell):
             for param in (self.decay, self.frequency, self.log_step)
         )
         rate = jax.lax.complex(-jnp.exp(decay), frequency)
-        turn = rate * jnp.exp(log_step)
+        step = jnp.exp(log_step)
+        turn = jax.lax.complex(step * rate.real, step * rate.imag)
         # Delta is small: exp - 1 would lose digits.
         added = jnp.expm1(turn) / rate * jax.lax.complex(p["re"], p["im"])
         return jnp.broadcast_to(jnp.exp(turn), added.shape), added
