@@ -163,7 +163,7 @@ def test_delta_rule_replaces_what_a_key_stands_for(steps):
     k = jnp.broadcast_to(jnp.array([0.6, 0.8, 0.0]), q.shape)
     write = Write(k, write.v, jnp.zeros_like(write.beta), jnp.ones_like(write.beta))
     if steps == "parallel":
-        _, r = write_and_read(k, write, S, None, Span(None, None, False))
+        _, r = write_and_read(k, write, S, S, Span(None, None, False))
     else:
         mask = np.ones((3, B), bool)
         _, r = one_by_one(

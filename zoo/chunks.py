@@ -76,7 +76,7 @@ def write_and_read(
     q: Array,
     steps: Write,
     S: Array,
-    initial: Array | None,
+    initial: Array,
     span: Span,
     size: int = CHUNK,
 ) -> tuple[Array, Array]:
@@ -86,7 +86,7 @@ def write_and_read(
         q: queries ``[T, B, heads, K]``, T of 1 or more.
         steps: what is written, ``[T, ...]``.
         S: the state before the step that is met first.
-        initial: the state that a reset restarts from; needed where there are resets.
+        initial: the state that a reset restarts from.
         span: mask, reset and direction.
         size: steps of a chunk, a multiple of `BLOCK`.
 

@@ -17,14 +17,14 @@ from zoo.loop import Span, spread
 from zoo.types import Array
 
 
-def span_scan(a: Array, b: Array, h: Array, initial: Array | None, span: Span) -> Array:
+def span_scan(a: Array, b: Array, h: Array, initial: Array, span: Span) -> Array:
     """Return the states of all steps, with padding and resets.
 
     Args:
         a: factors ``[T, B, ...]``, real or complex.
         b: what is added ``[T, B, ...]``.
         h: the state before the step that is met first, ``[B, ...]``.
-        initial: the state that a reset restarts from; needed where there are resets.
+        initial: the state that a reset restarts from.
         span: mask, reset and direction.
 
     Returns:
@@ -65,7 +65,7 @@ def linear_scan(
 
 
 def max_scan(
-    a: Array, b: Array, m: Array, initial: Array | None, span: Span
+    a: Array, b: Array, m: Array, initial: Array, span: Span
 ) -> tuple[Array, Array]:
     """Return ``m_t = max(a_t + m_(t-1), b_t)`` of all steps: linear, with max for plus.
 
@@ -73,7 +73,7 @@ def max_scan(
         a: what is added ``[T, B, ...]``.
         b: the least value ``[T, B, ...]``; -inf at padding.
         m: the value before the step that is met first, ``[B, ...]``.
-        initial: the value that a reset restarts from; needed where there are resets.
+        initial: the value that a reset restarts from.
         span: mask, reset and direction.
 
     Returns:

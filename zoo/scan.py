@@ -187,6 +187,7 @@ def _together(loop: Loop, params: Params, initial: State, state: State, steps: S
     assert loop.cell.together is not None
     p = loop.cell.project(params, steps.x)
     span = Span(steps.mask, steps.reset, loop.reverse)
+    initial = state if initial is None else initial  # no reset: it is not looked at
     last, y, states = loop.cell.together(params, p, state, initial, span)
     if loop.states and states is None:
         # What was made above is not used, so that it is not computed either.

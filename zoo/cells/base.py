@@ -271,7 +271,7 @@ class Cell(nnx.Module):
         Args:
             p: what `project` made of the inputs, ``[T, B, ...]``.
             state: the state before the step that is met first.
-            initial: the state that a reset restarts from, or None if there is none.
+            initial: the state that a reset restarts from.
             span: mask, reset and direction.
 
         Returns:

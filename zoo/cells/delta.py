@@ -116,6 +116,10 @@ class GatedDeltaNetCell(DeltaNetCell):
         self.A_log = nnx.Param(jnp.log(rates))
 
     def log_decay(self, p: dict[str, Array]) -> Array:
-        """Return log alpha, ``[..., heads, 1]``."""
+        """Return log alpha, ``[..., heads, 1]``.
+
+        Args:
+            p: what `project` made of the input.
+        """
         rates = jnp.exp(self.A_log[...].astype(self.state_dtype))[:, None]
         return -rates * jax.nn.softplus(p["alpha"])

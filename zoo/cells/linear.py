@@ -64,8 +64,7 @@ class LinearCell(Cell):
     ) -> tuple[State, Array, State]:
         """Take all steps at once, as told in `zoo.linear`."""
         a, b = self.coefficients(p)
-        restart = None if initial is None else self.vector(initial)
-        h = span_scan(a, b, self.vector(state), restart, span)
+        h = span_scan(a, b, self.vector(state), self.vector(initial), span)
         states = self.state_of(h)
         last = jax.tree.map(lambda part: part[0 if span.reverse else -1], states)
         return last, self.output(states, p), states

@@ -173,9 +173,12 @@ class MatrixCell(BlockCell):
         self, p: dict[str, Array], state: State, initial: State, span: Span
     ) -> tuple[State, Array, State]:
         """Take all steps in chunks, as told in `zoo.chunks`."""
-        restart = None if initial is None else self.matrix(initial)
         S, r = write_and_read(
-            self.query(p), self.writing(p), self.matrix(state), restart, span
+            self.query(p),
+            self.writing(p),
+            self.matrix(state),
+            self.matrix(initial),
+            span,
         )
         return self.state_of(S), self.beside(self.readout(r, p)), None
 

@@ -159,19 +159,21 @@ class MatrixLSTMCell(MatrixCell):
         self,
         p: dict[str, Array],
         state: MatrixLSTMState,
-        initial: MatrixLSTMState | None,
+        initial: MatrixLSTMState,
         span: Span,
     ) -> tuple[MatrixLSTMState, Array, None]:
         """Find all m first; what is left is a matrix state as any other."""
         log_i = p["i"]
         if span.mask is not None:
             log_i = jnp.where(spread(span.mask, log_i), log_i, -jnp.inf)
-        start = None if initial is None else self.matrix(initial)
-        start_m = None if initial is None else initial.m[..., None]
-        old, m = max_scan(
-            jax.nn.log_sigmoid(p["f"]), log_i, state.m[..., None], start_m, span
+        log_f = jax.nn.log_sigmoid(p["f"])
+        old, m = max_scan(log_f, log_i, state.m[..., None], initial.m[..., None], span)
+        S, r = write_and_read(
+            self.query(p),
+            self.scaled(p, log_i, old, m),
+            self.matrix(state),
+            self.matrix(initial),
+            span,
         )
-        steps = self.scaled(p, log_i, old, m)
-        S, r = write_and_read(self.query(p), steps, self.matrix(state), start, span)
         last = self.state_at(S, m[0 if span.reverse else -1])
         return last, self.shown(r, m, p), None

@@ -174,4 +174,4 @@ def hippo(size: int, blocks: int) -> tuple[np.ndarray, np.ndarray]:
 
 def _parts(a: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the real and the imaginary part."""
-    return a.real, a.imag
+    return np.real(a), np.imag(a)
