@@ -18,7 +18,6 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
 import zoo  # noqa: E402
-from zoo.cells import LinearCell  # noqa: E402
 
 TABLE, PAGE = ROOT / "docs" / "cells.csv", ROOT / "docs" / "cells.md"
 COLUMNS = ("cell", "peer", "outputs", "gradients")
@@ -127,7 +126,7 @@ def page(rows: list[dict[str, str]]) -> str:
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for name, cell in cells.items():
-        parallel = "yes" if issubclass(cell, LinearCell) else ""
+        parallel = "yes" if cell.parallel else ""
         facts = [f"[`{name}`](#{name})", f"`{cell.__name__}`", cell.family, cell.paper]
         lines.append(f"| {' | '.join([*facts, f'`{cell.parameters}`', parallel])} |")
     for name, cell in cells.items():

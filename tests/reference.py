@@ -153,6 +153,165 @@ def rglru(params, state, x):
     return {"h": a * state["h"] + np.sqrt(1.0 - a**2) * (i * u)}
 
 
+def cut(params, x, **widths):
+    """Return ``xW`` of each gate, cut into blocks of the widths told."""
+    edges = np.cumsum(list(widths.values()))
+    parts = np.split(x @ params["W"], edges, axis=1)
+    assert parts.pop().shape[1] == 0
+    return parts
+
+
+def hgrn(params, state, x, lower_bound=0.0):
+    """Qin et al. 2023, arXiv:2311.04823, real."""
+    (W_f, b_f), (W_c, b_c), (W_g, b_g) = columns(params, 3)
+    f = lower_bound + (1.0 - lower_bound) * sigmoid(x @ W_f + b_f)
+    c = x @ W_c + b_c
+    h = f * state["h"] + (1.0 - f) * c * sigmoid(c)
+    return {"h": h, "y": h * sigmoid(x @ W_g + b_g)}
+
+
+def s5(params, state, x):
+    """Smith et al. 2022, arXiv:2208.04933, with the zero-order hold."""
+    N, H = params["C"].shape[1:]
+    re, im, direct = cut(params, x, re=N, im=N, D=H)
+    C = params["C"][0] + 1j * params["C"][1]
+    rate = -np.exp(params["decay"]) + 1j * params["frequency"]
+    turn = np.exp(rate * np.exp(params["log_step"]))
+    s = turn * (state["re"] + 1j * state["im"]) + (turn - 1.0) / rate * (re + 1j * im)
+    return {"re": s.real, "im": s.imag, "y": 2.0 * (s @ C).real + direct}
+
+
+def s6(params, state, x):
+    """Gu and Dao 2023, arXiv:2312.00752, channel by channel."""
+    H, N = params["A_log"].shape
+    u, delta, B, C = cut(params, x, u=H, delta=H, B=N, C=N)
+    delta = np.log1p(np.exp(delta + params["b"]))
+    s, y = np.zeros_like(state["s"]), np.zeros_like(u)
+    for h in range(H):
+        a = np.exp(-delta[:, h : h + 1] * np.exp(params["A_log"][h]))
+        s[:, h] = a * state["s"][:, h] + delta[:, h : h + 1] * B * u[:, h : h + 1]
+        y[:, h] = (C * s[:, h]).sum(axis=1) + params["D"][h] * u[:, h]
+    return {"s": s, "y": y}
+
+
+def by_head(params, x, **sizes):
+    """Return ``xW`` of each gate, ``[B, heads, size]``; the sizes are of one head."""
+    heads = params["W"].shape[1] // sum(sizes.values())
+    parts = cut(params, x, **{name: heads * size for name, size in sizes.items()})
+    return [part.reshape(len(x), heads, -1) for part in parts]
+
+
+def silu(a):
+    """Return a * sigmoid(a)."""
+    return a * sigmoid(a)
+
+
+def shown(params, r):
+    """Return what is read, with mean square one in each head, scaled."""
+    r = r / np.sqrt((r**2).mean(axis=2, keepdims=True) + 1e-5)
+    return r.reshape(len(r), -1) * params["scale"]
+
+
+def linear_attention(params, state, x):
+    """Katharopoulos et al. 2020, arXiv:2006.16236, equations 16 to 20."""
+    _, _, K, V = state["S"].shape
+    q, k, v = by_head(params, x, q=K, k=K, v=V)
+    q, k = (np.where(a > 0, a + 1.0, np.exp(np.minimum(a, 0.0))) for a in (q, k))
+    S = state["S"] + np.einsum("bhk,bhv->bhkv", k, v)
+    z = state["z"] + k
+    y = np.einsum("bhk,bhkv->bhv", q, S)
+    y = y / (np.einsum("bhk,bhk->bh", q, z)[:, :, None] + 1e-6)
+    return {"S": S, "z": z, "y": y.reshape(len(x), -1)}
+
+
+def retnet(params, state, x):
+    """Sun et al. 2023, arXiv:2307.08621, equations 6 and 8, without the rotation."""
+    _, heads, K, V = state["S"].shape
+    q, k, v, g = by_head(params, x, q=K, k=K, v=V, g=V)
+    S = np.zeros_like(state["S"])
+    for h in range(heads):
+        gamma = 1.0 - 2.0 ** (-5.0 - h)
+        S[:, h] = gamma * state["S"][:, h] + k[:, h, :, None] * v[:, h, None, :]
+    r = np.einsum("bhk,bhkv->bhv", q, S) / np.sqrt(K)
+    return {"S": S, "y": silu(g.reshape(len(x), -1)) * shown(params, r)}
+
+
+def gla(params, state, x):
+    """Yang et al. 2023, arXiv:2312.06635, equation 3 and section 4.4."""
+    _, heads, K, V = state["S"].shape
+    q, k, v, alpha, g = by_head(params, x, q=K, k=K, v=V, alpha=K, g=V)
+    b_alpha, b_g = np.split(params["b"], [heads * K])
+    alpha = sigmoid(alpha + b_alpha.reshape(heads, K)) ** (1.0 / 16.0)
+    S = alpha[..., None] * state["S"] + np.einsum("bhk,bhv->bhkv", k, v)
+    r = np.einsum("bhk,bhkv->bhv", q, S) / np.sqrt(K)
+    return {"S": S, "y": silu(g.reshape(len(x), -1) + b_g) * shown(params, r)}
+
+
+def mlstm(params, state, x):
+    """Beck et al. 2024, arXiv:2405.04517, equations 19 to 27, kept at the scale m.
+
+    ``exp(m)`` times the C and n of the state are those of the paper.
+    """
+    _, heads, K, V = state["C"].shape
+    sizes = {"q": K, "k": K, "v": V, "i": 1, "f": 1, "o": V}
+    parts = by_head(params, x, **sizes)
+    edges = np.cumsum([heads * size for size in sizes.values()])
+    b = np.split(params["b"], edges[:-1])
+    q, k, v, i, f, o = (
+        part + bias.reshape(heads, -1) for part, bias in zip(parts, b, strict=True)
+    )
+    log_f, log_i = np.log(sigmoid(f))[..., 0], i[..., 0]
+    m = np.maximum(log_f + state["m"], log_i)
+    C, n = np.zeros_like(state["C"]), np.zeros_like(state["n"])
+    y = np.zeros_like(v)
+    for h in range(heads):
+        keep = np.exp(log_f + state["m"] - m)[:, h, None]
+        add = np.exp(log_i - m)[:, h, None]
+        key = k[:, h] / np.sqrt(K)
+        outer = key[:, :, None] * v[:, h, None, :]
+        C[:, h] = keep[..., None] * state["C"][:, h] + add[..., None] * outer
+        n[:, h] = keep * state["n"][:, h] + add * key
+        seen = np.abs((n[:, h] * q[:, h]).sum(axis=1))
+        seen = np.maximum(seen, np.exp(-m[:, h]))[:, None]
+        y[:, h] = sigmoid(o[:, h]) * (q[:, h, :, None] * C[:, h]).sum(axis=1) / seen
+    return {"C": C, "n": n, "m": m, "y": y.reshape(len(x), -1)}
+
+
+def unit(a):
+    """Return vectors of length one."""
+    return a / np.sqrt((a**2).sum(axis=-1, keepdims=True) + 1e-6)
+
+
+def delta_rule(S, q, k, v, beta, alpha):
+    """Return the state by the matrix of each step, and what q reads of it."""
+    new = np.zeros_like(S)
+    for row, h in np.ndindex(S.shape[:2]):
+        key = unit(silu(k[row, h]))
+        replace = np.eye(len(key)) - beta[row, h] * np.outer(key, key)
+        new[row, h] = alpha[row, h] * replace @ S[row, h]
+        new[row, h] += beta[row, h] * np.outer(key, silu(v[row, h]))
+    return new, np.einsum("bhk,bhkv->bhv", unit(silu(q)), new)
+
+
+def deltanet(params, state, x):
+    """Yang et al. 2024, arXiv:2406.06484, section 2.2."""
+    _, _, K, V = state["S"].shape
+    q, k, v, beta = by_head(params, x, q=K, k=K, v=V, beta=1)
+    S, r = delta_rule(state["S"], q, k, v, sigmoid(beta), np.ones_like(beta))
+    return {"S": S, "y": shown(params, r)}
+
+
+def gated_deltanet(params, state, x):
+    """Yang et al. 2024, arXiv:2412.06464, equation 10."""
+    _, _, K, V = state["S"].shape
+    sizes = {"q": K, "k": K, "v": V, "beta": 1, "alpha": 1, "g": V}
+    q, k, v, beta, alpha, g = by_head(params, x, **sizes)
+    step = np.log1p(np.exp(alpha + params["b"][:, None]))
+    alpha = np.exp(-np.exp(params["A_log"])[:, None] * step)
+    S, r = delta_rule(state["S"], q, k, v, sigmoid(beta), alpha)
+    return {"S": S, "y": silu(g.reshape(len(x), -1)) * shown(params, r)}
+
+
 CELLS = {
     "rnn": rnn,
     "rnn_relu": rnn_relu,
@@ -169,6 +328,15 @@ CELLS = {
     "minlstm": minlstm,
     "lru": lru,
     "rglru": rglru,
+    "hgrn": hgrn,
+    "s5": s5,
+    "s6": s6,
+    "linear_attention": linear_attention,
+    "retnet": retnet,
+    "gla": gla,
+    "mlstm": mlstm,
+    "deltanet": deltanet,
+    "gated_deltanet": gated_deltanet,
     **MORE,
 }
 

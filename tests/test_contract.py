@@ -71,6 +71,9 @@ CASES = {name: (recurrent(cell), name) for name, cell in zoo.cells().items()} | 
 }
 
 
+# What bfloat16 may lose where it is more than of other cells: the read-out of mLSTM is
+# a quotient of two sums that may both be near zero.
+ROUGH = {"mlstm": 5e-2}
 # What the loop meets: plain and additive updates, products between the gates, small
 # parameters in the update, a read-out, complex and integer states, constants, windows.
 OF_EACH_KIND = {name for name in CASES if name not in zoo.cells()} | {
@@ -84,7 +87,8 @@ GOLDEN = Path(__file__).parent / "golden" / "cells.npz"
 def case(request):
     """Return one row of the table, with its programs compiled once."""
     make, reference_name = CASES[request.param]
-    return Subject(make), reference_name, request.param
+    rough = {"bfloat16": ROUGH[request.param]} if request.param in ROUGH else {}
+    return Subject(make, **rough), reference_name, request.param
 
 
 @pytest.fixture

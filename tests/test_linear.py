@@ -4,12 +4,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import reference
+import scipy.linalg
 from flax import nnx
 from hypothesis import given
 from hypothesis import strategies as st
 from tolerances import REFERENCE, assert_close
 
 import zoo
+from zoo.cells.s5 import hippo
 from zoo.linear import linear_scan
 
 
@@ -108,3 +111,69 @@ def test_what_linear_cells_have_not():
         zoo.LRUCell(3, 4, r_min=0.9, r_max=0.5, rngs=nnx.Rngs(0))
     empty = layer(zoo.MinGRUCell, steps="parallel")(np.zeros((2, 0, 3), np.float32))
     assert empty[1].shape == (2, 0, 4)
+
+
+def test_s5_begins_as_a_real_system():
+    """Turned back, it is ``ds/dt = A s + x B``, ``y = s C + x D``; A is HiPPO-N."""
+    cell = zoo.S5Cell(
+        3, 4, state_size=6, blocks=2, step_min=0.02, step_max=0.02, rngs=nnx.Rngs(0)
+    )
+    # HiPPO-LegS, and the product of two vectors that makes it normal.
+    root = np.sqrt(np.arange(6) + 0.5)
+    legendre = -np.tril(2 * np.outer(root, root), -1) - np.diag(np.arange(6) + 1.0)
+    A = np.kron(np.eye(2), legendre + np.outer(root, root))
+    frequency, vectors = hippo(6, 2)
+    rate = -np.exp(np.asarray(cell.decay[...])) + 1j * np.asarray(cell.frequency[...])
+    assert_close(A @ vectors, rate * vectors, REFERENCE)
+    assert (frequency > 0).all()
+
+    re, im, D = np.split(np.asarray(cell.W[...], np.float64), [6, 12], axis=1)
+    B = 2 * ((re + 1j * im) @ vectors.T).real
+    assert_close(B @ vectors.conj(), re + 1j * im, REFERENCE)
+    C = np.asarray(cell.C[...], np.float64)
+    C = 2 * (vectors.conj() @ (C[0] + 1j * C[1])).real
+    # The zero-order hold: the integral of exp(A t) from 0 to Delta, times the input.
+    turn = scipy.linalg.expm(0.02 * A)
+    hold = np.linalg.solve(A, turn - np.eye(12))
+    s, y = np.zeros(12), []
+    x = np.random.default_rng(0).normal(size=(9, 3))
+    for x_t in x:
+        s = turn @ s + hold @ (x_t @ B)
+        y.append(s @ C + x_t @ D)
+    found = zoo.Recurrent(cell)(x[None].astype(np.float32))[1][0]
+    assert_close(found, np.stack(y), REFERENCE)
+
+
+def test_s6_begins_with_rates_and_steps_of_the_paper():
+    cell = zoo.S6Cell(3, 500, state_size=5, rngs=nnx.Rngs(0))
+    rates, steps = np.exp(cell.A_log[...]), np.asarray(jax.nn.softplus(cell.b[...]))
+    np.testing.assert_allclose(rates, np.tile(np.arange(1, 6), (500, 1)), rtol=1e-6)
+    assert 0.00099 < steps.min() < 0.0012 and 0.085 < steps.max() < 0.101
+    assert 0.008 < np.median(steps) < 0.0125  # uniform in the logarithm
+
+
+def test_hgrn_keeps_at_least_its_bound():
+    cell = zoo.HGRNCell(3, 4, lower_bound=0.9, rngs=nnx.Rngs(0))
+    x = 10 * np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
+    keep, added = cell.coefficients(cell.project(x))
+    assert 0.9 <= keep.min() < 0.91
+    params = {name: np.asarray(getattr(cell, name)[...]) for name in ("W", "b")}
+    nothing = {"h": np.zeros((50, 4))}
+    assert_close(added, reference.hgrn(params, nothing, x, 0.9)["h"], REFERENCE)
+    once = {"h": np.ones((50, 4))}
+    new = reference.hgrn(params, once, x, 0.9)["h"]
+    assert_close(keep + added, new, REFERENCE)
+
+
+def test_what_state_space_cells_have_not():
+    rngs = nnx.Rngs(0)
+    with pytest.raises(ValueError, match="blocks must divide state_size = 4, got 3"):
+        zoo.S5Cell(3, 4, blocks=3, rngs=rngs)
+    with pytest.raises(ValueError, match="0 < step_min <= step_max must hold"):
+        zoo.S5Cell(3, 4, step_min=0.1, step_max=0.01, rngs=rngs)
+    with pytest.raises(ValueError, match="state_size must be an int of 1 or more"):
+        zoo.S6Cell(3, 4, state_size=0, rngs=rngs)
+    with pytest.raises(ValueError, match=r"lower_bound must lie in \[0, 1\), got 1.0"):
+        zoo.HGRNCell(3, 4, lower_bound=1.0, rngs=rngs)
+    with pytest.raises(ValueError, match="0 < shortest <= longest must hold"):
+        zoo.initializers.timescales(0.0, 1.0)

@@ -22,6 +22,24 @@ def positive(name: str, value: Any) -> int:
     return value
 
 
+def divisor(name: str, value: Any, whole_name: str, whole: int) -> int:
+    """Return `value` if it is an int of 1 or more that divides another argument.
+
+    Args:
+        name: the argument, for the message.
+        value: what was passed.
+        whole_name: the argument to be divided, for the message.
+        whole: its value.
+
+    Raises:
+        ValueError: if it is not, or does not.
+    """
+    positive(name, value)
+    if whole % value:
+        raise ValueError(f"{name} must divide {whole_name} = {whole}, got {value!r}")
+    return value
+
+
 def rate(name: str, value: Any) -> float:
     """Return `value` as a float if it is a probability in [0, 1).
 

@@ -30,6 +30,7 @@ class Initializers(TypedDict):
     b_init: BiasInitializer
 
 
+lecun = jax.nn.initializers.lecun_normal()
 glorot = jax.nn.initializers.glorot_uniform()
 orthogonal = jax.nn.initializers.orthogonal()
 embedding = jax.nn.initializers.variance_scaling(1.0, "fan_out", "normal")
@@ -64,7 +65,9 @@ def zeros(key: Key, gates: Gates, size: int, dtype: Any) -> Array:
     return jnp.zeros(len(gates) * size, dtype)
 
 
-def retain(bias: float = 1.0, overwrite: float = 0.0) -> BiasInitializer:
+def retain(
+    bias: float = 1.0, *, highest: float | None = None, overwrite: float = 0.0
+) -> BiasInitializer:
     """Start the gates that keep the old state at `bias`, the neutral ones at zero.
 
     With 1 this is the forget-gate bias of Gers et al. (2000) and Jozefowicz et al.
@@ -72,14 +75,14 @@ def retain(bias: float = 1.0, overwrite: float = 0.0) -> BiasInitializer:
 
     Args:
         bias: where the keeping gates start.
+        highest: where the last unit starts, if they are to be spread evenly.
         overwrite: where the gates start that overwrite the old state.
     """
 
     def init(key: Key, gates: Gates, size: int, dtype: Any) -> Array:
-        start = {1: bias, 0: 0.0, -1: overwrite}
-        return jnp.concatenate(
-            [jnp.full(size, start[sign], dtype) for sign in gates.values()]
-        )
+        keep = jnp.linspace(bias, bias if highest is None else highest, size)
+        start = {1: keep, 0: jnp.zeros(size), -1: jnp.full(size, overwrite)}
+        return jnp.concatenate([start[sign] for sign in gates.values()]).astype(dtype)
 
     return init
 
@@ -104,6 +107,31 @@ def chrono(longest: int) -> BiasInitializer:
     def init(key: Key, gates: Gates, size: int, dtype: Any) -> Array:
         bias = jnp.log(jax.random.uniform(key, (size,), dtype, 1.0, longest - 1.0))
         return jnp.concatenate([sign * bias for sign in gates.values()])
+
+    return init
+
+
+def timescales(shortest: float, longest: float) -> BiasInitializer:
+    """Start gates that are the softplus of a time step log-uniform between two steps.
+
+    Of the selective state space models, Gu and Dao 2023, arXiv:2312.00752.
+
+    Args:
+        shortest: least ``softplus(b)``, above 0.
+        longest: greatest ``softplus(b)``.
+
+    Raises:
+        ValueError: if ``0 < shortest <= longest`` does not hold.
+    """
+    if not 0.0 < shortest <= longest:
+        raise ValueError(
+            f"0 < shortest <= longest must hold, got {shortest!r} and {longest!r}"
+        )
+
+    def init(key: Key, gates: Gates, size: int, dtype: Any) -> Array:
+        low, high = math.log(shortest), math.log(longest)
+        step = jnp.exp(jax.random.uniform(key, (len(gates) * size,), dtype, low, high))
+        return step + jnp.log(-jnp.expm1(-step))  # softplus, solved for b
 
     return init
 

@@ -13,45 +13,32 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from zoo.loop import Loop, Steps, plain, spread
-from zoo.types import Array, Params, State
+from zoo.loop import Span, spread
+from zoo.types import Array
 
 
-def together(loop: Loop, params: Params, initial: State, state: State, steps: Steps):
-    """Take all steps of a loop at once.
+def span_scan(a: Array, b: Array, h: Array, initial: Array, span: Span) -> Array:
+    """Return the states of all steps, with padding and resets.
 
     Args:
-        loop: as for `zoo.loop.plain`; its cell is linear.
-        params: as for `zoo.loop.plain`.
-        initial: as for `zoo.loop.plain`.
-        state: as for `zoo.loop.plain`.
-        steps: as for `zoo.loop.plain`; there is no noise.
+        a: factors ``[T, B, ...]``, real or complex.
+        b: what is added ``[T, B, ...]``.
+        h: the state before the step that is met first, ``[B, ...]``.
+        initial: the state that a reset restarts from.
+        span: mask, reset and direction.
 
     Returns:
-        As `zoo.loop.plain`.
+        ``[T, B, ...]``, in the order of `a`.
     """
-    linear = loop.cell.linear
-    assert linear is not None, "the cell is not linear"
-    if not steps.x.shape[0]:
-        return plain(loop, params, initial, state, steps)
-    p = loop.cell.project(params, steps.x)
-    a, b = linear.coefficients(params, p)
-    if steps.reset is not None:
-        begins = spread(steps.reset, b)
-        b = jnp.where(begins, a * linear.vector(initial) + b, b)
+    if span.reset is not None:
+        begins = spread(span.reset, b)
+        b = jnp.where(begins, a * initial + b, b)
         a = jnp.where(begins, jnp.zeros((), a.dtype), a)
-    if steps.mask is not None:
-        real = spread(steps.mask, b)
+    if span.mask is not None:
+        real = spread(span.mask, b)
         a = jnp.where(real, a, jnp.ones((), a.dtype))
         b = jnp.where(real, b, jnp.zeros((), b.dtype))
-    h = linear_scan(a, b, linear.vector(state), reverse=loop.reverse)
-    states = linear.state_of(h)
-    y = loop.cell.output(params, states, p)
-    if steps.mask is not None:
-        y = jnp.where(spread(steps.mask, y), y, jnp.zeros((), y.dtype))
-    end = 0 if loop.reverse else -1
-    last = jax.tree.map(lambda part: part[end], states)
-    return last, (y, states if loop.states else None)
+    return linear_scan(a, b, h, reverse=span.reverse)
 
 
 def linear_scan(
@@ -75,6 +62,45 @@ def linear_scan(
     """
     states: Any = _linear_scan(a, b, h, reverse, parallel)
     return states
+
+
+def max_scan(
+    a: Array, b: Array, m: Array, initial: Array, span: Span
+) -> tuple[Array, Array]:
+    """Return ``m_t = max(a_t + m_(t-1), b_t)`` of all steps: linear, with max for plus.
+
+    Args:
+        a: what is added ``[T, B, ...]``.
+        b: the least value ``[T, B, ...]``; -inf at padding.
+        m: the value before the step that is met first, ``[B, ...]``.
+        initial: the value that a reset restarts from.
+        span: mask, reset and direction.
+
+    Returns:
+        The value before each step, as a reset has left it, and that after it.
+    """
+    none = jnp.asarray(-jnp.inf, b.dtype)
+    sums, least = a, b
+    if span.reset is not None:
+        begins = spread(span.reset, b)
+        least = jnp.where(begins, jnp.maximum(a + initial, b), b)
+        sums = jnp.where(begins, none, a)
+    if span.mask is not None:
+        sums = jnp.where(spread(span.mask, a), sums, jnp.zeros((), a.dtype))
+    sums, least = jax.lax.associative_scan(
+        _join_max, (sums, least), reverse=span.reverse
+    )
+    after = jnp.maximum(sums + m, least)
+    before = _shifted(after, m, span.reverse)
+    if span.reset is not None:
+        before = jnp.where(spread(span.reset, b), initial, before)
+    return before, after
+
+
+def _join_max(first: tuple[Array, Array], then: tuple[Array, Array]):
+    """Return two steps as one."""
+    (a, b), (c, d) = first, then
+    return a + c, jnp.maximum(c + b, d)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(3, 4))

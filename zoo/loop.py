@@ -17,18 +17,18 @@ import jax.numpy as jnp
 from zoo.types import Array, Params, State
 
 
-class Linear(NamedTuple):
-    """What makes a cell linear: ``vector(state') = a * vector(state) + b``.
+class Span(NamedTuple):
+    """Steps that are taken all at once.
 
     Attributes:
-        coefficients: ``(params, p) -> (a, b)``, of one step or of many.
-        vector: ``state -> h``, the one array that a is multiplied with.
-        state_of: ``h -> state``, its inverse.
+        mask: bool ``[T, B]``, or None.
+        reset: bool ``[T, B]``, or None.
+        reverse: whether the last step is met first.
     """
 
-    coefficients: Callable[[Params, Any], tuple[Array, Array]]
-    vector: Callable[[State], Array]
-    state_of: Callable[[Array], State]
+    mask: Array | None
+    reset: Array | None
+    reverse: bool
 
 
 class Functions(NamedTuple):
@@ -42,7 +42,9 @@ class Functions(NamedTuple):
         update: ``(params, state, p, q, noise) -> state``, the rest of one step.
         output: ``(params, state, p) -> y``, the read-out.
         additive: whether p and q enter only as p + q, so that one array need be kept.
-        linear: of a cell that is linear in its state: all steps may be taken at once.
+        together: ``(params, p, state, initial, span) -> (state, y, states)``, all steps
+            at once, of a cell that is linear in its state; states may be None, and y at
+            padding may be anything. None if each step has to wait for the one before.
     """
 
     project: Callable[[Params, Array], Any]
@@ -50,7 +52,7 @@ class Functions(NamedTuple):
     update: Callable[[Params, State, Any, Any, Any], State]
     output: Callable[[Params, State, Any], Array]
     additive: bool = False
-    linear: Linear | None = None
+    together: Callable[..., tuple[State, Array, State]] | None = None
 
 
 class Loop(NamedTuple):

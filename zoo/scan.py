@@ -23,8 +23,7 @@ import jax
 import jax.numpy as jnp
 
 from zoo import checks
-from zoo.linear import together
-from zoo.loop import Functions, Loop, Steps, collected, plain, spread
+from zoo.loop import Functions, Loop, Span, Steps, collected, plain, spread
 from zoo.types import Array, ArrayLike, Params, State
 
 
@@ -43,8 +42,10 @@ class Schedule(NamedTuple):
             be differentiated in forward mode. Without a `recur` it is always the
             latter.
         steps: ``"loop"`` takes one step after the other, ``"parallel"`` all steps of a
-            linear cell at once, as a tree of depth log T, with the inputs projected
-            ahead; ``"auto"``: what measures faster on the backend.
+            linear cell at once, with the inputs projected ahead: those of a vector as a
+            tree of depth log T, those of a matrix in chunks. The states of all steps of
+            a matrix are always made in the loop. ``"auto"``: what measures faster on
+            the backend.
     """
 
     unroll: int = 1
@@ -145,8 +146,8 @@ def scan(
     steps = time_first(x, mask, reset, noise, reverse=reverse)
     chunk = _chunk(schedule.remat)
     loop = Loop(cell, reverse, states, schedule.ahead, schedule.unroll, chunk == 1)
-    if cell.linear is not None and schedule.parallel and not jax.tree.leaves(noise):
-        body = together
+    if cell.together and schedule.parallel and not jax.tree.leaves(noise):
+        body = _together
     elif schedule.gradient == "after" and cell.recur is not None:
         body = collected
     else:
@@ -192,6 +193,23 @@ def _of_token_to_the_right(flags: Array, mask: Array) -> Array:
     following = jax.lax.cummin(later, axis=1, reverse=True)
     padded = jnp.pad(flags, ((0, 0), (0, 1)))
     return jnp.take_along_axis(padded, following, axis=1)
+
+
+def _together(loop: Loop, params: Params, initial: State, state: State, steps: Steps):
+    """Do what `plain` does, with all steps at once."""
+    if not steps.x.shape[0]:
+        return plain(loop, params, initial, state, steps)
+    assert loop.cell.together is not None
+    p = loop.cell.project(params, steps.x)
+    span = Span(steps.mask, steps.reset, loop.reverse)
+    initial = state if initial is None else initial  # no reset: it is not looked at
+    last, y, states = loop.cell.together(params, p, state, initial, span)
+    if loop.states and states is None:
+        # What was made above is not used, so that it is not computed either.
+        return plain(loop, params, initial, state, steps)
+    if steps.mask is not None:
+        y = jnp.where(spread(steps.mask, y), y, jnp.zeros((), y.dtype))
+    return last, (y, states if loop.states else None)
 
 
 def _in_chunks(run, chunk, state, steps, reverse):

@@ -13,14 +13,22 @@ from zoo.cells.context import SCRNCell, SCRNState
 from zoo.cells.controller import MCLSTMCell, MCLSTMState
 from zoo.cells.conv import ConvLSTMCell
 from zoo.cells.deep_lstm import AugmentedLSTMCell, ResidualLSTMCell
+from zoo.cells.delta import DeltaNetCell, GatedDeltaNetCell
 from zoo.cells.elman import ElmanCell
 from zoo.cells.fast import FastGRNNCell, FastRNNCell
 from zoo.cells.gru import GRUCell, ResetBeforeGRUCell
+from zoo.cells.hgrn import HGRNCell
 from zoo.cells.highway import RHNCell
 from zoo.cells.indrnn import IndRNNCell
 from zoo.cells.janet import JANETCell
 from zoo.cells.light import LiGRUCell, SGRNCell, STARCell
 from zoo.cells.linear import GILRCell, LinearCell, MinGRUCell, MinLSTMCell
+from zoo.cells.linear_attention import (
+    GLACell,
+    LinearAttentionCell,
+    LinearAttentionState,
+    RetNetCell,
+)
 from zoo.cells.lmu import LMUCell, LMUState
 from zoo.cells.lru import ComplexState, LRUCell, RGLRUCell
 from zoo.cells.lstm import (
@@ -31,7 +39,9 @@ from zoo.cells.lstm import (
     PeepholeLSTMCell,
     ProjectedLSTMCell,
 )
+from zoo.cells.matrix import MatrixCell, MatrixState
 from zoo.cells.mgu import MGUCell
+from zoo.cells.mlstm import MatrixLSTMCell, MatrixLSTMState
 from zoo.cells.multiplicative import MogrifierLSTMCell, MultiplicativeLSTMCell
 from zoo.cells.mut import MUT1Cell, MUT2Cell, MUT3Cell
 from zoo.cells.nas import NASCell
@@ -39,6 +49,8 @@ from zoo.cells.ordered import ONLSTMCell
 from zoo.cells.oscillators import CoRNNCell, LEMCell, OscillatorState, UnICORNNCell
 from zoo.cells.quasi import QRNNCell, QRNNState, SRUCell, SRUState
 from zoo.cells.reservoir import ESNCell
+from zoo.cells.s5 import S5Cell
+from zoo.cells.s6 import ChannelState, S6Cell
 from zoo.cells.skip import SkipCell
 from zoo.cells.slstm import SLSTMCell, SLSTMState
 from zoo.cells.stable import (
@@ -58,12 +70,14 @@ __all__ = [
     "BRCCell",
     "CFNCell",
     "Cell",
+    "ChannelState",
     "ClockworkRNNCell",
     "ClockworkState",
     "CoRNNCell",
     "ComplexState",
     "ConvLSTMCell",
     "CoupledLSTMCell",
+    "DeltaNetCell",
     "ESNCell",
     "ElmanCell",
     "ExpRNNCell",
@@ -72,8 +86,11 @@ __all__ = [
     "FastSlowCell",
     "FastSlowState",
     "GILRCell",
+    "GLACell",
     "GRUCell",
     "GatedAntisymmetricRNNCell",
+    "GatedDeltaNetCell",
+    "HGRNCell",
     "HiddenState",
     "IndRNNCell",
     "IntersectionRNNCell",
@@ -87,6 +104,8 @@ __all__ = [
     "LSTMState",
     "LayerNormLSTMCell",
     "LiGRUCell",
+    "LinearAttentionCell",
+    "LinearAttentionState",
     "LinearCell",
     "LipschitzRNNCell",
     "MCLSTMCell",
@@ -95,6 +114,10 @@ __all__ = [
     "MUT1Cell",
     "MUT2Cell",
     "MUT3Cell",
+    "MatrixCell",
+    "MatrixLSTMCell",
+    "MatrixLSTMState",
+    "MatrixState",
     "MinGRUCell",
     "MinLSTMCell",
     "MinimalRNNCell",
@@ -116,6 +139,9 @@ __all__ = [
     "RHNCell",
     "ResetBeforeGRUCell",
     "ResidualLSTMCell",
+    "RetNetCell",
+    "S5Cell",
+    "S6Cell",
     "SCRNCell",
     "SCRNState",
     "SGRNCell",

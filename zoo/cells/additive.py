@@ -183,7 +183,7 @@ class CFNCell(Cell):
             rngs: keys of the initialisation.
             **options: as for `Cell`; `b_init` is by default that of the paper.
         """
-        options.setdefault("b_init", initializers.retain(1.0, -1.0))
+        options.setdefault("b_init", initializers.retain(1.0, overwrite=-1.0))
         super().__init__(input_size, hidden_size, rngs=rngs, **options)
 
     def project(self, x: Array) -> tuple[Array, Array]:

@@ -8,6 +8,7 @@ from flax import nnx
 
 from zoo import checks, initializers
 from zoo.initializers import BiasInitializer, Initializer
+from zoo.loop import Span
 from zoo.types import Array, State
 
 
@@ -71,6 +72,8 @@ class Cell(nnx.Module):
         additive: whether `update` uses p and q only as p + q, and `output` no p: the
             loop then keeps one array for its backward pass where it else keeps two. Not
             inherited by a class with an `update` or `output` of its own.
+        parallel: whether the cell is linear in its state, so that `together` can take
+            all steps at once.
     """
 
     name: ClassVar[str]
@@ -86,6 +89,7 @@ class Cell(nnx.Module):
     recurrent: ClassVar[tuple[str, ...]] = ("U",)
     candidate: ClassVar[bool] = False
     additive: ClassVar[bool] = False
+    parallel: ClassVar[bool] = False
 
     def __init_subclass__(cls, **options: Any) -> None:
         """Let no class inherit a promise about functions that it replaces."""
@@ -310,3 +314,21 @@ class Cell(nnx.Module):
         """
         state = self.advance(state, p)
         return state, self.output(state, p)
+
+    def together(
+        self, p: Any, state: State, initial: State, span: Span
+    ) -> tuple[State, Array, State]:
+        """Take all steps of a sequence at once, only where ``parallel`` is True.
+
+        Args:
+            p: what `project` made of the inputs, ``[T, B, ...]``.
+            state: the state before the step that is met first.
+            initial: the state that a reset restarts from.
+            span: mask, reset and direction.
+
+        Returns:
+            The state after the step that is met last; the outputs ``[T, B, H]``, which
+            may be anything at padding; and the states of all steps, or None if only a
+            loop has them.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define together")

@@ -45,7 +45,7 @@ class RHNCell(Cell):
         *,
         depth: int = 3,
         U_init: Initializer = initializers.orthogonal,
-        b_init: BiasInitializer = initializers.retain(0.0, -2.0),  # noqa: B008
+        b_init: BiasInitializer = initializers.retain(0.0, overwrite=-2.0),  # noqa: B008
         rngs: nnx.Rngs,
         **options: Any,
     ):

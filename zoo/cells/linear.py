@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 
 from zoo.cells.base import Cell, HiddenState
+from zoo.linear import span_scan
+from zoo.loop import Span
 from zoo.types import Array, State
 
 
@@ -18,12 +20,13 @@ class LinearCell(Cell):
         a, b = coefficients(project(x))
         state' = state_of(a * vector(state) + b)
 
-    Layers of such cells can take all steps at once, in parallel: ``Recurrent(cell,
-    parallel=True)``. There is no recurrent matrix, so that recurrent dropout and weight
-    drop have nothing to act on.
+    Layers of such cells can take all steps at once, ``Recurrent(cell,
+    steps="parallel")``. There is no recurrent matrix, so that recurrent dropout and
+    weight drop have nothing to act on.
     """
 
     recurrent: ClassVar[tuple[str, ...]] = ()
+    parallel = True
 
     @abstractmethod
     def coefficients(self, p: Any) -> tuple[Array, Array]:
@@ -55,6 +58,16 @@ class LinearCell(Cell):
         """Return the new state; overridden because nothing is multiplied with it."""
         a, b = self.coefficients(p)
         return self.state_of(a * self.vector(state) + b)
+
+    def together(
+        self, p: Any, state: State, initial: State, span: Span
+    ) -> tuple[State, Array, State]:
+        """Take all steps at once, as told in `zoo.linear`."""
+        a, b = self.coefficients(p)
+        h = span_scan(a, b, self.vector(state), self.vector(initial), span)
+        states = self.state_of(h)
+        last = jax.tree.map(lambda part: part[0 if span.reverse else -1], states)
+        return last, self.output(states, p), states
 
 
 class GILRCell(LinearCell):

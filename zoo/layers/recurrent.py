@@ -9,9 +9,8 @@ from flax import nnx
 
 from zoo import checks, regularizers
 from zoo.cells.base import Cell
-from zoo.cells.linear import LinearCell
 from zoo.layers.base import Layer
-from zoo.loop import Functions, Linear
+from zoo.loop import Functions
 from zoo.scan import Schedule, scan
 from zoo.types import Array, Key, State
 
@@ -113,7 +112,7 @@ class Recurrent(Layer):
             raise ValueError(
                 f"weight_drop acts on recurrent matrices, which {cell_name} has not"
             )
-        if steps == "parallel" and not isinstance(cell, LinearCell):
+        if steps == "parallel" and not cell.parallel:
             raise ValueError(
                 f'steps="parallel" is for linear cells, which {cell_name} is not'
             )
@@ -226,6 +225,13 @@ class Recurrent(Layer):
             y = nnx.merge(graph, params.cell).output(state, p)
             return y.astype(self.cell.dtype)
 
+        def together(params, p, state, initial, span):
+            cell = nnx.merge(graph, params.cell)
+            last, y, states = cell.together(p, state, initial, span)
+            return last, y.astype(cell.dtype), states
+
+        # Zoneout acts on one state after the other, at evaluation too.
+        at_once = self.cell.parallel and not self.zoneout
         params = LoopParams(nnx.to_pure_dict(variables))
         return Functions(
             project,
@@ -233,19 +239,8 @@ class Recurrent(Layer):
             update,
             output,
             additive=self.cell.additive and not whole,
-            linear=self._linear(graph),
+            together=together if at_once else None,
         ), params
-
-    def _linear(self, graph: Any) -> Linear | None:
-        """Return what makes the cell linear; zoneout at evaluation is not left out."""
-        cell = self.cell
-        if not isinstance(cell, LinearCell) or self.zoneout:
-            return None
-
-        def coefficients(params, p):
-            return nnx.merge(graph, params.cell).coefficients(p)
-
-        return Linear(coefficients, cell.vector, cell.state_of)
 
     def _draw(
         self, key: Key | None, params: LoopParams, B: int, T: int

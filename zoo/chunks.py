@@ -1,0 +1,204 @@
+"""Matrices as states, written by outer products: step by step, or chunk by chunk.
+
+A state ``S [B, heads, K, V]`` holds values under keys. One step lets it decay, writes
+the value v under the key k, and reads with the query q:
+
+    S' = a * S + k u^T        a [K] or [1];  u = v, or  u = beta (v - (a * S)^T k)
+    r  = S'^T q
+
+The second u is the delta rule: it writes what is missing to v. Within a chunk of C
+steps that begins with S, every ``a_t ... a_(s+1) = exp(g_t - g_s)`` is known from the
+running sum g of log a, so that
+
+    r_t = S^T (exp(g_t) * q_t) + sum_(s <= t) <exp(g_t - g_s) * q_t, k_s> u_s
+
+is two products of matrices for all t at once, and so is the S that the chunk ends with.
+The delta rule's u solve one triangular system (Yang et al. 2024, arXiv:2406.06484). No
+exponent above zero is ever taken, however fast the decay: the factors of a product over
+K are taken relative to the edge of a block of a few steps, and directly inside of it
+(Yang et al. 2023, arXiv:2312.06635).
+"""
+
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from zoo.loop import Span, spread
+from zoo.types import Array
+
+CHUNK = 64  # steps between two states
+BLOCK = 16  # steps whose decays are compared one by one
+
+
+class Write(NamedTuple):
+    """What is written in one step, or in many ``[T, ...]``.
+
+    Attributes:
+        k: keys ``[B, heads, K]``.
+        v: values ``[B, heads, V]``.
+        log_decay: log a, at most 0: one ``[B, heads, 1]``, or one for each entry of a
+            key.
+        beta: ``[B, heads, 1]``, the share of the difference that the delta rule writes;
+            None where v is written whatever is there.
+    """
+
+    k: Array
+    v: Array
+    log_decay: Array
+    beta: Array | None = None
+
+
+def write(S: Array, step: Write) -> Array:
+    """Return the state after one step.
+
+    Args:
+        S: the state before it, ``[B, heads, K, V]``.
+        step: what is written.
+    """
+    S = jnp.exp(step.log_decay)[..., None] * S
+    u = step.v if step.beta is None else step.beta * (step.v - read(S, step.k))
+    return S + step.k[..., None] * u[..., None, :]
+
+
+def read(S: Array, q: Array) -> Array:
+    """Return ``S^T q``.
+
+    Args:
+        S: states ``[..., K, V]``.
+        q: queries ``[..., K]``.
+    """
+    return (S * q[..., None]).sum(axis=-2)
+
+
+def write_and_read(
+    q: Array,
+    steps: Write,
+    S: Array,
+    initial: Array,
+    span: Span,
+    size: int = CHUNK,
+) -> tuple[Array, Array]:
+    """Take all steps of a sequence, chunk by chunk.
+
+    Args:
+        q: queries ``[T, B, heads, K]``, T of 1 or more.
+        steps: what is written, ``[T, ...]``.
+        S: the state before the step that is met first.
+        initial: the state that a reset restarts from.
+        span: mask, reset and direction.
+        size: steps of a chunk, a multiple of `BLOCK`.
+
+    Returns:
+        The state after the step that is met last, and what is read after each step,
+        ``[T, B, heads, V]``; at padding this has no meaning.
+    """
+    T = q.shape[0]
+    steps = _masked(steps, span.mask)
+    everything = (q, steps, span.reset)
+    if span.reverse:
+        everything = jax.tree.map(lambda a: jnp.flip(a, 0), everything)
+    size = min(size, -(-T // BLOCK) * BLOCK)
+    chunks = jax.tree.map(partial(_in_chunks, size=size), everything)
+    S, r = jax.lax.scan(partial(_chunk, initial), S, chunks)
+    r = jnp.moveaxis(r, 3, 1).reshape(-1, *q.shape[1:-1], r.shape[-1])[:T]
+    return S, jnp.flip(r, 0) if span.reverse else r
+
+
+def _masked(steps: Write, mask: Array | None) -> Write:
+    """Let padding write nothing, and nothing decay."""
+    if mask is None:
+        return steps
+    return jax.tree.map(
+        lambda a: jnp.where(spread(mask, a), a, jnp.zeros((), a.dtype)), steps
+    )
+
+
+def _in_chunks(a: Array, size: int) -> Array:
+    """Cut ``[T, B, ...]`` into ``[chunks, B, heads, size, N]``, zeros at the end."""
+    rest = -a.shape[0] % size
+    a = jnp.pad(a, ((0, rest), *((0, 0) for _ in a.shape[1:])))
+    a = a.reshape(-1, size, *a.shape[1:])
+    # Flags have no heads: their steps stay behind the batch.
+    return jnp.moveaxis(a, 1, 2 if a.ndim == 3 else 3)
+
+
+def _chunk(initial: Array, S: Array, chunk: tuple[Array, Write, Array | None]):
+    """Take the steps of one chunk: the body of ``jax.lax.scan``."""
+    q, (k, v, log_decay, beta), reset = chunk
+    g = jnp.cumsum(log_decay, axis=-2)  # [B, heads, C, 1 or K]
+    C = q.shape[-2]
+    seen = jnp.tri(C, dtype=bool)  # which s a step t has seen
+    since, old = g, None
+    if reset is not None:
+        sequence = jnp.cumsum(reset, axis=-1)  # [B, C]
+        same = sequence[:, :, None] == sequence[:, None, :]
+        seen = (seen & same)[:, None]  # [B, 1, C, C]
+        old = (sequence == 0)[:, None, :, None]  # whether S is not yet gone
+        # The sum since the last reset, of the step with the reset as well.
+        since = jnp.matmul(
+            seen.astype(g.dtype), log_decay, precision=jax.lax.Precision.HIGHEST
+        )
+
+    def before(a):
+        """Read what stood in the state before the chunk, or at the last reset."""
+        a = a * jnp.exp(since)
+        return a @ S if old is None else jnp.where(old, a @ S, a @ initial)
+
+    u = v
+    if beta is not None:
+        # (I + A) u = beta (v - S^T k): A below the diagonal, which is never looked at.
+        A = beta * _products(k, k, g, seen & ~jnp.eye(C, dtype=bool))
+        u = jax.lax.linalg.triangular_solve(
+            A,
+            beta * (v - before(k)),
+            left_side=True,
+            lower=True,
+            unit_diagonal=True,
+        )
+    r = before(q) + _products(q, k, g, seen) @ u
+
+    last = seen[..., -1, :, None]
+    kept = k * jnp.exp(jnp.where(last, g[..., -1:, :] - g, -jnp.inf))
+    S = S if old is None else jnp.where(old[:, :, -1:], S, initial)
+    decay = jnp.exp(jnp.swapaxes(since[..., -1:, :], -1, -2))  # [B, heads, 1 or K, 1]
+    return decay * S + jnp.swapaxes(kept, -1, -2) @ u, r
+
+
+def _products(q: Array, k: Array, g: Array, seen: Array) -> Array:
+    """Return ``<exp(g_t - g_s) * q_t, k_s>`` where t has seen s, else 0.
+
+    Args:
+        q: ``[..., C, K]``.
+        k: ``[..., C, K]``.
+        g: ``[..., C, 1 or K]``, falling.
+        seen: bool, ``[C, C]`` or more axes, True only for s <= t.
+    """
+    if g.shape[-1] == 1:
+        decay = jnp.exp(jnp.where(seen, g - jnp.swapaxes(g, -1, -2), -jnp.inf))
+        return (q @ jnp.swapaxes(k, -1, -2)) * decay
+    *axes, C, K = q.shape
+    n = C // BLOCK
+    q, by_block, g_block = (a.reshape(*axes, n, BLOCK, K) for a in (q, k, g))
+
+    # Inside of a block, pair by pair.
+    difference = g_block[..., :, None, :] - g_block[..., None, :, :]
+    lower = jnp.tri(BLOCK, dtype=bool)[..., None]
+    decay = jnp.exp(jnp.where(lower, difference, -jnp.inf))
+    near = jnp.einsum("...tk,...sk,...tsk->...ts", q, by_block, decay)
+    eye = jnp.eye(n, dtype=q.dtype)
+    near = near[..., :, :, None, :] * eye[:, None, :, None]  # [..., n, BLOCK, n, BLOCK]
+
+    # From the blocks before it, by way of the edge between.
+    edge = jnp.pad(
+        g_block[..., :-1, -1:, :], [*[(0, 0)] * len(axes), (1, 0), *[(0, 0)] * 2]
+    )
+    earlier = jnp.arange(C) // BLOCK < jnp.arange(n)[:, None]  # [n, C]
+    decay = jnp.exp(jnp.where(earlier[..., None], edge - g[..., None, :, :], -jnp.inf))
+    far = (q * jnp.exp(g_block - edge)) @ jnp.swapaxes(
+        k[..., None, :, :] * decay, -1, -2
+    )
+
+    both = near.reshape(*axes, C, C) + far.reshape(*axes, C, C)
+    return jnp.where(seen, both, jnp.zeros((), both.dtype))
