@@ -90,7 +90,8 @@ def measure() -> list[dict[str, str]]:
         report = Path(folder) / "report.xml"
         for tests in TESTS:
             command = [sys.executable, "-m", "pytest", "-q", *tests]
-            done = subprocess.run([*command, f"--junitxml={report}"], cwd=ROOT)
+            options = ["-o", "junit_family=xunit1", f"--junitxml={report}"]
+            done = subprocess.run([*command, *options], cwd=ROOT)
             if done.returncode:
                 sys.exit(f"a comparison failed: {' '.join(command)}")
             for row in recorded(report):

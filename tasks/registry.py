@@ -3,6 +3,7 @@
 from tasks.base import Task
 from tasks.charlm import CharacterModel
 from tasks.classification import Classification
+from tasks.memory import Memory
 from tasks.ner import NamedEntities
 from tasks.pos import PartOfSpeech
 from tasks.seq2seq import SequenceToSequence
@@ -15,5 +16,6 @@ TASKS: dict[str, type[Task]] = {
         NamedEntities,
         CharacterModel,
         SequenceToSequence,
+        Memory,
     )
 }

@@ -79,11 +79,11 @@ TASK_FLOORS = [
     ["files", "shares", "store", "scratch"],
     ["hub"],
     ["data"],
-    ["base", "batching", "board", "plots", "dates"],
+    ["base", "batching", "board", "plots", "dates", "problems"],
     ["metrics", "sequence_metrics", "run", "rows", "optimizers"],
     ["screen", "labelled"],
     ["tagging"],
-    ["classification", "pos", "ner", "charlm", "seq2seq"],
+    ["classification", "pos", "ner", "charlm", "seq2seq", "memory"],
     ["registry"],
     ["evaluate"],
 ]

@@ -17,6 +17,7 @@ SCORES = {
     "ner": "f1",
     "charlm": "nats",
     "seq2seq": "exact",
+    "memory": "nats",
 }
 CLASSES = ("classification", "pos", "ner")  # tasks with a confusion matrix
 
@@ -57,7 +58,7 @@ def test_a_run_leaves_all_its_files(finished, task):
     assert [line["epoch"] for line in log] == [1, 2]
     assert log[1]["train_loss"] < log[0]["train_loss"]
     metrics = json.loads((out / "metrics.json").read_text())
-    assert 0 <= metrics["test"][SCORES[task]] <= (10 if task == "charlm" else 1)
+    assert 0 <= metrics["test"][SCORES[task]] <= (10 if SCORES[task] == "nats" else 1)
     assert metrics["run"]["compilations"] > 0
     config = json.loads((out / "config.json").read_text())
     assert config["task"] == task
@@ -134,6 +135,34 @@ def test_write_the_counterpart(finished, work):
     wrong = run("zoo", "predict", finished("pos")[0], "a", "--beam", "2", env=env)
     assert wrong.returncode == 1
     assert "--beam is for seq2seq" in wrong.stderr
+
+
+def test_a_memory_problem(finished, work):
+    """The line to beat is shown and kept; the model answers sequences."""
+    folder, env = work
+    out, screen = finished("memory")
+    least = 10 * np.log(8) / 23
+    assert f"{least:.4f} nats, without a memory" in screen
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert metrics["baselines"]["memoryless"]["nats"] == pytest.approx(least)
+    sequence = [1, 2, 3, 4, 5, 6, 7, 8, 1, 2, 0, 0, 9, *[0] * 10]
+    found = run("zoo", "predict", out, json.dumps(sequence), "--json", env=env)
+    assert found.returncode == 0, found.stderr
+    (reading,) = zoo.load(out).predict([sequence])
+    assert json.loads(found.stdout)["answer"] == reading.answer
+    assert len(reading.answer) == len(sequence)
+    for args, message in (
+        (["--data", "a.txt"], "--data is not for memory: its problems are made"),
+        (["--length", "1"], "--length must be 2 or more, got 1"),
+        (["--permuted"], "--permuted is for digits, got adding"),
+    ):
+        wrong = run("train.py", "memory", *args, "--out", folder / "no", env=env)
+        assert wrong.returncode == 1
+        assert wrong.stderr == f"error: {message}\n"
+    wrong = run("zoo", "predict", out, "[1, 11]", env=env)
+    assert "a sequence must be a list of symbols from 0 to 9" in wrong.stderr
+    wrong = run("tasks.evaluate", out, env=env)
+    assert "scored as it is trained" in wrong.stderr
 
 
 def test_wrong_use_is_told_in_a_line(finished, work):

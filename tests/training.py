@@ -6,14 +6,15 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-TASKS = ("classification", "pos", "ner", "charlm", "seq2seq")
-SMALL = ["--hidden-size", "8", "--embedding-dim", "8", "--epochs", "2"]
-SMALL += ["--dropout", "0.2", "--learning-rate", "0.01"]
+TASKS = ("classification", "pos", "ner", "charlm", "seq2seq", "memory")
+SMALL = ["--hidden-size", "8", "--epochs", "2", "--dropout", "0.2"]
+SMALL += ["--learning-rate", "0.01"]
 OF_TASK = {
     "classification": ["--limit-train", "48", "--max-length", "16"],
     "pos": ["--limit-train", "48", "--max-length", "16", "--char-size", "8"],
     "ner": ["--limit-train", "48", "--max-length", "16", "--char-size", "8"],
     "charlm": ["--max-length", "20"],
+    "memory": ["--problem", "copy", "--length", "3", "--limit-train", "80"],
     "seq2seq": ["--ema", "0.9", "--sampling", "0.3", "--attention", "additive"],
 }
 
@@ -21,6 +22,8 @@ OF_TASK = {
 def flags(task, folder):
     """Return the flags of a run that takes some seconds."""
     more = [*SMALL, "--num-layers", "1", "--batch-size", "8", *OF_TASK[task]]
+    if task != "memory":
+        more += ["--embedding-dim", "8"]
     if task == "charlm":
         text = folder / "text.txt"
         if not text.exists():

@@ -18,6 +18,7 @@ from zoo.pipelines import (
     Classification,
     LanguageModelPipeline,
     Pipeline,
+    Reading,
     Tagging,
     Writing,
 )
@@ -217,7 +218,7 @@ def sizes(pipeline: Pipeline) -> dict[str, str]:
     return found
 
 
-def show(text: str, result: Classification | Tagging | Writing) -> str:
+def show(text: str, result: Classification | Reading | Tagging | Writing) -> str:
     """Return a result as a person reads it.
 
     Args:
@@ -226,6 +227,8 @@ def show(text: str, result: Classification | Tagging | Writing) -> str:
     """
     if isinstance(result, Classification):
         return f"{result.label}  {result.probability:.3f}  {text}"
+    if isinstance(result, Reading):
+        return str(result.answer)
     if isinstance(result, Writing):
         lines = [f"{output.score:>9.3f}  {output.text}" for output in result.outputs]
         return "\n".join([text, *lines])

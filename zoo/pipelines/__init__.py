@@ -3,6 +3,7 @@
 from zoo.pipelines.base import Pipeline
 from zoo.pipelines.classifier import Classification, ClassifierPipeline
 from zoo.pipelines.language_model import LanguageModelPipeline
+from zoo.pipelines.reader import ReaderPipeline, Reading
 from zoo.pipelines.seq2seq import Output, Seq2SeqPipeline, Writing
 from zoo.pipelines.tagger import Entity, TaggerPipeline, Tagging, entities
 
@@ -13,6 +14,7 @@ PIPELINES: dict[str, type[Pipeline]] = {
         TaggerPipeline,
         LanguageModelPipeline,
         Seq2SeqPipeline,
+        ReaderPipeline,
     )
 }
 
@@ -24,6 +26,8 @@ __all__ = [
     "LanguageModelPipeline",
     "Output",
     "Pipeline",
+    "ReaderPipeline",
+    "Reading",
     "Seq2SeqPipeline",
     "Tagging",
     "TaggerPipeline",

@@ -15,7 +15,8 @@ class Pipeline:
     """A model, its parameters, and what turns text into its inputs.
 
     Attributes:
-        kind: ``"classifier"``, ``"tagger"``, ``"language_model"`` or ``"seq2seq"``.
+        kind: ``"classifier"``, ``"tagger"``, ``"language_model"``, ``"seq2seq"``
+            or ``"reader"``.
         options: arguments of the model's constructor.
         model: the module; its parameters are those it was built with.
         params: the parameters used, to be replaced by trained ones.
