@@ -1,9 +1,9 @@
 """The certificate of the cells: run the comparisons, write docs/cells.md.
 
 ``python benchmarks/cells.py`` runs the tests that compare cells with something
-independent, writes what they recorded to docs/cells.csv, and the page from it; with
-``--page`` it writes the page anew from the table. The extras ``[test,parity]`` have all
-that it needs.
+independent, writes what they recorded to docs/cells.csv, and the page from it. With
+files of tests, only these are run and the rest of the table stays; with ``--page`` the
+page is written anew. The extras ``[test,parity]`` have all that it needs.
 """
 
 import csv
@@ -79,8 +79,17 @@ def recorded(report: Path) -> Iterable[dict[str, str]]:
             yield {name: str(found[name]) for name in COLUMNS}
 
 
-def measure() -> list[dict[str, str]]:
-    """Run the comparisons; return the worst errors for each cell and peer.
+def read() -> list[dict[str, str]]:
+    """Return the table."""
+    with TABLE.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def measure(groups: list[list[str]]) -> list[dict[str, str]]:
+    """Run comparisons; return the worst errors for each cell and peer.
+
+    Args:
+        groups: arguments of pytest, for each of its runs.
 
     Raises:
         SystemExit: if a comparison fails.
@@ -88,7 +97,7 @@ def measure() -> list[dict[str, str]]:
     worst: dict[tuple[str, str], dict[str, str]] = {}
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
-        for tests in TESTS:
+        for tests in groups:
             command = [sys.executable, "-m", "pytest", "-q", *tests]
             options = ["-o", "junit_family=xunit1", f"--junitxml={report}"]
             done = subprocess.run([*command, *options], cwd=ROOT)
@@ -100,9 +109,7 @@ def measure() -> list[dict[str, str]]:
                     before = worst.get(key, row)[name]
                     row[name] = f"{max(float(row[name]), float(before)):.1e}"
                 worst[key] = row
-    order = list(zoo.cells())
-    known = [row for row in worst.values() if row["cell"] in order]
-    return sorted(known, key=lambda row: (order.index(row["cell"]), row["peer"]))
+    return list(worst.values())
 
 
 def page(rows: list[dict[str, str]]) -> str:
@@ -148,11 +155,16 @@ def page(rows: list[dict[str, str]]) -> str:
 
 def main() -> None:
     """Measure, unless told not to, and write the page."""
-    if "--page" in sys.argv[1:]:
-        with TABLE.open(newline="") as file:
-            rows = list(csv.DictReader(file))
+    if sys.argv[1:] == ["--page"]:
+        rows = read()
     else:
-        rows = measure()
+        again = [[path] for path in sys.argv[1:]]
+        found = {(row["cell"], row["peer"]): row for row in measure(again or TESTS)}
+        if again:
+            found = {(row["cell"], row["peer"]): row for row in read()} | found
+        order = list(zoo.cells())
+        rows = [row for row in found.values() if row["cell"] in order]
+        rows.sort(key=lambda row: (order.index(row["cell"]), row["peer"]))
         with TABLE.open("w", newline="") as file:
             writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
             writer.writeheader()

@@ -22,7 +22,7 @@ One layer of each cell, as many parameters for all, trained alike. Written by
 from `$ZOO_DATA`.
 
 - The hidden size is the greatest multiple of 4 with which layer and read-out stay
-  within the parameters told: 60,000, or 20,000 for digits; tables of the embedding,
+  within the parameters told: 30,000, or 20,000 for digits; tables of the embedding,
   {EMBEDDING} wide, are the same for all and not counted, constants are.
 - Three seeds of the weights and of the order, trained together by `vmap`; the score is
   their mean on the test split, with their standard deviation.

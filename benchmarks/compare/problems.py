@@ -96,7 +96,7 @@ def tagging(source: data.Source, sentences: int | None, steps: int) -> Problem:
         len(tags),
         True,
         "accuracy",
-        60_000,
+        30_000,
         steps,
     )
 
@@ -129,8 +129,8 @@ def characters() -> Problem:
         len(known),
         False,
         "nats",
-        60_000,
-        300,
+        30_000,
+        200,
     )
 
 
@@ -147,14 +147,14 @@ def digits() -> Problem:
         return Examples(inputs[rows], mask[rows], labels[rows])
 
     return Problem(
-        part(slice(cut)), part(slice(cut, None)), (), 10, False, "accuracy", 20_000, 400
+        part(slice(cut)), part(slice(cut, None)), (), 10, False, "accuracy", 20_000, 300
     )
 
 
 PROBLEMS = {
-    "pos sample": lambda: tagging(data.Source(), None, 250),
+    "pos sample": lambda: tagging(data.Source(), None, 200),
     "pos en_ewt": lambda: tagging(
-        data.Source(data=str(DATA / "pos" / "en_ewt")), 3_000, 300
+        data.Source(data=str(DATA / "pos" / "en_ewt")), 3_000, 200
     ),
     "charlm": characters,
     "digits": digits,

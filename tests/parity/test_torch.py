@@ -19,9 +19,13 @@ pytestmark = pytest.mark.filterwarnings(
 
 
 @pytest.mark.parametrize("name", GRID)
-def test_layer_equals_torch(name):
+def test_layer_equals_torch(name, compared):
     """Outputs, final states and gradients by inputs, states and every weight."""
-    check(record_torch(GRID[name], seed=1000), GRID[name])
+    worst = check(record_torch(GRID[name], seed=1000), GRID[name])
+    cell = {"lstm-proj": "projected_lstm", "rnn-relu": "rnn"}
+    kind = name.split("_")[0]
+    told = f"PyTorch {torch.__version__}"
+    compared(cell.get(kind, kind), told, (worst, 0.0), (worst, 0.0))
 
 
 @pytest.mark.parametrize("bias", [True, False])
