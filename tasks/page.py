@@ -89,7 +89,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[Any]], kind: str = "") ->
     """Return a table; numbers stand to the right.
 
     Args:
-        head: names of the columns.
+        head: names of the columns; none where they need none.
         rows: texts, numbers or `Html`.
         kind: class of the element.
     """
@@ -108,12 +108,9 @@ def table(head: Sequence[str], rows: Iterable[Sequence[Any]], kind: str = "") ->
         for k, name in enumerate(head)
     ]
     lines = [tag("tr", *map(cell, row)) for row in body]
-    whole = tag(
-        "table",
-        tag("thead", tag("tr", *names)),
-        tag("tbody", *lines),
-        **({"class_": kind} if kind else {}),
-    )
+    top = tag("thead", tag("tr", *names)) if names else Html("")
+    more = {"class_": kind} if kind else {}
+    whole = tag("table", top, tag("tbody", *lines), **more)
     return tag("div", whole, class_="scroll")
 
 
@@ -218,15 +215,20 @@ def errors(found: Iterable[tuple[Html, Html]]) -> Html:
     )
 
 
-def picture(svg: str, told: str) -> Html:
-    """Return a drawing with its caption; a wide one scrolls.
+def picture(svg: str, told: str, caption: str = "") -> Html:
+    """Return a drawing; one with a caption keeps its size, and scrolls where it must.
 
     Args:
         svg: the drawing, as `tasks.plots.svg` gives it.
-        told: the caption.
+        told: what is on it, for who cannot see it.
+        caption: what stands below.
     """
-    drawn = tag("div", Html(svg), class_="scroll")
-    return tag("figure", drawn, tag("figcaption", told))
+    label = f'<svg role="img" aria-label="{html.escape(told)}"'
+    drawn = Html(svg.replace("<svg", label, 1))
+    if not caption:
+        return tag("figure", drawn)
+    whole = tag("div", drawn, class_="scroll")
+    return tag("figure", whole, tag("figcaption", caption))
 
 
 def page(title: str, lead: Html, sections: Sequence[Section]) -> str:

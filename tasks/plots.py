@@ -16,6 +16,8 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402
 
 INK = "#010203"  # a colour of no picture: it becomes that of the page's text
+# Lines that are seen on a light ground and on a dark one.
+BRIGHT = ("#3d8bd9", "#e8811a", "#2fa05a", "#b65fd0", "#d9534f")
 
 
 def curves(history: list[dict[str, Any]], path: Path) -> None:
@@ -53,7 +55,7 @@ def svg(draw: Callable[[BinaryIO], None]) -> str:
     Args:
         draw: draws with matplotlib, and saves into the file it is given.
     """
-    colours = dict.fromkeys(
+    colours: dict[Any, Any] = dict.fromkeys(
         ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color"), INK
     )
     colours |= {"ytick.color": INK, "legend.labelcolor": INK, "grid.color": INK}
@@ -62,6 +64,7 @@ def svg(draw: Callable[[BinaryIO], None]) -> str:
         "none",
     )
     file = io.BytesIO()
+    colours |= {"axes.prop_cycle": matplotlib.cycler(color=BRIGHT)}
     saved = {"svg.fonttype": "none", "savefig.format": "svg", "legend.framealpha": 0}
     with matplotlib.rc_context({**colours, **saved}), warnings.catch_warnings():
         # Letters that the font lacks: the page draws the text, with fonts of its own.

@@ -109,7 +109,7 @@ def _scores(metrics: dict[str, Any]) -> Html:
 
 def _curves(run: Run) -> Html:
     drawn = plots.curve_pictures(run.history())
-    names = ("Loss over the epochs", "Scores of dev over the epochs")
+    names = ("the loss over the epochs", "the scores of dev over the epochs")
     return tag("div", *map(page.picture, drawn, names), class_="pictures")
 
 
@@ -149,7 +149,7 @@ def _confused(counts: np.ndarray, labels: list[str]) -> Html:
 
 def _data(task: Task) -> Html:
     notes = [tag("p", note, class_="note") for note in task.notes]
-    return join(page.table(["", ""], task.sizes().items(), "settings"), *notes)
+    return join(page.table([], task.sizes().items(), "settings"), *notes)
 
 
 def _model(task: Task) -> Html:
@@ -171,7 +171,7 @@ def _configuration(config: dict[str, Any]) -> Html:
         tag("pre", config["command"], class_="text"),
         page.table(["flag", "value"], flags, "settings"),
         tag("h3", "Versions and machine"),
-        page.table(["", ""], machine, "settings"),
+        page.table([], machine, "settings"),
     )
 
 

@@ -1,6 +1,7 @@
 """What a writer of sequences got wrong, and where it looked."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -58,15 +59,14 @@ def _errors(
 ) -> Html:
     """Return the texts that are the farthest from all their references."""
     split = pipeline.target.split
-    wrong = []
+    wrong: dict[int, tuple[float, int]] = {}
     for k, (right, text) in enumerate(zip(references, written, strict=True)):
         edits, length = sequence_metrics.edits(right, text, split)
         if edits:
-            wrong.append((edits / max(length, 1), edits, -k))
-    worst = sorted(wrong, reverse=True)[:WORST]
-    if not worst:
+            wrong[k] = edits / max(length, 1), edits
+    numbers = sorted(wrong, key=lambda k: wrong[k], reverse=True)[:WORST]
+    if not numbers:
         return tag("p", "Every text is one of its references.")
-    numbers = [-k for *_, k in worst]
     chances = confidence(
         pipeline, [sources[k] for k in numbers], [written[k] for k in numbers]
     )
@@ -78,22 +78,22 @@ def _errors(
             for name, chance in zip(split(written[k]), chances[place], strict=False)
         ]
         gap = "" if pipeline.target.units == "chars" else " "
-        head = join(tag("b", sources[k]), f", {int(worst[place][1])} edits")
+        head = join(tag("b", sources[k]), f", {wrong[k][1]} edits")
         right = " or ".join(references[k])
-        body = tag("div", tokens(pieces, "doubt", gap=gap), tag("p", "asked: ", right))
-        return head, body
+        text = tokens(pieces, "doubt", gap=gap) if pieces else tag("p", "(nothing)")
+        return head, tag("div", text, tag("p", "asked: ", right, class_="note"))
 
     return join(
         tag(
             "p",
-            f"The {len(worst)} of {len(wrong):,} texts that differ from all their "
+            f"The {len(numbers)} of {len(wrong):,} texts that differ from all their "
             "references with the most edits a token, under their sources. Each token "
             "that was written is coloured by the model's doubt, 1 less its "
             "probability after those before it.",
             class_="note",
         ),
         key("doubt", "sure", "in doubt"),
-        errors(map(one, range(len(worst)))),
+        errors(map(one, range(len(numbers)))),
     )
 
 
@@ -131,14 +131,17 @@ def confidence(
 def _attention(pipeline: Any, sources: Sequence[str], search: dict[str, Any]) -> Html:
     """Return pictures of attention of the first sources that are not too long."""
     short = [s for s in sources if 0 < len(pipeline.source.split(s)) <= WIDEST]
+    short = short[:PICTURES]
     writings = pipeline.predict(
-        short[:PICTURES], attention=True, batch_size=PICTURES, **search
+        short, n_best=search["beam"], attention=True, batch_size=PICTURES, **search
     )
-    drawn = [
-        picture(plots.svg(partial(attention, [writing])), source)
-        for source, writing in zip(short, writings, strict=False)
-        if writing.outputs and writing.outputs[0].tokens
-    ]
+    drawn = []
+    for source, writing in zip(short, writings, strict=True):
+        # Where the best text is empty, the best that is not.
+        texts = [output for output in writing.outputs if output.tokens][:1]
+        draw = partial(attention, [replace(writing, outputs=texts)])
+        if texts:
+            drawn.append(picture(plots.svg(draw), "attention", source))
     note = (
         "The first texts of the test split: a row for each token written, a column for "
         "each token read; the darker, the more weight it had."

@@ -55,8 +55,7 @@ def tagging(
         if last < len(words):
             pieces.append(Token("…"))
         told = [
-            " ".join(labels[k] for k in tags[start:stop].tolist())
-            for tags in (true, guess)
+            " ".join(labels[int(k)] for k in tags[start:stop]) for tags in (true, guess)
         ]
         head = join(
             *(tag("b", told[0]), " taken for ", tag("b", told[1], class_="wrong")),
