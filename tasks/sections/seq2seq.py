@@ -144,6 +144,6 @@ def _attention(pipeline: Any, sources: Sequence[str], search: dict[str, Any]) ->
             drawn.append(picture(plots.svg(draw), "attention", source))
     note = (
         "The first texts of the test split: a row for each token written, a column for "
-        "each token read; the darker, the more weight it had."
+        "each token read; the bluer, the more weight it had."
     )
     return join(tag("p", note, class_="note"), tag("div", *drawn, class_="pictures"))
