@@ -19,8 +19,8 @@ import tyro
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 from tqdm import tqdm
 
-from tasks import optimizers, screen
-from tasks.base import Config, Scores, Task
+from tasks import optimizers, report, screen
+from tasks.base import Config, Evaluation, Task
 from tasks.registry import TASKS
 from tasks.run import Position, Run, RunError, save_best
 from zoo import artifact
@@ -118,8 +118,8 @@ class Program:
         """Return the carry before the first batch."""
         return self.place(self._init_carry(params, batch_size))
 
-    def evaluate(self, params: Any, split: str) -> tuple[Scores, float]:
-        """Return the scores of a split, and its loss a token."""
+    def evaluate(self, params: Any, split: str) -> Evaluation:
+        """Return the scores of a split, its loss a token, and what was predicted."""
         pairs, total, count, carry = [], 0.0, 0, None
         for batch in self.task.batches(split, None):
             if carry is None:
@@ -129,7 +129,7 @@ class Program:
         pairs = [(batch, jax.device_get(found)) for batch, found in pairs]
         for _, found in pairs:
             total, count = total + float(found["loss"]), count + int(found["count"])
-        return self.task.metrics(pairs), total / max(count, 1)
+        return Evaluation(self.task.metrics(pairs), total / max(count, 1), pairs)
 
     def compilations(self) -> int:
         """Return how many programs were compiled."""
@@ -183,7 +183,7 @@ def train(task_name: str, config: Config) -> None:
             stop.leave(run)
         bar.close()
         judged = state.average if config.ema else state.params
-        scores, dev_loss = program.evaluate(judged, "dev")
+        scores, dev_loss, _ = program.evaluate(judged, "dev")
         value = scores.values[name]
         better = at.best is None or (
             value > at.best if direction == "max" else value < at.best
@@ -208,8 +208,10 @@ def train(task_name: str, config: Config) -> None:
         stop.leave(run)
 
     best = jax.device_put(artifact.load(run.model).params, program.whole)
-    scores = {split: program.evaluate(best, split)[0] for split in ("dev", "test")}
+    found = {split: program.evaluate(best, split) for split in ("dev", "test")}
+    scores = {split: seen.scores for split, seen in found.items()}
     screen.finish(run, task, scores, at, program.compilations(), started)
+    report.write(run, task, best, found["test"])
     run.close()
 
 

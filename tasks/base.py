@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 import numpy as np
 
 from tasks.data import Source
+from tasks.page import Section
 from zoo.types import Array, Key, State
 
 Batch = dict[str, np.ndarray]
@@ -88,6 +89,20 @@ class Scores(NamedTuple):
 Pairs = Iterable[tuple[Batch, dict[str, np.ndarray]]]
 
 
+class Evaluation(NamedTuple):
+    """A split seen by a model.
+
+    Attributes:
+        scores: what it is judged by.
+        loss: a token.
+        pairs: the batches, and what `Task.predict` found for them.
+    """
+
+    scores: Scores
+    loss: float
+    pairs: Pairs
+
+
 class Task(ABC):
     """Data, recipe, loss and metrics of a task.
 
@@ -163,6 +178,16 @@ class Task(ABC):
     @abstractmethod
     def metrics(self, pairs: Pairs) -> Scores:
         """Score the pairs of batches and what `predict` found for them."""
+
+    def report(self, pairs: Pairs) -> list[Section]:
+        """Return what the page of a run shows of this task: errors, and pictures.
+
+        The model is that of the pipeline, with its trained parameters.
+
+        Args:
+            pairs: of the test split, as `metrics` is given them.
+        """
+        return []
 
     def baselines(self) -> dict[str, Scores]:
         """Return scores on the test split that a model should beat."""

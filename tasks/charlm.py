@@ -11,8 +11,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tasks import base, data, scratch, store
+from tasks import base, data, scratch, sections, store
 from tasks.batching import Streams
+from tasks.page import Section
 from tasks.rows import first, one_split
 from zoo.pipelines import LanguageModelPipeline
 from zoo.text import Text
@@ -175,17 +176,20 @@ class CharacterModel(base.Task):
 
     def loss(self, model, batch, carry, *, key=None, progress=0.0):
         """Return the sum of the cross-entropies in nats, their number, the state."""
-        mask = jnp.asarray(batch["mask"])
-        carry, logits = model(batch["ids"], mask, carry, key=key)
-        scores = jax.nn.log_softmax(logits)
-        picked = jnp.take_along_axis(scores, batch["labels"][..., None], axis=-1)
-        total = -jnp.where(mask, picked[..., 0], 0.0).sum()
-        return (total, mask.sum()), carry
+        carry, _, picked = _read(model, batch, carry, key)
+        return (-picked.sum(), jnp.asarray(batch["mask"]).sum()), carry
 
     def predict(self, model, batch, carry):
-        """Return the loss of a window, and the state after it."""
-        (total, count), carry = self.loss(model, batch, carry)
-        return {"loss": total, "count": count}, carry
+        """Return the loss, what was expected, how sure it and what came, the state."""
+        carry, scores, picked = _read(model, batch, carry, None)
+        found = {
+            "expected": scores.argmax(axis=-1),
+            "sure": jnp.exp(scores.max(axis=-1)),
+            "probability": jnp.exp(picked),
+            "loss": -picked.sum(),
+            "count": jnp.asarray(batch["mask"]).sum(),
+        }
+        return found, carry
 
     def metrics(self, pairs: base.Pairs) -> base.Scores:
         """Return nats and bits for each character, and the share of unknown ones."""
@@ -203,6 +207,23 @@ class CharacterModel(base.Task):
                 "unknown": unknown / count,
             }
         )
+
+    def report(self, pairs: base.Pairs) -> list[Section]:
+        """Return samples, what came as a surprise, and what a unit follows.
+
+        Args:
+            pairs: of the test split.
+        """
+        arrays = [
+            (batch["mask"], {**found, "labels": batch["labels"]})
+            for batch, found in pairs
+        ]
+        names = ("labels", "expected", "sure", "probability")
+        flat = {
+            name: np.concatenate([found[name][mask] for mask, found in arrays])
+            for name in names
+        }
+        return sections.language_model(self.pipeline, self.example(), flat)
 
     def example(self) -> str:
         """Return the first words of the test text."""
@@ -222,6 +243,15 @@ class CharacterModel(base.Task):
             f"{self.config.batch_size} streams"
         )
         return told
+
+
+def _read(model, batch, carry, key):
+    """Return the state, all log-probabilities, and those of what came next."""
+    mask = jnp.asarray(batch["mask"])
+    carry, logits = model(batch["ids"], mask, carry, key=key)
+    scores = jax.nn.log_softmax(logits)
+    picked = jnp.take_along_axis(scores, batch["labels"][..., None], axis=-1)[..., 0]
+    return carry, scores, jnp.where(mask, picked, 0.0)
 
 
 def python_manual() -> Path:

@@ -8,8 +8,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tasks import base, metrics
+from tasks import base, metrics, sections
 from tasks.labelled import LabelledTask
+from tasks.page import Section
 from tasks.rows import first
 from zoo import regularizers
 from zoo.pipelines import ClassifierPipeline
@@ -97,11 +98,11 @@ class Classification(LabelledTask):
         return _cross_entropy(logits, batch), carry
 
     def predict(self, model, batch, carry):
-        """Return the best label and the loss of each row."""
+        """Return the best label of each row, the probability of all, and the loss."""
         logits = model(batch["words"], batch["mask"])
         total, count = _cross_entropy(logits, batch)
         found = {"predicted": logits.argmax(axis=-1), "loss": total, "count": count}
-        return found, carry
+        return {**found, "probabilities": jax.nn.softmax(logits)}, carry
 
     def metrics(self, pairs: base.Pairs) -> base.Scores:
         """Score labels: accuracy, and a table of the classes."""
@@ -111,6 +112,17 @@ class Classification(LabelledTask):
             true += batch["label"][real].tolist()
             predicted += found["predicted"][real].tolist()
         return metrics.classes(true, predicted, self.labels.tokens)
+
+    def report(self, pairs: base.Pairs) -> list[Section]:
+        """Return the errors of which the model was surest, and what counted for it.
+
+        Args:
+            pairs: of the test split.
+        """
+        texts = self.splits["test"].select_columns(["text"])
+        return sections.classification(
+            self.pipeline, lambda row: texts[row]["text"], self.found("test", pairs)
+        )
 
     def baselines(self) -> dict[str, base.Scores]:
         """Return the score of always giving the most frequent label."""

@@ -47,7 +47,7 @@ def evaluate(flags: Evaluate) -> None:
     config = TASKS[name].Config(**source, batch_size=flags.batch_size, seed=flags.seed)
     task = TASKS[name](config, trained, flags.split)
     program = Program(task, optax.identity())
-    scores, loss = program.evaluate(trained.params, flags.split)
+    scores, loss, _ = program.evaluate(trained.params, flags.split)
     # Once more for the clock: everything is compiled now.
     started = time.perf_counter()
     program.evaluate(trained.params, flags.split)

@@ -1,7 +1,12 @@
 """Pictures of a run."""
 
+import io
+import re
+import warnings
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import matplotlib
 import numpy as np
@@ -9,6 +14,10 @@ import numpy as np
 matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt  # noqa: E402
+
+INK = "#010203"  # a colour of no picture: it becomes that of the page's text
+# Lines that are seen on a light ground and on a dark one.
+BRIGHT = ("#3d8bd9", "#e8811a", "#2fa05a", "#b65fd0", "#d9534f")
 
 
 def curves(history: list[dict[str, Any]], path: Path) -> None:
@@ -18,8 +27,69 @@ def curves(history: list[dict[str, Any]], path: Path) -> None:
         history: lines of the log.
         path: the PNG to write.
     """
-    epochs = [line["epoch"] for line in history]
-    scores = sorted({k[4:] for line in history for k in line if k.startswith("dev_")})
+    fig, axes = plt.subplots(1, 2, figsize=(9, 3.5), layout="constrained")
+    for ax, draw in zip(axes, (_loss, _dev), strict=True):
+        draw(ax, history)
+    _save(fig, path)
+
+
+def curve_pictures(history: list[dict[str, Any]]) -> list[str]:
+    """Return the same curves as drawings for a page, one for each part.
+
+    Args:
+        history: lines of the log.
+    """
+
+    def one(draw: Callable[[Any, list], None], file: BinaryIO) -> None:
+        fig, ax = plt.subplots(figsize=(4.6, 3.2), layout="constrained")
+        draw(ax, history)
+        fig.savefig(file)
+        plt.close(fig)
+
+    return [svg(partial(one, draw)) for draw in (_loss, _dev)]
+
+
+def svg(draw: Callable[[BinaryIO], None]) -> str:
+    """Return a drawing that takes on the colour of the text around it, on no ground.
+
+    Args:
+        draw: draws with matplotlib, and saves into the file it is given.
+    """
+    colours: dict[Any, Any] = dict.fromkeys(
+        ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color"), INK
+    )
+    colours |= {"ytick.color": INK, "legend.labelcolor": INK, "grid.color": INK}
+    colours |= dict.fromkeys(
+        ("figure.facecolor", "axes.facecolor", "savefig.facecolor", "legend.facecolor"),
+        "none",
+    )
+    file = io.BytesIO()
+    colours |= {"axes.prop_cycle": matplotlib.cycler(color=BRIGHT)}
+    saved = {"svg.fonttype": "none", "savefig.format": "svg", "legend.framealpha": 0}
+    with matplotlib.rc_context({**colours, **saved}), warnings.catch_warnings():
+        # Letters that the font lacks: the page draws the text, with fonts of its own.
+        warnings.filterwarnings("ignore", "Glyph .* missing")
+        draw(file)
+    drawn = file.getvalue().decode()
+    drawn = drawn[drawn.index("<svg") :].replace(INK, "currentColor")
+    # Within a page these are of no use, and names would stand twice.
+    return re.sub(
+        r'<metadata>.*?</metadata>| xmlns(:xlink)?="[^"]*"|(?<=<g) id="[^"]*"',
+        "",
+        drawn,
+        flags=re.S,
+    )
+
+
+def _loss(ax: Any, history: list[dict[str, Any]]) -> None:
+    for split in ("train", "dev"):
+        _line(ax, history, f"{split}_loss", split)
+    ax.set(xlabel="epoch", ylabel="loss a token (nats)", title="loss")
+    _finish(ax)
+
+
+def _dev(ax: Any, history: list[dict[str, Any]]) -> None:
+    scores = {k[4:] for line in history for k in line if k.startswith("dev_")}
     shares = [
         name
         for name in (
@@ -29,21 +99,21 @@ def curves(history: list[dict[str, Any]], path: Path) -> None:
         if name in scores
     ]
     others = [name for name in ("bits_per_char",) if name in scores]
-    fig, axes = plt.subplots(1, 2, figsize=(9, 3.5), layout="constrained")
-    for split in ("train", "dev"):
-        values = [line.get(f"{split}_loss", np.nan) for line in history]
-        axes[0].plot(epochs, values, marker=".", label=split)
-    axes[0].set(xlabel="epoch", ylabel="loss a token (nats)", title="loss")
-    axes[0].legend()
     for name in shares or others:
-        values = [line.get(f"dev_{name}", np.nan) for line in history]
-        axes[1].plot(epochs, values, marker=".", label=name.replace("_", " "))
-    axes[1].set(xlabel="epoch", title="dev")
-    axes[1].legend()
-    for ax in axes:
-        ax.grid(alpha=0.3)
-        ax.xaxis.get_major_locator().set_params(integer=True)
-    _save(fig, path)
+        _line(ax, history, f"dev_{name}", name.replace("_", " "))
+    ax.set(xlabel="epoch", title="dev")
+    _finish(ax)
+
+
+def _line(ax: Any, history: list[dict[str, Any]], name: str, label: str) -> None:
+    values = [line.get(name, np.nan) for line in history]
+    ax.plot([line["epoch"] for line in history], values, marker=".", label=label)
+
+
+def _finish(ax: Any) -> None:
+    ax.legend()
+    ax.grid(alpha=0.3)
+    ax.xaxis.get_major_locator().set_params(integer=True)
 
 
 def confusion(counts: np.ndarray, labels: list[str], path: Path) -> None:

@@ -9,7 +9,7 @@ import datasets
 import numpy as np
 
 from tasks import data
-from tasks.base import Task
+from tasks.base import Pairs, Task
 from tasks.batching import Buckets
 
 SAMPLE = Path(__file__).parent / "samples" / "english.conllu"
@@ -92,6 +92,22 @@ class RowTask(Task):
     def num_batches(self, split: str) -> int:
         """Return how many batches an epoch of a split has."""
         return len(self.buckets[split])
+
+    def found(
+        self, split: str, pairs: Pairs
+    ) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
+        """Yield the number of each row that has tokens, and its part of all arrays.
+
+        Args:
+            split: the split that was evaluated.
+            pairs: of its batches, and what `predict` found for them.
+        """
+        plan = self.buckets[split].epoch(None)
+        for (_, rows), (batch, arrays) in zip(plan, pairs, strict=True):
+            whole = {name: a for name, a in {**batch, **arrays}.items() if np.ndim(a)}
+            for b, number in enumerate(rows):
+                if batch["mask"][b].any():
+                    yield int(number), {name: a[b] for name, a in whole.items()}
 
     def sizes(self) -> dict[str, Any]:
         """Return what the user wants to know of the data before training."""

@@ -11,7 +11,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tasks import base, dates, sequence_metrics, store
+from tasks import base, dates, sections, sequence_metrics, store
+from tasks.page import Section
 from tasks.rows import RowTask, first
 from zoo import checks
 from zoo.pipelines import Seq2SeqPipeline
@@ -230,6 +231,24 @@ class SequenceToSequence(RowTask):
 
     def metrics(self, pairs: base.Pairs) -> base.Scores:
         """Score what was written, by all the references of each source."""
+        return sequence_metrics.sequences(
+            *self._texts(pairs), self.pipeline.target.split
+        )
+
+    def report(self, pairs: base.Pairs) -> list[Section]:
+        """Return the worst errors, and where the decoder looked.
+
+        Args:
+            pairs: of the test split.
+        """
+        search = {
+            "beam": self.config.beam,
+            "length_penalty": self.config.length_penalty,
+        }
+        return sections.seq2seq(self.pipeline, *self._texts(pairs), **search)
+
+    def _texts(self, pairs: base.Pairs):
+        """Return the sources of a split, their references, and what was written."""
         written: dict[int, str] = {}
         target = self.pipeline.target
         for batch, found in pairs:
@@ -242,12 +261,8 @@ class SequenceToSequence(RowTask):
         rows = self.splits[split]
         lower = str.lower if target.lowercase else str
         references = [list(map(lower, right)) for right in first(rows, "targets")]
-        return sequence_metrics.sequences(
-            list(first(rows, "source")),
-            references,
-            [written[start + k] for k in range(len(rows))],
-            target.split,
-        )
+        texts = [written[start + k] for k in range(len(rows))]
+        return list(first(rows, "source")), references, texts
 
     def baselines(self) -> dict[str, base.Scores]:
         """Return the scores of writing down the source as it is."""

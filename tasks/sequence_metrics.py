@@ -39,16 +39,11 @@ def sequences(
     best = dict(zip(sources, map(_plain, written), strict=True))
     exact = sum(best[source] in right for source, right in answers.items()) / len(best)
     numbers: dict[str, str] = {}
-
-    def numbered(text: str) -> str:
-        """Return a text with each token as a word of its own, as jiwer wants it."""
-        return " ".join(numbers.setdefault(t, str(len(numbers))) for t in split(text))
-
     nearest, found = [], []
     for source, right in answers.items():
-        found.append(numbered(best[source]))
-        choice = [numbered(answer) for answer in right]
-        nearest.append(min(choice, key=lambda r: _distance(r, found[-1])))
+        reference, text = _nearest(right, best[source], split, numbers)
+        nearest.append(reference)
+        found.append(text)
     errors = jiwer.process_words(nearest, found)
     most = max(map(len, references))
     streams: Any = [
@@ -68,12 +63,49 @@ def sequences(
     return Scores(values, signatures=signatures)
 
 
+def edits(
+    references: Sequence[str], written: str, split: Callable[[str], list[str]]
+) -> tuple[int, int]:
+    """Return how many edits a text is away from its nearest reference, and its length.
+
+    Args:
+        references: of the text.
+        written: the text.
+        split: gives the tokens of a target.
+
+    Returns:
+        Tokens to be replaced, put in or left out, white space apart; and the tokens of
+        the reference.
+    """
+    right = [_plain(reference) for reference in references]
+    nearest, found = _nearest(right, _plain(written), split, {})
+    return _distance(nearest, found), len(nearest.split())
+
+
+def _nearest(
+    right: Sequence[str],
+    written: str,
+    split: Callable[[str], list[str]],
+    numbers: dict[str, str],
+) -> tuple[str, str]:
+    """Return the reference nearest to a text, and the text, in numbered tokens."""
+
+    def numbered(text: str) -> str:
+        """Return a text with each token as a word of its own, as jiwer wants it."""
+        return " ".join(numbers.setdefault(t, str(len(numbers))) for t in split(text))
+
+    found = numbered(written)
+    return min(map(numbered, right), key=lambda r: _distance(r, found)), found
+
+
 def _plain(text: str) -> str:
     return " ".join(text.split())
 
 
-def _distance(reference: str, found: str) -> float:
+def _distance(reference: str, found: str) -> int:
     if reference == found:
-        return 0.0
+        return 0
+    if not reference:
+        return len(found.split())  # jiwer wants a word at least
     errors = jiwer.process_words(reference, found)
     return errors.substitutions + errors.deletions + errors.insertions

@@ -7,8 +7,9 @@ from typing import Any, Literal
 import jax.numpy as jnp
 import numpy as np
 
-from tasks import base
+from tasks import base, sections
 from tasks.labelled import LabelledTask
+from tasks.page import Section
 from tasks.rows import first, iterate
 from zoo import regularizers
 from zoo.pipelines import TaggerPipeline
@@ -111,12 +112,26 @@ class Tagging(LabelledTask):
         return (-likelihood.sum(), mask.sum()), carry
 
     def predict(self, model, batch, carry):
-        """Return the best tags and their loss."""
+        """Return the best tags, the probability of each, and the loss of the true."""
         mask = jnp.asarray(batch["mask"])
         logits = model(batch["words"], mask, batch["chars"], batch["shapes"])
-        labels, _ = model.decode(logits, mask)
+        labels, sure = model.decode(logits, mask)
         total = -model.log_likelihood(logits, batch["labels"], mask).sum()
-        return {"predicted": labels, "loss": total, "count": mask.sum()}, carry
+        found = {"predicted": labels, "probability": sure}
+        return {**found, "loss": total, "count": mask.sum()}, carry
+
+    def report(self, pairs: base.Pairs) -> list[Section]:
+        """Return the errors of which the model was surest.
+
+        Args:
+            pairs: of the test split.
+        """
+        tokens = self.splits["test"].select_columns(["tokens"])
+        return sections.tagging(
+            lambda row: tokens[row]["tokens"],
+            self.labels.tokens,
+            self.found("test", pairs),
+        )
 
     def frequent(self) -> tuple[list[list[str]], list[list[str]], list[list[str]]]:
         """Tag the test split by counting.

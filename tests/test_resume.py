@@ -8,7 +8,7 @@ import time
 import pytest
 import safetensors.numpy
 from tolerances import assert_identical
-from training import ROOT, TASKS, command, environment, flags, newest, run
+from training import ROOT, TASKS, command, environment, finished, flags, newest, run
 
 
 @pytest.fixture(scope="module")
@@ -19,11 +19,9 @@ def work(tmp_path_factory):
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_killed_and_resumed_is_as_if_never_killed(work, task):
+def test_killed_and_resumed_is_as_if_never_killed(work, task, tmp_path_factory):
     folder, env = work
-    whole = folder / f"{task}-whole"
-    found = run("train.py", task, *flags(task, folder), "--out", whole, env=env)
-    assert found.returncode == 0, found.stderr
+    whole, _ = finished(task, tmp_path_factory)
     out = folder / f"{task}-killed"
     line = command("train.py", task, *flags(task, folder), "--out", out, "--resume")
     line += ["--checkpoint-seconds", "0"]

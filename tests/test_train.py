@@ -7,6 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
+import training
 from training import TASKS, environment, flags, newest, run
 
 import zoo
@@ -30,20 +31,9 @@ def work(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def finished(work):
+def finished(tmp_path_factory):
     """A finished run of each task, made when first asked for."""
-    folder, env = work
-    done = {}
-
-    def get(task):
-        if task not in done:
-            out = folder / f"{task}-whole"
-            found = run("train.py", task, *flags(task, folder), "--out", out, env=env)
-            assert found.returncode == 0, found.stderr
-            done[task] = out, found.stdout
-        return done[task]
-
-    return get
+    return lambda task: training.finished(task, tmp_path_factory)
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -51,7 +41,7 @@ def test_a_run_leaves_all_its_files(finished, task):
     out, screen = finished(task)
     names = {path.name for path in out.iterdir()}
     expected = {"config.json", "log.jsonl", "metrics.json", "curves.png"}
-    expected |= {"checkpoints", "model", "tensorboard"}
+    expected |= {"checkpoints", "model", "tensorboard", "report.html"}
     assert names >= expected | ({"confusion.png"} if task in CLASSES else set())
     assert not [name for name in names if name.startswith(".")]
     log = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
@@ -129,7 +119,7 @@ def test_write_the_counterpart(finished, work):
     assert shown[0] == "xap"
     assert shown[1].split()[1:] == [told[0]["outputs"][0]["text"]]
     metrics = json.loads((out / "metrics.json").read_text())
-    scored = run("tasks.evaluate", out, "--data", folder / "pairs.tsv", env=env)
+    scored = run("tasks.evaluate", out, "--data", out.parent / "pairs.tsv", env=env)
     assert scored.returncode == 0, scored.stderr
     assert "tok:13a" in metrics["test"]["signatures"]["bleu"]
     wrong = run("zoo", "predict", finished("pos")[0], "a", "--beam", "2", env=env)

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import filelock
+
 ROOT = Path(__file__).parent.parent
 TASKS = ("classification", "pos", "ner", "charlm", "seq2seq", "memory")
 SMALL = ["--hidden-size", "8", "--epochs", "2", "--dropout", "0.2"]
@@ -27,7 +29,7 @@ def flags(task, folder):
     if task == "charlm":
         text = folder / "text.txt"
         if not text.exists():
-            text.write_text("To be, or not to be: that is the question.\n" * 120)
+            text.write_text('To be, or <b>not</b> to be: "that" is it.\n' * 120)
         more += ["--data", str(text)]
     if task == "seq2seq":
         pairs = folder / "pairs.tsv"
@@ -71,6 +73,25 @@ def run(module, *args, env, **options):
         timeout=300,
         **options,
     )
+
+
+def finished(task, tmp_path_factory):
+    """Return the folder of a finished run of a task, and what its screen showed.
+
+    It is made once for the tests of all processes: none may change it for good.
+    """
+    env = environment(tmp_path_factory)
+    base = Path(env["JAX_COMPILATION_CACHE_DIR"]).parent / "finished"
+    base.mkdir(exist_ok=True)
+    out, screen = base / task, base / f"{task}.txt"
+    with filelock.FileLock(base / f"{task}.lock"):
+        if not screen.exists():
+            args = [*flags(task, base), "--out", out, "--overwrite"]
+            found = run("train.py", task, *args, env=env)
+            assert found.returncode == 0, found.stderr
+            assert "could not be written" not in found.stderr
+            screen.write_text(found.stdout)
+    return out, screen.read_text()
 
 
 def newest(out):

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -10,13 +10,14 @@ from zoo.diagnostics import GradientFlow
 from zoo.pipelines import Writing
 
 
-def attention(writings: Sequence[Writing], path: str | os.PathLike) -> None:
+def attention(writings: Sequence[Writing], path: str | os.PathLike | BinaryIO) -> None:
     """Draw where the decoder looked: a row a token written, a column a token read.
 
     Args:
         writings: found by ``Seq2SeqPipeline.predict(..., attention=True)``; the best
             output of each is drawn, one picture below the other.
-        path: of the image file; its ending gives the format.
+        path: of the image file, whose ending gives the format; or an open file, in the
+            format that matplotlib is set to (``savefig.format``).
 
     Raises:
         ValueError: if an output has no weights of attention.
@@ -36,14 +37,14 @@ def attention(writings: Sequence[Writing], path: str | os.PathLike) -> None:
         weights = np.asarray(best.attention).reshape(
             len(best.tokens), len(writing.source)
         )
-        ax.imshow(weights, cmap="Blues", vmin=0.0, vmax=1.0, aspect="auto")
+        ax.imshow(weights, cmap=_blues(), vmin=0.0, vmax=1.0, aspect="auto")
         columns, rows = map(_shown, (writing.source, best.tokens))
         long = max(map(len, columns), default=0) > 2
         ax.set_xticks(range(len(columns)), columns, rotation=90 if long else 0)
         ax.set_yticks(range(len(rows)), rows)
         ax.set_xlabel("read")
         ax.set_ylabel("written")
-        ax.set_title(best.text, fontsize=10)
+        ax.set_title(best.text, fontsize=10, parse_math=False)
     fig.savefig(path, dpi=150)
 
 
@@ -90,3 +91,11 @@ def _figure(**options: Any) -> Any:
     except ImportError as error:
         raise ImportError("pictures need matplotlib: pip install matplotlib") from error
     return Figure(layout="constrained", **options)
+
+
+def _blues() -> Any:
+    """Return colours from nothing to blue, for a light ground and a dark one."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    blue = (0.15, 0.47, 0.78)
+    return LinearSegmentedColormap.from_list("blues", [(*blue, 0.0), (*blue, 1.0)])

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import jax
 from flax import nnx
 
 from zoo import checks, regularizers
@@ -95,3 +96,42 @@ class Classifier(nnx.Module):
         _, y = self.layers(x, mask, key=of_layers)
         pooled = self.pooling(y, mask)
         return self.output(regularizers.dropout(of_output, pooled, self.dropout))
+
+    def contributions(self, words: ArrayLike, mask: ArrayLike) -> Array:
+        """Return how much each token speaks for the label that is given.
+
+        The gradient of the best label's score times the input, ``x_t . d logit / d
+        x_t``: the change of the score, to first order, for the token's vector against
+        zeros. Source: Shrikumar et al. 2016, arXiv:1605.01713.
+
+        Args:
+            words: ints ``[B, T]``.
+            mask: bool ``[B, T]``, True = a real token.
+
+        Returns:
+            ``[B, T]``, below zero where a token speaks against the label, zero at
+            padding.
+        """
+        x = self.embedding(words, mask)
+
+        def best(x: Array) -> Array:
+            _, y = self.layers(x, mask)
+            return self.output(self.pooling(y, mask)).max(axis=-1).sum()
+
+        return (jax.grad(best)(x) * x).sum(axis=-1)
+
+    def attention(self, words: ArrayLike, mask: ArrayLike) -> Array:
+        """Return how much each token counts, for ``pooling="attention"``.
+
+        Args:
+            words: ints ``[B, T]``.
+            mask: bool ``[B, T]``, True = a real token.
+
+        Returns:
+            ``[B, T]``, sums to one over the tokens of a row.
+
+        Raises:
+            ValueError: if the pooling is another.
+        """
+        _, y = self.layers(self.embedding(words, mask), mask)
+        return self.pooling.weights(y, mask)

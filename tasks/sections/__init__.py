@@ -1,0 +1,8 @@
+"""What the page of a run shows of each task: its worst errors, and how it sees."""
+
+from tasks.sections.classification import classification
+from tasks.sections.language_model import language_model
+from tasks.sections.seq2seq import seq2seq
+from tasks.sections.tagging import tagging
+
+__all__ = ["classification", "language_model", "seq2seq", "tagging"]
