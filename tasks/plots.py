@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 
 import matplotlib
 import numpy as np
+from cycler import cycler
 
 matplotlib.use("Agg")
 
@@ -64,9 +65,9 @@ def svg(draw: Callable[[BinaryIO], None]) -> str:
         "none",
     )
     file = io.BytesIO()
-    colours |= {"axes.prop_cycle": matplotlib.cycler(color=BRIGHT)}
-    saved = {"svg.fonttype": "none", "savefig.format": "svg", "legend.framealpha": 0}
-    with matplotlib.rc_context({**colours, **saved}), warnings.catch_warnings():
+    colours |= {"axes.prop_cycle": cycler(color=BRIGHT)}
+    colours |= {"svg.fonttype": "none", "savefig.format": "svg", "legend.framealpha": 0}
+    with matplotlib.rc_context(colours), warnings.catch_warnings():
         # Letters that the font lacks: the page draws the text, with fonts of its own.
         warnings.filterwarnings("ignore", "Glyph .* missing")
         draw(file)
