@@ -1,5 +1,10 @@
 """Live parity with torch: layers, cells, and the way back."""
 
+import re
+import subprocess
+import sys
+from pathlib import Path
+
 import jax
 import numpy as np
 import pytest
@@ -72,3 +77,15 @@ def test_weights_go_back(name, bias):
     with torch.no_grad():
         assert_close(other(x)[0].numpy(), module(x)[0].numpy(), REFERENCE)
     assert jax.tree.map(np.shape, zoo.functional(layer)[0])
+
+
+def test_blocks_of_the_guide_run():
+    """Those of PyTorch, and then those of the library."""
+    text = (Path(__file__).parents[2] / "docs" / "from-torch.md").read_text()
+    for language in ("python torch", "python"):
+        blocks = re.findall(rf"^```{language}\n(.*?)^```$", text, re.M | re.S)
+        assert len(blocks) >= 3
+        run = subprocess.run(
+            [sys.executable, "-c", "\n".join(blocks)], capture_output=True, text=True
+        )
+        assert run.returncode == 0, run.stderr
