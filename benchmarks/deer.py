@@ -60,7 +60,7 @@ def measure(rows: list[dict[str, str]]) -> None:
     """
     done = {(row["cell"], row["H"], row["T"]) for row in rows}
     for cell, size, length in (
-        (cell, size, length) for cell in CELLS for size in SIZES for length in LENGTHS
+        (cell, size, length) for size in SIZES for length in LENGTHS for cell in CELLS
     ):
         if (cell, str(size), str(length)) in done:
             continue
