@@ -103,7 +103,12 @@ class Browser:
 
     def value(self, expression):
         """Return the value of an expression of JavaScript."""
-        found = self.ask("Runtime.evaluate", expression=expression, returnByValue=True)
+        found = self.ask(
+            "Runtime.evaluate",
+            expression=expression,
+            returnByValue=True,
+            awaitPromise=True,
+        )
         assert "exceptionDetails" not in found, found
         return found["result"]["value"]
 

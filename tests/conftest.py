@@ -22,25 +22,32 @@ def pytest_addoption(parser):
     parser.addoption("--thorough", action="store_true", help=told)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config, items):
-    """Choose the cells that the loop is tested with, and what shares a process.
+def pytest_itemcollected(item):
+    """Keep the tests of a file in one process, those of the contract case by case.
 
-    Tests of a file share one, but those of the contract case by case.
+    Here, since xdist reads the groups before any hook that sees all items.
     """
-    kept = []
-    for item in items:
-        group = item.path.name
-        if group == "test_contract.py":
-            case = item.callspec.params["case"]
-            group += "::" + case
-            every = config.getoption("thorough") or case in item.module.OF_EACH_KIND
-            if not every and item.get_closest_marker("of_the_loop"):
-                config.hook.pytest_deselected(items=[item])
-                continue
-        item.add_marker(pytest.mark.xdist_group(group))
-        kept.append(item)
-    items[:] = kept
+    item.add_marker(pytest.mark.xdist_group(_group(item)))
+
+
+def _group(item):
+    if item.path.name == "test_contract.py":
+        return f"{item.path.name}::{item.callspec.params['case']}"
+    return item.path.name
+
+
+def pytest_collection_modifyitems(config, items):
+    """Choose the cells that the loop is tested with."""
+    if config.getoption("thorough"):
+        return
+
+    def chosen(item):
+        if not item.get_closest_marker("of_the_loop"):
+            return True
+        return item.callspec.params["case"] in item.module.OF_EACH_KIND
+
+    config.hook.pytest_deselected(items=[item for item in items if not chosen(item)])
+    items[:] = [item for item in items if chosen(item)]
 
 
 @pytest.fixture(autouse=True)

@@ -1,5 +1,6 @@
 """What a user meets first: errors, the functional view, initial values, the summary."""
 
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -203,8 +204,9 @@ def test_registry():
     assert list(zoo.cells())[:2] == ["rnn", "lstm"]
     for name, cell in zoo.cells().items():
         assert cell.name == name and cell.paper and cell.equation and cell.family
-        made = zoo.make(name, D, H, 2, bidirectional=True, rngs=nnx.Rngs(0))
-        state, y = made(X)
+        make = partial(zoo.make, name, D, H, 2, bidirectional=True)
+        made = nnx.eval_shape(lambda: make(rngs=nnx.Rngs(0)))  # noqa: B023
+        state, y = jax.eval_shape(lambda: make(rngs=nnx.Rngs(0))(X))  # noqa: B023
         assert len(state) == 2 and y.shape == (2, 5, made.output_size)
 
 

@@ -63,7 +63,7 @@ def deer(
     With N numbers in the state, ``jacobian="full"`` keeps B T N N numbers and
     multiplies matrices of N x N: it is for small states, on a machine that is wide.
     ``"diagonal"`` keeps B T N, and takes more iterations the more the units see each
-    other. docs/deer.md tells where either wins.
+    other. ``benchmarks/deer.py`` measures where either wins.
 
     Args:
         layer: a layer of one cell, in either direction.
