@@ -22,18 +22,21 @@ def pytest_addoption(parser):
     parser.addoption("--thorough", action="store_true", help=told)
 
 
+# Long tests that share no fixture, or one that all processes share: each by itself.
+ALONE = ("test_train", "test_resume", "test_report", "test_browser")
+ALONE += ("test_torchrecurrent",)
+
+
 def pytest_itemcollected(item):
     """Keep the tests of a file in one process, those of the contract case by case.
 
     Here, since xdist reads the groups before any hook that sees all items.
     """
-    item.add_marker(pytest.mark.xdist_group(_group(item)))
-
-
-def _group(item):
-    if item.path.name == "test_contract.py":
-        return f"{item.path.name}::{item.callspec.params['case']}"
-    return item.path.name
+    group = item.path.stem
+    if group == "test_contract":
+        group += "::" + item.callspec.params["case"]
+    if group not in ALONE:
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 def pytest_collection_modifyitems(config, items):

@@ -135,3 +135,16 @@ def test_what_is_no_sequence_is_told(symbols, size, wrong, wanted):
     pipeline = ReaderPipeline(options, symbols=symbols)
     with pytest.raises(ValueError, match=wanted):
         pipeline.predict([wrong])
+
+
+@pytest.mark.parametrize(
+    "flags, message",
+    [
+        ({"data": "a.txt"}, "--data is not for memory: its problems are made"),
+        ({"length": 1}, "--length must be 2 or more, got 1"),
+        ({"max_length": 5}, "--max-length is not for memory: use --length"),
+    ],
+)
+def test_wrong_flags_are_told(flags, message):
+    with pytest.raises(ValueError, match=message):
+        Memory(Config(**flags))

@@ -141,16 +141,9 @@ def test_a_memory_problem(finished, work):
     (reading,) = zoo.load(out).predict([sequence])
     assert json.loads(found.stdout)["answer"] == reading.answer
     assert len(reading.answer) == len(sequence)
-    for args, message in (
-        (["--data", "a.txt"], "--data is not for memory: its problems are made"),
-        (["--length", "1"], "--length must be 2 or more, got 1"),
-        (["--permuted"], "--permuted is for digits, got adding"),
-    ):
-        wrong = run("train.py", "memory", *args, "--out", folder / "no", env=env)
-        assert wrong.returncode == 1
-        assert wrong.stderr == f"error: {message}\n"
-    wrong = run("zoo", "predict", out, "[1, 11]", env=env)
-    assert "a sequence must be a list of symbols from 0 to 9" in wrong.stderr
+    wrong = run("train.py", "memory", "--permuted", "--out", folder / "no", env=env)
+    assert wrong.returncode == 1
+    assert wrong.stderr == "error: --permuted is for digits, got adding\n"
     wrong = run("tasks.evaluate", out, env=env)
     assert "scored as it is trained" in wrong.stderr
 
