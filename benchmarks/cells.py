@@ -32,7 +32,7 @@ DIFFERENCES = {
     "the bias begins at one.",
     "rnn": "Haiku's `VanillaRNN` is a ReLU.",
     "reset_before_gru": "Haiku's `GRU` swaps z and 1 - z.",
-    "mgu": "Flax's `MGUCell` swaps f and 1 - f, and resets after the product.",
+    "mgu": "Flax's `MGUCell` is `reset_after_mgu`.",
     "lem": "torchrecurrent 0.2.5 reads the old z in h', where the paper reads the new.",
     "nas": "torchrecurrent 0.2.5 adds the two products of a_4, which the authors' code "
     "multiplies.",
@@ -41,6 +41,7 @@ DIFFERENCES = {
     "scrn": "torchrecurrent 0.2.5 has one more product and a tanh on the way out.",
     "slstm": "The authors' code applies the first step's rule to a whole batch.",
     "phased_lstm": "The paper leaks in training alone.",
+    "sgu": "The slope of the hard sigmoid is 1/6 here, and 1/5 in Theano.",
     "ligru": "The paper has batch normalisation in place of the bias.",
 }
 HEAD = """\
@@ -63,7 +64,8 @@ state (the contract, `tests/contract.py`), and its values are kept
 (`tests/golden/cells.npz`), so that no change of the code can change an equation
 unseen. *All steps at once* tells which also have `steps="parallel"`. Weights of `rnn`,
 `lstm`, `projected_lstm` and `gru` go to PyTorch and come from it, those of `rnn`,
-`lstm`, `gru` and `reset_before_gru` also to and from Flax or Keras (`zoo.interop`).
+`lstm`, `gru`, `reset_before_gru` and `reset_after_mgu` also to and from Flax or Keras
+(`zoo.interop`).
 """.splitlines()
 
 

@@ -65,7 +65,8 @@ def row(run: Path) -> dict[str, str]:
         value = tuple(value) if isinstance(value, list) else value
         usual = {field.default}
         if field.name == "epochs":
-            usual.add(defaults.default_epochs)
+            sampled = data == "sample" and defaults.sample_epochs
+            usual.add(sampled or defaults.default_epochs)
         if field.name not in FREE and value not in usual:
             told = " ".join(value) if isinstance(value, tuple) else value
             shown.append(f"--{field.name.replace('_', '-')} {told}")

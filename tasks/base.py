@@ -23,6 +23,7 @@ class Config(Source):
     """The flags that all tasks share."""
 
     default_epochs: ClassVar[int] = 10
+    sample_epochs: ClassVar[int | None] = None  # fewer, of a sample that is large
 
     cell: str = "lstm"
     """Cell of the recurrent layers; `python -m zoo cells` lists them."""
@@ -134,10 +135,13 @@ class Task(ABC):
 
     def epochs(self) -> int:
         """Return the passes over the training data: as told, or enough of them."""
-        if self.config.epochs is not None:
-            return self.config.epochs
+        config = self.config
+        if config.epochs is not None:
+            return config.epochs
         enough = -(-MIN_STEPS // self.num_batches("train"))
-        return max(self.config.default_epochs, enough)
+        sampled = config.data is None and not config.train_file
+        usual = sampled and config.sample_epochs or config.default_epochs
+        return max(usual, enough)
 
     @abstractmethod
     def num_batches(self, split: str) -> int:

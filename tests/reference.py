@@ -87,6 +87,24 @@ def gru(params, state, x):
     return {"h": (1.0 - z) * n + z * h}
 
 
+def layernorm_gru(params, state, x):
+    """Ba et al. 2016, arXiv:1607.06450, equations 24 to 26 (1 - z for z)."""
+    h, size = state["h"], state["h"].shape[1]
+
+    def normal(a, scale):
+        parts = [layer_norm(a[:, : 2 * size]), layer_norm(a[:, 2 * size :])]
+        return np.split(params[scale] * np.concatenate(parts, axis=1), 3, axis=1)
+
+    b_r, b_z, b_n = np.split(params["b"], 3)
+    (r, z, n), (h_r, h_z, h_n) = (
+        normal(x @ params["W"], "scale_x"),
+        normal(h @ params["U"], "scale_h"),
+    )
+    z = sigmoid(z + h_z + b_z)
+    n = np.tanh(n + b_n + sigmoid(r + h_r + b_r) * (h_n + params["b_hn"]))
+    return {"h": (1.0 - z) * n + z * h}
+
+
 def reset_before_gru(params, state, x):
     """Cho et al. 2014, arXiv:1406.1078."""
     h = state["h"]
@@ -104,6 +122,15 @@ def mgu(params, state, x):
     f = sigmoid(x @ W_f + h @ U_f + b_f)
     n = np.tanh(x @ W_n + (f * h) @ U_n + b_n)
     return {"h": (1.0 - f) * h + f * n}
+
+
+def reset_after_mgu(params, state, x):
+    """Zhou et al. 2016, arXiv:1603.09420, in the form of Flax's MGUCell."""
+    h = state["h"]
+    (W_f, U_f, b_f), (W_n, U_n, b_n) = gates(params, 2)
+    f = sigmoid(x @ W_f + h @ U_f + b_f)
+    n = np.tanh(x @ W_n + b_n + f * (h @ U_n + params["b_hn"]))
+    return {"h": (1.0 - f) * n + f * h}
 
 
 def columns(params, n):
@@ -322,7 +349,9 @@ CELLS = {
     "layernorm_lstm": layernorm_lstm,
     "gru": gru,
     "reset_before_gru": reset_before_gru,
+    "layernorm_gru": layernorm_gru,
     "mgu": mgu,
+    "reset_after_mgu": reset_after_mgu,
     "gilr": gilr,
     "mingru": mingru,
     "minlstm": minlstm,

@@ -99,6 +99,41 @@ def sgrn(params, state, x):
     return {"h": np.tanh((1 - f) * a + f * state["h"])}
 
 
+def lightru(params, state, x):
+    """Ye et al. 2024, doi:10.3390/electronics13163204."""
+    a = affine(params, {"n": "Wb", "f": "WUb"}, x, state["h"])
+    f = sigmoid(a["f"])
+    return {"h": (1 - f) * state["h"] + f * np.tanh(a["n"])}
+
+
+def miru(params, state, x):
+    """Zyarah and Kudithipudi 2025, arXiv:2503.06175, MiRU-2 with both at 0.5."""
+    n = np.tanh(x @ params["W"] + 0.5 * state["h"] @ params["U"] + params["b"])
+    return {"h": 0.5 * state["h"] + 0.5 * n}
+
+
+def sgu_gates(params, state, x):
+    """Return z, and the gated state, of a simple gated unit."""
+    h = state["h"]
+    parts = blocks(params, ["g", "z"], {"g": "WUb", "z": "WUb"})
+    a = affine(params, {"g": "Wb", "z": "Wb"}, x)
+    g = np.tanh((a["g"] * h) @ parts["U", "g"])
+    z = np.clip((a["z"] + h @ parts["U", "z"] + 3) / 6, 0, 1)
+    return z, g * h
+
+
+def sgu(params, state, x):
+    """Gao and Glowacka 2016, arXiv:1604.02910."""
+    z, gated = sgu_gates(params, state, x)
+    return {"h": (1 - z) * state["h"] + z * np.log1p(np.exp(gated))}
+
+
+def dsgu(params, state, x):
+    """Gao and Glowacka 2016, arXiv:1604.02910, the deep form."""
+    z, gated = sgu_gates(params, state, x)
+    return {"h": (1 - z) * state["h"] + z * sigmoid(gated @ params["U_o"])}
+
+
 def mut(params, state, which, x, z_sees, r_adds, n_adds):
     """Jozefowicz et al. 2015, what the three mutations share."""
     h = state["h"]
@@ -370,6 +405,27 @@ def residual_lstm(params, state, x):
     return {"h": o * (np.tanh(c) @ params["P"] + skip(params, x)), "c": c}
 
 
+def highway_lstm(params, state, x):
+    """Zhang et al. 2015, arXiv:1510.08983, equations 1 to 8, two layers."""
+    H = state["h"].shape[1] // 2
+    (h_1, h_2), (c_1, c_2) = (np.split(state[name], 2, axis=1) for name in "hc")
+    U_1, U_2 = np.split(params["U"], 2, axis=1)
+    W_2, W_d = params["W_up"][:, : 4 * H], params["W_up"][:, 4 * H :]
+    V = np.split(params["V"], 8)
+    b_1, b_2, b_d = np.split(params["b"], [4 * H, 8 * H])
+
+    def layer(x, h, c, W, U, b, V, below):
+        i, f, g, o = np.split(x @ W + h @ U + b, 4, axis=1)
+        new = sigmoid(f + V[1] * c) * c + sigmoid(i + V[0] * c) * np.tanh(g) + below
+        return sigmoid(o + V[2] * new) * np.tanh(new), new
+
+    y, low = layer(x, h_1, c_1, params["W"], U_1, b_1, V[:3], 0.0)
+    depth = sigmoid(b_d + y @ W_d + V[6] * c_2 + V[7] * low)
+    top, high = layer(y, h_2, c_2, W_2, U_2, b_2, V[3:6], depth * low)
+    h, c = np.concatenate([y, top], axis=1), np.concatenate([low, high], axis=1)
+    return {"h": h, "c": c, "y": top}
+
+
 def clockwork_rnn(params, state, x):
     """Koutnik et al. 2014, arXiv:1402.3511: one unit for each of four periods."""
     h, t = state["h"], state["t"][0]
@@ -426,6 +482,16 @@ def mclstm(params, state, x):
     a = affine(params, dict.fromkeys("ifgom", "WUb"), x, state["v"])
     y, c = lstm_gates(a, state["c"])
     return {"v": sigmoid(a["m"]) * np.tanh(c), "c": c, "y": y}
+
+
+def wmclstm(params, state, x):
+    """Landi et al. 2021, arXiv:2109.00020."""
+    a = affine(params, IFGO, x, state["h"])
+    V_i, V_f, V_o = np.split(params["V"], 3, axis=1)
+    i = sigmoid(a["i"] + np.tanh(state["c"] @ V_i))
+    f = sigmoid(a["f"] + np.tanh(state["c"] @ V_f))
+    c = f * state["c"] + i * np.tanh(a["g"])
+    return {"h": sigmoid(a["o"] + np.tanh(c @ V_o)) * np.tanh(c), "c": c}
 
 
 def slstm(params, state, x):
@@ -487,6 +553,10 @@ CELLS = {
     "ligru": ligru,
     "star": star,
     "sgrn": sgrn,
+    "lightru": lightru,
+    "miru": miru,
+    "sgu": sgu,
+    "dsgu": dsgu,
     "mut1": mut1,
     "mut2": mut2,
     "mut3": mut3,
@@ -515,11 +585,13 @@ CELLS = {
     "mogrifier_lstm": mogrifier_lstm,
     "augmented_lstm": augmented_lstm,
     "residual_lstm": residual_lstm,
+    "highway_lstm": highway_lstm,
     "clockwork_rnn": clockwork_rnn,
     "phased_lstm": phased_lstm,
     "on_lstm": on_lstm,
     "rhn": rhn,
     "mclstm": mclstm,
+    "wmclstm": wmclstm,
     "slstm": slstm,
     "exprnn": exprnn,
     "urnn": urnn,

@@ -21,6 +21,7 @@ LINEN = {
     "lstm": nn.LSTMCell,
     "lstm_optimized": nn.OptimizedLSTMCell,
     "gru": nn.GRUCell,
+    "mgu": nn.MGUCell,
     "rnn": nn.SimpleCell,
 }
 NNX = {
@@ -152,6 +153,12 @@ def cell_arrays(**changes):
             r"weight_hh must have shape .*\(24, 6\)",
         ),
         (lambda: interop.from_torch(cell_arrays(), "lstm", prefix="a."), "'a.'"),
+        (
+            lambda: interop.to_flax(
+                zoo.ResetAfterMGUCell(D, H, rngs=nnx.Rngs(0)), "nnx"
+            ),
+            "nnx has no ResetAfterMGUCell, only linen",
+        ),
         (
             lambda: interop.to_torch_arrays(zoo.MGUCell(D, H, rngs=nnx.Rngs(0))),
             "torch has no MGUCell",

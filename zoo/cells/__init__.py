@@ -12,7 +12,12 @@ from zoo.cells.clocks import (
 from zoo.cells.context import SCRNCell, SCRNState
 from zoo.cells.controller import MCLSTMCell, MCLSTMState
 from zoo.cells.conv import ConvLSTMCell
-from zoo.cells.deep_lstm import AugmentedLSTMCell, ResidualLSTMCell
+from zoo.cells.deep_lstm import (
+    AugmentedLSTMCell,
+    HighwayLSTMCell,
+    HighwayLSTMState,
+    ResidualLSTMCell,
+)
 from zoo.cells.delta import DeltaNetCell, GatedDeltaNetCell
 from zoo.cells.elman import ElmanCell
 from zoo.cells.fast import FastGRNNCell, FastRNNCell
@@ -21,7 +26,14 @@ from zoo.cells.hgrn import HGRNCell
 from zoo.cells.highway import RHNCell
 from zoo.cells.indrnn import IndRNNCell
 from zoo.cells.janet import JANETCell
-from zoo.cells.light import LiGRUCell, SGRNCell, STARCell
+from zoo.cells.layernorm import LayerNormGRUCell, LayerNormLSTMCell
+from zoo.cells.light import (
+    LightRUCell,
+    LiGRUCell,
+    MiRUCell,
+    SGRNCell,
+    STARCell,
+)
 from zoo.cells.linear import GILRCell, LinearCell, MinGRUCell, MinLSTMCell
 from zoo.cells.linear_attention import (
     GLACell,
@@ -33,14 +45,13 @@ from zoo.cells.lmu import LMUCell, LMUState
 from zoo.cells.lru import ComplexState, LRUCell, RGLRUCell
 from zoo.cells.lstm import (
     CoupledLSTMCell,
-    LayerNormLSTMCell,
     LSTMCell,
     LSTMState,
     PeepholeLSTMCell,
     ProjectedLSTMCell,
 )
 from zoo.cells.matrix import MatrixCell, MatrixState
-from zoo.cells.mgu import MGUCell
+from zoo.cells.mgu import MGUCell, ResetAfterMGUCell
 from zoo.cells.mlstm import MatrixLSTMCell, MatrixLSTMState
 from zoo.cells.multiplicative import MogrifierLSTMCell, MultiplicativeLSTMCell
 from zoo.cells.mut import MUT1Cell, MUT2Cell, MUT3Cell
@@ -51,6 +62,7 @@ from zoo.cells.quasi import QRNNCell, QRNNState, SRUCell, SRUState
 from zoo.cells.reservoir import ESNCell
 from zoo.cells.s5 import S5Cell
 from zoo.cells.s6 import ChannelState, S6Cell
+from zoo.cells.simple import DSGUCell, SGUCell
 from zoo.cells.skip import SkipCell
 from zoo.cells.slstm import SLSTMCell, SLSTMState
 from zoo.cells.stable import (
@@ -61,6 +73,7 @@ from zoo.cells.stable import (
 from zoo.cells.typed import TGRUCell, TGRUState, TLSTMCell, TLSTMState, TRNNCell
 from zoo.cells.ugrnn import IntersectionRNNCell, IntersectionState, UGRNNCell
 from zoo.cells.unitary import ExpRNNCell, URNNCell
+from zoo.cells.working_memory import WMCLSTMCell
 from zoo.cells.wrappers import FastSlowCell, FastSlowState, MultiplicativeCell
 
 __all__ = [
@@ -77,6 +90,7 @@ __all__ = [
     "ComplexState",
     "ConvLSTMCell",
     "CoupledLSTMCell",
+    "DSGUCell",
     "DeltaNetCell",
     "ESNCell",
     "ElmanCell",
@@ -92,6 +106,8 @@ __all__ = [
     "GatedDeltaNetCell",
     "HGRNCell",
     "HiddenState",
+    "HighwayLSTMCell",
+    "HighwayLSTMState",
     "IndRNNCell",
     "IntersectionRNNCell",
     "IntersectionState",
@@ -102,8 +118,10 @@ __all__ = [
     "LRUCell",
     "LSTMCell",
     "LSTMState",
+    "LayerNormGRUCell",
     "LayerNormLSTMCell",
     "LiGRUCell",
+    "LightRUCell",
     "LinearAttentionCell",
     "LinearAttentionState",
     "LinearCell",
@@ -118,6 +136,7 @@ __all__ = [
     "MatrixLSTMCell",
     "MatrixLSTMState",
     "MatrixState",
+    "MiRUCell",
     "MinGRUCell",
     "MinLSTMCell",
     "MinimalRNNCell",
@@ -137,6 +156,7 @@ __all__ = [
     "RANCell",
     "RGLRUCell",
     "RHNCell",
+    "ResetAfterMGUCell",
     "ResetBeforeGRUCell",
     "ResidualLSTMCell",
     "RetNetCell",
@@ -145,6 +165,7 @@ __all__ = [
     "SCRNCell",
     "SCRNState",
     "SGRNCell",
+    "SGUCell",
     "SLSTMCell",
     "SLSTMState",
     "SRUCell",
@@ -159,4 +180,5 @@ __all__ = [
     "UGRNNCell",
     "URNNCell",
     "UnICORNNCell",
+    "WMCLSTMCell",
 ]

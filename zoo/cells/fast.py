@@ -6,7 +6,9 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from zoo import checks, initializers
 from zoo.cells.base import Cell, HiddenState
+from zoo.initializers import Initializer
 from zoo.types import Array
 
 
@@ -74,8 +76,10 @@ class FastGRNNCell(Cell):
         n = tanh(x W + h U + b_n)
         h' = (sigmoid(zeta) * (1 - z) + sigmoid(nu)) * n + z * h
 
-    zeta and nu are one number each. The matrices of low rank and the quantisation of
-    the paper are not here. Source: Kusupati et al. 2018, arXiv:1901.02358.
+    zeta and nu are one number each. Of low rank, W is the product of ``W[D, rank]`` and
+    ``W_2[rank, H]``, and U of ``U[H, rank]`` and ``U_2[rank, H]``. The sparsity and the
+    quantisation of the paper are not here. Source: Kusupati et al. 2018,
+    arXiv:1901.02358.
     """
 
     name = "fast_grnn"
@@ -96,6 +100,10 @@ class FastGRNNCell(Cell):
         *,
         zeta: float = 1.0,
         nu: float = -4.0,
+        W_rank: int | None = None,
+        U_rank: int | None = None,
+        W_init: Initializer = initializers.glorot,
+        U_init: Initializer = initializers.orthogonal,
         rngs: nnx.Rngs,
         **options: Any,
     ):
@@ -106,17 +114,41 @@ class FastGRNNCell(Cell):
             hidden_size: H.
             zeta: where zeta starts.
             nu: where nu starts.
+            W_rank: rank of W; None for a whole matrix.
+            U_rank: rank of U; None for a whole matrix.
+            W_init: initialiser of ``W``, and of both its factors.
+            U_init: initialiser of ``U``, and of both its factors.
             rngs: keys of the initialisation.
             **options: as for `Cell`.
         """
-        super().__init__(input_size, hidden_size, rngs=rngs, **options)
+        super().__init__(
+            input_size, hidden_size, W_init=W_init, U_init=U_init, rngs=rngs, **options
+        )
         self.zeta = scalar(zeta, self.param_dtype)
         self.nu = scalar(nu, self.param_dtype)
+        self.W_2 = self.U_2 = None
+        if W_rank is not None:
+            checks.positive("W_rank", W_rank)
+            self.W = self._param(W_init, rngs, (input_size, W_rank))
+            self.W_2 = self._param(W_init, rngs, (W_rank, hidden_size))
+        if U_rank is not None:
+            checks.positive("U_rank", U_rank)
+            self.U = self._param(U_init, rngs, (hidden_size, U_rank))
+            self.U_2 = self._param(U_init, rngs, (U_rank, hidden_size))
+
+    def _through(self, a: Array, first: nnx.Param, second: nnx.Param | None) -> Array:
+        """Multiply with a matrix, or with both of its factors."""
+        a = self.dot(a, first[...])
+        return a if second is None else self.dot(a, second[...])
 
     def project(self, x: Array) -> Array:
         """Return ``xW + b_z`` and ``xW + b_n``."""
-        a = self.dot(x, self.W[...])
+        a = self._through(x, self.W, self.W_2)
         return self.add_bias(jnp.concatenate([a, a], axis=-1), self.b)
+
+    def recur(self, state: HiddenState) -> Array:
+        """Return ``hU``."""
+        return self._through(state.h, self.U, self.U_2)
 
     def update(self, state: HiddenState, p: Array, q: Array) -> HiddenState:
         """Return the new state."""

@@ -1,4 +1,4 @@
-"""Gated units with less in them: LiGRU, STAR and SGRN."""
+"""Gated units with less in them: LiGRU, STAR, SGRN, LightRU and MiRU."""
 
 from typing import Any, ClassVar
 
@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from zoo import checks
 from zoo.cells.base import Cell, HiddenState, thin
 from zoo.initializers import BiasInitializer
 from zoo.types import Array
@@ -108,3 +109,87 @@ class SGRNCell(Cell):
         """Return the new state."""
         f = jax.nn.sigmoid(p + self.add_bias(q, self.b_h))
         return HiddenState(jnp.tanh(f * state.h + (1 - f) * p))
+
+
+class LightRUCell(Cell):
+    """The light recurrent unit: its candidate does not see the state.
+
+    ::
+
+        n = tanh(x W_n + b_n)
+        f = sigmoid(x W_f + h U + b_f)
+        h' = (1 - f) * h + f * n
+
+    Source: Ye et al. 2024, doi:10.3390/electronics13163204.
+    """
+
+    name = "lightru"
+    family = "gru"
+    paper = "Ye et al. 2024, doi:10.3390/electronics13163204"
+    equation = "n = tanh(x W + b); f = sigmoid(x W + h U + b); h' = (1 - f) * h + f * n"
+    parameters = "2 * (D*H + H) + H*H"
+    gates: ClassVar = {"n": 0, "f": -1}
+    recurrent_gates = ("f",)
+    candidate = True
+
+    def update(
+        self, state: HiddenState, p: Array, q: Array, keep: Array | None = None
+    ) -> HiddenState:
+        """Return the new state."""
+        n, f = self.split(p)
+        f = jax.nn.sigmoid(f + q)
+        return HiddenState((1 - f) * state.h + f * thin(jnp.tanh(n), keep))
+
+
+class MiRUCell(Cell):
+    """The minion recurrent unit: a GRU with numbers in place of its gates.
+
+    ::
+
+        n = tanh(x W + (beta * h) U + b)
+        h' = lam * h + (1 - lam) * n
+
+    beta and lam are fixed; the paper calls this form MiRU-2, and lam lambda. Source:
+    Zyarah and Kudithipudi 2025, arXiv:2503.06175.
+    """
+
+    name = "miru"
+    family = "gru"
+    paper = "Zyarah and Kudithipudi 2025, arXiv:2503.06175"
+    equation = "n = tanh(x W + (beta * h) U + b); h' = lam * h + (1 - lam) * n"
+    parameters = "D*H + H*H + H"
+    gates: ClassVar = {"n": 0}
+    candidate = True
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        *,
+        beta: float = 0.5,
+        lam: float = 0.5,
+        rngs: nnx.Rngs,
+        **options: Any,
+    ):
+        """Build the cell.
+
+        Args:
+            input_size: D.
+            hidden_size: H.
+            beta: factor of the state that the candidate sees.
+            lam: share of the old state that is kept, in [0, 1).
+            rngs: keys of the initialisation.
+            **options: as for `Cell`.
+
+        Raises:
+            ValueError: if `lam` is out of its range.
+        """
+        super().__init__(input_size, hidden_size, rngs=rngs, **options)
+        self.beta, self.lam = float(beta), checks.rate("lam", lam)
+
+    def update(
+        self, state: HiddenState, p: Array, q: Array, keep: Array | None = None
+    ) -> HiddenState:
+        """Return the new state."""
+        n = thin(jnp.tanh(p + self.beta * q), keep)
+        return HiddenState(self.lam * state.h + (1 - self.lam) * n)

@@ -13,7 +13,7 @@ import numpy as np
 from flax import nnx
 
 from zoo import checks
-from zoo.cells import Cell, ElmanCell, GRUCell, LSTMCell
+from zoo.cells import Cell, ElmanCell, GRUCell, LSTMCell, ResetAfterMGUCell
 from zoo.interop.arrays import array, fill, only_cell
 from zoo.layers import Layer
 
@@ -21,8 +21,10 @@ from zoo.layers import Layer
 _KINDS: dict[str, tuple[type[Cell], tuple[str, ...], tuple[str, ...]]] = {
     "lstm": (LSTMCell, ("ii", "if", "ig", "io"), ("hi", "hf", "hg", "ho")),
     "gru": (GRUCell, ("ir", "iz", "in"), ("hr", "hz", "hn")),
+    "mgu": (ResetAfterMGUCell, ("if", "in"), ("hf", "hn")),
     "rnn": (ElmanCell, ("i",), ("h",)),
 }
+_OF_HN = ("gru", "mgu")  # kinds with a bias on the state's side, ``b_hn``
 _NNX = {
     nnx.LSTMCell: "lstm",
     nnx.OptimizedLSTMCell: "lstm",
@@ -36,13 +38,14 @@ def from_flax(source: Any, kind: str | None = None) -> Cell:
 
     Args:
         source: an ``nnx`` LSTMCell, OptimizedLSTMCell, GRUCell or SimpleCell, or an
-            ``nnx.RNN`` around one; or the parameters of the linen cell of that name,
-            with or without the outer ``"params"``, whose activations must be the
-            default ones.
-        kind: ``"lstm"``, ``"gru"`` or ``"rnn"``; by default told from the names.
+            ``nnx.RNN`` around one; or the parameters of the linen cell of that name, or
+            of a linen MGUCell, with or without the outer ``"params"``, whose
+            activations must be the default ones.
+        kind: ``"lstm"``, ``"gru"``, ``"mgu"`` or ``"rnn"``; by default told from the
+            names.
 
     Returns:
-        An `LSTMCell`, a `GRUCell` or an `ElmanCell`.
+        An `LSTMCell`, a `GRUCell`, a `ResetAfterMGUCell` or an `ElmanCell`.
 
     Raises:
         ValueError: if a name or a shape is not as expected, or an option of the cell
@@ -79,9 +82,9 @@ def from_flax(source: Any, kind: str | None = None) -> Cell:
     ]
     size = U.shape[0]
     b_hn = None
-    if kind == "gru":
-        b_hn = biases[1][2] if biases[1][2] is not None else np.zeros(size, U.dtype)
-        biases[1][2] = None
+    if kind in _OF_HN:
+        b_hn = biases[1][-1] if biases[1][-1] is not None else np.zeros(size, U.dtype)
+        biases[1][-1] = None
     b = np.concatenate(
         [
             sum((v for v in pair if v is not None), np.zeros(size, U.dtype))
@@ -96,7 +99,8 @@ def to_flax(source: Cell | Layer, form: str = "linen") -> Any:
     """Return the equal Flax cell.
 
     Args:
-        source: an `LSTMCell`, a `GRUCell` or an `ElmanCell`, or a layer of one of them.
+        source: an `LSTMCell`, a `GRUCell`, a `ResetAfterMGUCell` or an `ElmanCell`, or
+            a layer of one of them.
         form: ``"linen"``: the parameters of the linen cell; ``"nnx"``: an ``nnx`` cell;
             or ``"nnx_optimized"``: an ``nnx.OptimizedLSTMCell``.
 
@@ -124,7 +128,7 @@ def to_flax(source: Cell | Layer, form: str = "linen") -> Any:
         params[inputs[k]] = {"kernel": W[k].copy()}
         params[hiddens[k]] = {"kernel": U[k].copy()}
         params[(hiddens if kind == "lstm" else inputs)[k]]["bias"] = b[k].copy()
-    if isinstance(cell, GRUCell):
+    if isinstance(cell, GRUCell | ResetAfterMGUCell):
         zero = np.zeros_like(b[0])
         params["hn"]["bias"] = zero if cell.b_hn is None else array(cell.b_hn).copy()
     if form == "linen":
@@ -137,8 +141,8 @@ def _tell(source: Mapping[str, Any], kind: str | None) -> str:
     told = next((k for k, (_, i, h) in _KINDS.items() if {*i, *h} == set(source)), None)
     if told is None:
         raise ValueError(
-            "the names of the parameters must be those of an LSTMCell, a GRUCell or a "
-            f"SimpleCell of Flax, got {sorted(source)}"
+            "the names of the parameters must be those of an LSTMCell, a GRUCell, an "
+            f"MGUCell or a SimpleCell of Flax, got {sorted(source)}"
         )
     if kind is not None and checks.one_of("kind", kind, _KINDS) != told:
         raise ValueError(f"kind is {kind!r}, but the parameters are of kind {told!r}")
@@ -196,6 +200,8 @@ def _build_nnx(cell: Cell, kind: str, params: dict[str, Any], optimized: bool) -
     """Build an nnx cell with parameters under linen's names."""
     if optimized and kind != "lstm":
         raise ValueError("form='nnx_optimized' is of an LSTMCell")
+    if kind not in _NNX.values():
+        raise ValueError(f"nnx has no {type(cell).__name__}, only linen has")
     flax_class = next(
         c
         for c, k in _NNX.items()

@@ -1,0 +1,112 @@
+"""The simple gated unit, and its deep form."""
+
+from typing import Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from zoo import initializers
+from zoo.cells.base import Cell, HiddenState, thin
+from zoo.initializers import Initializer
+from zoo.types import Array
+
+
+class SGUCell(Cell):
+    """The simple gated unit: the input is multiplied into the state.
+
+    ::
+
+        g = tanh(((x W_g + b_g) * h) U_g)
+        z = hard_sigmoid(x W_z + h U_z + b_z)
+        h' = (1 - z) * h + z * softplus(g * h)
+
+    hard_sigmoid(a) = min(max(a + 3, 0), 6) / 6. Source: Gao and Glowacka 2016,
+    arXiv:1604.02910.
+    """
+
+    name = "sgu"
+    family = "gru"
+    paper = "Gao and Glowacka 2016, arXiv:1604.02910"
+    equation = (
+        "g = tanh(((x W + b) * h) U); z = hard_sigmoid(x W + h U + b); "
+        "h' = (1 - z) * h + z * softplus(g * h)"
+    )
+    parameters = "2 * (D*H + H*H + H)"
+    gates: ClassVar = {"g": 0, "z": -1}
+    candidate = True
+
+    def read(self, a: Array) -> Array:
+        """Return the candidate.
+
+        Args:
+            a: what the gate g leaves of the state ``[B, H]``.
+        """
+        return jax.nn.softplus(a)
+
+    def advance(
+        self,
+        state: HiddenState,
+        p: Array,
+        *,
+        seen: HiddenState | None = None,
+        keep: Array | None = None,
+    ) -> HiddenState:
+        """Return the new state; overridden because the product waits for x times h."""
+        shown = state.h if seen is None else seen.h
+        U_g, U_z = self.split(self.U[...])
+        p_g, p_z = self.split(p)
+        g = jnp.tanh(self.dot(p_g * shown, U_g))
+        z = jax.nn.hard_sigmoid(p_z + self.dot(shown, U_z))
+        n = self.read(g * state.h)
+        return HiddenState((1 - z) * state.h + z * thin(n, keep))
+
+
+class DSGUCell(SGUCell):
+    """The deep simple gated unit: one more product, and a sigmoid.
+
+    ::
+
+        g = tanh(((x W_g + b_g) * h) U_g)
+        z = hard_sigmoid(x W_z + h U_z + b_z)
+        h' = (1 - z) * h + z * sigmoid((g * h) U_o)
+
+    Source: Gao and Glowacka 2016, arXiv:1604.02910.
+    """
+
+    name = "dsgu"
+    equation = (
+        "g = tanh(((x W + b) * h) U); z = hard_sigmoid(x W + h U + b); "
+        "h' = (1 - z) * h + z * sigmoid((g * h) U_o)"
+    )
+    parameters = "2 * (D*H + H*H + H) + H*H"
+    recurrent = ("U", "U_o")
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        *,
+        U_init: Initializer = initializers.orthogonal,
+        rngs: nnx.Rngs,
+        **options: Any,
+    ):
+        """Build the cell.
+
+        Args:
+            input_size: D.
+            hidden_size: H.
+            U_init: initialiser of each block of ``U``, and of ``U_o``.
+            rngs: keys of the initialisation.
+            **options: as for `Cell`.
+        """
+        super().__init__(input_size, hidden_size, U_init=U_init, rngs=rngs, **options)
+        self.U_o = self._param(U_init, rngs, (hidden_size, hidden_size))
+
+    def read(self, a: Array) -> Array:
+        """Return the candidate.
+
+        Args:
+            a: what the gate g leaves of the state ``[B, H]``.
+        """
+        return jax.nn.sigmoid(self.dot(a, self.U_o[...]))
