@@ -8,17 +8,13 @@ from urllib.parse import urlsplit
 
 NAME, COMMIT = "someone/films", "0" * 40
 API = f"/api/datasets/{NAME}"
-LINES = {
-    "train": [
-        f"{word} number {k},{word}" for k in range(40) for word in ("good", "bad")
-    ],
-    "validation": [
-        f"{word} again {k},{word}" for k in range(9) for word in ("good", "bad")
-    ],
-}
+WORDS = ("good", "bad")
 FILES = {
-    f"{split}.csv": "\n".join(["text,label", *lines, ""]).encode()
-    for split, lines in LINES.items()
+    f"{split}.csv": (
+        "text,label\n"
+        + "".join(f"a {word} film {k},{word}\n" for k in range(count) for word in WORDS)
+    ).encode()
+    for split, count in {"train": 40, "validation": 9}.items()
 }
 
 

@@ -2,9 +2,11 @@
 
 import json
 import os
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import subprocess
+import sys
+from http.server import BaseHTTPRequestHandler
 
+import hub
 import numpy as np
 import pytest
 import training
@@ -224,19 +226,34 @@ class Cut(BaseHTTPRequestHandler):
         pass
 
 
-def test_a_hub_whose_answers_break_off(work, tmp_path):
-    with ThreadingHTTPServer(("127.0.0.1", 0), Cut) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        env = {
-            **work[1],
-            "HF_ENDPOINT": f"http://127.0.0.1:{server.server_port}",
-            "HF_HOME": str(tmp_path / "hub"),
-        }
-        out = tmp_path / "run"
-        args = ("classification", "--data", "hub:someone/films", "--out", out)
-        broken = run("train.py", *args, env=env)
-        server.shutdown()
+class CutData(hub.Hub):
+    """A hub whose connection breaks in the middle of a file of data."""
+
+    cut = "train.csv"
+
+
+@pytest.mark.parametrize("handler", [Cut, CutData])
+def test_a_hub_whose_answers_break_off(handler, work, tmp_path):
+    cache = {"HF_HOME": str(tmp_path), "HF_DATASETS_CACHE": str(tmp_path / "datasets")}
+    env, source = {**work[1], **cache}, f"hub:{hub.NAME}"
+    out = tmp_path / "run"
+    with hub.serving(handler) as address:
+        args = ("classification", "--data", source, "--out", out)
+        broken = run("train.py", *args, env={**env, "HF_ENDPOINT": address})
     assert broken.returncode != 0
-    assert "error: hub:someone/films cannot be loaded" in broken.stderr
+    assert f"error: {source} cannot be loaded" in broken.stderr
     assert "Traceback" not in broken.stderr
     assert not out.exists()
+    if handler is CutData:  # what was cut off is not taken for the whole
+        code = (
+            "from tasks.data import Source, load; "
+            f"print(len(load(Source({source!r}), 'labelled').dev))"
+        )
+        with hub.serving(hub.Hub) as address:
+            whole = subprocess.run(
+                [sys.executable, "-c", code],
+                env={**env, "HF_ENDPOINT": address},
+                capture_output=True,
+                text=True,
+            )
+        assert whole.stdout.strip() == "18", whole.stderr
