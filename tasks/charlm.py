@@ -26,7 +26,7 @@ class Config(base.Config):
     """Character-level generation: learn a text, and write more of it."""
 
     default_epochs: ClassVar[int] = 11
-    sample_epochs: ClassVar[int | None] = 4
+    sample_epochs: ClassVar[int | None] = 3
 
     hidden_size: int = 256
     """Units of each layer."""
