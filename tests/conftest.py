@@ -18,13 +18,13 @@ hypothesis.settings.load_profile("untimed")
 
 def pytest_addoption(parser):
     """Add ``--thorough``."""
-    told = "test the loop with every cell, not only with one of each kind"
+    told = "test the loop with every cell, not only one of each kind, in every model"
     parser.addoption("--thorough", action="store_true", help=told)
 
 
 # Long tests that share no fixture, or one that all processes share: each by itself.
 ALONE = ("test_train", "test_resume", "test_report", "test_browser")
-ALONE += ("test_torchrecurrent",)
+ALONE += ("test_torchrecurrent", "test_every_cell")
 
 
 def pytest_itemcollected(item):
