@@ -6,8 +6,9 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from zoo.diagnostics import GradientFlow
+from zoo.diagnostics import GradientFlow, MemorySpan, Saturation, Trajectories
 from zoo.pipelines import Writing
+from zoo.types import ArrayLike
 
 
 def attention(writings: Sequence[Writing], path: str | os.PathLike | BinaryIO) -> None:
@@ -49,7 +50,10 @@ def attention(writings: Sequence[Writing], path: str | os.PathLike | BinaryIO) -
 
 
 def gradient_flow(
-    flows: Mapping[str, GradientFlow], path: str | os.PathLike, *, part: str = "h"
+    flows: Mapping[str, GradientFlow],
+    path: str | os.PathLike | BinaryIO,
+    *,
+    part: str = "h",
 ) -> None:
     """Draw the norm of the gradient against the lag, on a logarithmic scale.
 
@@ -57,23 +61,193 @@ def gradient_flow(
         flows: of one layer each, by the names to be shown; found by
             `zoo.diagnostics.gradient_flow`. The rows of a batch are averaged
             (geometrically), of a stack the last layer is shown.
-        path: of the image file; its ending gives the format.
+        path: of the image file, whose ending gives the format; or an open file.
         part: the part of the state whose gradient is drawn.
 
     Raises:
         ImportError: if matplotlib is not installed.
     """
-    fig = _figure(figsize=(7.0, 4.0))
-    ax = fig.subplots()
+    lines = {}
     for name, flow in flows.items():
         norm = flow.norm[-1] if type(flow.norm) is tuple else flow.norm
-        # What has vanished in float32 is drawn at the bottom, not left out.
-        values = np.maximum(np.asarray(getattr(norm, part), np.float64), 1e-38)
-        mean = np.exp(np.log(values).mean(axis=0))[::-1]
-        ax.plot(np.arange(len(mean)), mean, label=name)
+        lines[name] = _geometric(getattr(norm, part))[::-1]
+    told = f"norm of the gradient of the last h by {part}"
+    _lines(lines, "lag (steps)", told, path)
+
+
+def gradient_norms(norms: ArrayLike, path: str | os.PathLike | BinaryIO) -> None:
+    """Draw how large the gradient is at each step of each layer.
+
+    Args:
+        norms: ``[L, B, T]``, found by `zoo.diagnostics.gradient_norms`; the rows of a
+            batch are averaged (geometrically).
+        path: as for `gradient_flow`.
+
+    Raises:
+        ImportError: if matplotlib is not installed.
+    """
+    lines = {}
+    for level, one in enumerate(np.asarray(norms)):
+        mean = _geometric(one)
+        # Of a layer that the loss sees at one step, all others are nothing: a gap.
+        lines[f"layer {level}"] = np.where(mean > 1e-37, mean, np.nan)
+    _lines(lines, "step", "norm of the gradient by the output", path)
+
+
+def memory_span(
+    spans: Mapping[str, MemorySpan], path: str | os.PathLike | BinaryIO
+) -> None:
+    """Draw how a small change of the first input dies away.
+
+    Args:
+        spans: by the names to be shown; found by `zoo.diagnostics.memory_span`. The
+            rows of a batch are averaged (geometrically).
+        path: as for `gradient_flow`.
+
+    Raises:
+        ImportError: if matplotlib is not installed.
+    """
+    lines = {name: _geometric(span.effect) for name, span in spans.items()}
+    _lines(lines, "lag (steps)", "effect of a change, of the first", path)
+
+
+def spectral_radius(
+    found: Mapping[str, ArrayLike], path: str | os.PathLike | BinaryIO
+) -> None:
+    """Draw the spectral radius of every gate of every recurrent matrix, and one.
+
+    Args:
+        found: by the path of the matrix, from `zoo.diagnostics.spectral_radius`.
+        path: as for `gradient_flow`.
+
+    Raises:
+        ImportError: if matplotlib is not installed.
+    """
+    bars = [
+        (f"{name} [{k}]", float(value))
+        for name, values in found.items()
+        for k, value in enumerate(np.atleast_1d(np.asarray(values)))
+    ]
+    fig = _figure(figsize=(7.0, 1.0 + 0.3 * len(bars)))
+    ax = fig.subplots()
+    ax.barh([name for name, _ in bars], [value for _, value in bars])
+    ax.axvline(1.0, color="0.4", linestyle="--", linewidth=1)
+    ax.invert_yaxis()
+    ax.set_xlabel("largest modulus of an eigenvalue")
+    fig.savefig(path, dpi=150)
+
+
+def gates(
+    values: Mapping[str, ArrayLike],
+    path: str | os.PathLike | BinaryIO,
+    *,
+    row: int = 0,
+    tokens: Sequence[str] = (),
+) -> None:
+    """Draw each gate over one sequence: a row a unit, a column a step.
+
+    Args:
+        values: ``[B, T, H]`` by name, found by `zoo.diagnostics.gates` for one layer.
+        path: as for `gradient_flow`.
+        row: of the batch.
+        tokens: what was read, to stand below; as many steps are drawn, if there are
+            any.
+
+    Raises:
+        ValueError: if there is no gate.
+        ImportError: if matplotlib is not installed.
+    """
+    if not values:
+        raise ValueError("values must have a gate: this layer names none")
+    steps = len(tokens) or np.shape(next(iter(values.values())))[1]
+    fig = _figure(figsize=(max(4.0, min(14.0, 0.22 * steps + 1.5)), 1.9 * len(values)))
+    axes = fig.subplots(len(values), 1, squeeze=False, sharex=True)[:, 0]
+    for ax, (name, one) in zip(axes, values.items(), strict=True):
+        shown = np.asarray(one)[row, :steps].reshape(steps, -1).T
+        image = ax.imshow(shown, cmap=_blues(), vmin=0.0, vmax=1.0, aspect="auto")
+        ax.set_ylabel(f"{name}: unit")
+    if tokens:
+        labels = _shown(tokens)
+        long = max(map(len, labels)) > 2
+        axes[-1].set_xticks(range(steps), labels, rotation=90 if long else 0)
+    axes[-1].set_xlabel("step")
+    fig.colorbar(image, ax=list(axes), label="shut 0, open 1")
+    fig.savefig(path, dpi=150)
+
+
+def saturation(
+    found: Mapping[str, Saturation], path: str | os.PathLike | BinaryIO
+) -> None:
+    """Draw how often the units of each gate are shut and open: a point a unit.
+
+    A unit at the right below is a gate that is shut nearly always, one at the left
+    above is open nearly always, and one at the left below is between.
+
+    Args:
+        found: by the names of the gates, from `zoo.diagnostics.saturation`.
+        path: as for `gradient_flow`.
+
+    Raises:
+        ImportError: if matplotlib is not installed.
+    """
+    fig = _figure(figsize=(max(3.2, 2.6 * len(found)), 3.2))
+    axes = fig.subplots(1, len(found), squeeze=False, sharey=True)[0]
+    for ax, (name, one) in zip(axes, found.items(), strict=True):
+        ax.plot([0, 1], [1, 0], color="0.8", linewidth=1)
+        ax.scatter(np.asarray(one.left), np.asarray(one.right), s=18, alpha=0.5)
+        ax.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), aspect="equal", title=name)
+        ax.set_xlabel("share of tokens: shut")
+    axes[0].set_ylabel("share of tokens: open")
+    fig.savefig(path, dpi=150)
+
+
+def trajectories(
+    found: Trajectories,
+    path: str | os.PathLike | BinaryIO,
+    mask: ArrayLike | None = None,
+) -> None:
+    """Draw the way of the state, a line a row, from a circle on.
+
+    Args:
+        found: by `zoo.diagnostics.trajectories`, in two dimensions or more, of which
+            the first two are drawn.
+        path: as for `gradient_flow`.
+        mask: bool ``[B, T]``, as it was given there.
+
+    Raises:
+        ImportError: if matplotlib is not installed.
+    """
+    points = np.asarray(found.points)
+    real = np.ones(points.shape[:2], bool) if mask is None else np.asarray(mask)
+    fig = _figure(figsize=(5.0, 4.2))
+    ax = fig.subplots()
+    for way, steps in zip(points, real, strict=True):
+        x, y = way[steps, 0], way[steps, 1]
+        (line,) = ax.plot(x, y, marker=".", linewidth=1, alpha=0.8)
+        ax.plot(x[:1], y[:1], "o", color=line.get_color(), fillstyle="none")
+    shares = np.asarray(found.explained)
+    ax.set_xlabel(f"first direction ({shares[0]:.0%} of the variance)")
+    ax.set_ylabel(f"second direction ({shares[1]:.0%})")
+    ax.grid(alpha=0.3)
+    fig.savefig(path, dpi=150)
+
+
+def _geometric(values: ArrayLike) -> np.ndarray:
+    """Return the geometric mean over the rows of a batch, ``[T]`` of ``[B, T]``."""
+    # What has vanished in float32 is drawn at the bottom, not left out.
+    rows = np.maximum(np.asarray(values, np.float64), 1e-38)
+    return np.exp(np.log(rows).mean(axis=0))
+
+
+def _lines(lines: Mapping[str, np.ndarray], x: str, y: str, path: Any) -> None:
+    """Draw lines over steps on a logarithmic scale."""
+    fig = _figure(figsize=(7.0, 4.0))
+    ax = fig.subplots()
+    for name, values in lines.items():
+        ax.plot(np.arange(len(values)), values, label=name, marker=".", markersize=3)
     ax.set_yscale("log")
-    ax.set_xlabel("lag (steps)")
-    ax.set_ylabel(f"norm of the gradient of the last h by {part}")
+    ax.set_xlabel(x)
+    ax.set_ylabel(y)
     ax.grid(alpha=0.3)
     ax.legend()
     fig.savefig(path, dpi=150)

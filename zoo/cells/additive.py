@@ -2,12 +2,11 @@
 
 from typing import Any, ClassVar
 
-import jax
 import jax.numpy as jnp
 from flax import nnx
 
 from zoo import initializers
-from zoo.cells.base import Cell, HiddenState
+from zoo.cells.base import Cell, HiddenState, gate
 from zoo.cells.lstm import LSTMState
 from zoo.types import Array
 
@@ -52,7 +51,7 @@ class RANCell(Cell):
     def update(self, state: LSTMState, p: tuple[Array, Array], q: Array) -> LSTMState:
         """Return the new state."""
         a, g = p
-        i, f = self.split(jax.nn.sigmoid(a + q))
+        i, f = map(gate, "if", self.split(a + q))
         c = i * g + f * state.c
         return LSTMState(jnp.tanh(c), c)
 
@@ -97,7 +96,7 @@ class ATRCell(Cell):
 
     def update(self, state: HiddenState, p: Array, q: Array) -> HiddenState:
         """Return the new state."""
-        i, f = jax.nn.sigmoid(p + q), jax.nn.sigmoid(p - q)
+        i, f = gate("i", p + q), gate("f", p - q)
         return HiddenState(i * p + f * state.h)
 
 
@@ -148,7 +147,7 @@ class MinimalRNNCell(Cell):
     ) -> HiddenState:
         """Return the new state."""
         z, u = p
-        u = jax.nn.sigmoid(u + q)
+        u = gate("u", u + q)
         return HiddenState(u * state.h + (1 - u) * z)
 
 
@@ -197,5 +196,5 @@ class CFNCell(Cell):
     ) -> HiddenState:
         """Return the new state."""
         a, n = p
-        f, i = self.split(jax.nn.sigmoid(a + q))
+        f, i = map(gate, "fi", self.split(a + q))
         return HiddenState(f * jnp.tanh(state.h) + i * n)

@@ -1,10 +1,12 @@
 """The cell contract: one step of a recurrence."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, NamedTuple
 
+import jax
 import jax.numpy as jnp
 from flax import nnx
+from jax.ad_checkpoint import checkpoint_name
 
 from zoo import checks, initializers
 from zoo.initializers import BiasInitializer, Initializer
@@ -30,6 +32,22 @@ def thin(candidate: Array, keep: Array | None) -> Array:
         keep: its factor, or None.
     """
     return candidate if keep is None else candidate * keep
+
+
+def gate(
+    name: str, a: Array, squash: Callable[[Array], Array] | None = jax.nn.sigmoid
+) -> Array:
+    """Squash a gate, and name it.
+
+    The name costs nothing. `zoo.diagnostics.gates` finds the gate by it, and so does a
+    policy of `jax.checkpoint`.
+
+    Args:
+        name: as in the equation of the cell; one that a step meets once.
+        a: an array ``[B, H]``.
+        squash: the function that brings it into [0, 1]; None if it is there already.
+    """
+    return checkpoint_name(a if squash is None else squash(a), name)
 
 
 class Cell(nnx.Module):

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from zoo.cells.base import Cell, HiddenState
+from zoo.cells.base import Cell, HiddenState, gate
 from zoo.initializers import Initializer
 from zoo.types import Array
 
@@ -39,7 +39,7 @@ class NBRCCell(Cell):
     def update(self, state: HiddenState, p: Array, q: Array) -> HiddenState:
         """Return the new state."""
         (a, c, n), (q_a, q_c) = self.split(p), self.split(q)
-        a, c = 1 + jnp.tanh(a + q_a), jax.nn.sigmoid(c + q_c)
+        a, c = 1 + jnp.tanh(a + q_a), gate("c", c + q_c)
         return HiddenState(c * state.h + (1 - c) * jnp.tanh(n + a * state.h))
 
 

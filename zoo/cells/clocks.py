@@ -8,7 +8,7 @@ import numpy as np
 from flax import nnx
 
 from zoo import checks
-from zoo.cells.base import Cell, thin
+from zoo.cells.base import Cell, gate, thin
 from zoo.cells.lstm import LSTMCell
 from zoo.types import Array
 
@@ -196,9 +196,9 @@ class PhasedLSTMCell(LSTMCell):
         """Return the new state."""
         i, f, g, o = self.split(p + q)
         g = thin(jnp.tanh(g), keep)
-        c = jax.nn.sigmoid(f) * state.c + jax.nn.sigmoid(i) * g
-        h = jax.nn.sigmoid(o) * jnp.tanh(c)
-        k = self._openness(state.t)
+        c = gate("f", f) * state.c + gate("i", i) * g
+        h = gate("o", o) * jnp.tanh(c)
+        k = gate("k", self._openness(state.t), None)
         return PhasedLSTMState(
             k * h + (1 - k) * state.h, k * c + (1 - k) * state.c, state.t + 1
         )

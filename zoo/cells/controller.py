@@ -2,10 +2,9 @@
 
 from typing import Any, ClassVar, NamedTuple
 
-import jax
 import jax.numpy as jnp
 
-from zoo.cells.base import thin
+from zoo.cells.base import gate, thin
 from zoo.cells.lstm import LSTMCell
 from zoo.types import Array
 
@@ -65,7 +64,7 @@ class MCLSTMCell(LSTMCell):
     def update(self, state: Any, p: Array, q: Array, keep: Array | None = None) -> Any:
         """Return the new state."""
         i, f, g, o, m = self.split(p + q)
-        i, f, o, m = map(jax.nn.sigmoid, (i, f, o, m))
+        i, f, o, m = map(gate, "ifom", (i, f, o, m))
         c = f * state.c + i * thin(jnp.tanh(g), keep)
         return MCLSTMState(m * jnp.tanh(c), c, o * jnp.tanh(c))
 

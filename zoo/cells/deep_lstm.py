@@ -2,12 +2,11 @@
 
 from typing import Any, ClassVar, NamedTuple
 
-import jax
 import jax.numpy as jnp
 from flax import nnx
 
 from zoo import checks, initializers
-from zoo.cells.base import Cell, thin
+from zoo.cells.base import Cell, gate, thin
 from zoo.cells.lstm import LSTMCell, LSTMState, PeepholeLSTMCell, small
 from zoo.cells.skip import SkipCell
 from zoo.initializers import BiasInitializer, Initializer
@@ -53,7 +52,7 @@ class AugmentedLSTMCell(LSTMCell):
         """Return the new state."""
         a, x = p
         i, f, g, o, r = self.split(a + q)
-        i, f, o, r = map(jax.nn.sigmoid, (i, f, o, r))
+        i, f, o, r = map(gate, "ifor", (i, f, o, r))
         c = f * state.c + i * thin(jnp.tanh(g), keep)
         return LSTMState(r * o * jnp.tanh(c) + (1 - r) * x, c)
 
@@ -111,10 +110,10 @@ class ResidualLSTMCell(SkipCell, PeepholeLSTMCell):
         a, x = p
         i, f, g, o = self.split(a + self.recur(state if seen is None else seen))
         v_i, v_f, v_o = self.split(self.exact(self.V))
-        i = jax.nn.sigmoid(i + v_i * state.c)
-        f = jax.nn.sigmoid(f + v_f * state.c)
+        i = gate("i", i + v_i * state.c)
+        f = gate("f", f + v_f * state.c)
         c = f * state.c + i * thin(jnp.tanh(g), keep)
-        o = jax.nn.sigmoid(o + v_o * c)
+        o = gate("o", o + v_o * c)
         return LSTMState(o * (self.dot(jnp.tanh(c), self.P[...]) + x), c)
 
 
@@ -210,7 +209,7 @@ class HighwayLSTMCell(Cell):
             **options,
         )
         H, above = hidden_size, depth - 1
-        self.U = self._matrix(U_init, rngs, (H, H), self.recurrent_gates * depth)
+        self.U = self._matrix(U_init, rngs, (H, H), ("i", "f", "g", "o") * depth)
         self.W_up = self._matrix(W_init, rngs, (H, H), tuple(self.gates) * above)
         self.V = self._param(V_init, rngs, (3 * H + 5 * H * above,))
         if self.b is not None:
@@ -260,16 +259,17 @@ class HighwayLSTMCell(Cell):
             if level:
                 *a, d = self.split(self.dot(hs[-1], W[level - 1]) + b[level])
                 *v, v_d, v_e = V[level]
-                d = jax.nn.sigmoid(d + v_d * old + v_e * cs[-1])
+                d = gate(f"d_{level + 1}", d + v_d * old + v_e * cs[-1])
                 below = d * cs[-1]
             else:
                 a, v, below = self.split(p + b[0]), V[0], 0.0
             q = self.split(self.dot(shown[level], U[level]))
             i, f, g, o = (a_k + q_k for a_k, q_k in zip(a, q, strict=True))
             v_i, v_f, v_o = v
-            i, f = jax.nn.sigmoid(i + v_i * old), jax.nn.sigmoid(f + v_f * old)
+            i = gate(f"i_{level + 1}", i + v_i * old)
+            f = gate(f"f_{level + 1}", f + v_f * old)
             c = f * old + i * thin(jnp.tanh(g), keep) + below
-            o = jax.nn.sigmoid(o + v_o * c)
+            o = gate(f"o_{level + 1}", o + v_o * c)
             hs.append(o * jnp.tanh(c))
             cs.append(c)
         return HighwayLSTMState(

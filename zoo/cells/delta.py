@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from zoo import initializers
+from zoo.cells.base import gate
 from zoo.cells.matrix import MatrixCell
 from zoo.chunks import Write
 from zoo.types import Array
@@ -56,7 +57,7 @@ class DeltaNetCell(MatrixCell):
     def writing(self, p: dict[str, Array]) -> Write:
         """Return k, of length one, v and beta."""
         k, v = unit(jax.nn.silu(p["k"])), jax.nn.silu(p["v"])
-        return Write(k, v, self.log_decay(p), jax.nn.sigmoid(p["beta"]))
+        return Write(k, v, self.log_decay(p), gate("beta", p["beta"]))
 
     def log_decay(self, p: dict[str, Array]) -> Array:
         """Return the logarithm of the decay ``[..., heads, 1]``: zero, there is none.

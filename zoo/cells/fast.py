@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from zoo import checks, initializers
-from zoo.cells.base import Cell, HiddenState
+from zoo.cells.base import Cell, HiddenState, gate
 from zoo.initializers import Initializer
 from zoo.types import Array
 
@@ -153,7 +153,7 @@ class FastGRNNCell(Cell):
     def update(self, state: HiddenState, p: Array, q: Array) -> HiddenState:
         """Return the new state."""
         z, n = self.split(p)
-        z, n = jax.nn.sigmoid(z + q), jnp.tanh(n + q)
+        z, n = gate("z", z + q), jnp.tanh(n + q)
         zeta = jax.nn.sigmoid(self.exact(self.zeta))
         nu = jax.nn.sigmoid(self.exact(self.nu))
         return HiddenState((zeta * (1 - z) + nu) * n + z * state.h)

@@ -2,11 +2,10 @@
 
 from typing import ClassVar
 
-import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from zoo.cells.base import Cell, HiddenState, thin
+from zoo.cells.base import Cell, HiddenState, gate, thin
 from zoo.initializers import BiasInitializer
 from zoo.types import Array
 
@@ -52,8 +51,8 @@ class GRUCell(Cell):
     ) -> HiddenState:
         """Return the new state."""
         (r, z, n), (hr, hz, hn) = self.split(p), self.split(q)
-        z = jax.nn.sigmoid(z + hz)
-        n = jnp.tanh(n + jax.nn.sigmoid(r + hr) * self.add_bias(hn, self.b_hn))
+        z = gate("z", z + hz)
+        n = jnp.tanh(n + gate("r", r + hr) * self.add_bias(hn, self.b_hn))
         return HiddenState((1 - z) * thin(n, keep) + z * state.h)
 
 
@@ -96,6 +95,6 @@ class ResetBeforeGRUCell(Cell):
         U_rz, U_n = U[:, : 2 * self.hidden_size], U[:, 2 * self.hidden_size :]
         p_r, p_z, p_n = self.split(p)
         q_r, q_z = jnp.split(self.dot(shown, U_rz), 2, axis=-1)
-        r, z = jax.nn.sigmoid(p_r + q_r), jax.nn.sigmoid(p_z + q_z)
+        r, z = gate("r", p_r + q_r), gate("z", p_z + q_z)
         n = jnp.tanh(p_n + self.dot(r * shown, U_n))
         return HiddenState((1 - z) * thin(n, keep) + z * state.h)

@@ -6,7 +6,7 @@ import jax
 from flax import nnx
 
 from zoo import checks
-from zoo.cells.base import HiddenState
+from zoo.cells.base import HiddenState, gate
 from zoo.cells.linear import LinearCell
 from zoo.types import Array
 
@@ -66,11 +66,11 @@ class HGRNCell(LinearCell):
         """Return f and (1 - f) * c."""
         f, c, _ = self.split(p)
         room = 1 - self.lower_bound
-        keep = self.lower_bound + room * jax.nn.sigmoid(f)
+        keep = self.lower_bound + room * gate("f", f)
         # 1 - f without the loss of digits where f is near 1.
         return keep, room * jax.nn.sigmoid(-f) * jax.nn.silu(c)
 
     def output(self, state: HiddenState, p: Array) -> Array:
         """Return ``h * sigmoid(g)``."""
         _, _, g = self.split(p)
-        return state.h * jax.nn.sigmoid(g)
+        return state.h * gate("g", g)

@@ -2,12 +2,11 @@
 
 from typing import Any, ClassVar
 
-import jax
 import jax.numpy as jnp
 from flax import nnx
 
 from zoo import checks, initializers
-from zoo.cells.base import Cell, HiddenState
+from zoo.cells.base import Cell, HiddenState, gate
 from zoo.initializers import BiasInitializer, Initializer
 from zoo.types import Array
 
@@ -90,6 +89,6 @@ class RHNCell(Cell):
         for depth, (U, b) in enumerate(zip(matrices, biases, strict=True)):
             a = self.dot(s if depth else shown, U) + b
             n, t = self.split(a if depth else p + a)
-            t = jax.nn.sigmoid(t)
+            t = gate(f"t_{depth + 1}", t)
             s = t * jnp.tanh(n) + (1 - t) * s
         return HiddenState(s)

@@ -2,12 +2,11 @@
 
 from typing import Any, ClassVar
 
-import jax
 import jax.numpy as jnp
 from flax import nnx
 
 from zoo import initializers
-from zoo.cells.base import Cell, HiddenState, thin
+from zoo.cells.base import Cell, HiddenState, gate, thin
 from zoo.types import Array
 
 
@@ -65,5 +64,5 @@ class JANETCell(Cell):
         """Return the new state."""
         s, g = self.split(p + q)
         # 1 - sigmoid(a) = sigmoid(-a), without the loss of digits.
-        written = jax.nn.sigmoid(self.beta - s) * thin(jnp.tanh(g), keep)
-        return HiddenState(jax.nn.sigmoid(s) * state.h + written)
+        written = gate("i", self.beta - s) * thin(jnp.tanh(g), keep)
+        return HiddenState(gate("f", s) * state.h + written)

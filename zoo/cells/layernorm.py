@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from zoo.cells.base import HiddenState, thin
+from zoo.cells.base import HiddenState, gate, thin
 from zoo.cells.gru import GRUCell
 from zoo.cells.lstm import LSTMCell, LSTMState
 from zoo.types import Array
@@ -78,9 +78,9 @@ class LayerNormLSTMCell(LSTMCell):
         """Return the new state."""
         i, f, g, o = self.split(p + normalize(q) * self.exact(self.scale_h))
         g = thin(jnp.tanh(g), keep)
-        c = jax.nn.sigmoid(f) * state.c + jax.nn.sigmoid(i) * g
+        c = gate("f", f) * state.c + gate("i", i) * g
         shown = self.add_bias(normalize(c) * self.exact(self.scale_c), self.b_c)
-        return LSTMState(jax.nn.sigmoid(o) * jnp.tanh(shown), c)
+        return LSTMState(gate("o", o) * jnp.tanh(shown), c)
 
 
 class LayerNormGRUCell(GRUCell):

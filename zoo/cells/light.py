@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from zoo import checks
-from zoo.cells.base import Cell, HiddenState, thin
+from zoo.cells.base import Cell, HiddenState, gate, thin
 from zoo.initializers import BiasInitializer
 from zoo.types import Array
 
@@ -42,7 +42,7 @@ class LiGRUCell(Cell):
     ) -> HiddenState:
         """Return the new state."""
         z, n = self.split(p + q)
-        z = jax.nn.sigmoid(z)
+        z = gate("z", z)
         return HiddenState(z * state.h + (1 - z) * thin(jax.nn.relu(n), keep))
 
 
@@ -74,7 +74,7 @@ class STARCell(Cell):
     ) -> HiddenState:
         """Return the new state."""
         k, z = self.split(p)
-        k = jax.nn.sigmoid(k + q)
+        k = gate("k", k + q)
         return HiddenState(jnp.tanh((1 - k) * state.h + k * thin(jnp.tanh(z), keep)))
 
 
@@ -107,7 +107,7 @@ class SGRNCell(Cell):
 
     def update(self, state: HiddenState, p: Array, q: Any) -> HiddenState:
         """Return the new state."""
-        f = jax.nn.sigmoid(p + self.add_bias(q, self.b_h))
+        f = gate("f", p + self.add_bias(q, self.b_h))
         return HiddenState(jnp.tanh(f * state.h + (1 - f) * p))
 
 
@@ -137,7 +137,7 @@ class LightRUCell(Cell):
     ) -> HiddenState:
         """Return the new state."""
         n, f = self.split(p)
-        f = jax.nn.sigmoid(f + q)
+        f = gate("f", f + q)
         return HiddenState((1 - f) * state.h + f * thin(jnp.tanh(n), keep))
 
 

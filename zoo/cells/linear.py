@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import jax
 import jax.numpy as jnp
 
-from zoo.cells.base import Cell, HiddenState
+from zoo.cells.base import Cell, HiddenState, gate
 from zoo.linear import span_scan
 from zoo.loop import Span
 from zoo.types import Array, State
@@ -92,7 +92,7 @@ class GILRCell(LinearCell):
     def coefficients(self, p: Array) -> tuple[Array, Array]:
         """Return g and (1 - g) * i."""
         g, i = self.split(p)
-        g = jax.nn.sigmoid(g)
+        g = gate("g", g)
         return g, (1 - g) * jnp.tanh(i)
 
 
@@ -118,7 +118,7 @@ class MinGRUCell(LinearCell):
     def coefficients(self, p: Array) -> tuple[Array, Array]:
         """Return 1 - z and z * n."""
         z, n = self.split(p)
-        return jax.nn.sigmoid(-z), jax.nn.sigmoid(z) * n
+        return jax.nn.sigmoid(-z), gate("z", z) * n
 
 
 class MinLSTMCell(LinearCell):
@@ -145,4 +145,4 @@ class MinLSTMCell(LinearCell):
         f, i, n = self.split(p)
         # f / (f + i) is a sigmoid of log f - log i: no quotient of two small numbers.
         balance = jax.nn.log_sigmoid(f) - jax.nn.log_sigmoid(i)
-        return jax.nn.sigmoid(balance), jax.nn.sigmoid(-balance) * n
+        return gate("f", balance), jax.nn.sigmoid(-balance) * n

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
+from zoo.cells.base import gate
 from zoo.cells.linear import LinearCell
 from zoo.types import Array, Key
 
@@ -187,7 +188,7 @@ class RGLRUCell(LinearCell):
         """Return a and sqrt(1 - a^2) * i * u."""
         r, i, u = self.split(p)
         rate = 8 * jax.nn.softplus(self.Lambda[...].astype(self.state_dtype))
-        log_a = -rate * jax.nn.sigmoid(r)
+        log_a = -rate * gate("r", r)
         # 1 - a^2 without the loss of digits where a is near 1.
         scale = jnp.sqrt(-jnp.expm1(2 * log_a))
-        return jnp.exp(log_a), scale * jax.nn.sigmoid(i) * u
+        return jnp.exp(log_a), scale * gate("i", i) * u

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from zoo import checks, initializers
-from zoo.cells.base import Cell, thin
+from zoo.cells.base import Cell, gate, thin
 from zoo.types import Array
 
 small = jax.nn.initializers.normal(0.1)
@@ -86,8 +86,8 @@ class LSTMCell(Cell):
         """Return the new state."""
         i, f, g, o = self.split(p + q)
         g = thin(jnp.tanh(g), keep)
-        c = jax.nn.sigmoid(f) * state.c + jax.nn.sigmoid(i) * g
-        return LSTMState(jax.nn.sigmoid(o) * jnp.tanh(c), c)
+        c = gate("f", f) * state.c + gate("i", i) * g
+        return LSTMState(gate("o", o) * jnp.tanh(c), c)
 
 
 class ProjectedLSTMCell(LSTMCell):
@@ -210,10 +210,10 @@ class PeepholeLSTMCell(LSTMCell):
         """Return the new state."""
         i, f, g, o = self.split(p + q)
         v_i, v_f, v_o = jnp.split(self.V[...].astype(self.state_dtype), 3)
-        i = jax.nn.sigmoid(i + v_i * state.c)
-        f = jax.nn.sigmoid(f + v_f * state.c)
+        i = gate("i", i + v_i * state.c)
+        f = gate("f", f + v_f * state.c)
         c = f * state.c + i * thin(jnp.tanh(g), keep)
-        return LSTMState(jax.nn.sigmoid(o + v_o * c) * jnp.tanh(c), c)
+        return LSTMState(gate("o", o + v_o * c) * jnp.tanh(c), c)
 
 
 class CoupledLSTMCell(LSTMCell):
@@ -238,6 +238,6 @@ class CoupledLSTMCell(LSTMCell):
     ) -> LSTMState:
         """Return the new state."""
         f, g, o = self.split(p + q)
-        f = jax.nn.sigmoid(f)
+        f = gate("f", f)
         c = f * state.c + (1 - f) * thin(jnp.tanh(g), keep)
-        return LSTMState(jax.nn.sigmoid(o) * jnp.tanh(c), c)
+        return LSTMState(gate("o", o) * jnp.tanh(c), c)

@@ -2,11 +2,10 @@
 
 from typing import ClassVar
 
-import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from zoo.cells.base import Cell, HiddenState, thin
+from zoo.cells.base import Cell, HiddenState, gate, thin
 from zoo.initializers import BiasInitializer
 from zoo.types import Array
 
@@ -46,7 +45,7 @@ class MGUCell(Cell):
         shown = state.h if seen is None else seen.h
         U_f, U_n = self.split(self.U[...])
         p_f, p_n = self.split(p)
-        f = jax.nn.sigmoid(p_f + self.dot(shown, U_f))
+        f = gate("f", p_f + self.dot(shown, U_f))
         n = jnp.tanh(p_n + self.dot(f * shown, U_n))
         return HiddenState((1 - f) * state.h + f * thin(n, keep))
 
@@ -91,6 +90,6 @@ class ResetAfterMGUCell(Cell):
     ) -> HiddenState:
         """Return the new state."""
         (f, n), (hf, hn) = self.split(p), self.split(q)
-        f = jax.nn.sigmoid(f + hf)
+        f = gate("f", f + hf)
         n = jnp.tanh(n + f * self.add_bias(hn, self.b_hn))
         return HiddenState((1 - f) * thin(n, keep) + f * state.h)

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from zoo import initializers
+from zoo.cells.base import gate
 from zoo.cells.matrix import MatrixCell
 from zoo.chunks import Write, read, write, write_and_read
 from zoo.linear import max_scan
@@ -149,7 +150,7 @@ class MatrixLSTMCell(MatrixCell):
             p: what `project` made of the input.
         """
         size = jnp.maximum(jnp.abs(r[..., -1:]), jnp.exp(-m))
-        return self.beside(jax.nn.sigmoid(p["o"]) * r[..., :-1] / size)
+        return self.beside(gate("o", p["o"]) * r[..., :-1] / size)
 
     def output(self, state: MatrixLSTMState, p: dict[str, Array]) -> Array:
         """Return ``o * C^T q / max(|n^T q|, exp(-m))``."""

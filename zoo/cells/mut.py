@@ -2,10 +2,9 @@
 
 from typing import ClassVar
 
-import jax
 import jax.numpy as jnp
 
-from zoo.cells.base import Cell, HiddenState, thin
+from zoo.cells.base import Cell, HiddenState, gate, thin
 from zoo.cells.skip import SkipCell
 from zoo.types import Array
 
@@ -53,9 +52,9 @@ class MUT3Cell(Cell):
         shown = state.h if seen is None else seen.h
         z, r, n = self.split(p)
         *U_z, U_r, U_n = self.split(self.U[...])
-        r = jax.nn.sigmoid(r + self.dot(shown, U_r))
+        r = gate("r", r + self.dot(shown, U_r))
         n = jnp.tanh(n + self.dot(r * shown, U_n))
-        z = jax.nn.sigmoid(z + self._z(shown, *U_z) if U_z else z)
+        z = gate("z", z + self._z(shown, *U_z) if U_z else z)
         return HiddenState((1 - z) * state.h + z * thin(n, keep))
 
 

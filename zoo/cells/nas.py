@@ -5,7 +5,7 @@ from typing import ClassVar
 import jax
 import jax.numpy as jnp
 
-from zoo.cells.base import Cell
+from zoo.cells.base import Cell, gate
 from zoo.cells.lstm import LSTMState
 from zoo.types import Array
 
@@ -50,12 +50,12 @@ class NASCell(Cell):
 
     def update(self, state: LSTMState, p: Array, q: Array) -> LSTMState:
         """Return the new state."""
-        sigmoid, relu, tanh = jax.nn.sigmoid, jax.nn.relu, jnp.tanh
+        relu, tanh = jax.nn.relu, jnp.tanh
         a1, a2, a3, _, a5, a6, a7, a8 = self.split(p + q)
         a4 = self.split(p)[3] * self.split(q)[3]
-        inner = tanh(sigmoid(a1) * relu(a2))
-        m = tanh(sigmoid(a3) + relu(a4))
-        n = tanh(tanh(a5) * sigmoid(a6))
-        o = sigmoid(tanh(a7) + sigmoid(a8))
+        inner = tanh(gate("a_1", a1) * relu(a2))
+        m = tanh(gate("a_3", a3) + relu(a4))
+        n = tanh(tanh(a5) * gate("a_6", a6))
+        o = gate("o", tanh(a7) + gate("a_8", a8))
         c = tanh(inner + state.c) * m
         return LSTMState(tanh(c * tanh(n + o)), c)

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from zoo import checks, initializers
-from zoo.cells.base import thin
+from zoo.cells.base import gate, thin
 from zoo.cells.lstm import LSTMCell, LSTMState
 from zoo.types import Array
 
@@ -94,13 +94,13 @@ class ONLSTMCell(LSTMCell):
         """Return the new state."""
         gates, masters = jnp.split(p + q, [4 * self.hidden_size], axis=-1)
         i, f, g, o = self.split(gates)
-        i, f, o = map(jax.nn.sigmoid, (i, f, o))
+        i, f, o = map(gate, "ifo", (i, f, o))
         cumax = [
             jnp.cumsum(jax.nn.softmax(part, axis=-1), axis=-1)
             for part in jnp.split(masters, 2, axis=-1)
         ]
         F, below = (jnp.repeat(part, self.chunk_size, axis=-1) for part in cumax)
-        master = 1 - below
+        F, master = gate("F", F, None), gate("I", 1 - below, None)
         both = F * master
         kept, written = f * both + F - both, i * both + master - both
         c = kept * state.c + written * thin(jnp.tanh(g), keep)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from zoo import checks, initializers
-from zoo.cells.base import Cell, thin
+from zoo.cells.base import Cell, gate, thin
 from zoo.cells.skip import SkipCell
 from zoo.types import Array
 
@@ -103,7 +103,7 @@ class SRUCell(SkipCell):
     ) -> SRUState:
         """Return the new state."""
         a, z, x = p
-        f, r = self.split(jax.nn.sigmoid(a + q))
+        f, r = map(gate, "fr", self.split(a + q))
         c = f * state.c + (1 - f) * z
         return SRUState(c, r * c + (1 - r) * x)
 
@@ -211,11 +211,11 @@ class QRNNCell(Cell):
         """Return the new state."""
         a, x = p
         z, f, o = self.split(a + q)
-        f, z = jax.nn.sigmoid(f), jnp.tanh(z)
+        f, z = gate("f", f), jnp.tanh(z)
         z = thin(z, keep)
         c = f * state.c + (1 - f) * z
         window = jnp.concatenate([state.x[:, self.input_size :], x], axis=-1)
-        return QRNNState(c, window, jax.nn.sigmoid(o) * c)
+        return QRNNState(c, window, gate("o", o) * c)
 
     def output(self, state: QRNNState, p: Any) -> Array:
         """Return y."""

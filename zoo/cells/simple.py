@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from zoo import initializers
-from zoo.cells.base import Cell, HiddenState, thin
+from zoo.cells.base import Cell, HiddenState, gate, thin
 from zoo.initializers import Initializer
 from zoo.types import Array
 
@@ -57,7 +57,7 @@ class SGUCell(Cell):
         U_g, U_z = self.split(self.U[...])
         p_g, p_z = self.split(p)
         g = jnp.tanh(self.dot(p_g * shown, U_g))
-        z = jax.nn.hard_sigmoid(p_z + self.dot(shown, U_z))
+        z = gate("z", p_z + self.dot(shown, U_z), jax.nn.hard_sigmoid)
         n = self.read(g * state.h)
         return HiddenState((1 - z) * state.h + z * thin(n, keep))
 

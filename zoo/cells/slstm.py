@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from zoo import checks
-from zoo.cells.base import Cell
+from zoo.cells.base import Cell, gate
 from zoo.initializers import BiasInitializer
 from zoo.types import Array
 
@@ -143,4 +143,4 @@ class SLSTMCell(Cell):
         written = jnp.exp(i - m)
         c = kept * state.c + written * jnp.tanh(g)
         n = kept * state.n + written
-        return SLSTMState(jax.nn.sigmoid(o) * c / n, c, n, m)
+        return SLSTMState(gate("o", o) * c / n, c, n, m)

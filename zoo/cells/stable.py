@@ -2,11 +2,10 @@
 
 from typing import Any, ClassVar
 
-import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from zoo.cells.base import Cell, HiddenState
+from zoo.cells.base import Cell, HiddenState, gate
 from zoo.types import Array
 
 
@@ -87,7 +86,7 @@ class GatedAntisymmetricRNNCell(AntisymmetricRNNCell):
     def update(self, state: HiddenState, p: Array, q: Array) -> HiddenState:
         """Return the new state."""
         z, n = self.split(p)
-        moved = jax.nn.sigmoid(z + q) * jnp.tanh(n + q)
+        moved = gate("z", z + q) * jnp.tanh(n + q)
         return HiddenState(state.h + self.epsilon * moved)
 
 

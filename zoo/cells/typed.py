@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from zoo import initializers
-from zoo.cells.base import Cell
+from zoo.cells.base import Cell, gate
 from zoo.cells.linear import LinearCell
 from zoo.types import Array
 
@@ -36,7 +36,7 @@ class TRNNCell(LinearCell):
     def coefficients(self, p: Array) -> tuple[Array, Array]:
         """Return f and (1 - f) * z."""
         z, f = self.split(p)
-        return jax.nn.sigmoid(f), jax.nn.sigmoid(-f) * z
+        return gate("f", f), jax.nn.sigmoid(-f) * z
 
 
 class TGRUState(NamedTuple):
@@ -111,7 +111,7 @@ class TGRUCell(Cell):
         """Return the new state."""
         a, x = p
         z, f, o = self.split(a + q)
-        return TGRUState(jax.nn.sigmoid(f) * state.h + z * jnp.tanh(o), x)
+        return TGRUState(gate("f", f) * state.h + z * jnp.tanh(o), x)
 
 
 class TLSTMState(NamedTuple):
@@ -162,7 +162,7 @@ class TLSTMCell(TGRUCell):
         """Return the new state."""
         a, x = p
         z, f, o = self.split(a + q)
-        f = jax.nn.sigmoid(f)
+        f = gate("f", f)
         c = f * state.c + (1 - f) * z
         return TLSTMState(c, x, c * jnp.tanh(o))
 

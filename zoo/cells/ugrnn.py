@@ -5,7 +5,7 @@ from typing import Any, ClassVar, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from zoo.cells.base import Cell, HiddenState, thin
+from zoo.cells.base import Cell, HiddenState, gate, thin
 from zoo.cells.skip import SkipCell
 from zoo.types import Array
 
@@ -38,7 +38,7 @@ class UGRNNCell(Cell):
     ) -> HiddenState:
         """Return the new state."""
         g, n = self.split(p + q)
-        g = jax.nn.sigmoid(g)
+        g = gate("g", g)
         return HiddenState(g * state.h + (1 - g) * thin(jnp.tanh(n), keep))
 
 
@@ -103,7 +103,7 @@ class IntersectionRNNCell(SkipCell):
         """Return the new state."""
         a, x = p
         m, n, v, g = self.split(a + q)
-        v, g = jax.nn.sigmoid(v), jax.nn.sigmoid(g)
+        v, g = gate("v", v), gate("g", g)
         h = g * state.h + (1 - g) * thin(jnp.tanh(n), keep)
         return IntersectionState(h, v * x + (1 - v) * jax.nn.relu(m))
 

@@ -2,12 +2,11 @@
 
 from typing import Any, ClassVar
 
-import jax
 import jax.numpy as jnp
 from flax import nnx
 
 from zoo import initializers
-from zoo.cells.base import thin
+from zoo.cells.base import gate, thin
 from zoo.cells.lstm import LSTMCell, LSTMState
 from zoo.initializers import Initializer
 from zoo.types import Array
@@ -72,7 +71,7 @@ class WMCLSTMCell(LSTMCell):
         i, f, g, o = self.split(p + self.recur(state if seen is None else seen))
         V_if, V_o = jnp.split(self.V[...], [2 * self.hidden_size], axis=-1)
         m_i, m_f = self.split(jnp.tanh(self.dot(state.c, V_if)))
-        i, f = jax.nn.sigmoid(i + m_i), jax.nn.sigmoid(f + m_f)
+        i, f = gate("i", i + m_i), gate("f", f + m_f)
         c = f * state.c + i * thin(jnp.tanh(g), keep)
-        o = jax.nn.sigmoid(o + jnp.tanh(self.dot(c, V_o)))
+        o = gate("o", o + jnp.tanh(self.dot(c, V_o)))
         return LSTMState(o * jnp.tanh(c), c)

@@ -1,9 +1,4 @@
-"""What goes on inside a recurrent network: how gradients flow, how long it remembers.
-
-Each function takes a layer, and gives arrays; `zoo.plots` draws them. Of a loaded model
-the layers are those of its module, after ``nnx.update(pipeline.model,
-pipeline.params)``.
-"""
+"""How gradients flow back through a recurrent network, and how long it remembers."""
 
 from collections.abc import Callable
 from functools import partial
