@@ -40,7 +40,7 @@ class Problem(NamedTuple):
         classes: K.
         bidirectional: whether the layer reads both ways.
         score: ``"accuracy"`` or ``"nats"``.
-        parameters: of the layer and of what reads it, without the tables.
+        parameters: of the layer and of what reads it, without what makes its vectors.
         steps: batches that are trained on.
         batch_size: B.
     """

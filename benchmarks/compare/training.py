@@ -22,7 +22,11 @@ LIMIT = 40.0  # seconds of training; a cell that needs more is stopped, and it i
 
 
 class Reader(nnx.Module):
-    """Tables, one layer of a cell, and scores: of each step, or of the last output."""
+    """Vectors of what is read, one layer of a cell, and scores.
+
+    Of each step, or of the last output. The vectors come from tables, or, of numbers,
+    from a linear map.
+    """
 
     def __init__(self, cell: str, hidden_size: int, problem: Problem, rngs: nnx.Rngs):
         """Build the parts.
@@ -36,9 +40,11 @@ class Reader(nnx.Module):
         self.tables = nnx.List(
             [zoo.Embedding(size, EMBEDDING, rngs=rngs) for size in problem.tables]
         )
+        # Otherwise a cell without recurrent matrices would be a thousand units wide.
+        self.lift = None if problem.tables else Linear(1, EMBEDDING, rngs=rngs)
         self.layers = zoo.make(
             cell,
-            EMBEDDING if problem.tables else 1,
+            EMBEDDING,
             hidden_size,
             bidirectional=problem.bidirectional,
             rngs=rngs,
@@ -53,10 +59,10 @@ class Reader(nnx.Module):
             inputs: as in `Examples`.
             mask: bool ``[B, T]``.
         """
-        if self.tables:
+        if self.lift is None:
             x = sum(table(inputs[..., k]) for k, table in enumerate(self.tables))
         else:
-            x = inputs
+            x = self.lift(inputs)
         _, y = self.layers(x, mask)
         return self.scores(y if self.each else y[:, -1])
 
@@ -97,13 +103,13 @@ def size(cell: str, hidden_size: int, problem: Problem) -> int:
 
 
 def fitting(cell: str, problem: Problem) -> int:
-    """Return the greatest hidden size, a multiple of 4, within the parameters.
+    """Return the greatest hidden size, a multiple of 4 up to 512, within the parameters.
 
     Args:
         cell: one of ``zoo.cells()``.
         problem: what is learnt.
     """
-    low, high = 1, 1024
+    low, high = 1, 128
     while low < high:
         middle = (low + high + 1) // 2
         if size(cell, 4 * middle, problem) <= problem.parameters:
