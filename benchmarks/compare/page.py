@@ -21,9 +21,10 @@ One layer of each cell, as many parameters for all, trained alike. Written by
 `python -m benchmarks.compare` fills row by row. The part en_ewt and the text are read
 from `$ZOO_DATA`.
 
-- The hidden size is the greatest multiple of 4 with which layer and read-out stay
-  within the parameters told: 30,000, or 20,000 for digits; tables of the embedding,
-  {EMBEDDING} wide, are the same for all and not counted, constants are.
+- The hidden size is the greatest multiple of 4 (at most 512) with which layer and
+  read-out stay within the parameters told: 30,000, or 20,000 for digits. What makes
+  vectors of {EMBEDDING} numbers of the input (tables, or a linear map of a pixel) is
+  the same for all and not counted; constants are.
 - Three seeds of the weights and of the order, trained together by `vmap`; the score is
   their mean on the test split, with their standard deviation.
 - Adam at {LEARNING_RATE}, cosine schedule, gradients clipped at {CLIP_NORM}: the same

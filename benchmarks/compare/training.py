@@ -103,7 +103,7 @@ def size(cell: str, hidden_size: int, problem: Problem) -> int:
 
 
 def fitting(cell: str, problem: Problem) -> int:
-    """Return the greatest hidden size, a multiple of 4 up to 512, within the parameters.
+    """Return the greatest hidden size within the parameters: a multiple of 4, to 512.
 
     Args:
         cell: one of ``zoo.cells()``.
