@@ -47,7 +47,7 @@ class Token(NamedTuple):
     marked: bool = False
 
 
-def tag(name: str, *children: str, **attributes: str) -> Html:
+def tag(name: str, /, *children: str, **attributes: str) -> Html:
     """Return an element.
 
     Args:

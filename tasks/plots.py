@@ -3,7 +3,7 @@
 import io
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -48,6 +48,38 @@ def curve_pictures(history: list[dict[str, Any]]) -> list[str]:
         plt.close(fig)
 
     return [svg(partial(one, draw)) for draw in (_loss, _dev)]
+
+
+def lines(
+    series: dict[str, tuple[Sequence[float], Sequence[float]]],
+    x: str,
+    y: str,
+    *,
+    log: bool = False,
+) -> str:
+    """Return lines as a drawing for a page.
+
+    Args:
+        series: numbers along both axes, by the names to be shown.
+        x: what goes along the lower edge.
+        y: what goes up.
+        log: on a logarithmic scale.
+    """
+
+    def draw(file: BinaryIO) -> None:
+        fig, ax = plt.subplots(figsize=(6.2, 3.6), layout="constrained")
+        for name, (across, up) in series.items():
+            marker = "." if len(across) < 30 else ""
+            ax.plot(across, up, marker=marker, label=name)
+        if log:
+            ax.set_yscale("log")
+        ax.set(xlabel=x, ylabel=y)
+        ax.legend()
+        ax.grid(alpha=0.3)
+        fig.savefig(file)
+        plt.close(fig)
+
+    return svg(draw)
 
 
 def svg(draw: Callable[[BinaryIO], None]) -> str:

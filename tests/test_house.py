@@ -83,11 +83,11 @@ TASK_FLOORS = [
     ["base", "batching", "board", "plots", "dates", "problems"],
     ["metrics", "sequence_metrics", "run", "rows", "optimizers"],
     ["sections"],
-    ["screen", "report", "labelled"],
+    ["screen", "report", "labelled", "lab_page"],
     ["tagging"],
     ["classification", "pos", "ner", "charlm", "seq2seq", "memory"],
     ["registry"],
-    ["evaluate"],
+    ["evaluate", "lab"],
 ]
 
 
