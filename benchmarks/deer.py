@@ -40,7 +40,7 @@ process, 4 rows, D = H, freshly initialised cells, inputs from N(0, 1), toleranc
 A ratio is the time of the loop by that of the solver: **above 1 the solver wins**.
 Iterations above 50 tell that it did not converge and took the steps in turn. Full
 Jacobians of more than 50 million numbers are left out. A processor with few cores has
-nothing to take steps together with: this is where a wide machine would win.
+little to take steps together with; a wide machine is not in the table yet.
 """.splitlines()
 
 
@@ -162,7 +162,7 @@ def page(rows: list[dict[str, str]]) -> str:
         facts = [row[name] for name in ("cell", "H", "T", "jacobian", "iterations")]
         for kind in ("forward", "step"):
             ours, loop = float(row[f"{kind}_ms"]), float(row[f"loop_{kind}_ms"])
-            facts += [f"{ours:.2f}", f"{loop / ours:.2f}"]
+            facts += [f"{ours:.2f}", f"{loop / ours:.2g}"]
         lines.append(f"| {' | '.join(facts)} |")
     told = {
         f"{row['backend']}, {row['machine']}, {row['cores']} core(s); {row['versions']}"

@@ -1,7 +1,7 @@
 """Who solves the adding problem: write docs/forgetting.csv and docs/forgetting.md.
 
-``python benchmarks/forgetting.py`` trains what is missing in the table, row by row, each
-by ``python train.py memory`` in a process of its own; ``--page`` only writes the page.
+``python benchmarks/forgetting.py`` trains what is missing in the table, row by row, by
+``python train.py memory`` in a process of its own; ``--page`` only writes the page.
 """
 
 import csv

@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from flax import nnx
 from tolerances import REFERENCE
@@ -67,6 +68,38 @@ def test_rnns_forget_where_lstms_do_not_and_explode_where_scaled_up():
     rnn.cell.U[...] *= 1.2 / radius
     grown = diagnostics.gradient_flow(rnn, 0 * x).largest.h[0, 0]
     assert grown > 0.1 * 1.2**100
+
+
+@pytest.mark.usefixtures("standard_promotion")
+def test_clipping_keeps_an_exploding_gradient_from_ruining_the_weights():
+    rnn = zoo.Recurrent(zoo.ElmanCell(1, 32, rngs=nnx.Rngs(0)))
+    rnn.cell.U[...] *= 3.0
+    begin, apply = zoo.functional(rnn)
+    x = np.random.default_rng(0).normal(size=(4, 100, 1)).astype(np.float32)
+
+    @jax.jit
+    def gradient(params):
+        return jax.grad(lambda p: ((apply(p, x)[1][:, -1].sum(-1) - 1) ** 2).mean())(
+            params
+        )
+
+    moved = {}
+    for name, tx in {
+        "plain": optax.sgd(0.1),
+        "clipped": optax.chain(optax.clip_by_global_norm(1.0), optax.sgd(0.1)),
+    }.items():
+        params, state = begin, tx.init(begin)
+        for step in range(5):
+            grads = gradient(params)
+            if step == 0:
+                assert optax.tree.norm(grads) > 1e10
+            updates, state = tx.update(grads, state)
+            params = optax.apply_updates(params, updates)
+        change = optax.tree.norm(optax.tree.sub(params, begin))
+        moved[name] = float(change), float(optax.tree.norm(gradient(params)))
+    # One step throws the weights away, and saturated units give no gradient any more.
+    assert moved["plain"][0] > 1e9 and moved["plain"][1] == 0.0
+    assert moved["clipped"][0] < 5 * 0.1 + 1e-3 and moved["clipped"][1] > 0.0
 
 
 def test_spectral_radius():
