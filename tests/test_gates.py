@@ -15,9 +15,10 @@ B, T, D, H = 3, 6, 3, 4
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(B, T, D)).astype(np.float32)
 MASK = np.array(zoo.mask_from_lengths(np.array([6, 4, 0]), T))
-# Their sigmoid is no gate of a unit: the state itself, one number for all steps, a
-# constant of time, and a decay that is taken as a logarithm.
-NO_GATE = {"scrn", "fast_rnn", "unicornn", "gla"}
+# Their sigmoid is no gate: the state itself, and one number for all steps.
+NO_GATE = {"scrn", "fast_rnn", "unicornn"}
+# A gate that is no sigmoid: the decay exp(-Delta exp(A_log)), which sees the input.
+OTHER_GATE = {"s6"}
 
 
 def of_lstm(cell, x, mask, order):
@@ -50,27 +51,95 @@ def test_gates_are_those_of_the_equation_in_both_directions():
             assert_close(found[f"{side}/{name}"], values, REFERENCE)
 
 
+def test_gates_of_a_gru_are_those_of_the_equation():
+    layer = zoo.GRU(D, H, rngs=nnx.Rngs(0))
+    (found,) = diagnostics.gates(layer, X, MASK)
+    cell = layer.layers[0].cell
+    W, U, b, b_hn = (
+        np.asarray(p[...], np.float64) for p in (cell.W, cell.U, cell.b, cell.b_hn)
+    )
+    expected = {name: np.zeros((B, T, H)) for name in "rz"}
+    for row in range(B):
+        h = np.zeros(H)
+        for t in np.flatnonzero(MASK[row]):
+            p, q = np.split(X[row, t] @ W + b, 3), np.split(h @ U, 3)
+            r, z = sigmoid(p[0] + q[0]), sigmoid(p[1] + q[1])
+            expected["r"][row, t], expected["z"][row, t] = r, z
+            h = (1 - z) * np.tanh(p[2] + r * (q[2] + b_hn)) + z * h
+    assert_close(found, expected, REFERENCE)
+
+
+# Gates that see the input alone, of what the cell projects it to; some are computed
+# otherwise, or used as a logarithm.
+OF_INPUT = {
+    "minlstm": ({}, lambda f, i, n: {"f": f / (f + i), "i": i / (f + i)}),
+    "hgrn": ({"lower_bound": 0.5}, lambda f, c, g: {"f": 0.5 + 0.5 * f, "g": g}),
+    "mlstm": ({}, lambda q, k, v, i, f, o: {"f": f, "o": o}),
+    "gla": ({}, lambda q, k, v, alpha, g: {"alpha": alpha ** (1 / 16)}),
+}
+
+
+@pytest.mark.parametrize("name", OF_INPUT)
+def test_gates_that_are_computed_otherwise(name):
+    options, expected = OF_INPUT[name]
+    cell = zoo.cells()[name](D, H, **options, rngs=nnx.Rngs(0))
+    with jax.disable_jit():
+        (found,) = diagnostics.gates(zoo.Recurrent(cell), X[:, :1])
+    p = cell.project(jnp.asarray(X[:, :1]))
+    parts = p.values() if isinstance(p, dict) else np.split(np.asarray(p), 3, axis=-1)
+    assert_close(found, expected(*(sigmoid(np.asarray(a)) for a in parts)), REFERENCE)
+
+
+def test_gates_of_cells_within_a_cell_are_numbered():
+    rngs = nnx.Rngs(0)
+    fast = [zoo.LSTMCell(D, H, rngs=rngs), zoo.LSTMCell(5, H, rngs=rngs)]
+    slow = zoo.GRUCell(H, 5, rngs=rngs)
+    layer = zoo.Recurrent(zoo.FastSlowCell(fast, slow))
+    with jax.disable_jit():
+        (found,) = diagnostics.gates(layer, X[:, :1])
+        (first,) = diagnostics.gates(zoo.Recurrent(fast[0]), X[:, :1])
+    assert set(found) == {"i_1", "f_1", "o_1", "i_2", "f_2", "o_2", "r", "z"}
+    for name, values in first.items():
+        assert_close(found[f"{name}_1"], values, REFERENCE)
+    assert found["z"].shape == (B, 1, 5)
+
+
 def test_gates_of_a_stack_see_the_layer_below():
     layer = zoo.GRU(D, H, 2, rngs=nnx.Rngs(0))
     lower, upper = diagnostics.gates(layer, X)
     below, above = layer.layers
     assert_identical(lower, diagnostics.gates(below, X)[0])
     assert_identical(upper, diagnostics.gates(above, below(X)[1])[0])
-    residual = zoo.Residual(zoo.Recurrent(zoo.GRUCell(D, D, rngs=nnx.Rngs(0))))
-    assert_identical(
-        diagnostics.gates(residual, X), diagnostics.gates(residual.layer, X)
-    )
+
+
+def test_gates_of_layers_within_layers():
+    stack = zoo.GRU(D, D, 2, rngs=nnx.Rngs(0))
+    rnn = zoo.Recurrent(zoo.ElmanCell(D, D, rngs=nnx.Rngs(1)))
+    layer = zoo.Stacked([zoo.Residual(stack), rnn])
+    with jax.disable_jit():
+        nested, nothing = diagnostics.gates(layer, X[:, :2])
+        plain = diagnostics.gates(stack, X[:, :2])
+    assert nothing == {}
+    assert set(nested) == {"0/r", "0/z", "1/r", "1/z"}
+    for level, one in enumerate(plain):
+        assert_identical(one, {name: nested[f"{level}/{name}"] for name in one})
 
 
 @pytest.mark.parametrize("name", zoo.cells())
 def test_every_gate_of_an_equation_has_a_name(name):
     cell = zoo.cells()[name]
     layer = zoo.Recurrent(cell(D, H, rngs=nnx.Rngs(0)))
-    (found,) = jax.eval_shape(lambda: diagnostics.gates(layer, X, MASK))
     gated = "sigmoid" in cell.equation or "LSTM(" in cell.equation
-    assert bool(found) == (gated and name not in NO_GATE)
+    if name in NO_GATE or not (gated or name in OTHER_GATE):
+        with pytest.raises(ValueError, match=f"names a gate, got {cell.__name__}"):
+            jax.eval_shape(lambda: diagnostics.gates(layer, X))
+        return
+    with jax.disable_jit():  # compiling takes longer than a step
+        (found,) = diagnostics.gates(layer, X[:, :1])
+    assert found
     for values in found.values():
-        assert values.shape[:2] == (B, T)
+        assert values.shape[:2] == (B, 1)
+        assert ((values >= 0) & (values <= 1)).all()  # and finite
 
 
 def test_saturation_counts_real_tokens():
@@ -87,6 +156,10 @@ def test_saturation_counts_real_tokens():
     assert_close(whole.left, np.array([4 / 6, 3 / 6], np.float32), 1e-6)
     assert whole.histogram.shape == (20,)
     assert float(diagnostics.saturation(values, 0 * mask > 0).left.sum()) == 0.0
+    # Of a gate with heads, or places: as many units.
+    heads = diagnostics.saturation(values[..., None], mask, bins=2)
+    assert_close(heads.left, found.left[:, None], 0)
+    assert_close(heads.histogram, found.histogram, 0)
 
 
 def test_trajectories_are_principal_components():
@@ -108,7 +181,13 @@ def test_trajectories_are_principal_components():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda layer: diagnostics.gates(layer, X[..., 0] > 0), "floating"),
+        (lambda layer: diagnostics.gates(layer, X > 0), "floating"),
+        (lambda layer: diagnostics.gates(layer, X[0]), r"\[B, T, D\]"),
+        (
+            lambda layer: diagnostics.gates(layer, X, MASK[:, :2]),
+            r"mask must have shape \[B, T\] = \(3, 6\), got \(3, 2\)",
+        ),
+        (lambda layer: diagnostics.saturation(X, MASK * 1), "mask must be bool"),
         (
             lambda layer: diagnostics.saturation(X[0]),
             r"values must have shape \[B, T, H\], got \(6, 3\)",
@@ -128,7 +207,20 @@ def test_trajectories_are_principal_components():
             ),
             "one direction",
         ),
+        (
+            lambda layer: diagnostics.trajectories(
+                zoo.make("clockwork_rnn", D, H, rngs=nnx.Rngs(0)), X, part="t"
+            ),
+            "part must be one of 'h', got 't'",
+        ),
+        (
+            lambda layer: plots.trajectories(
+                diagnostics.trajectories(layer, X, dimensions=1), "x.png"
+            ),
+            "two directions, got 1",
+        ),
         (lambda layer: plots.gates({}, "x.png"), "names none"),
+        (lambda layer: plots.saturation([{}], "x.png"), "must have a gate"),
     ],
 )
 def test_errors_say_what_was_expected(call, message):
@@ -147,6 +239,7 @@ def test_plots_are_drawn(tmp_path):
     draw = {
         "gates": lambda path: plots.gates(gates, path, tokens=["a", " ", "$", "word"]),
         "saturation": lambda path: plots.saturation(each, path),
+        "layers": lambda path: plots.saturation([each, {"f": each["f"]}], path),
         "span": lambda path: plots.memory_span({"lstm": span}, path),
         "norms": lambda path: plots.gradient_norms(norms, path),
         "radius": lambda path: plots.spectral_radius(radii, path),
@@ -156,3 +249,12 @@ def test_plots_are_drawn(tmp_path):
         one(tmp_path / f"{name}.png")
         content = (tmp_path / f"{name}.png").read_bytes()
         assert content.startswith(b"\x89PNG") and len(content) > 5_000
+
+
+def test_padding_does_not_lower_the_mean_of_gradients(tmp_path, monkeypatch):
+    """A row that has ended has no gradient; the mean is of those that go on."""
+    drawn = {}
+    monkeypatch.setattr(plots, "_lines", lambda lines, *_: drawn.update(lines))
+    plots.gradient_norms(np.array([[[4.0, 2.0, 0.0], [1.0, 0.0, 0.0]]]), tmp_path)
+    assert_close(drawn["layer 0"][:2], np.array([2.0, 2.0]), 1e-12)
+    assert np.isnan(drawn["layer 0"][2])

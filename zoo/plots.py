@@ -79,8 +79,9 @@ def gradient_norms(norms: ArrayLike, path: str | os.PathLike | BinaryIO) -> None
     """Draw how large the gradient is at each step of each layer.
 
     Args:
-        norms: ``[L, B, T]``, found by `zoo.diagnostics.gradient_norms`; the rows of a
-            batch are averaged (geometrically).
+        norms: ``[L, B, T]``, found by `zoo.diagnostics.gradient_norms`. The rows of a
+            batch are averaged (geometrically), without those that a loss does not see
+            at a step, such as padding; where it sees none there is a gap.
         path: as for `gradient_flow`.
 
     Raises:
@@ -88,9 +89,10 @@ def gradient_norms(norms: ArrayLike, path: str | os.PathLike | BinaryIO) -> None
     """
     lines = {}
     for level, one in enumerate(np.asarray(norms)):
-        mean = _geometric(one)
-        # Of a layer that the loss sees at one step, all others are nothing: a gap.
-        lines[f"layer {level}"] = np.where(mean > 1e-37, mean, np.nan)
+        logs = np.log(np.where(one > 0, one, 1.0).astype(np.float64))
+        seen = (one > 0).sum(axis=0)
+        mean = np.exp(logs.sum(axis=0) / np.maximum(seen, 1))
+        lines[f"layer {level}"] = np.where(seen > 0, mean, np.nan)
     _lines(lines, "step", "norm of the gradient by the output", path)
 
 
@@ -176,28 +178,51 @@ def gates(
 
 
 def saturation(
-    found: Mapping[str, Saturation], path: str | os.PathLike | BinaryIO
+    found: Mapping[str, Saturation] | Sequence[Mapping[str, Saturation]],
+    path: str | os.PathLike | BinaryIO,
 ) -> None:
     """Draw how often the units of each gate are shut and open: a point a unit.
 
     A unit at the right below is a gate that is shut nearly always, one at the left
-    above is open nearly always, and one at the left below is between.
+    above is open nearly always, and one at the left below is between. Below stands how
+    the values of all units are distributed. After figure 3 of Karpathy et al. 2015,
+    arXiv:1506.02078.
 
     Args:
-        found: by the names of the gates, from `zoo.diagnostics.saturation`.
+        found: by the names of the gates, from `zoo.diagnostics.saturation`: of one
+            layer, or of each layer, the lowest first, in colours of their own.
         path: as for `gradient_flow`.
 
     Raises:
+        ValueError: if there is no gate.
         ImportError: if matplotlib is not installed.
     """
-    fig = _figure(figsize=(max(3.2, 2.6 * len(found)), 3.2))
-    axes = fig.subplots(1, len(found), squeeze=False, sharey=True)[0]
-    for ax, (name, one) in zip(axes, found.items(), strict=True):
-        ax.plot([0, 1], [1, 0], color="0.8", linewidth=1)
-        ax.scatter(np.asarray(one.left), np.asarray(one.right), s=18, alpha=0.5)
-        ax.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), aspect="equal", title=name)
-        ax.set_xlabel("share of tokens: shut")
-    axes[0].set_ylabel("share of tokens: open")
+    layers = [found] if isinstance(found, Mapping) else list(found)
+    names = list(dict.fromkeys(name for layer in layers for name in layer))
+    if not names:
+        raise ValueError("found must have a gate, got none")
+    fig = _figure(figsize=(max(3.6, 2.6 * len(names)), 5.0))
+    points, shares = fig.subplots(
+        2, len(names), squeeze=False, sharey="row", height_ratios=(2, 1)
+    )
+    for above, below, name in zip(points, shares, names, strict=True):
+        above.plot([0, 1], [1, 0], color="0.8", linewidth=1)
+        for level, layer in enumerate(layers):
+            if name not in layer:
+                continue
+            one, color = layer[name], f"C{level}"
+            x, y = np.ravel(one.left), np.ravel(one.right)
+            told = f"layer {level}"
+            above.scatter(x, y, s=18, alpha=0.5, color=color, label=told)
+            edges = np.linspace(0.0, 1.0, len(one.histogram) + 1)
+            below.stairs(np.asarray(one.histogram), edges, color=color)
+        above.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), aspect="equal", title=name)
+        above.set_xlabel("share of tokens: shut")
+        below.set(xlim=(-0.03, 1.03), xlabel="value")
+    points[0].set_ylabel("share of tokens: open")
+    shares[0].set_ylabel("share of values")
+    if len(layers) > 1:
+        points[0].legend(fontsize=8)
     fig.savefig(path, dpi=150)
 
 
@@ -215,9 +240,12 @@ def trajectories(
         mask: bool ``[B, T]``, as it was given there.
 
     Raises:
+        ValueError: if there is only one direction.
         ImportError: if matplotlib is not installed.
     """
     points = np.asarray(found.points)
+    if points.shape[-1] < 2:
+        raise ValueError(f"found must have two directions, got {points.shape[-1]}")
     real = np.ones(points.shape[:2], bool) if mask is None else np.asarray(mask)
     fig = _figure(figsize=(5.0, 4.2))
     ax = fig.subplots()

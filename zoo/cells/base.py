@@ -39,12 +39,14 @@ def gate(
 ) -> Array:
     """Squash a gate, and name it.
 
-    The name costs nothing. `zoo.diagnostics.gates` finds the gate by it, and so does a
-    policy of `jax.checkpoint`.
+    The name costs nothing. `zoo.diagnostics.gates` finds the gate by it, unless it is
+    given inside of a `jax.jit` or a loop of the cell's own, and so does a policy of
+    `jax.checkpoint`. A gate of which a cell uses only the logarithm can be named too:
+    compiled, what nothing reads is not computed.
 
     Args:
-        name: as in the equation of the cell; one that a step meets once.
-        a: an array ``[B, H]``.
+        name: as in the equation of the cell.
+        a: an array ``[B, ...]``, as a rule ``[B, H]``.
         squash: the function that brings it into [0, 1]; None if it is there already.
     """
     return checkpoint_name(a if squash is None else squash(a), name)

@@ -125,4 +125,6 @@ class GatedDeltaNetCell(DeltaNetCell):
             p: what `project` made of the input.
         """
         rates = jnp.exp(self.A_log[...].astype(self.state_dtype))[:, None]
-        return -rates * jax.nn.softplus(p["alpha"])
+        log_alpha = -rates * jax.nn.softplus(p["alpha"])
+        gate("alpha", log_alpha, jnp.exp)  # only its logarithm is written
+        return log_alpha

@@ -66,7 +66,7 @@ class HGRNCell(LinearCell):
         """Return f and (1 - f) * c."""
         f, c, _ = self.split(p)
         room = 1 - self.lower_bound
-        keep = self.lower_bound + room * gate("f", f)
+        keep = gate("f", self.lower_bound + room * jax.nn.sigmoid(f), None)
         # 1 - f without the loss of digits where f is near 1.
         return keep, room * jax.nn.sigmoid(-f) * jax.nn.silu(c)
 

@@ -126,8 +126,8 @@ class MinLSTMCell(LinearCell):
 
     ::
 
-        f, i = sigmoid(x W + b)
-        h' = f / (f + i) * h + i / (f + i) * (x W_n + b_n)
+        f, i = sigmoid(x W + b), each divided by their sum
+        h' = f * h + i * (x W_n + b_n)
 
     As in the paper's main text, with its normalised gates; see `MinGRUCell` for the
     form in logarithms. Source: Feng et al. 2024, arXiv:2410.01201.
@@ -141,8 +141,8 @@ class MinLSTMCell(LinearCell):
     gates: ClassVar = {"f": +1, "i": -1, "n": 0}
 
     def coefficients(self, p: Array) -> tuple[Array, Array]:
-        """Return f / (f + i), and i / (f + i) * n."""
+        """Return f and i * n."""
         f, i, n = self.split(p)
         # f / (f + i) is a sigmoid of log f - log i: no quotient of two small numbers.
         balance = jax.nn.log_sigmoid(f) - jax.nn.log_sigmoid(i)
-        return gate("f", balance), jax.nn.sigmoid(-balance) * n
+        return gate("f", balance), gate("i", -balance) * n

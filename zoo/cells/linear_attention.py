@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from zoo.cells.base import gate
 from zoo.cells.matrix import MatrixCell
 from zoo.chunks import Write
 from zoo.types import Array
@@ -160,4 +161,6 @@ class GLACell(MatrixCell):
 
     def writing(self, p: dict[str, Array]) -> Write:
         """Return k, v and log alpha."""
-        return Write(p["k"], p["v"], jax.nn.log_sigmoid(p["alpha"]) / 16)
+        log_alpha = jax.nn.log_sigmoid(p["alpha"]) / 16
+        gate("alpha", log_alpha, jnp.exp)  # only its logarithm is written
+        return Write(p["k"], p["v"], log_alpha)

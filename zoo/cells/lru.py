@@ -191,4 +191,4 @@ class RGLRUCell(LinearCell):
         log_a = -rate * gate("r", r)
         # 1 - a^2 without the loss of digits where a is near 1.
         scale = jnp.sqrt(-jnp.expm1(2 * log_a))
-        return jnp.exp(log_a), scale * gate("i", i) * u
+        return gate("a", log_a, jnp.exp), scale * gate("i", i) * u

@@ -135,6 +135,7 @@ class MatrixLSTMCell(MatrixCell):
         keep: Array | None = None,
     ) -> MatrixLSTMState:
         """Return the new state."""
+        gate("f", p["f"])  # below there is only its logarithm
         old = state.m[..., None]
         m = jnp.maximum(jax.nn.log_sigmoid(p["f"]) + old, p["i"])
         return self.state_at(

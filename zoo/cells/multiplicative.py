@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from zoo import checks, initializers
+from zoo.cells.base import gate
 from zoo.cells.lstm import LSTMCell, LSTMState
 from zoo.types import Array
 
@@ -76,8 +77,9 @@ class MogrifierLSTMCell(LSTMCell):
 
     ::
 
-        for k = 1, 3, 5, ...: x = 2 sigmoid(h Q_k) * x
-        for k = 2, 4, ...:    h = 2 sigmoid(x R_k) * h        in turn, r rounds in all
+        for k = 1, 3, 5, ...: m_k = sigmoid(h Q_k), x = 2 m_k * x
+        for k = 2, 4, ...:    m_k = sigmoid(x R_k), h = 2 m_k * h
+                              in turn, r rounds in all
         i, f, o = sigmoid(x W + h U + b)
         g = tanh(x W + h U + b)
         c' = f * c + i * g
@@ -148,8 +150,8 @@ class MogrifierLSTMCell(LSTMCell):
         x, h = p, state.h if seen is None else seen.h
         for k in range(self.rounds):
             if k % 2:
-                h = 2 * jax.nn.sigmoid(self.dot(x, self.R[...][k // 2])) * h
+                h = 2 * gate(f"m_{k + 1}", self.dot(x, self.R[...][k // 2])) * h
             else:
-                x = 2 * jax.nn.sigmoid(self.dot(h, self.Q[...][k // 2])) * x
+                x = 2 * gate(f"m_{k + 1}", self.dot(h, self.Q[...][k // 2])) * x
         p = self.add_bias(self.dot(x, self.W[...]), self.b)
         return self.update(state, p, self.dot(h, self.U[...]), keep)

@@ -54,7 +54,7 @@ class NASCell(Cell):
         a1, a2, a3, _, a5, a6, a7, a8 = self.split(p + q)
         a4 = self.split(p)[3] * self.split(q)[3]
         inner = tanh(gate("a_1", a1) * relu(a2))
-        m = tanh(gate("a_3", a3) + relu(a4))
+        m = gate("m", gate("a_3", a3) + relu(a4), tanh)
         n = tanh(tanh(a5) * gate("a_6", a6))
         o = gate("o", tanh(a7) + gate("a_8", a8))
         c = tanh(inner + state.c) * m

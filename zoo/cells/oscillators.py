@@ -224,7 +224,8 @@ class LEMCell(_Oscillator):
         first, U_h = U[:, : 3 * self.hidden_size], U[:, 3 * self.hidden_size :]
         s, t, z, h = self.split(p)
         q_s, q_t, q_z = self.split(self.dot(shown, first))
-        s, t = self.dt * gate("s", s + q_s), self.dt * gate("t", t + q_t)
+        s = gate("s", self.dt * jax.nn.sigmoid(s + q_s), None)
+        t = gate("t", self.dt * jax.nn.sigmoid(t + q_t), None)
         z = (1 - s) * state.z + s * jnp.tanh(z + q_z)
         h = (1 - t) * state.h + t * jnp.tanh(h + self.dot(z, U_h))
         return OscillatorState(h, z)

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from zoo import checks, initializers
+from zoo.cells.base import gate
 from zoo.cells.blocks import BlockCell
 from zoo.cells.linear import LinearCell
 from zoo.types import Array
@@ -30,7 +31,8 @@ class S6Cell(BlockCell, LinearCell):
         u = x W_u                             the channels
         Delta = softplus(x W_delta + b_delta)
         B, C = x W_B, x W_C
-        s' = exp(-Delta exp(A_log)) * s + Delta * u B^T      [H, N]
+        a = exp(-Delta exp(A_log))
+        s' = a * s + Delta * u B^T            [H, N]
         y = s' C + D * u
 
     A channel with a large Delta forgets and reads; with a small one it keeps its state
@@ -100,11 +102,11 @@ class S6Cell(BlockCell, LinearCell):
         return ChannelState(jnp.zeros(shape, self.state_dtype))
 
     def coefficients(self, p: dict[str, Array]) -> tuple[Array, Array]:
-        """Return exp(-Delta exp(A_log)) and Delta * u B^T."""
+        """Return a and Delta * u B^T."""
         delta = jax.nn.softplus(p["delta"])
         rates = jnp.exp(self.A_log[...].astype(self.state_dtype))
         added = (delta * p["u"])[..., None] * p["B"][..., None, :]
-        return jnp.exp(-delta[..., None] * rates), added
+        return gate("a", -delta[..., None] * rates, jnp.exp), added
 
     def vector(self, state: ChannelState) -> Array:
         """Return s."""

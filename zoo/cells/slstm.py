@@ -136,6 +136,7 @@ class SLSTMCell(Cell):
     def update(self, state: SLSTMState, p: Array, q: Array) -> SLSTMState:
         """Return the new state."""
         i, f, g, o = self.split(p + q)
+        gate("f", f)  # below there is only its logarithm
         kept = jax.nn.log_sigmoid(f) + state.m
         m = jnp.where(state.n == 0, i, jnp.maximum(kept, i))
         # Where n is zero so is c, and what is kept of them need not be finite.

@@ -48,7 +48,9 @@ class FastSlowCell(_Wrapper):
         f_i = fast_i(f_(i-1), 0)      i = 3 ... k
         f'  = f_k,  y = f_k.h
 
-    The slow cell is one step away from its last state, the fast ones are k. Source:
+    The slow cell is one step away from its last state, the fast ones are k. Gates of
+    one name are numbered in the order of these lines by `zoo.diagnostics.gates`.
+    Source:
     Mujika et al. 2017, arXiv:1705.08639; cells from the third on read a zero, as in the
     authors' code.
     """

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 
 from zoo import checks
@@ -57,9 +58,14 @@ def trajectories(
         raise ValueError("layer must run in one direction, got direction='both'")
     states = layer.states(x, mask)
     last = states[-1] if isinstance(layer, Stacked) else states
-    checks.one_of("part", part, last._fields)
-    values = getattr(last, part)
-    values = values.reshape(*values.shape[:2], -1).astype(jnp.float32)
+    # A clock moves along a line, and the state of a cell within a cell is no array.
+    parts = {
+        name: values
+        for name, values in last._asdict().items()
+        if hasattr(values, "dtype") and jnp.issubdtype(values.dtype, jnp.floating)
+    }
+    values = parts[checks.one_of("part", part, parts)]
+    values = values.reshape(*values.shape[:2], -1)
     H = values.shape[-1]
     if checks.positive("dimensions", dimensions) > H:
         raise ValueError(f"dimensions must be at most H = {H}, got {dimensions}")
@@ -67,11 +73,14 @@ def trajectories(
     weight = real[..., None].astype(values.dtype)
     mean = (values * weight).sum(axis=(0, 1)) / jnp.maximum(weight.sum(), 1)
     centred = (values - mean) * weight
-    covariance = jnp.einsum("bti,btj->ij", centred, centred)
+    whole = jax.lax.Precision.HIGHEST
+    covariance = jnp.einsum("bti,btj->ij", centred, centred, precision=whole)
     sizes, vectors = jnp.linalg.eigh(covariance)  # the smallest first
+    sizes = jnp.maximum(sizes, 0)
     directions = vectors.T[::-1][:dimensions]
     largest = jnp.abs(directions).argmax(axis=1, keepdims=True)
     directions *= jnp.sign(jnp.take_along_axis(directions, largest, axis=1))
     total = jnp.maximum(sizes.sum(), jnp.finfo(sizes.dtype).tiny)
     explained = sizes[::-1][:dimensions] / total
-    return Trajectories(centred @ directions.T, directions, mean, explained)
+    points = jnp.matmul(centred, directions.T, precision=whole)
+    return Trajectories(points, directions, mean, explained)
