@@ -130,13 +130,9 @@ def test_every_gate_of_an_equation_has_a_name(name):
     cell = zoo.cells()[name]
     layer = zoo.Recurrent(cell(D, H, rngs=nnx.Rngs(0)))
     gated = "sigmoid" in cell.equation or "LSTM(" in cell.equation
-    if name in NO_GATE or not (gated or name in OTHER_GATE):
-        with pytest.raises(ValueError, match=f"names a gate, got {cell.__name__}"):
-            jax.eval_shape(lambda: diagnostics.gates(layer, X))
-        return
     with jax.disable_jit():  # compiling takes longer than a step
         (found,) = diagnostics.gates(layer, X[:, :1])
-    assert found
+    assert bool(found) == (name not in NO_GATE and (gated or name in OTHER_GATE))
     for values in found.values():
         assert values.shape[:2] == (B, 1)
         assert ((values >= 0) & (values <= 1)).all()  # and finite

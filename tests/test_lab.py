@@ -81,7 +81,7 @@ def test_lengths_and_names():
         names(Lab(cells="lsmt"))
 
 
-def test_the_command_writes_a_page_and_goes_on(tmp_path, tmp_path_factory):
+def test_the_command_writes_a_page(tmp_path, tmp_path_factory):
     env = environment(tmp_path_factory)
     flags = ["--cells", "gru", "--problem", "delay", "--length", "2", "--epochs", "1"]
     flags += ["--hidden-size", "4", "--limit-train", "64", "--out", tmp_path / "lab"]
@@ -89,9 +89,6 @@ def test_the_command_writes_a_page_and_goes_on(tmp_path, tmp_path_factory):
     assert first.returncode == 0, first.stderr
     page = tmp_path / "lab" / "lab.html"
     assert f"lab: {page}" in first.stdout
-    other = run("tasks.lab", *flags, "--learning-rate", "0.1", env=env)
-    assert other.returncode == 1 and "learning" in other.stderr
-    assert "Traceback" not in other.stderr
     found = browser.find()
     if found:
         shown = browser.Browser(found)

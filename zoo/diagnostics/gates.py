@@ -10,7 +10,6 @@ from flax import nnx
 from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 
 from zoo import checks
-from zoo.cells import Cell
 from zoo.layers import Bidirectional, Layer, Recurrent, Residual, Stacked
 from zoo.loop import spread
 from zoo.types import Array, ArrayLike
@@ -39,7 +38,7 @@ def gates(
         stack, ``0/f``, ``1/f``, ... Cells without gates have none.
 
     Raises:
-        ValueError: if no cell of the layer names a gate, or a shape is not as told.
+        ValueError: if a shape is not as told.
         TypeError: if `x` is not floating point, or the mask is not bool.
     """
     x = layer._checked_input("x", x, "[B, T, D]")
@@ -47,14 +46,7 @@ def gates(
         checks.shape("mask", mask, x.shape[:2], "[B, T]")
         checks.boolean("mask", mask)
     graph, variables = nnx.split(layer)
-    found = _gates(graph, variables, x, mask)
-    if not any(found):
-        parts = [part for _, part in nnx.iter_graph(layer) if isinstance(part, Cell)]
-        kinds = dict.fromkeys(type(part).__name__ for part in parts)
-        raise ValueError(
-            f"layer must have a cell that names a gate, got {', '.join(kinds)}"
-        )
-    return found
+    return _gates(graph, variables, x, mask)
 
 
 @partial(jax.jit, static_argnames=("graph",))
