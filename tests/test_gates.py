@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from flax import nnx
 from numerics import sigmoid
+from test_contract import OF_EACH_KIND  # noqa: F401 (which cells, see conftest)
 from tolerances import REFERENCE, assert_close, assert_identical
 
 import zoo
@@ -125,9 +126,10 @@ def test_gates_of_layers_within_layers():
         assert_identical(one, {name: nested[f"{level}/{name}"] for name in one})
 
 
-@pytest.mark.parametrize("name", zoo.cells())
-def test_every_gate_of_an_equation_has_a_name(name):
-    cell = zoo.cells()[name]
+@pytest.mark.of_the_loop
+@pytest.mark.parametrize("case", zoo.cells())
+def test_every_gate_of_an_equation_has_a_name(case):
+    name, cell = case, zoo.cells()[case]
     layer = zoo.Recurrent(cell(D, H, rngs=nnx.Rngs(0)))
     gated = "sigmoid" in cell.equation or "LSTM(" in cell.equation
     with jax.disable_jit():  # compiling takes longer than a step
