@@ -18,7 +18,7 @@ hypothesis.settings.load_profile("untimed")
 
 def pytest_addoption(parser):
     """Add ``--thorough``."""
-    told = "test the loop with every cell, not only one of each kind, in every model"
+    told = "test with every cell and every task, not only with one of each kind"
     parser.addoption("--thorough", action="store_true", help=told)
 
 
@@ -40,12 +40,12 @@ def pytest_itemcollected(item):
 
 
 def pytest_collection_modifyitems(config, items):
-    """Choose the cells that the loop is tested with."""
+    """Choose what the slower tests are run with."""
     if config.getoption("thorough"):
         return
 
     def chosen(item):
-        if not item.get_closest_marker("of_the_loop"):
+        if not item.get_closest_marker("one_of_each_kind"):
             return True
         return item.callspec.params["case"] in item.module.OF_EACH_KIND
 

@@ -30,7 +30,7 @@ from tolerances import (
 import zoo
 from zoo.loop import select, spread
 
-of_the_loop = pytest.mark.of_the_loop
+one_of_each_kind = pytest.mark.one_of_each_kind
 B, T, D, H = 5, 6, 3, 4
 # Whole, cut short, empty, a single token, and one with holes.
 MASK = np.array(
@@ -188,7 +188,7 @@ class Contract:
         final, _ = subject.run(*subject.args())
         assert_identical(last_row(final, 2), last_row(subject.state, 2))
 
-    @of_the_loop
+    @one_of_each_kind
     def test_empty_row_returns_what_the_layer_begins_with(self, subject):
         learnt, _ = subject.apply(subject.params, subject.x, MASK)
         begin = subject.apply(subject.params, B, method="init_state")
@@ -207,7 +207,7 @@ class Contract:
             whole = subject.run(*subject.args())
             assert_close(last_row(changed, row), last_row(whole, row), SCHEDULE)
 
-    @of_the_loop
+    @one_of_each_kind
     def test_row_alone_equals_row_in_batch(self, subject):
         final, y = subject.run(*subject.args())
         for row in range(B):
@@ -218,7 +218,7 @@ class Contract:
             )
             assert_close((f1, y1), last_row((final, y), one), REFERENCE)
 
-    @of_the_loop
+    @one_of_each_kind
     def test_chunks_equal_the_whole(self, subject):
         if subject.layer.direction == "both":
             pytest.skip("one direction's state is at the wrong end of a chunk")
@@ -262,7 +262,7 @@ class Contract:
         ):
             assert_either(leaf[0], {"forward": other[2], "reverse": other[0]}, subject)
 
-    @of_the_loop
+    @one_of_each_kind
     def test_states_of_all_steps(self, subject):
         """The state after step t is the final state of the sequence cut after t."""
         every = subject.states(*subject.args())
@@ -295,7 +295,7 @@ class Contract:
         looped = state, np.stack(outputs, axis=1)
         assert_close(looped, subject.run(*subject.args()), SCHEDULE)
 
-    @of_the_loop
+    @one_of_each_kind
     def test_reverse_is_flip_run_flip(self, subject):
         if not isinstance(subject.layer, zoo.Recurrent):
             pytest.skip("a layer of one cell has a direction to turn round")
@@ -308,7 +308,7 @@ class Contract:
         final, y = turned.run(*subject.args(flip(subject.x)))
         assert_close((final, flip(y)), subject.run(*subject.args()), SCHEDULE)
 
-    @of_the_loop
+    @one_of_each_kind
     def test_schedule_changes_nothing(self, subject):
         if not isinstance(subject.layer, zoo.Recurrent):
             pytest.skip("the schedule is that of the layers of one cell")
@@ -323,6 +323,7 @@ class Contract:
         assert_close(results, expected, SCHEDULE)
         assert_close(gradients, expected_gradients, SCHEDULE_GRADIENT)
 
+    @one_of_each_kind
     def test_all_steps_at_once_change_nothing(self, subject):
         if not getattr(getattr(subject.layer, "cell", None), "parallel", False):
             pytest.skip("only the steps of linear cells can be taken at once")
@@ -341,14 +342,14 @@ class Contract:
         dirty = pieces.learn(*subject.args(poisoned, reset=reset))
         assert_identical(dirty, (gradients, results))
 
-    @of_the_loop
+    @one_of_each_kind
     def test_without_mask_state_and_reset(self, subject):
         begin = subject.apply(subject.params, B, method="init_state")
         plain = jax.jit(subject.apply)(subject.params, subject.x)
         full = subject.run(*subject.args(mask=ALL, state=begin))
         assert_close(plain, full, SCHEDULE)
 
-    @of_the_loop
+    @one_of_each_kind
     def test_vmap_over_parameter_sets(self, subject):
         if not jax.tree.leaves(subject.params):
             pytest.skip("there is no parameter")
@@ -383,7 +384,7 @@ class Contract:
         assert described == jax.tree.map(lambda s: s.dtype, expected[0])
         assert_close((final, y), expected, subject.bfloat16)
 
-    @of_the_loop
+    @one_of_each_kind
     def test_gradients_of_bfloat16(self, subject):
         low = subject.with_options(dtype=jnp.bfloat16)
         gradients, _ = low.learn(*subject.args())

@@ -78,7 +78,7 @@ ROUGH = {"mlstm": 5e-2}
 # parameters in the update, a read-out, complex and integer states, constants, windows.
 OF_EACH_KIND = {name for name in CASES if name not in zoo.cells()} | {
     *("rnn", "lstm", "layernorm_lstm", "projected_lstm", "gru", "mgu", "lru", "mingru"),
-    *("sru", "qrnn", "clockwork_rnn", "urnn", "lmu", "scrn", "slstm"),
+    *("sru", "qrnn", "clockwork_rnn", "urnn", "lmu", "scrn", "slstm", "gla"),
 }
 GOLDEN = Path(__file__).parent / "golden" / "cells.npz"
 

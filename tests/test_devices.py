@@ -3,8 +3,11 @@
 import numpy as np
 import pytest
 from tolerances import assert_close
-from training import TASKS, environment, flags, run
+from training import environment, flags, run
 
+# A CRF over words, a state that is carried over, a decoder.
+TASKS = ("ner", "charlm", "seq2seq")
+STEPS = 8
 PROGRAM = """
 import sys
 from pathlib import Path
@@ -29,7 +32,7 @@ for name in {tasks!r}:
     losses, grads = [], None
     state = program.begin(task.pipeline.params, 0)
     step = 0
-    while step < 20:
+    while step < {steps}:
         for batch in task.batches("train", step):
             batch = program.place(batch)
             if grads is None:
@@ -38,16 +41,16 @@ for name in {tasks!r}:
             state, (total, count, _) = program.train_step(state, batch, step)
             losses.append(float(total) / float(count))
             step += 1
-            if step == 20:
+            if step == {steps}:
                 break
     leaves = {{f"grad{{k}}": g for k, g in enumerate(jax.tree.leaves(grads))}}
     np.savez(folder / f"{{name}}-{{jax.device_count()}}.npz", losses=losses, **leaves)
-""".format(tasks=list(TASKS))
+""".format(tasks=list(TASKS), steps=STEPS)
 
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
-    """Run every task for 20 steps on one device and on four."""
+    """Run every task for some steps on one device and on four."""
     folder = tmp_path_factory.mktemp("devices")
     (folder / "program.py").write_text(PROGRAM)
     given = "|".join(" ".join(flags(task, folder)) for task in TASKS)
@@ -65,9 +68,9 @@ def results(tmp_path_factory):
 @pytest.mark.parametrize("task", TASKS)
 def test_four_devices_compute_what_one_does(results, task):
     one, four = (np.load(results / f"{task}-{count}.npz") for count in (1, 4))
-    assert one["losses"].shape == (20,)
+    assert one["losses"].shape == (STEPS,)
     for name in one.files:
         scale = float(np.abs(one[name]).max())
         assert scale > 0
         assert_close(four[name] / scale, one[name] / scale, 1e-5, name)
-    assert len(set(one["losses"].tolist())) > 10
+    assert len(set(one["losses"].tolist())) > STEPS // 2

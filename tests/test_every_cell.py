@@ -45,7 +45,7 @@ KINDS = [cell for cell in zoo.cells() if cell in test_contract.OF_EACH_KIND]
 OF_EACH_KIND = {f"{cell} {[*MODELS][k % len(MODELS)]}" for k, cell in enumerate(KINDS)}
 
 
-@pytest.mark.of_the_loop
+@pytest.mark.one_of_each_kind
 @pytest.mark.parametrize("case", CASES)
 def test_every_cell_trains_in_every_model(case):
     cell, model = CASES[case]

@@ -126,7 +126,7 @@ def test_gates_of_layers_within_layers():
         assert_identical(one, {name: nested[f"{level}/{name}"] for name in one})
 
 
-@pytest.mark.of_the_loop
+@pytest.mark.one_of_each_kind
 @pytest.mark.parametrize("case", zoo.cells())
 def test_every_gate_of_an_equation_has_a_name(case):
     name, cell = case, zoo.cells()[case]

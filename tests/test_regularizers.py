@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
+from test_contract import OF_EACH_KIND  # noqa: F401 (which cells, see conftest)
 from tolerances import SCHEDULE, assert_close, assert_identical
 
 import zoo
@@ -109,15 +110,16 @@ def test_dropout_between_layers_leaves_the_last_output():
         zoo.LSTM(D, H, dropout=0.5, rngs=nnx.Rngs(0))
 
 
-@pytest.mark.parametrize("name", zoo.cells())
-def test_gradients_under_all_noise_are_finite(name):
-    cell = zoo.cells()[name]
+@pytest.mark.one_of_each_kind
+@pytest.mark.parametrize("case", zoo.cells())
+def test_gradients_under_all_noise_are_finite(case):
+    cell = zoo.cells()[case]
     options = {k: v for o in OPTIONS for k, v in o.items()} | {"zoneout": 0.1}
     if not cell.candidate:
         del options["candidate_dropout"]
     if not cell.recurrent:
         del options["recurrent_dropout"], options["weight_drop"]
-    elif name in ("sru", "mclstm"):  # the products see another part of the state
+    elif case in ("sru", "mclstm"):  # the products see another part of the state
         del options["recurrent_dropout"]
     params, apply = zoo.functional(layer(cell, **options))
     grads = jax.grad(lambda p: apply(p, X, key=KEY)[1].sum())(params)

@@ -19,9 +19,14 @@ def work(tmp_path_factory):
     return folder, environment(tmp_path_factory)
 
 
-@pytest.mark.parametrize("task", TASKS)
-def test_killed_and_resumed_is_as_if_never_killed(work, task, tmp_path_factory):
-    folder, env = work
+# A state that is carried from batch to batch, and one that is not.
+OF_EACH_KIND = {"charlm", "pos"}
+
+
+@pytest.mark.one_of_each_kind
+@pytest.mark.parametrize("case", TASKS)
+def test_killed_and_resumed_is_as_if_never_killed(work, case, tmp_path_factory):
+    (folder, env), task = work, case
     whole, _ = finished(task, tmp_path_factory)
     out = folder / f"{task}-killed"
     line = command("train.py", task, *flags(task, folder), "--out", out, "--resume")
