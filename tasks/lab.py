@@ -17,10 +17,10 @@ import jax
 import numpy as np
 import optax
 import tyro
-from flax import nnx
 
 import zoo
 from tasks import screen
+from tasks.fading import flow, layers_of
 from tasks.lab_page import Cell, Start, write
 from tasks.memory import Config, Memory
 from tasks.problems import PROBLEMS
@@ -31,7 +31,6 @@ from zoo.pipelines import ReaderPipeline
 
 Init = Literal["default", "torch", "identity", "chrono"]
 SCALES = (0.1, 1.0)  # of the inputs, beside the one that is asked for
-ROWS = 4  # sequences that gradients and gates are measured on
 LONGEST = 100  # steps of the gradients at the beginning, for all ways to begin
 
 
@@ -146,7 +145,7 @@ def measure(lab: Lab, name: str) -> Cell:
     assert isinstance(trained, ReaderPipeline)
     task = Memory(config)
     metrics = json.loads((config.out / "metrics.json").read_text(encoding="utf-8"))
-    x = inputs(task, lab.length)
+    x = task.inputs(lab.length)
     layers = layers_of(trained)
     (gates,) = diagnostics.gates(layers, x)
     kept = {name: one for name, one in gates.items() if np.ndim(one) == 3}
@@ -193,45 +192,6 @@ def score(lab: Lab, name: str, trained: ReaderPipeline, length: int) -> dict[str
     return program.evaluate(trained.params, "test").scores.values
 
 
-def inputs(task: Memory, length: int) -> np.ndarray:
-    """Return some sequences of the test split, ``[B, T, D]``, cut to a length.
-
-    Args:
-        task: of the cell.
-        length: the most steps.
-    """
-    return next(iter(task.batches("test", None)))["x"][:ROWS, :length]
-
-
-def layers_of(pipeline: Any) -> zoo.Layer:
-    """Return the layers of a model, with its parameters.
-
-    Args:
-        pipeline: of the model.
-    """
-    nnx.update(pipeline.model, pipeline.params)
-    return pipeline.model.layers
-
-
-def flow(layers: zoo.Layer, x: np.ndarray) -> np.ndarray:
-    """Return the gradient of the last state by all of the state, by the lag, ``[T]``.
-
-    It is the norm of the Jacobian, of all parts of the state together, as a share of
-    that at lag 0; the geometric mean over the sequences.
-
-    Args:
-        layers: a stack of one layer that runs forwards.
-        x: inputs ``[B, T, D]``.
-    """
-    (state,) = jax.eval_shape(lambda: layers.init_state(1))
-    part = "h" if "h" in state._fields else state._fields[0]
-    (norm,) = diagnostics.gradient_flow(layers, x, part=part, iterations=1).norm
-    squares = sum(np.asarray(a, np.float64) ** 2 for a in jax.tree.leaves(norm))
-    rows = np.sqrt(np.maximum(squares, 1e-76))[:, ::-1]
-    mean = np.exp(np.log(rows).mean(axis=0))
-    return mean / mean[0]
-
-
 def starts(lab: Lab, cells: Sequence[str]) -> Iterator[Start]:
     """Yield the gradients of untrained cells, for each way to begin.
 
@@ -247,7 +207,7 @@ def starts(lab: Lab, cells: Sequence[str]) -> Iterator[Start]:
                     lab.of_cell(cell), init=init, input_scale=scale
                 )
                 task = Memory(config)
-                x = inputs(task, min(lab.length, LONGEST))
+                x = task.inputs(min(lab.length, LONGEST))
                 found[cell] = flow(layers_of(task.pipeline), x)
             chosen = (init, scale) == (lab.init, lab.input_scale)
             yield Start(init, scale, found, chosen)

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tasks import plots
+from tasks.fading import number, reach
 from tasks.page import Html, Section, figures, join, page, picture, table, tag
 from tasks.problems import Problem
 from zoo import plots as zoo_plots
@@ -20,8 +21,6 @@ from zoo.diagnostics import Saturation
 # Shares of the least loss without a memory, below which a cell counts as one that
 # remembers, and above which as one that does not.
 SOLVED, UNSOLVED = 0.1, 0.9
-# What is left of a gradient that has vanished, and one that has exploded.
-VANISHED, EXPLODED = 1e-3, 1e3
 
 
 class Cell(NamedTuple):
@@ -111,18 +110,6 @@ def write(
     part.replace(path)
 
 
-def number(value: float) -> str:
-    """Return a number as a sentence tells it.
-
-    Args:
-        value: any.
-    """
-    if value and (abs(value) < 1e-3 or abs(value) >= 1e4):
-        digits, power = f"{value:.0e}".split("e")
-        return f"{digits}·10^{int(power)}"
-    return f"{value:.3g}"
-
-
 def listed(names: Sequence[str]) -> str:
     """Return names as a sentence lists them.
 
@@ -143,22 +130,6 @@ def verdict(loss: float, least: float) -> str:
     if loss < SOLVED * least:
         return "remembers"
     return "does not remember" if loss > UNSOLVED * least else "remembers in part"
-
-
-def reach(flow: np.ndarray) -> str:
-    """Return in words what becomes of a gradient.
-
-    Args:
-        flow: by the lag, 1 at lag 0.
-    """
-    lag, left = len(flow) - 1, float(flow[-1])
-    if left < VANISHED:
-        first = int((flow < VANISHED).argmax())
-        return f"vanishes: below a thousandth from lag {first}"
-    if left > EXPLODED:
-        first = int((flow > EXPLODED).argmax())
-        return f"explodes: above a thousandfold from lag {first}"
-    return f"stays: {number(left)} of it is left at lag {lag}"
 
 
 def half_life(forget: np.ndarray) -> float:

@@ -9,13 +9,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tasks import base
+from tasks import base, metrics, sections
 from tasks.data import Source
+from tasks.fading import layers_of
+from tasks.page import Section
 from tasks.problems import PROBLEMS, Sequences
 from zoo.pipelines import ReaderPipeline
+from zoo.text import Vocabulary
 
 # Seeds of what is made, so that no split is another.
 OF_SPLIT = {"train": 1, "dev": 2, "test": 3}
+SEEN = 4  # sequences that gradients and gates are measured on
 NEAR = 0.04  # the error below which a sum counts as right, Hochreiter's own bound
 
 
@@ -84,6 +88,9 @@ class Memory(base.Task):
         self.problem = PROBLEMS[config.problem]
         self.monitor = (self.problem.score, "min")
         self.each = config.problem in ("copy", "delay")
+        one_class = self.problem.outputs > 1 and not self.each
+        names = [str(k) for k in range(self.problem.outputs)]
+        self.labels = Vocabulary(names) if one_class else None
         self.count = dict(self.problem.sizes)
         if config.limit_train is not None:
             self.count["train"] = min(self.count["train"], config.limit_train)
@@ -119,13 +126,25 @@ class Memory(base.Task):
             split: ``"train"``, ``"dev"`` or ``"test"``.
             seed: of train; None is a seed of its own.
         """
-        of_epoch = 0 if seed is None or split != "train" else seed + 1
-        draw = np.random.default_rng([OF_SPLIT[split], of_epoch])
-        found = self.problem.make(self.config.length, self.count[split], draw, split)
+        found = self._made(split, seed)
         if self.config.permuted:
             order = np.random.default_rng(92).permutation(found.inputs.shape[1])
             found = found._replace(inputs=found.inputs[:, order])
         return found
+
+    def _made(self, split: str, seed: int | None) -> Sequences:
+        """Return the sequences before their steps are permuted."""
+        of_epoch = 0 if seed is None or split != "train" else seed + 1
+        draw = np.random.default_rng([OF_SPLIT[split], of_epoch])
+        return self.problem.make(self.config.length, self.count[split], draw, split)
+
+    def inputs(self, longest: int | None = None) -> np.ndarray:
+        """Return some sequences of the test split, ``[B, T, D]``.
+
+        Args:
+            longest: the most steps, all by default.
+        """
+        return next(iter(self.batches("test", None)))["x"][:SEEN, :longest]
 
     def batches(self, split: str, seed: int | None) -> Iterator[base.Batch]:
         """Yield one epoch of a split: numpy arrays with a mask, in one shape.
@@ -169,12 +188,17 @@ class Memory(base.Task):
         """Return the answers, and the loss."""
         y = model(batch["x"], batch["mask"])
         total, count = self._losses(y, batch)
-        answer = y[:, 0] if self.problem.score == "mse" else y.argmax(axis=-1)
-        return {"answer": answer, "loss": total, "count": count}, carry
+        found = {"loss": total, "count": count}
+        if self.problem.score == "mse":
+            return found | {"answer": y[:, 0]}, carry
+        chance = jax.nn.softmax(y).max(axis=-1)
+        return found | {"answer": y.argmax(axis=-1), "probability": chance}, carry
 
     def metrics(self, pairs: base.Pairs) -> base.Scores:
         """Score answers: the loss, and the share that is right."""
         total, count, right, asked = 0.0, 0, 0, 0
+        true: list[int] = []
+        predicted: list[int] = []
         for batch, found in pairs:
             total, count = total + float(found["loss"]), count + int(found["count"])
             real = batch["mask"].any(axis=1)
@@ -185,8 +209,39 @@ class Memory(base.Task):
             else:
                 good = found["answer"] == batch["target"]
             right, asked = right + int(good[real].sum()), asked + int(real.sum())
+            if self.labels is not None:
+                true += batch["target"][real].tolist()
+                predicted += found["answer"][real].tolist()
         scores = {self.problem.score: total / max(count, 1)}
-        return base.Scores({**scores, "accuracy": right / max(asked, 1)})
+        scores["accuracy"] = right / max(asked, 1)
+        if self.labels is None:
+            return base.Scores(scores)
+        of_class = metrics.classes(true, predicted, self.labels.tokens)
+        return of_class._replace(values={**scores, **of_class.values})
+
+    def report(self, pairs: base.Pairs) -> list[Section]:
+        """Return the worst errors, how far the gradient reaches, and the gates.
+
+        Args:
+            pairs: of the test split.
+        """
+        worst = {"adding": sections.sums, "digits": sections.digits}
+        return sections.memory(
+            worst.get(self.config.problem, sections.symbols),
+            self._answers(pairs),
+            layers_of(self.pipeline),
+            self.inputs(),
+        )
+
+    def _answers(self, pairs: base.Pairs) -> Iterator[dict[str, Any]]:
+        """Yield what each sequence of the test split asked, and what was answered."""
+        made = iter(self._made("test", None).inputs)
+        for batch, found in pairs:
+            real = batch["mask"].any(axis=1)
+            shown = {k: v for k, v in {**batch, **found}.items() if np.ndim(v)}
+            for k in np.flatnonzero(real):
+                one = {name: np.asarray(v[k]) for name, v in shown.items()}
+                yield one | {"made": next(made)}
 
     def baselines(self) -> dict[str, base.Scores]:
         """Return the least loss that a model without a memory can have."""

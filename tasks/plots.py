@@ -82,6 +82,53 @@ def lines(
     return svg(draw)
 
 
+def scatter(across: Sequence[float], up: Sequence[float], x: str, y: str) -> str:
+    """Return dots as a drawing for a page, with the line where both are the same.
+
+    Args:
+        across: numbers of the dots.
+        up: others, of the same.
+        x: what goes along the lower edge.
+        y: what goes up.
+    """
+
+    def draw(file: BinaryIO) -> None:
+        fig, ax = plt.subplots(figsize=(4.6, 3.6), layout="constrained")
+        ends = min(*across, *up), max(*across, *up)
+        ax.plot(ends, ends, color=INK, linewidth=0.8)
+        ax.plot(across, up, ".", markersize=4, alpha=0.6)
+        ax.set(xlabel=x, ylabel=y)
+        ax.grid(alpha=0.3)
+        fig.savefig(file)
+        plt.close(fig)
+
+    return svg(draw)
+
+
+def images(pixels: np.ndarray, titles: Sequence[str]) -> str:
+    """Return small images as a drawing for a page, five in a row.
+
+    Args:
+        pixels: ``[N, height, width]``.
+        titles: one for each.
+    """
+
+    def draw(file: BinaryIO) -> None:
+        rows = -(-len(pixels) // 5)
+        fig, axes = plt.subplots(
+            *(rows, 5), figsize=(6.2, 1.5 * rows), layout="constrained", squeeze=False
+        )
+        for ax in axes.flat:
+            ax.axis("off")
+        for ax, one, title in zip(axes.flat, pixels, titles, strict=False):
+            ax.imshow(one, cmap="gray_r")
+            ax.set_title(title, fontsize=9)
+        fig.savefig(file)
+        plt.close(fig)
+
+    return svg(draw)
+
+
 def svg(draw: Callable[[BinaryIO], None]) -> str:
     """Return a drawing that takes on the colour of the text around it, on no ground.
 

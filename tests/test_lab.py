@@ -6,7 +6,7 @@ import pytest
 from training import environment, run
 
 import zoo
-from tasks import lab_page
+from tasks import fading, lab_page
 from tasks.lab import Lab, lengths, names
 
 
@@ -62,7 +62,7 @@ def test_sentences_follow_from_the_figures(tmp_path):
 
 
 def test_numbers_and_lists_are_as_a_sentence_has_them():
-    assert [lab_page.number(v) for v in (0.0, 0.25, 3e-12, 123456.0)] == [
+    assert [fading.number(v) for v in (0.0, 0.25, 3e-12, 123456.0)] == [
         *("0", "0.25", "3·10^-12", "1·10^5")
     ]
     assert lab_page.listed(["a"]) == "a"

@@ -1,6 +1,7 @@
 """The page of a run: whole, self-contained, with the numbers of the run."""
 
 import json
+import re
 import sys
 from html.parser import HTMLParser
 from types import SimpleNamespace
@@ -26,8 +27,10 @@ BETWEEN = {
     "ner": [*CLASSES, *WRONG],
     "charlm": ["Samples", *WRONG, "One unit over the text"],
     "seq2seq": [*WRONG, "Attention"],
-    "memory": [],
+    "memory": [*WRONG, "Gradient", "Gates"],
 }
+# Drawings beside the two of the curves, and images in them.
+DRAWN = {"seq2seq": (4, 4), "memory": (2, 4)}
 
 
 class Page(HTMLParser):
@@ -114,12 +117,13 @@ def test_the_page_is_whole_and_needs_nothing_else(made, task):
     links = {e.has["href"][1:] for e in found.all("a")}
     assert links == {e.has["id"] for e in found.all("section")}
     drawings = found.all("svg")
-    assert len(drawings) == 2 + (task == "seq2seq") * 4
+    more, images = DRAWN.get(task, (0, 0))
+    assert len(drawings) == 2 + more
     for drawing in drawings:
         assert drawing.has["aria-label"]
         assert len(found.all("path", within=drawing)) > 5
     pictures = found.all("image")
-    assert len(pictures) == len(drawings) - 2
+    assert len(pictures) == images
     for picture in pictures:
         assert len(picture.has["xlink:href"]) > 200
     assert "#010203" not in text
@@ -169,7 +173,7 @@ def whole(shown):
     return int(shown.replace(",", ""))
 
 
-@pytest.mark.parametrize("task", [task for task in TASKS if BETWEEN[task]])
+@pytest.mark.parametrize("task", [task for task in TASKS if task != "memory"])
 def test_the_worst_errors_are_errors(made, task):
     out, found, _ = made(task)
     (section,) = [e.above[-1] for e in found.all("h2") if e.text in ("Worst errors",)]
@@ -193,6 +197,40 @@ def test_the_worst_errors_are_errors(made, task):
             assert len(marked) == 1
             sure.append(-float(item.text.split("(")[1].split(")")[0]))
     assert sure == sorted(sure, reverse=True)
+
+
+def test_what_was_not_remembered(made):
+    _, found, _ = made("memory")
+    items = found.all("li", within=found.all("ol", "errors")[0])
+    assert len(items) == 20
+    counts = []
+    for item in items:
+        (head,) = found.all("b", within=item)
+        wrong, asked = map(int, re.findall(r"\d+", head.text))
+        assert asked == 10
+        assert len(found.all("mark", within=item)) == wrong > 0
+        counts.append(wrong)
+    assert counts == sorted(counts, reverse=True)
+
+    made = np.array([[0.5, 1.0], [0.25, 0.0], [0.75, 1.0]])
+    rows = [
+        {"made": made, "target": np.array(1.25), "answer": np.array(answer)}
+        for answer in (1.2, 0.25)
+    ]
+    table = Page(sections.sums(rows)).table("")
+    assert table[1:] == [
+        ["0.500 at step 1", "0.750 at step 3", "1.2500", "0.2500", "1.0000"],
+        ["0.500 at step 1", "0.750 at step 3", "1.2500", "1.2000", "0.0500"],
+    ]
+    pixels = np.zeros((64, 1))
+    row = {"made": pixels, "target": 4, "answer": 9, "probability": np.array(0.75)}
+    drawn = sections.digits([row, row | {"answer": 4}, row | {"probability": 0.9}])
+    assert "The 2 of 2 digits" in drawn
+    assert drawn.index("4, not 9: 0.90") < drawn.index("4, not 9: 0.75")
+    assert sections.digits([row | {"answer": 4}]) == "<p>Every digit is read.</p>"
+    right = {"target": pixels, "answer": pixels, "recalled": pixels == 0}
+    told = sections.symbols([right | {"probability": pixels}])
+    assert told == "<p>Every symbol is recalled.</p>"
 
 
 def test_text_is_text(made):

@@ -2,7 +2,9 @@
 
 from tasks.sections.classification import classification
 from tasks.sections.language_model import language_model
+from tasks.sections.memory import digits, memory, sums, symbols
 from tasks.sections.seq2seq import seq2seq
 from tasks.sections.tagging import tagging
 
 __all__ = ["classification", "language_model", "seq2seq", "tagging"]
+__all__ += ["memory", "digits", "sums", "symbols"]
