@@ -1,4 +1,4 @@
-"""A page to try a trained model on, made with Gradio; it fetches nothing from elsewhere.
+"""A page to try a trained model on, made with Gradio; nothing comes from elsewhere.
 
 ``python -m zoo serve RUN`` shows it, and ``page(zoo.load(RUN))`` is a part for others.
 """
@@ -32,23 +32,14 @@ span { display: inline-block; vertical-align: top; text-align: center; max-width
        background: hsl(var(--hue) 75% 50% / calc(.05 + .4 * var(--p))); }
 small { display: block; font-size: .7rem; }
 """
-LOOKS = 60  # tokens along a side of the picture of attention
-PAUSE = 0.05  # seconds from one sight of a text that is being written to the next
-
-# Colours are laid on thinly, over a light ground or a dark one.
-TAGS = """
-ruby { ruby-position: under; border-radius: .2rem; padding: .1rem .15rem;
-       background: hsl(var(--hue) 75% 50% / calc(.45 * var(--p))); }
-rt { font-size: .7rem; line-height: 1.2; user-select: none; }
-div { line-height: 2.6; white-space: pre-wrap; overflow-wrap: anywhere; }
-"""
 LOOKS = """
 div { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .85rem; }
-th { font-weight: 400; padding: .1rem .35rem; text-align: right; white-space: pre; }
-thead th { text-align: center; }
-td { min-width: 1rem; background: rgb(38 120 199 / var(--p)); }
-caption { text-align: left; }
+caption { text-align: left; padding-bottom: .3rem; }
+th, td { min-width: 1rem; height: 1.3rem; padding: 0 .2rem;
+         border: 1px solid var(--border-color-primary); }
+th { font-weight: 400; white-space: pre; }
+td { background: rgb(38 120 199 / var(--p)); }
 """
 
 
@@ -229,7 +220,7 @@ def _seq2seq(model: Any) -> None:
 def _looks(found: Writing) -> str:
     """Return the weights of attention as a table: a row a token written."""
     best = found.outputs[0]
-    if max(len(found.source), len(best.tokens)) > MOST_LOOKS:
+    if not 0 < len(best.tokens) <= MOST_LOOKS >= len(found.source):
         return ""
     head = "".join(f"<th>{escape(token)}</th>" for token in found.source)
     rows = "".join(
