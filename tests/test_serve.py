@@ -179,7 +179,7 @@ def test_writes_and_shows_where_it_looked(chromium, served, models):
     best = found.outputs[0]
     chromium.open(served["seq2seq"])
     chromium.write("a dog")
-    chromium.until("document.querySelector('td')")
+    chromium.until("document.querySelector('td') !== null")
     assert chromium.value(LAST) == best.text
     weights = chromium.value(
         "[...document.querySelectorAll('tbody tr')].map(row =>"

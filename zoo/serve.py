@@ -16,6 +16,7 @@ from zoo.pipelines import Pipeline, Tagging, Writing
 
 try:
     import gradio as gr
+    from gradio.themes import Default
 except ImportError as error:
     raise ImportError("a page needs gradio: pip install 'rnn-zoo[serve]'") from error
 
@@ -112,7 +113,7 @@ def serve(model: Pipeline, host: str, port: int, title: str = "") -> None:
         ssr_mode=False,
         mcp_server=False,
         pwa=False,
-        theme=gr.themes.Default(
+        theme=Default(
             primary_hue="blue",
             font=["system-ui", "sans-serif"],
             font_mono=["ui-monospace", "monospace"],
