@@ -222,6 +222,7 @@ def test_programs_are_refused_as_people_are(served):
         note, *nothing = ask(served[kind], "predict", "a " * LIMIT)
         assert told in note and not any(nothing)
         assert not any(ask(served[kind], "predict", " \n"))
+        assert not any(ask(served[kind], "predict", None))
     note, text = ask(served["language_model"], "generate", "a " * LIMIT, 0.8, 7)
     assert told in note and text == ""
 

@@ -141,7 +141,8 @@ def _answers(text: gr.Textbox, answer: Callable[[str], list[Any]], *shown: Any) 
     note = gr.Markdown()
     nothing = [None] * len(shown)
 
-    def react(text: str) -> list[Any]:
+    def react(text: str | None) -> list[Any]:
+        text = text or ""  # a program may send null
         refused = _refusal(text)
         return [refused, *(nothing if refused or not text.strip() else answer(text))]
 
@@ -246,7 +247,10 @@ def _language_model(model: Any) -> None:
     note = gr.Markdown()
     output = gr.Textbox(label="text", lines=12)
 
-    def go_on(prompt: str, temperature: float, length: int) -> Iterator[list[str]]:
+    def go_on(
+        prompt: str | None, temperature: float, length: int
+    ) -> Iterator[list[str]]:
+        prompt = prompt or ""
         if refused := _refusal(prompt):
             yield [refused, ""]
             return
