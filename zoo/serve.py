@@ -106,7 +106,7 @@ def serve(model: Pipeline, host: str, port: int, title: str = "") -> None:
         share=False,
         quiet=True,
         prevent_thread_lock=True,
-        # All others would speak of Gradio.
+        # Only the page itself: none of what Gradio adds to one.
         footer_links=[],
         run_history=False,
         enable_monitoring=False,
