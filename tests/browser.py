@@ -12,9 +12,11 @@ import select
 import shutil
 import signal
 import tempfile
+import time
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 PATIENCE = 60  # seconds
+SEEN = "document.body.innerText"
 
 
 def find():
@@ -80,9 +82,10 @@ class Browser:
             self.events.append(found)
 
     def open(self, path):
-        """Show a file, and wait until all of it is there."""
+        """Show a file, or an address, and wait until all of it is there."""
         self.events.clear()
-        self.ask("Page.navigate", url=path.absolute().as_uri())
+        url = path if isinstance(path, str) else path.absolute().as_uri()
+        self.ask("Page.navigate", url=url)
         while not any(e.get("method") == "Page.loadEventFired" for e in self.events):
             self.events.append(self._receive())
 
@@ -111,6 +114,20 @@ class Browser:
         )
         assert "exceptionDetails" not in found, found
         return found["result"]["value"]
+
+    def until(self, expression):
+        """Wait until an expression of JavaScript is true, and return its value."""
+        end = time.monotonic() + PATIENCE
+        while not (found := self.value(expression)):
+            assert time.monotonic() < end, (expression, self.value(SEEN))
+            time.sleep(0.05)
+        return found
+
+    def write(self, text):
+        """Put a text in place of what stands in the first field."""
+        self.until("document.querySelector('textarea') !== null")
+        self.value("document.querySelector('textarea').select() ?? 0")
+        self.ask("Input.insertText", text=text)
 
     def look(self, *, width=1100, dark=False, media=""):
         """Set the width of the window, and light or dark, or ``media="print"``."""

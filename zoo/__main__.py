@@ -151,6 +151,28 @@ class Generate:
 
 
 @dataclass(frozen=True)
+class Serve:
+    """Show a page to type into, where a trained model answers.
+
+    It needs gradio: pip install 'rnn-zoo[serve]'.
+    """
+
+    run: Positional[Path]
+    """Run folder, or the model in it."""
+    host: str = "127.0.0.1"
+    """Address to listen on; by default no other machine sees the page."""
+    port: int = 0
+    """Port to listen on; 0 is a free one."""
+
+    def main(self) -> None:
+        """Load the model, print the address of its page, and stay until Ctrl-C."""
+        from zoo.serve import serve  # its library is large, and optional
+
+        title = artifact.about(self.run).get("task", "")
+        serve(artifact.load(self.run), self.host, self.port, title)
+
+
+@dataclass(frozen=True)
 class Info:
     """Show what a trained model is: kind, options, sizes, scores."""
 
@@ -279,6 +301,7 @@ def main() -> None:
     command = tyro.cli(
         Annotated[Predict, subcommand("predict")]
         | Annotated[Generate, subcommand("generate")]
+        | Annotated[Serve, subcommand("serve")]
         | Annotated[Info, subcommand("info")]
         | Annotated[Cells, subcommand("cells")],  # pyright: ignore[reportArgumentType]
         description="Use trained recurrent networks.",
