@@ -75,10 +75,14 @@ CASES = {name: (recurrent(cell), name) for name, cell in zoo.cells().items()} | 
 # a quotient of two sums that may both be near zero.
 ROUGH = {"mlstm": 5e-2}
 # What the loop meets: plain and additive updates, products between the gates, small
-# parameters in the update, a read-out, complex and integer states, constants, windows.
-OF_EACH_KIND = {name for name in CASES if name not in zoo.cells()} | {
-    *("rnn", "lstm", "layernorm_lstm", "projected_lstm", "gru", "mgu", "lru", "mingru"),
-    *("sru", "qrnn", "clockwork_rnn", "urnn", "lmu", "scrn", "slstm", "gla"),
+# parameters in the update, a read-out, complex and integer states, constants, windows,
+# matrix states; and each kind of layer.
+OF_EACH_KIND = {
+    *("rnn", "lstm", "layernorm_lstm", "projected_lstm", "gru", "mgu", "lru", "sru"),
+    *("qrnn", "clockwork_rnn", "urnn", "scrn", "slstm", "gla"),
+    *("lstm reverse", "lru reverse", "lstm learnt state", "lstm zoneout"),
+    *("lstm projected, 2 layers", "gru stacked both ways", "uneven stack"),
+    "residual both ways",
 }
 GOLDEN = Path(__file__).parent / "golden" / "cells.npz"
 
