@@ -24,7 +24,7 @@ def pytest_addoption(parser):
 
 # Long tests that share no fixture, or one that all processes share: each by itself.
 ALONE = ("test_train", "test_resume", "test_report", "test_browser")
-ALONE += ("test_torchrecurrent", "test_every_cell")
+ALONE += ("test_torchrecurrent", "test_every_cell", "test_pages")
 
 
 def pytest_itemcollected(item):

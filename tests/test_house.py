@@ -193,15 +193,6 @@ def test_readme_blocks_run():
     assert "total" in run.stdout
 
 
-def test_blocks_of_the_guide_run():
-    """Those of the library, one after the other; `tests/parity` runs those of both."""
-    text = (ROOT / "docs" / "from-torch.md").read_text()
-    code = "\n".join(re.findall(r"^```python\n(.*?)^```$", text, re.M | re.S))
-    assert "train_step" in code
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert run.returncode == 0, run.stderr
-
-
 def test_example_learns():
     example = ROOT / "examples" / "recall.py"
     run = subprocess.run([sys.executable, example], capture_output=True, text=True)
