@@ -80,7 +80,7 @@ TASK_FLOORS = [
     ["hub"],
     ["data"],
     ["page", "units"],
-    ["base", "batching", "board", "plots", "dates", "problems"],
+    ["base", "batching", "board", "plots", "dates", "problems", "fading"],
     ["metrics", "sequence_metrics", "run", "rows", "optimizers"],
     ["sections"],
     ["screen", "report", "labelled", "lab_page"],
@@ -117,15 +117,8 @@ def test_cells_know_no_time_and_the_loop_no_flax():
 def test_import_is_light():
     code = "import sys, zoo; print(*sorted({m.split('.')[0] for m in sys.modules}))"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    heavy = {
-        "torch",
-        "datasets",
-        "matplotlib",
-        "keras",
-        "tasks",
-        "sklearn",
-        "pandas",
-    } | {"gradio"}
+    heavy = {"torch", "datasets", "matplotlib", "keras", "tasks", "sklearn", "pandas"}
+    heavy |= {"gradio"}
     assert run.returncode == 0, run.stderr
     assert not heavy & set(run.stdout.split())
     assert "interop" in dir(zoo)

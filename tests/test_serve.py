@@ -191,14 +191,18 @@ def test_writes_and_shows_where_it_looked(chromium, served, models):
 
 
 def press(chromium, name):
+    """Press a button, once it is there."""
     buttons = "[...document.querySelectorAll('button')]"
-    chromium.value(f"{buttons}.find(b => b.innerText == '{name}').click() ?? 0")
+    button = f"{buttons}.find(b => b.innerText == '{name}')"
+    chromium.until(f"{button} !== undefined")
+    chromium.value(f"{button}.click() ?? 0")
 
 
 def test_text_appears_as_it_is_written(chromium, served, models):
     url = served["language_model"]
     chromium.open(url)
     chromium.write("hello")
+    chromium.until("document.querySelectorAll('input[type=number]').length == 2")
     chromium.value(
         "(() => { const field = document.querySelectorAll('input[type=number]')[1];"
         "field.value = 2000; field.dispatchEvent(new Event('input')); return 0 })()"
