@@ -1,12 +1,13 @@
 """Why LSTMs remember: write docs/remember.csv, its pictures, and the page about it.
 
+The words of the page stand in `remember.md`, beside this file.
+
 ``python benchmarks/remember.py`` measures how the gradients of untrained cells fade;
 ``--page`` only draws the pictures and writes the page, with the figures filled in.
 """
 
 import csv
 import sys
-from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -170,15 +171,15 @@ def solved() -> str:
     return "\n".join(lines)
 
 
-def page(template: Callable[..., str]) -> str:
+def page(text: str) -> str:
     """Return the page.
 
     Args:
-        template: ``str.format`` of the text.
+        text: with the names of figures in braces.
     """
     flows = read()
     torch, one = flows["lstm", "as in torch"], flows["lstm", "forget bias one"]
-    return template(
+    return text.format(
         plain=table(PLAIN, flows),
         gated=table(GATED, flows),
         solved=solved(),
@@ -199,7 +200,7 @@ def main() -> None:
         measured()
     draw(read())
     text = Path(__file__).with_name("remember.md").read_text(encoding="utf-8")
-    PAGE.write_text(page(text.format), encoding="utf-8")
+    PAGE.write_text(page(text), encoding="utf-8")
 
 
 if __name__ == "__main__":

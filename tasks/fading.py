@@ -1,4 +1,4 @@
-"""How a gradient fades with the lag, and what that is called."""
+"""How a gradient fades with the lag, what that is called, and the gates behind it."""
 
 from typing import Any
 
@@ -40,6 +40,20 @@ def flow(layers: zoo.Layer, x: np.ndarray) -> np.ndarray:
     rows = np.sqrt(np.maximum(squares, 1e-76))[:, ::-1]
     mean = np.exp(np.log(rows).mean(axis=0))
     return mean / mean[0]
+
+
+def gates(layers: zoo.Layer, x: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the gates of the last layer that have a value a unit and a step.
+
+    Args:
+        layers: a stack.
+        x: inputs ``[B, T, D]``.
+
+    Returns:
+        ``[B, T, H]`` by name.
+    """
+    found = diagnostics.gates(layers, x)[-1]
+    return {k: np.asarray(one) for k, one in found.items() if np.ndim(one) == 3}
 
 
 def reach(flow: np.ndarray) -> str:

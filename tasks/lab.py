@@ -14,13 +14,12 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import jax
-import numpy as np
 import optax
 import tyro
 
 import zoo
 from tasks import screen
-from tasks.fading import flow, layers_of
+from tasks.fading import flow, gates, layers_of
 from tasks.lab_page import Cell, Start, write
 from tasks.memory import Config, Memory
 from tasks.problems import PROBLEMS
@@ -147,8 +146,7 @@ def measure(lab: Lab, name: str) -> Cell:
     metrics = json.loads((config.out / "metrics.json").read_text(encoding="utf-8"))
     x = task.inputs(lab.length)
     layers = layers_of(trained)
-    (gates,) = diagnostics.gates(layers, x)
-    kept = {name: one for name, one in gates.items() if np.ndim(one) == 3}
+    found = gates(layers, x)
     return Cell(
         name=name,
         parameters=sum(leaf.size for leaf in jax.tree.leaves(trained.params)),
@@ -161,8 +159,8 @@ def measure(lab: Lab, name: str) -> Cell:
         by_length={n: score(lab, name, trained, n) for n in lengths(lab)},
         before=flow(layers_of(task.pipeline), x),
         after=flow(layers, x),
-        gates={name: np.asarray(one) for name, one in kept.items()},
-        saturation={name: diagnostics.saturation(one) for name, one in kept.items()},
+        gates=found,
+        saturation={name: diagnostics.saturation(one) for name, one in found.items()},
     )
 
 

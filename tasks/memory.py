@@ -238,6 +238,7 @@ class Memory(base.Task):
         made = iter(self._made("test", None).inputs)
         for batch, found in pairs:
             real = batch["mask"].any(axis=1)
+            # The loss and the count are of the whole batch.
             shown = {k: v for k, v in {**batch, **found}.items() if np.ndim(v)}
             for k in np.flatnonzero(real):
                 one = {name: np.asarray(v[k]) for name, v in shown.items()}

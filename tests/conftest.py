@@ -6,6 +6,7 @@ import os
 # to nothing to test with full optimisation, as `.ci/run` does for the contract.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
+import browser
 import hypothesis
 import jax
 import pytest
@@ -65,6 +66,18 @@ def standard_promotion():
     """Allow the usual promotion again: optax needs it."""
     with jax.numpy_dtype_promotion("standard"):
         yield
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """A browser for a whole module."""
+    path = browser.find()
+    if path is None:
+        pytest.skip("no Chromium: apt-get install chromium, or set ZOO_BROWSER")
+    found = browser.Browser(path)
+    found.look()
+    yield found
+    found.close()
 
 
 @pytest.fixture

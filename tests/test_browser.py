@@ -4,7 +4,6 @@ It needs Chromium (Debian: ``apt-get install chromium``), found by its name or t
 the variable ``ZOO_BROWSER``; without one the tests are skipped.
 """
 
-import browser
 import pytest
 from training import finished
 
@@ -75,17 +74,6 @@ COLOURS = """
   return found;
 })()
 """
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    """A browser for the whole module."""
-    path = browser.find()
-    if path is None:
-        pytest.skip("no Chromium: apt-get install chromium, or set ZOO_BROWSER")
-    found = browser.Browser(path)
-    yield found
-    found.close()
 
 
 # The parts of all other pages are in these: `test_report.py` reads every page.

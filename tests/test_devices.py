@@ -50,7 +50,7 @@ for name in {tasks!r}:
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
-    """Run every task for some steps on one device and on four."""
+    """Run the tasks for some steps on one device and on four."""
     folder = tmp_path_factory.mktemp("devices")
     (folder / "program.py").write_text(PROGRAM)
     given = "|".join(" ".join(flags(task, folder)) for task in TASKS)

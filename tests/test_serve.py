@@ -104,18 +104,6 @@ def served(models, tmp_path_factory):
             process.kill()
 
 
-@pytest.fixture(scope="module")
-def chromium():
-    """A browser for the whole module."""
-    path = browser.find()
-    if path is None:
-        pytest.skip("no Chromium: apt-get install chromium, or set ZOO_BROWSER")
-    found = browser.Browser(path)
-    found.look()
-    yield found
-    found.close()
-
-
 def ask(url, name, *data):
     """Return what the page answers a program."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))

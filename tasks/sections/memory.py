@@ -9,7 +9,7 @@ import numpy as np
 
 import zoo
 from tasks import plots
-from tasks.fading import flow, reach
+from tasks.fading import flow, gates, reach
 from tasks.page import (
     WORST,
     Html,
@@ -23,7 +23,6 @@ from tasks.page import (
     tag,
     tokens,
 )
-from zoo import diagnostics
 from zoo import plots as zoo_plots
 
 DOTS = 500  # answers that are drawn
@@ -47,10 +46,7 @@ def memory(
     found = [Section("Worst errors", worst(list(rows)))]
     if layers.direction == "forward":
         found.append(Section("Gradient", _gradient(flow(layers, x))))
-        gates = diagnostics.gates(layers, x)[-1]
-        # A gate of another rank is not one a unit and a step.
-        drawn = {name: one for name, one in gates.items() if np.ndim(one) == 3}
-        if drawn:
+        if drawn := gates(layers, x):
             found.append(Section("Gates", _gates(drawn)))
     return found
 
@@ -66,14 +62,14 @@ def _gradient(by_lag: np.ndarray) -> Html:
     return join(tag("p", told), picture(drawn, "the gradient by the lag"))
 
 
-def _gates(gates: dict[str, Any]) -> Html:
+def _gates(values: dict[str, Any]) -> Html:
     """Return the gates over one sequence."""
     told = (
         "What the gates of the last layer do on the first sequence of the test split: "
         "a row is a unit, a column a step."
     )
-    drawn = plots.svg(partial(zoo_plots.gates, gates))
-    shown = picture(drawn, "gates", f"gates {', '.join(gates)}")
+    drawn = plots.svg(partial(zoo_plots.gates, values))
+    shown = picture(drawn, "gates", f"gates {', '.join(values)}")
     return join(tag("p", told, class_="note"), shown)
 
 
