@@ -34,7 +34,8 @@ class Browser:
         Args:
             path: of Chromium.
         """
-        self.folder = tempfile.TemporaryDirectory()
+        # Its helpers may write a moment longer than the browser lives.
+        self.folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         line = [path, "--headless=new", "--no-sandbox", "--disable-gpu"]
         line += ["--disable-dev-shm-usage", "--hide-scrollbars", "--no-first-run"]
         line += ["--remote-debugging-pipe", f"--user-data-dir={self.folder.name}"]
@@ -43,7 +44,7 @@ class Browser:
         nowhere = (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0)
         ends = [(os.POSIX_SPAWN_DUP2, fd, at) for fd, at in ((read, 3), (write, 4))]
         self.process = os.posix_spawn(
-            path, line, os.environ, file_actions=[*ends, nowhere]
+            path, line, os.environ, file_actions=[*ends, nowhere], setpgroup=0
         )
         os.close(read)
         os.close(write)
@@ -151,10 +152,10 @@ class Browser:
         return base64.b64decode(self.ask("Page.printToPDF")["data"])
 
     def close(self):
-        """End the browser."""
+        """End the browser and its helpers."""
         self.to.close()
         self.answers.close()
-        os.kill(self.process, signal.SIGKILL)
+        os.killpg(self.process, signal.SIGKILL)
         os.waitpid(self.process, 0)
         self.folder.cleanup()
 
