@@ -65,6 +65,31 @@ CASES = {name: (recurrent(cell), name) for name, cell in zoo.cells().items()} | 
         ),
         None,
     ),
+    "lstm both ways, one loop": (
+        lambda rngs, **o: zoo.LSTM(
+            D,
+            H,
+            2,
+            bidirectional=True,
+            loops="one",
+            learn_initial_state=True,
+            rngs=rngs,
+            **o,
+        ),
+        None,
+    ),
+    "clockwork both ways, one loop": (
+        lambda rngs, **o: zoo.CellStack(
+            zoo.ClockworkRNNCell,
+            D,
+            H,
+            bidirectional=True,
+            loops="one",
+            rngs=rngs,
+            **o,
+        ),
+        None,
+    ),
     "lru reverse": (recurrent(zoo.LRUCell, reverse=True), "lru"),
     "uneven stack": (uneven, None),
     "residual both ways": (residual_both, None),
@@ -82,7 +107,7 @@ OF_EACH_KIND = {
     *("qrnn", "clockwork_rnn", "urnn", "scrn", "slstm", "gla"),
     *("lstm reverse", "lru reverse", "lstm learnt state", "lstm zoneout"),
     *("lstm projected, 2 layers", "gru stacked both ways", "uneven stack"),
-    "residual both ways",
+    *("residual both ways", "lstm both ways, one loop"),
 }
 GOLDEN = Path(__file__).parent / "golden" / "cells.npz"
 

@@ -139,10 +139,13 @@ from zoo.layers import (
     Bidirectional,
     BidirectionalState,
     CellStack,
+    Explanation,
     Layer,
+    Plan,
     Recurrent,
     Residual,
     Stacked,
+    explain,
 )
 from zoo.pooling import Pooling
 from zoo.registry import cells, make
@@ -176,6 +179,7 @@ __all__ = [
     "ElmanCell",
     "Embedding",
     "ExpRNNCell",
+    "Explanation",
     "FastGRNNCell",
     "FastRNNCell",
     "FastSlowCell",
@@ -234,6 +238,7 @@ __all__ = [
     "PeepholeLSTMCell",
     "PhasedLSTMCell",
     "PhasedLSTMState",
+    "Plan",
     "Pooling",
     "ProjectedLSTMCell",
     "QRNNCell",
@@ -276,6 +281,7 @@ __all__ = [
     "decoding",
     "deer",
     "diagnostics",
+    "explain",
     "functional",
     "initializers",
     "interop",

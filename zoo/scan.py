@@ -26,12 +26,15 @@ from zoo import checks
 from zoo.loop import Functions, Loop, Span, Steps, collected, plain, spread
 from zoo.types import Array, ArrayLike, Params, State
 
+GPU_UNROLL = 8
+
 
 class Schedule(NamedTuple):
     """How the loop runs; none of it changes a result beyond rounding.
 
     Attributes:
-        unroll: steps in one iteration of the loop: more compile time, less overhead.
+        unroll: steps in one iteration of the loop: more compile time, less overhead;
+            or ``"auto"``: what measures faster on the backend.
         remat: what the backward pass computes again instead of storing it: ``"none"``,
             ``"step"`` (keeps only the states), or ``"chunk:n"`` (keeps only every n-th
             state; n near sqrt(T) needs the least memory).
@@ -48,7 +51,7 @@ class Schedule(NamedTuple):
             the backend.
     """
 
-    unroll: int = 1
+    unroll: int | Literal["auto"] = "auto"
     remat: str = "none"
     project: Literal["auto", "ahead", "loop"] = "auto"
     gradient: Literal["after", "loop"] = "after"
@@ -60,12 +63,22 @@ class Schedule(NamedTuple):
         Raises:
             ValueError: naming the field that cannot.
         """
-        checks.positive("unroll", self.unroll)
+        if self.unroll != "auto":
+            checks.positive("unroll", self.unroll)
         checks.one_of("project", self.project, ("auto", "ahead", "loop"))
         checks.one_of("gradient", self.gradient, ("after", "loop"))
         checks.one_of("steps", self.steps, ("auto", "loop", "parallel"))
         _chunk(self.remat)
         return self
+
+    @property
+    def each(self) -> int:
+        """How many steps one iteration of the loop takes."""
+        if self.unroll == "auto":
+            # On a GPU every iteration is some launches and a wait, which cost more than
+            # a step; a CPU gains nothing.
+            return 1 if jax.default_backend() == "cpu" else GPU_UNROLL
+        return self.unroll
 
     @property
     def ahead(self) -> bool:
@@ -145,7 +158,7 @@ def scan(
     """
     steps = time_first(x, mask, reset, noise, reverse=reverse)
     chunk = _chunk(schedule.remat)
-    loop = Loop(cell, reverse, states, schedule.ahead, schedule.unroll, chunk == 1)
+    loop = Loop(cell, reverse, states, schedule.ahead, schedule.each, chunk == 1)
     if cell.together and schedule.parallel and not jax.tree.leaves(noise):
         body = _together
     elif schedule.gradient == "after" and cell.recur is not None:
@@ -174,10 +187,22 @@ def time_first(
         # Zeroed before the first product: NaN * 0 is NaN in the gradient of a weight.
         x = jnp.where(spread(mask, x), x, jnp.zeros((), x.dtype))
     if reset is not None:
-        real = jnp.ones_like(reset) if mask is None else mask
-        reset = (_of_token_to_the_right(reset, real) if reverse else reset) & real
+        reset = restarts(reset, mask, reverse=reverse)
     x, mask, reset = jax.tree.map(lambda a: jnp.moveaxis(a, 1, 0), (x, mask, reset))
     return Steps(x, mask, reset, noise)
+
+
+def restarts(reset: Array, mask: Array | None, *, reverse: bool) -> Array:
+    """Return at which tokens a loop restarts before it reads them.
+
+    Args:
+        reset: bool ``[B, T]``, True = the first token of a sequence; on padding it
+            means nothing.
+        mask: bool ``[B, T]``, or None.
+        reverse: whether the loop meets the last token first.
+    """
+    real = jnp.ones_like(reset) if mask is None else mask
+    return (_of_token_to_the_right(reset, real) if reverse else reset) & real
 
 
 def _of_token_to_the_right(flags: Array, mask: Array) -> Array:

@@ -3,6 +3,7 @@
 from zoo.layers.base import Layer
 from zoo.layers.bidirectional import Bidirectional, BidirectionalState
 from zoo.layers.constructors import GRU, LSTM, RNN, CellStack
+from zoo.layers.explain import Explanation, Plan, explain
 from zoo.layers.recurrent import Recurrent
 from zoo.layers.residual import Residual
 from zoo.layers.stacked import Stacked
@@ -14,8 +15,11 @@ __all__ = [
     "Bidirectional",
     "BidirectionalState",
     "CellStack",
+    "Explanation",
     "Layer",
+    "Plan",
     "Recurrent",
     "Residual",
     "Stacked",
+    "explain",
 ]

@@ -1,12 +1,14 @@
 """Two directions."""
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from zoo import checks
+from zoo import checks, regularizers
 from zoo.layers.base import Layer
+from zoo.layers.joint import alike, run_both
+from zoo.layers.recurrent import Recurrent
 from zoo.types import State
 
 
@@ -32,7 +34,14 @@ class Bidirectional(Layer):
 
     direction = "both"
 
-    def __init__(self, forward: Layer, backward: Layer, *, merge: str = "concat"):
+    def __init__(
+        self,
+        forward: Layer,
+        backward: Layer,
+        *,
+        merge: str = "concat",
+        loops: Literal["auto", "one", "two"] = "auto",
+    ):
         """Join two layers.
 
         Args:
@@ -40,6 +49,10 @@ class Bidirectional(Layer):
             backward: a layer that runs in reverse.
             merge: ``"concat"`` gives y ``[B, T, 2*H]``, ``"sum"`` gives ``[B, T, H]``,
                 and ``"stack"`` gives ``[B, T, 2, H]``.
+            loops: ``"two"``, one after the other; ``"one"`` that takes a step of both
+                layers at once, which must be alike: cells of one class, sizes and
+                options; ``"auto"``: where they are, what measures faster on the
+                backend.
 
         Raises:
             ValueError: if the layers do not fit together.
@@ -60,8 +73,14 @@ class Bidirectional(Layer):
                 f"merge={merge!r} needs layers of the same output shape, got "
                 f"{forward.output_shape} and {backward.output_shape}"
             )
+        self.loops = checks.one_of("loops", loops, ("auto", "one", "two"))
         self.forward = forward
         self.backward = backward
+        if loops == "one" and not self._pair():
+            raise ValueError(
+                'loops="one" needs two layers of one cell that differ in their '
+                "direction alone, got others"
+            )
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -88,14 +107,30 @@ class Bidirectional(Layer):
             self.forward.init_state(batch_size), self.backward.init_state(batch_size)
         )
 
+    def _pair(self) -> tuple[Recurrent, Recurrent] | None:
+        """Return both layers if they can share a loop."""
+        f, b = self.forward, self.backward
+        if isinstance(f, Recurrent) and isinstance(b, Recurrent) and alike(f, b):
+            return f, b
+        return None
+
     def _run(self, x, mask, state, reset, key, states):
-        keys = (None, None) if key is None else jax.random.split(key)
-        f, f_y, f_states = self.forward._run(
-            x, mask, state.forward, reset, keys[0], states
-        )
-        b, b_y, b_states = self.backward._run(
-            x, mask, state.backward, reset, keys[1], states
-        )
+        keys = regularizers.split(key, 2)
+        # On a CPU a product of two matrices with two is slower than two products.
+        one = self.loops == "one"
+        if self.loops == "auto":
+            one = jax.default_backend() != "cpu"
+        pair = self._pair() if one else None
+        if pair:
+            found = run_both(*pair, x, mask, state, reset, keys, states)
+        else:
+            found = [
+                layer._run(x, mask, part, reset, of_layer, states)
+                for layer, part, of_layer in zip(
+                    (self.forward, self.backward), state, keys, strict=True
+                )
+            ]
+        (f, f_y, f_states), (b, b_y, b_states) = found
         if self.merge == "sum":
             y = f_y + b_y
         elif self.merge == "stack":

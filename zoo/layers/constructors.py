@@ -37,7 +37,7 @@ class LoopOptions(TypedDict, total=False):
     candidate_dropout: float
     zoneout: float | Mapping[str, float]
     weight_drop: float
-    unroll: int
+    unroll: int | Literal["auto"]
     remat: str
     project: Literal["auto", "ahead", "loop"]
     gradient: Literal["after", "loop"]
@@ -48,6 +48,7 @@ class Options(CellOptions, LoopOptions, total=False):
     """Options of `RNN`, `LSTM` and `GRU` beside those they name."""
 
     merge: str
+    loops: Literal["auto", "one", "two"]
     locked_dropout: float
 
 
@@ -63,6 +64,7 @@ class CellStack(Stacked):
         *,
         bidirectional: bool = False,
         merge: str = "concat",
+        loops: Literal["auto", "one", "two"] = "auto",
         dropout: float = 0.0,
         locked_dropout: float = 0.0,
         rngs: nnx.Rngs,
@@ -79,6 +81,7 @@ class CellStack(Stacked):
             merge: how the outputs of both directions are joined, as told in
                 `Bidirectional`; ``"stack"`` concerns the last layer, those below
                 concatenate.
+            loops: how many run both directions, as told in `Bidirectional`.
             dropout: rate of dropout between layers.
             locked_dropout: the same with one mask for all steps of a sequence.
             rngs: keys of the initialisation.
@@ -104,7 +107,8 @@ class CellStack(Stacked):
                 # A layer reads one vector a step: only the last may give a stack.
                 below = k + 1 < num_layers and merge == "stack"
                 joined = "concat" if below else merge
-                layer = Bidirectional(layer, recurrent(width, True), merge=joined)
+                other = recurrent(width, True)
+                layer = Bidirectional(layer, other, merge=joined, loops=loops)
             layers.append(layer)
         super().__init__(layers, dropout=dropout, locked_dropout=locked_dropout)
         if num_layers == 1 and (dropout or locked_dropout):
@@ -144,7 +148,7 @@ class RNN(CellStack):
             dropout: rate of dropout between layers.
             bidirectional: read in both directions; y is ``[B, T, 2*H]``.
             rngs: keys of the initialisation.
-            **options: of `CellStack` (`merge`, `locked_dropout`), of `Recurrent`
+            **options: of `CellStack` (`merge`, `loops`, ...), of `Recurrent`
                 (`learn_initial_state`, `zoneout`, `remat`, ...), and of the cell
                 (`bias`, `W_init`, `dtype`, `param_dtype`, ...).
 

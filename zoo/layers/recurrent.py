@@ -10,6 +10,7 @@ from flax import nnx
 from zoo import checks, regularizers
 from zoo.cells.base import Cell
 from zoo.layers.base import Layer
+from zoo.layers.explain import note
 from zoo.loop import Functions
 from zoo.scan import Schedule, scan
 from zoo.types import Array, Key, State
@@ -53,7 +54,7 @@ class Recurrent(Layer):
         candidate_dropout: float = 0.0,
         zoneout: float | Mapping[str, float] = 0.0,
         weight_drop: float = 0.0,
-        unroll: int = 1,
+        unroll: int | Literal["auto"] = "auto",
         remat: str = "none",
         project: Literal["auto", "ahead", "loop"] = "auto",
         gradient: Literal["after", "loop"] = "after",
@@ -77,7 +78,7 @@ class Recurrent(Layer):
                 arXiv:1606.01305.
             weight_drop: rate of dropout on the recurrent matrices, one mask a call.
                 Merity et al. 2017, arXiv:1708.02182.
-            unroll: steps in one iteration of the loop.
+            unroll: steps in one iteration of the loop, as told in `zoo.scan.Schedule`.
             remat: what the backward pass computes again instead of storing it:
                 ``"none"``, ``"step"`` or ``"chunk:n"``, as told in `zoo.scan.Schedule`.
             project: where the input projection runs, as told in `zoo.scan.Schedule`.
@@ -163,9 +164,16 @@ class Recurrent(Layer):
         }
         return state._replace(**learnt)
 
+    @property
+    def at_once(self) -> bool:
+        """Whether all steps can be taken at once."""
+        # Zoneout acts on one state after the other, at evaluation too.
+        return self.cell.parallel and not self.zoneout
+
     def _run(self, x, mask, state, reset, key, states):
         functions, params = self._functions()
         params, noise = self._draw(key, params, *x.shape[:2])
+        note(self)
         return scan(
             functions,
             params,
@@ -230,8 +238,6 @@ class Recurrent(Layer):
             last, y, states = cell.together(p, state, initial, span)
             return last, y.astype(cell.dtype), states
 
-        # Zoneout acts on one state after the other, at evaluation too.
-        at_once = self.cell.parallel and not self.zoneout
         params = LoopParams(nnx.to_pure_dict(variables))
         return Functions(
             project,
@@ -239,7 +245,7 @@ class Recurrent(Layer):
             update,
             output,
             additive=self.cell.additive and not whole,
-            together=together if at_once else None,
+            together=together if self.at_once else None,
         ), params
 
     def _draw(

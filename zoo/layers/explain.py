@@ -1,0 +1,131 @@
+"""How a layer is run, and why."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, NamedTuple
+
+import jax
+from flax import nnx
+
+from zoo.types import ArrayLike, Key
+
+if TYPE_CHECKING:
+    from zoo.layers.base import Layer
+    from zoo.layers.recurrent import Recurrent
+
+
+class Plan(NamedTuple):
+    """How a layer of one cell is run.
+
+    Attributes:
+        where: the layer stands, as in `zoo.summary`.
+        cell: its class, and the sizes of its input and output.
+        backend: ``"scan"``: a loop that takes one step after the other; or
+            ``"parallel"``: all steps at once.
+        why: the reason, and how the loop runs.
+    """
+
+    where: str
+    cell: str
+    backend: str
+    why: str
+
+
+class Explanation(tuple[Plan, ...]):
+    """A `Plan` for each layer of one cell, in the order in which they run."""
+
+    def __str__(self) -> str:
+        """Return a line for each."""
+        return "\n".join(
+            f"{plan.where}: {plan.cell}: {plan.backend}, {plan.why}" for plan in self
+        )
+
+
+_noted: ContextVar[list[tuple[Recurrent, bool]] | None]
+_noted = ContextVar("_noted", default=None)
+
+
+def explain(
+    layer: Layer,
+    x: ArrayLike | jax.ShapeDtypeStruct,
+    mask: ArrayLike | jax.ShapeDtypeStruct | None = None,
+    *,
+    reset: ArrayLike | jax.ShapeDtypeStruct | None = None,
+    key: Key | None = None,
+) -> Explanation:
+    """Tell how a call of a layer is run on this machine, and why.
+
+    The layer is traced with these arguments, nothing is computed: what is told is what
+    is done.
+
+    Args:
+        layer: any layer.
+        x: inputs ``[B, T, D]``, or their shape.
+        mask: as for a call of the layer.
+        reset: as for a call of the layer.
+        key: as for a call of the layer.
+
+    Returns:
+        A `Plan` for each layer of one cell; printed, a line for each.
+    """
+    graph, variables = nnx.split(layer)
+    plans: list[Plan] = []
+
+    def run(variables, x, mask, reset, key):
+        own = nnx.merge(graph, variables)
+        names = {
+            id(module): ".".join(map(str, path)) or "(layer)"
+            for path, module in nnx.iter_modules(own)
+        }
+        token = _noted.set([])
+        try:
+            own._run(x, mask, own.init_state(x.shape[0]), reset, key, False)
+            plans.extend(
+                Plan(names[id(one)], _describe(one), *_reason(one, joint))
+                for one, joint in _noted.get() or ()
+            )
+        finally:
+            _noted.reset(token)
+
+    jax.eval_shape(run, variables, x, mask, reset, key)
+    return Explanation(plans)
+
+
+def note(*layers: Recurrent) -> None:
+    """Note that layers are run, for who asks for an explanation.
+
+    Args:
+        *layers: one, or both directions of one that share a loop.
+    """
+    noted = _noted.get()
+    if noted is not None:
+        noted.extend((layer, len(layers) > 1) for layer in layers)
+
+
+def _describe(layer: Recurrent) -> str:
+    cell = layer.cell
+    return f"{type(cell).__name__} {cell.input_size} -> {cell.output_size}"
+
+
+def _reason(layer: Recurrent, joint: bool) -> tuple[str, str]:
+    """Return the backend of a layer, and the reason."""
+    schedule, platform = layer.schedule, jax.default_backend()
+    chosen = "faster on a " + platform.upper()
+    if layer.at_once and schedule.parallel:
+        asked = chosen if schedule.steps == "auto" else "as asked"
+        return "parallel", f"the cell is linear in its state, {asked}"
+    if layer.at_once:
+        why = chosen if schedule.steps == "auto" else "as asked"
+    elif layer.cell.parallel:
+        why = "zoneout acts on one state after the other"
+    else:
+        why = f"{type(layer.cell).__name__} is not linear in its state"
+    steps = f"{schedule.each} step{'s' * (schedule.each > 1)} an iteration"
+    inputs = f"inputs projected {'ahead of' if schedule.ahead else 'in'} the loop"
+    ways = [steps, inputs]
+    if joint:
+        ways.append("both directions in one loop")
+    if schedule.remat != "none":
+        ways.append(f"remat {schedule.remat}")
+    return "scan", f"{why}; {', '.join(ways)}"
