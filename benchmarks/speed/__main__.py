@@ -2,8 +2,8 @@
 
 Every library runs in a process of its own with as many threads, on a CPU or a GPU. All
 compute the same function of the same weights, which is checked, outputs and gradients;
-then they are timed in turns. Rows go into the table as they are found; a case whose rows are
-there already, of the same versions and machine, is left out.
+then they are timed in turns. Rows go into the table as they are found; a case whose
+rows are there already, of the same versions and machine, is left out.
 """
 
 import os

@@ -19,7 +19,7 @@ MEMORY = (32, 128, 256, 256)
 STACKS = {"one": (1, False), "two": (2, True)}  # layers, both directions
 # A GPU is lent by the minute: the simplest of stacks and rows, and the richest.
 ON_GPU = (("one", "full"), ("two", "ragged"))
-LINEAR_LENGTHS = (64, 512, 4096)
+LINEAR_SHAPE = (32, (64, 512, 4096), 128, 256)  # B, all T, D, H
 # What is wanted most comes first.
 ORDER = ("lstm", "gru", *LINEAR, "rnn")
 
@@ -113,8 +113,8 @@ def _cases(part: Part, config: Config) -> list[Case]:
         widths = (3, 5) if config.quick else WIDTHS
         return [Case("lstm", 32, 64, 128, H) for H in widths]
     if part == "linear":
-        lengths = (5, 9) if config.quick else LINEAR_LENGTHS
+        B, lengths, D, H = (2, (5, 9), 3, 4) if config.quick else LINEAR_SHAPE
         cells = ("lstm", "gru", *LINEAR)
-        return [Case(cell, 32, T, 128, 256) for cell in cells for T in lengths]
+        return [Case(cell, B, T, D, H) for cell in cells for T in lengths]
     shape = QUICK[0] if config.quick else MEMORY
     return [Case("lstm", *shape, *stack) for stack in STACKS.values()]
