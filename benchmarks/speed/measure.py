@@ -133,20 +133,21 @@ class Bench:
     def warm(self, todo: list[tuple[str, Case]], kinds: list[Kind]) -> None:
         """Compile the programs of many cases, all at once, into the cache.
 
-        Each peer has a process for each of its cells, as many at a time as cores.
+        Each peer has a process for each cell and stack, as many at a time as cores.
 
         Args:
             todo: parts and cases.
             kinds: forward, step.
         """
-        groups: dict[tuple[str, str], dict[Case, None]] = {}
+        groups: dict[tuple[str, str, int], dict[Case, None]] = {}
         for part, case in todo:
             for own, names in self._stages(part, case):
                 for name in names:
                     if "jax" in PEERS[name].packages:
-                        groups.setdefault((name, case.cell), {})[own] = None
+                        group = (name, case.cell, case.layers)
+                        groups.setdefault(group, {})[own] = None
 
-        def work(group: tuple[str, str]) -> None:
+        def work(group: tuple[str, str, int]) -> None:
             worker = self._start(group[0])
             try:
                 for case in groups[group]:

@@ -79,9 +79,10 @@ def cases(config: Config) -> list[tuple[Part, Case]]:
     """
     if config.device == "gpu" and "memory" in config.parts:
         raise SystemExit("--parts memory is of the processor's memory, not of a GPU's")
-    found = [
+    parts = config.parts or PARTS[config.device]
+    found: list[tuple[Part, Case]] = [
         (part, replace(case, device=config.device, dtype=config.dtype))
-        for part in config.parts or PARTS[config.device]
+        for part in parts
         for case in _cases(part, config)
     ]
     if config.device == "gpu":

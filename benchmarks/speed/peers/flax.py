@@ -146,7 +146,7 @@ class NNX(OnJax):
             made = nnx.RNN(zoo.interop.to_flax(cell, self.form))
             for _, module in nnx.iter_modules(made):
                 if hasattr(module, "dtype"):
-                    module.dtype = jnp.dtype(case.dtype)
+                    vars(module)["dtype"] = jnp.dtype(case.dtype)
             return made
 
         layers = [
