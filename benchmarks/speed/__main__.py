@@ -6,6 +6,7 @@ then they are timed in turns. Rows go into the table as they are found; a case w
 rows are there already, of the same versions and machine, is left out.
 """
 
+import math
 import os
 import sys
 import tempfile
@@ -102,6 +103,7 @@ def measure(config: Config, table: Table, bench: Bench) -> None:
         bench: does the work.
     """
     begun = time.monotonic()
+    limit = math.inf if config.minutes is None else config.minutes
     bench.about["device"] = bench.device_name()
     timing, kinds = Timing(config.rounds, config.seconds), list(config.kinds)
     todo = [
@@ -110,11 +112,12 @@ def measure(config: Config, table: Table, bench: Bench) -> None:
         if config.again or not is_there(table, bench, part, case, config.kinds)
     ]
     if bench.cache:
-        bench.warm(todo, kinds)
+        # What is not compiled by then is when it is measured.
+        bench.warm(todo, kinds, 60 * limit / 2)
         print(f"compiled in {time.monotonic() - begun:.0f} s", flush=True)
     for k, (part, case) in enumerate(todo):
         minutes = (time.monotonic() - begun) / 60
-        if config.minutes is not None and minutes >= config.minutes:
+        if minutes >= limit:
             print(f"{len(todo) - k} cases are left; run again to go on")
             return
         print(f"{k + 1}/{len(todo)} {part}: {case} ({minutes:.0f} min)", flush=True)

@@ -1,6 +1,7 @@
 """A case on all libraries: equal first, then timed in turns."""
 
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -130,7 +131,9 @@ class Bench:
         found = [PEERS[name] for name in names if case.cell in PEERS[name].cells]
         return [peer for peer in found if case.ragged or not peer.ragged_only]
 
-    def warm(self, todo: list[tuple[str, Case]], kinds: list[Kind]) -> None:
+    def warm(
+        self, todo: list[tuple[str, Case]], kinds: list[Kind], seconds: float
+    ) -> None:
         """Compile the programs of many cases, all at once, into the cache.
 
         Each peer has a process for each cell and stack, as many at a time as cores.
@@ -138,7 +141,9 @@ class Bench:
         Args:
             todo: parts and cases.
             kinds: forward, step.
+            seconds: after which nothing more is begun.
         """
+        end = time.monotonic() + seconds
         groups: dict[tuple[str, str, int], dict[Case, None]] = {}
         for part, case in todo:
             for own, names in self._stages(part, case):
@@ -151,7 +156,8 @@ class Bench:
             worker = self._start(group[0])
             try:
                 for case in groups[group]:
-                    worker.ask("warm", case, kinds)
+                    if time.monotonic() < end:
+                        worker.ask("warm", case, kinds)
             except WorkerError:
                 pass  # it will fail again, and be noted, when it is measured
             finally:

@@ -55,7 +55,8 @@ class Config:
     seconds: float = 0.1
     """Seconds that a turn lasts at least."""
     minutes: float | None = None
-    """Minutes after which no new case is begun."""
+    """Minutes after which no new case is begun; on a GPU half of them at most go into
+    compiling."""
     threads: int | None = None
     """Cores that each library may use; by default all that this process may."""
     quick: bool = False
