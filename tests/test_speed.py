@@ -1,10 +1,15 @@
 """The benchmark of speed compares like with like, and keeps its table."""
 
+import sys
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from benchmarks.speed import __main__, worker
 from benchmarks.speed.cases import Case
-from benchmarks.speed.measure import TOLERANCE, error
+from benchmarks.speed.gpu import fastest
+from benchmarks.speed.measure import error, tolerance
 from benchmarks.speed.page import page
 from benchmarks.speed.peers import OURS, PEERS
 from benchmarks.speed.table import COLUMNS, Table, describe
@@ -23,7 +28,23 @@ def test_flax_does_the_same_work():
         masked = {"y": np.where(CASE.mask()[..., None], y, 0.0)}
         found[name] = masked | runner.gradients(runner.step())
     assert len(found["linen"]) == 2 + 2 * 4
-    assert error(found["linen"], found[OURS]) < TOLERANCE
+    assert error(found["linen"], found[OURS]) < tolerance(CASE)
+
+
+@pytest.mark.usefixtures("standard_promotion")
+@pytest.mark.parametrize("name", ["linen", "nnx"])
+def test_bfloat16_is_the_same_to_its_own_tolerance(name):
+    case = replace(CASE, dtype="bfloat16")
+    found = {}
+    for one in (OURS, name):
+        runner = PEERS[one].load()
+        runner.build(case)
+        x, y = runner.args[1], runner.forward()
+        assert str(x.dtype) == "bfloat16"
+        masked = {"y": np.where(case.mask()[..., None], runner.outputs(y)["y"], 0.0)}
+        found[one] = masked | runner.gradients(runner.step())
+        assert {str(value.dtype) for value in found[one].values()} == {"float32"}
+    assert 1e-4 < error(found[name], found[OURS]) < tolerance(case)
 
 
 def test_error_is_relative_and_sees_nan():
@@ -34,6 +55,7 @@ def test_error_is_relative_and_sees_nan():
 
 def row(peer, kind, median, ratio):
     about = {"part": "grid", "kind": kind, "peer": peer, "cores": "2", "machine": "m"}
+    about |= {"device": "cpu"}
     found = {"median_ms": median, "ratio": ratio, "rounds": "7", "first_seconds": "1"}
     return {**describe(CASE), **about, **found, "versions": "jax 1", "zoo": "1 abc"}
 
@@ -57,3 +79,52 @@ def test_another_table_is_not_overwritten(tmp_path):
     path.write_text("a,b\n1,2\n")
     with pytest.raises(ValueError, match=f"must have the columns {COLUMNS[0]},"):
         Table(path)
+
+
+def on_gpu(cell, peer, ms, ratio, **about):
+    case = {**row(peer, "step", ms, ratio), "device": "GPU X", "dtype": "bfloat16"}
+    return {**dict.fromkeys(COLUMNS, ""), **case, "cell": cell, **about}
+
+
+def test_a_gpu_has_a_section_with_goals():
+    linear = {"part": "linear", "T": "4096", "layers": "1", "both": "0", "ragged": "0"}
+    rows = [
+        on_gpu("lstm", OURS, "2.0", "1"),
+        on_gpu("lstm", "torch", "1.0", "0.5"),  # over the padding
+        on_gpu("lstm", "torch packed", "1.92", "0.96"),
+        on_gpu("lstm", "keras", "3.0", "1.5"),
+        on_gpu("gru", "linen", "3.8", "1.9"),
+        on_gpu("gru", "nnx", "4.2", "2.1"),
+        on_gpu("lstm", OURS, "100", "1", **linear),
+        on_gpu("lru", OURS, "5", "1", **linear),
+    ]
+    assert fastest(rows[:3], ("torch", "torch packed")) == rows[2]
+    text = page(rows, [])
+    assert "## GPU X, bfloat16 (m; 2 used)" in text
+    assert "| lstm against PyTorch | 0.95 | 0.96 | 0.96 | 0.96 | 1 of 1 |" in text
+    assert "| gru against the fastest of Flax and Keras | 2 | 1.90 |" in text
+    assert "our LSTM at T = 4096 | 10 | 20.00 | 20.00 | 20.00 | 1 of 1 |" in text
+    assert "| lru | 5 (20.00) |" in text
+
+
+@pytest.mark.usefixtures("standard_promotion")
+def test_the_way_of_a_gpu_can_be_gone_on_a_cpu(tmp_path, monkeypatch, capsys):
+    """From the command line to the table: programs compiled before, and then timed."""
+    monkeypatch.setitem(worker.PLATFORMS, "gpu", "cpu")
+    table = tmp_path / "speed.csv"
+    flags = "--device gpu --quick --parts grid linear --cells gru --stacks one"
+    flags += f" --peers linen --kinds forward --minutes 9 --table {table}"
+    monkeypatch.setattr(sys, "argv", ["speed", *flags.split()])
+    __main__.main()
+    rows = Table(table).rows
+    grid = [row for row in rows if row["part"] == "grid"]
+    assert [(r["peer"], r["ragged"], r["note"]) for r in grid] == [
+        (OURS, "0", ""),
+        ("linen", "0", ""),
+    ]
+    # A case of the grid's GRU comes first, the linear part after it.
+    assert rows[: len(grid)] == grid
+    assert [r["cell"] for r in rows[2::2]] == ["lstm", "gru", "lru", "mingru", "hgrn"]
+    assert all(r["median_ms"] and not r["first_seconds"] for r in rows)
+    assert {(r["device"], r["dtype"]) for r in rows} == {("cpu", "float32")}
+    assert "compiled in" in capsys.readouterr().out

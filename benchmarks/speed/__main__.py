@@ -1,15 +1,19 @@
 """Time our recurrent layers side by side with those of other libraries.
 
-Every library runs in a process of its own with as many threads. All compute the same
-function of the same weights, which is checked to 1e-4, outputs and gradients; then they
-are timed in turns. Rows go into the table as they are found; a case whose rows are
-there already, of the same versions and machine, is left out.
+Every library runs in a process of its own with as many threads, on a CPU or a GPU. All
+compute the same function of the same weights, which is checked, outputs and gradients;
+then they are timed in turns. Rows go into the table as they are found; a case whose
+rows are there already, of the same versions and machine, is left out.
 """
 
+import math
 import os
 import sys
+import tempfile
 import time
+from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
 
 import tyro
 
@@ -45,14 +49,18 @@ def installed(config: Config) -> list[str]:
     unknown = [name for name in config.peers if name not in PEERS]
     if unknown:
         raise SystemExit(f"--peers must be among {list(PEERS)}, got {unknown}")
-    wanted = {OURS, *config.peers}
-    if any(PEERS[name].other_form for name in wanted):
-        wanted.add(OTHER_FORM)
+    wanted = {n for n in (OURS, *config.peers) if config.device in PEERS[n].devices}
+    for name in sorted(n for n in wanted if not PEERS[n].computes(config.dtype)):
+        wanted.remove(name)
+        print(f"{name} is left out: it has no {config.dtype}", file=sys.stderr)
     missing = [n for n in PEERS if n in wanted and PEERS[n].versions() is None]
     for name in missing:
         packages = " and ".join(PEERS[name].packages)
         print(f"{name} is left out: it needs {packages}", file=sys.stderr)
-    return [name for name in PEERS if name in wanted and name not in missing]
+    found = wanted.difference(missing, [OTHER_FORM])
+    if any(PEERS[name].other_form for name in found):
+        found.add(OTHER_FORM)
+    return [name for name in PEERS if name in found]
 
 
 def is_there(table: Table, bench: Bench, part: Part, case: Case, kinds) -> bool:
@@ -68,7 +76,7 @@ def is_there(table: Table, bench: Bench, part: Part, case: Case, kinds) -> bool:
     about = {"part": part, **describe(case), **bench.about}
     return all(
         table.has(about | {"kind": k, "peer": p.name, "versions": versions(p)})
-        for p in bench.peers(case)
+        for p in bench.peers(part, case)
         for k in (("step",) if part == "memory" else kinds)
     )
 
@@ -84,6 +92,42 @@ def show(rows: list[Row]) -> None:
         ratio = f"x {row['ratio']}" if "ratio" in row else ""
         told = f"  {row['kind']:8} {row['peer']:22} {value:>10} {ratio:10}"
         print(told, row.get("note", ""))
+
+
+def measure(config: Config, table: Table, bench: Bench) -> None:
+    """Measure what the table has not.
+
+    Args:
+        config: the flags.
+        table: takes the rows.
+        bench: does the work.
+    """
+    begun = time.monotonic()
+    limit = math.inf if config.minutes is None else config.minutes
+    bench.about["device"] = bench.device_name()
+    timing, kinds = Timing(config.rounds, config.seconds), list(config.kinds)
+    todo = [
+        (part, case)
+        for part, case in cases(config)
+        if config.again or not is_there(table, bench, part, case, config.kinds)
+    ]
+    if bench.cache:
+        # What is not compiled by then is when it is measured.
+        bench.warm(todo, kinds, 60 * limit / 2)
+        print(f"compiled in {time.monotonic() - begun:.0f} s", flush=True)
+    for k, (part, case) in enumerate(todo):
+        minutes = (time.monotonic() - begun) / 60
+        if minutes >= limit:
+            print(f"{len(todo) - k} cases are left; run again to go on")
+            return
+        print(f"{k + 1}/{len(todo)} {part}: {case} ({minutes:.0f} min)", flush=True)
+        if part == "memory":
+            found = [bench.memory(part, case)]
+        else:
+            found = bench.measure(part, case, kinds, timing)
+        for rows in found:
+            table.put(rows)
+            show(rows)
 
 
 def main() -> None:
@@ -103,31 +147,18 @@ def main() -> None:
     if config.threads is not None and not 1 <= config.threads <= len(cores):
         raise SystemExit(f"--threads must be 1 to {len(cores)}, got {config.threads}")
     cores = cores[: config.threads]
-    about = {"cores": str(len(cores)), "machine": machine(), "zoo": revision()}
-    bench = Bench(installed(config), cores, about)
-    timing = Timing(config.rounds, config.seconds)
-    todo = [
-        (part, case)
-        for part, case in cases(config)
-        if config.again or not is_there(table, bench, part, case, config.kinds)
-    ]
-    begun = time.monotonic()
-    try:
-        for k, (part, case) in enumerate(todo):
-            minutes = (time.monotonic() - begun) / 60
-            print(f"{k + 1}/{len(todo)} {part}: {case} ({minutes:.0f} min)", flush=True)
-            if part == "memory":
-                found = [bench.memory(part, case)]
-            else:
-                found = bench.measure(part, case, list(config.kinds), timing)
-            for rows in found:
-                table.put(rows)
-                show(rows)
-    except KeyboardInterrupt:
-        print(f"\ninterrupted: {table.path} is whole; run again to go on")
-        raise SystemExit(130) from None
-    finally:
-        bench.stop()
+    with ExitStack() as stack:
+        cache = None
+        if config.device == "gpu":
+            cache = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        about = {"cores": str(len(cores)), "machine": machine(), "zoo": revision()}
+        bench = Bench(installed(config), cores, about, config.device, cache)
+        stack.callback(bench.stop)
+        try:
+            measure(config, table, bench)
+        except KeyboardInterrupt:
+            print(f"\ninterrupted: {table.path} is whole; run again to go on")
+            raise SystemExit(130) from None
 
 
 if __name__ == "__main__":

@@ -9,9 +9,12 @@ from typing import Literal
 import numpy as np
 
 Kind = Literal["forward", "step"]
+Device = Literal["cpu", "gpu"]
+DType = Literal["float32", "bfloat16"]
 Weights = list[list[dict[str, np.ndarray]]]  # by layer, then by direction
 
 GATES = {"rnn": 1, "lstm": 4, "gru": 3}
+LINEAR = ("lru", "mingru", "hgrn")  # ours alone, with weights as they are drawn
 SHAPES = (  # (B, T, D, H)
     (32, 64, 100, 128),
     (32, 128, 256, 256),
@@ -27,7 +30,7 @@ class Case:
     """One network and one batch.
 
     Attributes:
-        cell: ``"rnn"``, ``"lstm"`` or ``"gru"``.
+        cell: ``"rnn"``, ``"lstm"``, ``"gru"``, or one of `LINEAR`.
         B: rows.
         T: steps.
         D: input size.
@@ -35,6 +38,8 @@ class Case:
         layers: how many.
         both: read in both directions.
         ragged: rows of different lengths.
+        dtype: of the inputs and the products.
+        device: where all of it is.
     """
 
     cell: str
@@ -45,11 +50,14 @@ class Case:
     layers: int = 1
     both: bool = False
     ragged: bool = False
+    dtype: DType = "float32"
+    device: Device = "cpu"
 
     def __str__(self) -> str:
         words = f"{self.cell} {(self.B, self.T, self.D, self.H)} {self.layers} layer(s)"
         ways = " both ways" if self.both else ""
-        return f"{words}{ways}, {'ragged' if self.ragged else 'full'}"
+        where = "" if self.dtype == "float32" else f", {self.dtype}"
+        return f"{words}{ways}, {'ragged' if self.ragged else 'full'}{where}"
 
     @property
     def full(self) -> "Case":
@@ -94,8 +102,11 @@ class Case:
     def weights(self) -> Weights:
         """Return W, U, b (and b_hn of a GRU) as our cells keep them.
 
-        b_hn is zero, for not every library has it; its gradient is not.
+        b_hn is zero, for not every library has it; its gradient is not. There are none
+        for cells that only we have: those keep what they draw.
         """
+        if self.cell in LINEAR:
+            return []
         rng, bound = np.random.default_rng(1), self.H**-0.5
         columns = GATES[self.cell] * self.H
 
@@ -132,7 +143,7 @@ def flat(weights: Weights) -> dict[str, np.ndarray]:
         weights: by layer and direction.
     """
     return {
-        f"layer {level}, direction {direction}, {name}": np.asarray(value)
+        f"layer {level}, direction {direction}, {name}": np.asarray(value, np.float32)
         for level, pair in enumerate(weights)
         for direction, cell in enumerate(pair)
         for name, value in cell.items()

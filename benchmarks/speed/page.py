@@ -3,18 +3,17 @@
 from math import exp, log
 from statistics import mean, median
 
+from benchmarks.speed.gpu import section
+from benchmarks.speed.marks import KINDS, ROWS, STACKS, entry, lines, milliseconds
 from benchmarks.speed.peers import OTHER_FORM, OURS, PEERS
 from benchmarks.speed.table import ROOT, Row, case_of
 
 PAGE = ROOT / "docs" / "speed.md"
-KINDS = {"step": "Training step", "forward": "Forward"}
-STACKS = {"1": "one layer", "2": "two layers in both directions"}
-ROWS = {"0": "full rows", "1": "ragged rows"}
 
 HEAD = """\
 # Speed
 
-Recurrent layers of this library and of others on a CPU, float32. After
+Recurrent layers of this library and of others on a CPU, float32, and on GPUs. After
 `pip install -e ".[parity]"`, `python -m benchmarks.speed` fills `speed.csv`, and
 `python -m benchmarks.speed --page` writes this page from it.
 
@@ -41,6 +40,20 @@ How it is measured:
   one bias less.
 - JAX libraries are called under one `jax.jit`, as a user would; PyTorch without
   `torch.compile`.
+
+On a GPU (`python -m benchmarks.speed --device gpu [--dtype bfloat16]`) there are these
+differences:
+
+- Inputs and weights are there before the clock starts, and a call ends when the GPU has
+  finished; the time to launch it counts.
+- float32 is compared to 5e-3, for a GPU multiplies it as TF32 where a library does not
+  ask for more, and none is made to; bfloat16 is compared to 5e-2.
+- In bfloat16 the inputs are bfloat16 everywhere. The parameters stay float32 in ours,
+  in Flax and in Keras; PyTorch's and Equinox's are cast. Haiku is left out.
+- A turn lasts as long as `--seconds` says. All programs are compiled before, at once,
+  and read from a cache: there are no seconds of a first call. XLA chooses some kernels
+  by timing them while it compiles, then on a GPU that all processes share.
+- `zoo (scan)` is our LSTM without cuDNN.
 """.splitlines()
 PROGRAMS = """\
 ## Whole programs
@@ -57,41 +70,6 @@ MEANS = (
     "Geometric means of the ratios over cells and shapes, and in how many cases ours "
     "is slower."
 )
-
-
-def lines(header: list[str], rows: list[list[str]]) -> list[str]:
-    """Return a table.
-
-    Args:
-        header: names of the columns.
-        rows: as many words each.
-    """
-    rule = ["---"] * len(header)
-    return [f"| {' | '.join(row)} |" for row in [header, rule, *rows]] + [""]
-
-
-def milliseconds(row: Row) -> str:
-    """Return the median of a row.
-
-    Args:
-        row: of the table.
-    """
-    return f"{float(row['median_ms']):,.3g}" if row["median_ms"] else ""
-
-
-def entry(row: Row | None) -> str:
-    """Return ratio and milliseconds, or why there are none.
-
-    Args:
-        row: of the table, or None.
-    """
-    if row is None:
-        return ""
-    if not row["median_ms"]:
-        return row["note"].split(":")[0]
-    if not row["ratio"]:
-        return f"({milliseconds(row)})"
-    return f"{float(row['ratio']):.2f} ({milliseconds(row)})"
 
 
 def names(rows: list[Row]) -> list[str]:
@@ -299,6 +277,11 @@ def whole(rows: list[Row]) -> list[str]:
     ]
 
 
+def _place(row: Row) -> tuple[str, ...]:
+    """Return what a section of the page is about."""
+    return tuple(row[name] for name in ("device", "dtype", "machine", "cores"))
+
+
 def page(rows: list[Row], of_programs: list[Row]) -> str:
     """Return the page of both tables.
 
@@ -307,20 +290,28 @@ def page(rows: list[Row], of_programs: list[Row]) -> str:
         of_programs: of the whole programs; there may be none.
     """
     found = list(HEAD)
-    machines = dict.fromkeys((row["machine"], row["cores"]) for row in rows)
-    for machine, cores in machines:
-        mine = [r for r in rows if (r["machine"], r["cores"]) == (machine, cores)]
+    places = dict.fromkeys(map(_place, rows))
+    for place in places:
+        mine = [r for r in rows if _place(r) == place]
+        device, dtype, machine, cores = place
         parts = {
             part: [r for r in mine if r["part"] == part]
             for part in ("grid", "length", "width", "memory")
         }
-        found += ["", f"## {machine}; {cores} used", ""]
+        where = f"{machine}; {cores} used"
+        if device != "cpu":
+            where = f"{device}, {dtype} ({where})"
+        elif dtype != "float32":
+            where += f"; {dtype}"
+        found += ["", f"## {where}", ""]
+        if device != "cpu":
+            found += section(mine, "###")
         if parts["grid"]:
             found += [MEANS, "", *summary(parts["grid"])]
             found += grid(parts["grid"], "###")
         found += curve(parts["length"], "T", "###")
         found += curve(parts["width"], "H", "###")
-        if parts["grid"]:
+        if any(r["first_seconds"] for r in parts["grid"]):
             found += first_calls(parts["grid"], "###")
         if parts["memory"]:
             found += memory(parts["memory"], "###")

@@ -5,6 +5,7 @@ import importlib.metadata
 import os
 import platform
 import subprocess
+import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,7 +17,9 @@ TABLE = ROOT / "docs" / "speed.csv"
 
 Row = dict[str, str]
 # What a row is about: a new row takes the place of an old one with the same.
-KEY = "part cell B T D H layers both ragged kind peer cores machine".split()
+KEY = (
+    "part cell B T D H layers both ragged dtype kind peer device cores machine"
+).split()
 FOUND = (
     "rounds median_ms minimum_ms ratio first_seconds peak_mb base_mb idle error note"
 ).split()
@@ -38,7 +41,7 @@ def describe(case: Case) -> Row:
     """
     sizes = {name: str(getattr(case, name)) for name in "B T D H layers".split()}
     flags = {name: str(int(getattr(case, name))) for name in ("both", "ragged")}
-    return {"cell": case.cell, **sizes, **flags}
+    return {"cell": case.cell, **sizes, **flags, "dtype": case.dtype}
 
 
 def case_of(row: Row) -> Case:
@@ -48,9 +51,9 @@ def case_of(row: Row) -> Case:
         row: of the table.
     """
     sizes = {name: int(row[name]) for name in "B T D H layers".split()}
-    return Case(
-        row["cell"], **sizes, both=row["both"] == "1", ragged=row["ragged"] == "1"
-    )
+    flags = {name: row[name] == "1" for name in ("both", "ragged")}
+    device = "cpu" if row["device"] == "cpu" else "gpu"
+    return Case(row["cell"], **sizes, **flags, dtype=row["dtype"], device=device)  # pyright: ignore[reportArgumentType]
 
 
 def machine() -> str:
@@ -70,7 +73,11 @@ def machine() -> str:
 
 def revision() -> str:
     """Return the version of our library, with the commit that changed it last."""
-    version = importlib.metadata.version("rnn-zoo")
+    try:
+        version = importlib.metadata.version("rnn-zoo")
+    except importlib.metadata.PackageNotFoundError:  # a checkout on the path
+        project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+        version = project["version"]
     command = ["git", "log", "-1", "--format=%h", "--", "zoo"]
     try:
         found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)

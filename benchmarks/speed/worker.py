@@ -11,14 +11,35 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from benchmarks.speed.cases import Case, Kind
+from benchmarks.speed.cases import Case, Device, Kind
 from benchmarks.speed.peers import PEERS
 
 JOBS = "benchmarks.speed.worker:Jobs"
+PLATFORMS: dict[Device, str] = {"cpu": "cpu", "gpu": "cuda"}  # as jax calls them
 
 
 class WorkerError(Exception):
     """What a library could not do; the message is its own."""
+
+
+def environment(device: Device, cache: Path | None) -> dict[str, str]:
+    """Return the variables that a process is given before it imports its library.
+
+    Args:
+        device: where it works.
+        cache: folder of compiled programs that processes share, or None.
+    """
+    found = {"JAX_PLATFORMS": PLATFORMS[device], "JAX_TRACEBACK_FILTERING": "off"}
+    if device == "gpu":
+        # Else the first process takes three quarters of the memory from all others.
+        found["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"
+    if cache is not None:
+        found |= {
+            "JAX_COMPILATION_CACHE_DIR": str(cache),
+            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+            "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+        }
+    return found
 
 
 def peak_memory() -> float:
@@ -44,6 +65,23 @@ class Jobs:
         """
         self.runner = PEERS[name].load()
         self.last: dict[str, float] = {}  # seconds of one repetition, by kind
+
+    def device(self) -> str:
+        """Return the name of the device that jax works on."""
+        import jax
+
+        return jax.devices()[0].device_kind
+
+    def warm(self, case: Case, kinds: list[Kind]) -> None:
+        """Do everything once, so that the compiled programs get into the cache.
+
+        Args:
+            case: what will be measured.
+            kinds: forward, step.
+        """
+        self.runner.build(case)
+        for kind in kinds:
+            getattr(self.runner, kind)()
 
     def build(self, case: Case) -> float:
         """Make the network of a case; return the memory held at most so far, in MB.
@@ -98,7 +136,9 @@ class Jobs:
         return peak_memory()
 
 
-def serve(pipe: Connection, home: str, name: str, cores: list[int]) -> None:
+def serve(
+    pipe: Connection, home: str, name: str, cores: list[int], variables: dict[str, str]
+) -> None:
     """Answer requests until the pipe is closed.
 
     Args:
@@ -107,12 +147,13 @@ def serve(pipe: Connection, home: str, name: str, cores: list[int]) -> None:
         home: module and class of what does the jobs.
         name: what it is made with.
         cores: that this process may use.
+        variables: of the environment.
     """
     # Before the library is imported: it makes as many threads as there are cores.
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, cores)
     os.environ["OMP_NUM_THREADS"] = str(len(cores))
-    os.environ |= {"JAX_PLATFORMS": "cpu", "JAX_TRACEBACK_FILTERING": "off"}
+    os.environ |= variables
     jobs = None
     idle_since = time.process_time()
     while True:
@@ -142,19 +183,30 @@ class Worker:
         idle_wall: seconds that it was asked nothing.
     """
 
-    def __init__(self, name: str, cores: list[int], home: str = JOBS) -> None:
+    def __init__(
+        self,
+        name: str,
+        cores: list[int],
+        home: str = JOBS,
+        device: Device = "cpu",
+        cache: Path | None = None,
+    ) -> None:
         """Start the process.
 
         Args:
             name: of the peer, or what else `home` is made with.
             cores: that it may use.
             home: module and class of what does the jobs.
+            device: where it works.
+            cache: folder of compiled programs that processes share, or None.
         """
         context = multiprocessing.get_context("spawn")
         self.name = name
         self._pipe, other = context.Pipe()
         self._process = context.Process(
-            target=serve, args=(other, home, name, cores), daemon=True
+            target=serve,
+            args=(other, home, name, cores, environment(device, cache)),
+            daemon=True,
         )
         self._process.start()
         other.close()

@@ -8,6 +8,8 @@ import importlib.metadata
 from dataclasses import dataclass
 from typing import Any
 
+from benchmarks.speed.cases import LINEAR, Device, DType
+
 ALL = ("rnn", "lstm", "gru")
 
 
@@ -25,6 +27,8 @@ class Peer:
         ragged_only: whether it is the same as another on rows of one length.
         other_form: cells that are another function here, compared with the same
             function among ours.
+        bfloat16: whether it can compute in that.
+        devices: where it is something of its own.
     """
 
     name: str
@@ -34,6 +38,16 @@ class Peer:
     lengths: bool = True
     ragged_only: bool = False
     other_form: tuple[str, ...] = ()
+    bfloat16: bool = True
+    devices: tuple[Device, ...] = ("cpu", "gpu")
+
+    def computes(self, dtype: DType) -> bool:
+        """Return whether it can compute in a dtype.
+
+        Args:
+            dtype: of the inputs and the products.
+        """
+        return self.bfloat16 or dtype == "float32"
 
     def versions(self) -> dict[str, str] | None:
         """Return the versions of the packages, or None if one is not installed."""
@@ -50,9 +64,11 @@ class Peer:
 
 # The GRU of Haiku resets before the product, its simple network has a ReLU.
 _HAIKU = ("rnn", "gru")
-OURS, OTHER_FORM = "zoo", "zoo (Haiku's form)"
+OURS, SCAN, OTHER_FORM = "zoo", "zoo (scan)", "zoo (Haiku's form)"
 _PEERS = (
-    Peer(OURS, "zoo:Zoo", ("jax", "flax")),
+    Peer(OURS, "zoo:Zoo", ("jax", "flax"), (*ALL, *LINEAR)),
+    # What our LSTM would be without cuDNN.
+    Peer(SCAN, "zoo:Scan", ("jax", "flax"), ("lstm",), devices=("gpu",)),
     Peer(OTHER_FORM, "zoo:OtherForm", ("jax", "flax"), _HAIKU, other_form=_HAIKU),
     Peer("torch", "torch:Padded", ("torch",), lengths=False),
     Peer("torch packed", "torch:Packed", ("torch",), ragged_only=True),
@@ -66,6 +82,7 @@ _PEERS = (
         ("jax", "dm-haiku"),
         lengths=False,
         other_form=_HAIKU,
+        bfloat16=False,
     ),
     Peer(
         "equinox", "equinox:Equinox", ("jax", "equinox"), ("lstm", "gru"), lengths=False

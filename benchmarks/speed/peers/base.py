@@ -90,7 +90,8 @@ class OnJax(Runner):
 
         given = (case.mask(), case.lengths()) if case.ragged else (None, None)
         self.case = case
-        self.args = jax.device_put((params, case.x(), *given))
+        x = case.x().astype(jnp.dtype(case.dtype))
+        self.args = jax.device_put((params, x, *given))
         self._forward = jax.jit(apply)
         self._step = jax.jit(jax.grad(loss, argnums=(0, 1)))
         self._wait = jax.block_until_ready
@@ -109,7 +110,7 @@ class OnJax(Runner):
         Args:
             found: of `forward`.
         """
-        return {"y": np.asarray(found)}
+        return {"y": np.asarray(found, np.float32)}
 
     def gradients(self, found: Any) -> dict[str, np.ndarray]:
         """Return the gradients under our names.
@@ -118,4 +119,4 @@ class OnJax(Runner):
             found: of `step`.
         """
         by_params, by_x = found
-        return {"x": np.asarray(by_x), **flat(self.ours(by_params))}
+        return {"x": np.asarray(by_x, np.float32), **flat(self.ours(by_params))}

@@ -34,12 +34,13 @@ class Equinox(OnJax):
             if case.cell == "gru":
                 values["bias_n"] = arrays["b_hn"]
             for name, value in values.items():
-                value = jnp.asarray(value)
+                # It has no dtype of its own: as in PyTorch, the weights are cast.
+                value = jnp.asarray(value, case.dtype)
                 cell = eqx.tree_at(lambda c, name=name: getattr(c, name), cell, value)
             return cell
 
         def over_row(cell, x, reverse):
-            zero = jnp.zeros(case.H)
+            zero = jnp.zeros(case.H, case.dtype)
             state = (zero, zero) if case.cell == "lstm" else zero
 
             def body(state, x_t):

@@ -2,6 +2,7 @@
 
 from typing import Any, ClassVar
 
+import jax.numpy as jnp
 from flax import linen, nnx
 
 import zoo
@@ -53,7 +54,7 @@ class Linen(OnJax):
         self.names = set(weights[0][0])
 
         def rnn() -> linen.RNN:
-            return linen.RNN(self.cells[case.cell](case.H))
+            return linen.RNN(self.cells[case.cell](case.H, dtype=case.dtype))
 
         layers = [
             linen.Bidirectional(rnn(), rnn()) if case.both else rnn() for _ in weights
@@ -142,7 +143,11 @@ class NNX(OnJax):
 
         def rnn(arrays: dict[str, Any]) -> nnx.RNN:
             cell = as_cell(case.cell, arrays)
-            return nnx.RNN(zoo.interop.to_flax(cell, self.form))
+            made = nnx.RNN(zoo.interop.to_flax(cell, self.form))
+            for _, module in nnx.iter_modules(made):
+                if hasattr(module, "dtype"):
+                    vars(module)["dtype"] = jnp.dtype(case.dtype)
+            return made
 
         layers = [
             nnx.Bidirectional(*map(rnn, pair)) if case.both else rnn(pair[0])

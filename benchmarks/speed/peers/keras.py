@@ -19,6 +19,8 @@ _LAYERS = {
     "lstm": keras.layers.LSTM,
     "gru": keras.layers.GRU,
 }
+# Parameters stay float32.
+_POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 
 
 class Keras(OnJax):
@@ -35,7 +37,9 @@ class Keras(OnJax):
         self.case = case
         layers = []
         for width, pair in zip(case.widths(), weights, strict=True):
-            layer = _LAYERS[case.cell](case.H, return_sequences=True)
+            layer = _LAYERS[case.cell](
+                case.H, return_sequences=True, dtype=_POLICIES[case.dtype]
+            )
             if case.both:
                 layer = keras.layers.Bidirectional(layer)
             layer.build((case.B, case.T, width))

@@ -9,6 +9,8 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from benchmarks.speed.cases import Case, Weights, flat
 from benchmarks.speed.peers.base import Runner
 
+DEVICES = {"cpu": "cpu", "gpu": "cuda"}  # as PyTorch calls them
+
 
 class Padded(Runner):
     """``torch.nn.RNN``, ``LSTM`` and ``GRU`` over whole rows."""
@@ -31,7 +33,10 @@ class Padded(Runner):
             for name, value in _as_torch(cell).items()
         }
         self.module.load_state_dict(state)
-        self.x = torch.from_numpy(case.x()).requires_grad_()
+        place = {"device": DEVICES[case.device], "dtype": getattr(torch, case.dtype)}
+        self.module.to(**place)
+        self.x = torch.from_numpy(case.x()).to(**place).requires_grad_()
+        # Packing wants the lengths on the CPU.
         self.lengths = torch.from_numpy(case.lengths()).long()
         self.named = dict(self.module.named_parameters())
 
@@ -40,15 +45,25 @@ class Padded(Runner):
         return self.module(self.x)[0]
 
     def forward(self) -> Any:
-        """Run the network without gradients."""
+        """Run the network without gradients and wait for the outputs."""
+        # cuDNN keeps what the gradients would need as long as the module trains.
+        self.module.eval()
         with torch.no_grad():
-            return self.run()
+            return self._wait(self.run())
 
     def step(self) -> Any:
-        """Return the gradients by the inputs and by all parameters."""
+        """Return the gradients by the inputs and by all parameters; wait for them."""
+        self.module.train()
         # Where rows are packed, the outputs at padding are zero.
         loss = (self.run() ** 2).sum() / self.case.entries()
-        return torch.autograd.grad(loss, [self.x, *self.named.values()])
+        found = torch.autograd.grad(loss, [self.x, *self.named.values()])
+        return self._wait(found)
+
+    def _wait(self, found: Any) -> Any:
+        """Return it when it is computed."""
+        if self.x.is_cuda:
+            torch.cuda.synchronize()
+        return found
 
     def outputs(self, found: Any) -> dict[str, np.ndarray]:
         """Return the outputs under our name.
@@ -56,7 +71,7 @@ class Padded(Runner):
         Args:
             found: of `forward`.
         """
-        return {"y": found.numpy()}
+        return {"y": _array(found)}
 
     def gradients(self, found: Any) -> dict[str, np.ndarray]:
         """Return the gradients under our names.
@@ -64,7 +79,7 @@ class Padded(Runner):
         Args:
             found: of `step`.
         """
-        by_x, *rest = [gradient.numpy() for gradient in found]
+        by_x, *rest = map(_array, found)
         by = dict(zip(self.named, rest, strict=True))
 
         def cell(level: int, direction: int) -> dict[str, np.ndarray]:
@@ -95,6 +110,11 @@ class Packed(Padded):
         )
         y, _ = self.module(packed)
         return pad_packed_sequence(y, batch_first=True, total_length=self.case.T)[0]
+
+
+def _array(found: torch.Tensor) -> np.ndarray:
+    """Return a tensor as an array, which knows no bfloat16."""
+    return found.float().cpu().numpy()
 
 
 def _as_torch(cell: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -1,6 +1,6 @@
 """Our own layers."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import jax.numpy as jnp
 from flax import nnx
@@ -12,7 +12,9 @@ from zoo.layers import CellStack
 
 
 class Zoo(OnJax):
-    """`zoo.RNN`, `zoo.LSTM` and `zoo.GRU` with their defaults."""
+    """`zoo.RNN`, `zoo.LSTM` and `zoo.GRU` with their defaults, and other cells."""
+
+    options: ClassVar[dict[str, Any]] = {}
 
     def layer(self, case: Case) -> CellStack:
         """Return the layers, newly drawn.
@@ -20,9 +22,12 @@ class Zoo(OnJax):
         Args:
             case: what is measured.
         """
-        made = {"rnn": zoo.RNN, "lstm": zoo.LSTM, "gru": zoo.GRU}[case.cell]
         sizes = (case.D, case.H, case.layers)
-        return made(*sizes, bidirectional=case.both, rngs=nnx.Rngs(0))
+        options = {"bidirectional": case.both, "dtype": case.dtype, **self.options}
+        named = {"rnn": zoo.RNN, "lstm": zoo.LSTM, "gru": zoo.GRU}
+        if case.cell in named:
+            return named[case.cell](*sizes, rngs=nnx.Rngs(0), **options)
+        return zoo.make(case.cell, *sizes, rngs=nnx.Rngs(0), **options)
 
     def make(self, case: Case, weights: Weights) -> tuple[Any, Any]:
         """Return the parameters of `zoo.functional`, and a call that drops the state.
@@ -33,7 +38,7 @@ class Zoo(OnJax):
         """
         params, apply = zoo.functional(self.layer(case))
         self.both = case.both
-        for pair, cells in zip(weights, self._cells(params), strict=True):
+        for pair, cells in zip(weights, self._cells(params), strict=bool(weights)):
             for values, cell in zip(pair, cells, strict=True):
                 cell.update({name: jnp.asarray(values[name]) for name in cell})
 
@@ -59,6 +64,12 @@ class Zoo(OnJax):
         return self._cells(by_params)
 
 
+class Scan(Zoo):
+    """Our LSTM with the loop that every cell has."""
+
+    options: ClassVar[dict[str, Any]] = {"backend": "scan"}
+
+
 class OtherForm(Zoo):
     """The two cells of Haiku that are another function than those of PyTorch."""
 
@@ -69,7 +80,8 @@ class OtherForm(Zoo):
             case: what is measured.
         """
         sizes = (case.D, case.H, case.layers)
-        options: dict[str, Any] = {"bidirectional": case.both, "rngs": nnx.Rngs(0)}
+        options: dict[str, Any] = {"bidirectional": case.both, "dtype": case.dtype}
+        options |= {"rngs": nnx.Rngs(0)}
         if case.cell == "gru":
             return CellStack(zoo.ResetBeforeGRUCell, *sizes, **options)
         return zoo.RNN(*sizes, nonlinearity="relu", **options)
