@@ -5,7 +5,7 @@ from statistics import mean
 
 from benchmarks.speed.cases import LINEAR, Case
 from benchmarks.speed.marks import KINDS, entry, lines, milliseconds
-from benchmarks.speed.peers import OURS, PEERS, SCAN
+from benchmarks.speed.peers import CUDNN, OURS, PEERS
 from benchmarks.speed.table import Row, case_of
 
 TORCH = ("torch", "torch packed")
@@ -106,7 +106,7 @@ def rivals(grid: list[Row], heading: str) -> list[str]:
         heading: what a heading of this depth begins with.
     """
     found: list[str] = []
-    header = ["B, T, D, H", "cell", "ours, ms", "PyTorch", SCAN]
+    header = ["B, T, D, H", "cell", "ours, ms", "PyTorch", CUDNN]
     header += ["fastest of Flax, Keras and Equinox", "which"]
     for kind, title in KINDS.items():
         table = []
@@ -117,7 +117,7 @@ def rivals(grid: list[Row], heading: str) -> list[str]:
             how = "two layers both ways, ragged" if case.layers == 2 else "full"
             words = [f"{case.B}, {case.T}, {case.D}, {case.H}", f"{case.cell}, {how}"]
             words.append(milliseconds(by[OURS]) if OURS in by else "")
-            words += [entry(fastest(rows, TORCH)), entry(by.get(SCAN))]
+            words += [entry(fastest(rows, TORCH)), entry(by.get(CUDNN))]
             nearest = fastest(rows, JAX)
             words += [entry(nearest), nearest["peer"] if nearest else ""]
             table.append(words)

@@ -64,11 +64,9 @@ class Peer:
 
 # The GRU of Haiku resets before the product, its simple network has a ReLU.
 _HAIKU = ("rnn", "gru")
-OURS, SCAN, OTHER_FORM = "zoo", "zoo (scan)", "zoo (Haiku's form)"
+OURS, CUDNN, OTHER_FORM = "zoo", "jax cudnn", "zoo (Haiku's form)"
 _PEERS = (
     Peer(OURS, "zoo:Zoo", ("jax", "flax"), (*ALL, *LINEAR)),
-    # What our LSTM would be without cuDNN.
-    Peer(SCAN, "zoo:Scan", ("jax", "flax"), ("lstm",), devices=("gpu",)),
     Peer(OTHER_FORM, "zoo:OtherForm", ("jax", "flax"), _HAIKU, other_form=_HAIKU),
     Peer("torch", "torch:Padded", ("torch",), lengths=False),
     Peer("torch packed", "torch:Packed", ("torch",), ragged_only=True),
@@ -88,5 +86,6 @@ _PEERS = (
         "equinox", "equinox:Equinox", ("jax", "equinox"), ("lstm", "gru"), lengths=False
     ),
     Peer("keras", "keras:Keras", ("jax", "keras")),
+    Peer(CUDNN, "cudnn:Cudnn", ("jax",), ("lstm",), bfloat16=False, devices=("gpu",)),
 )
 PEERS = {peer.name: peer for peer in _PEERS}

@@ -1,6 +1,6 @@
 """Our own layers."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 import jax.numpy as jnp
 from flax import nnx
@@ -14,8 +14,6 @@ from zoo.layers import CellStack
 class Zoo(OnJax):
     """`zoo.RNN`, `zoo.LSTM` and `zoo.GRU` with their defaults, and other cells."""
 
-    options: ClassVar[dict[str, Any]] = {}
-
     def layer(self, case: Case) -> CellStack:
         """Return the layers, newly drawn.
 
@@ -23,7 +21,7 @@ class Zoo(OnJax):
             case: what is measured.
         """
         sizes = (case.D, case.H, case.layers)
-        options = {"bidirectional": case.both, "dtype": case.dtype, **self.options}
+        options = {"bidirectional": case.both, "dtype": case.dtype}
         named = {"rnn": zoo.RNN, "lstm": zoo.LSTM, "gru": zoo.GRU}
         if case.cell in named:
             return named[case.cell](*sizes, rngs=nnx.Rngs(0), **options)
@@ -62,12 +60,6 @@ class Zoo(OnJax):
             by_params: nested as the parameters are.
         """
         return self._cells(by_params)
-
-
-class Scan(Zoo):
-    """Our LSTM with the loop that every cell has."""
-
-    options: ClassVar[dict[str, Any]] = {"backend": "scan"}
 
 
 class OtherForm(Zoo):
