@@ -1,0 +1,127 @@
+"""How a layer is run: what is told is what is done, and changes no result."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from contract import MASK, B, D, H, T
+from flax import nnx
+from tolerances import SCHEDULE, assert_close
+
+import zoo
+from zoo import scan
+from zoo.layers import joint
+
+X = np.random.default_rng(0).normal(size=(B, T, D)).astype(np.float32)
+RESET = np.zeros((B, T), bool)
+RESET[:, [0, 3]] = True
+
+
+def both(loops, *, cell=zoo.LSTMCell, **options):
+    return zoo.CellStack(
+        cell, D, H, 2, bidirectional=True, loops=loops, rngs=nnx.Rngs(0), **options
+    )
+
+
+NOISE = {
+    "weight drop": {"weight_drop": 0.5},
+    "zoneout": {"zoneout": {"h": 0.3, "c": 0.3}},
+    "candidate dropout": {"candidate_dropout": 0.3},
+    "recurrent dropout": {"recurrent_dropout": 0.3},
+}
+
+
+@pytest.mark.parametrize("name", NOISE)
+def test_one_loop_draws_what_two_draw(name):
+    key = jax.random.key(1)
+    one, two = (both(loops, **NOISE[name]) for loops in ("one", "two"))
+    drawn = one(X, MASK, reset=RESET, key=key)
+    assert_close(drawn, two(X, MASK, reset=RESET, key=key), SCHEDULE)
+    assert np.abs(drawn[1] - one(X, MASK, reset=RESET)[1]).max() > 1e-3
+
+
+@pytest.mark.parametrize("cell", [zoo.LSTMCell, zoo.LRUCell, zoo.S6Cell, zoo.QRNNCell])
+@pytest.mark.parametrize("mask", [None, MASK], ids=["full", "ragged"])
+def test_one_loop_equals_two(cell, mask):
+    options = {"cell": cell, "learn_initial_state": cell is zoo.LSTMCell}
+    one, two = (both(loops, **options) for loops in ("one", "two"))
+    for reset in (None, RESET):
+        expected = two(X, mask, reset=reset)
+        assert_close(one(X, mask, reset=reset), expected, SCHEDULE)
+        every = two.states(X, mask, reset=reset)
+        assert_close(one.states(X, mask, reset=reset), every, SCHEDULE)
+
+
+def test_one_loop_needs_layers_that_are_alike():
+    def layer(cell, size=H, **options):
+        return zoo.Recurrent(cell(D, size, rngs=nnx.Rngs(0)), **options)
+
+    forward = layer(zoo.GRUCell)
+    for other in (
+        layer(zoo.LSTMCell, reverse=True),
+        layer(zoo.GRUCell, H + 1, reverse=True),
+        layer(zoo.GRUCell, reverse=True, zoneout=0.1),
+        layer(zoo.GRUCell, reverse=True, remat="step"),
+    ):
+        assert not joint.alike(forward, other)
+        zoo.Bidirectional(forward, other)  # by two
+        with pytest.raises(
+            ValueError, match='loops="one" needs two layers of one cell'
+        ):
+            zoo.Bidirectional(forward, other, loops="one")
+    assert joint.alike(forward, layer(zoo.GRUCell, reverse=True))
+    with pytest.raises(ValueError, match="loops must be one of"):
+        both("three")
+
+
+def stack(rngs):
+    """Return a layer of each kind."""
+    lstm = [zoo.Recurrent(zoo.LSTMCell(D, H, rngs=rngs), reverse=r) for r in (0, 1)]
+    return zoo.Stacked(
+        [
+            zoo.Bidirectional(*lstm),
+            zoo.Recurrent(zoo.LRUCell(2 * H, H, rngs=rngs), steps="parallel"),
+            zoo.Recurrent(zoo.LRUCell(H, H, rngs=rngs), zoneout=0.1),
+            zoo.Residual(zoo.Recurrent(zoo.GRUCell(H, H, rngs=rngs), remat="chunk:4")),
+        ]
+    )
+
+
+def test_an_explanation_names_every_layer():
+    found = zoo.explain(stack(nnx.Rngs(0)), X, MASK)
+    assert [(one.where, one.cell, one.backend) for one in found] == [
+        ("layers.0.forward", f"LSTMCell {D} -> {H}", "scan"),
+        ("layers.0.backward", f"LSTMCell {D} -> {H}", "scan"),
+        ("layers.1", f"LRUCell {2 * H} -> {H}", "parallel"),
+        ("layers.2", f"LRUCell {H} -> {H}", "scan"),
+        ("layers.3.layer", f"GRUCell {H} -> {H}", "scan"),
+    ]
+    lines = str(found).splitlines()
+    assert lines[1] == (
+        f"layers.0.backward: LSTMCell {D} -> {H}: scan, LSTMCell is not linear in its "
+        "state; 1 step an iteration, inputs projected in the loop"
+    )
+    assert "the cell is linear in its state, as asked" in lines[2]
+    assert "zoneout acts on one state after the other" in lines[3]
+    assert lines[4].endswith("remat chunk:4")
+
+
+def test_what_a_gpu_would_do(monkeypatch):
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    shapes = jax.ShapeDtypeStruct(X.shape, jnp.float32)
+    found = zoo.explain(stack(nnx.Rngs(0)), shapes)
+    assert found[0].why == (
+        "LSTMCell is not linear in its state; 8 steps an iteration, inputs projected "
+        "ahead of the loop, both directions in one loop"
+    )
+    lru = zoo.Recurrent(zoo.LRUCell(D, H, rngs=nnx.Rngs(0)))
+    assert zoo.explain(lru, shapes)[0][2:] == (
+        "parallel",
+        "the cell is linear in its state, faster on a GPU",
+    )
+    assert scan.Schedule(unroll=3).each == 3
+
+
+def test_unroll_is_checked():
+    with pytest.raises(ValueError, match="unroll must be"):
+        zoo.LSTM(D, H, unroll=0, rngs=nnx.Rngs(0))
