@@ -198,40 +198,62 @@ def _backward(loop, kept, gradients):
     ]
 
     def body(carry, step):
-        by_state, by_initial, by_direct = carry
-        step, before, joined, by_y, by_states = step
+        by_state, by_initial, by_direct, joined = carry
+        t, step, before, by_y, by_states = step
         if by_states is not None:
             by_state = _add(by_state, _pick(by_states, moving))
-        if joined is None:
-            joined = _join(cell, params, before, cell.project(params, step.x))
+        if loop.frugal:
+            now = _join(cell, params, before, cell.project(params, step.x))
+        else:
+            now = jax.tree.map(lambda a: a[t], joined)
 
-        def finish(direct, moved, joined):
+        def finish(direct, moved, now):
             own, state = _put(params, used, direct), _put(before, moving, moved)
-            new, y = _finish(cell, own, state, joined, step)
+            new, y = _finish(cell, own, state, now, step)
             return _pick(new, moving), y
 
         def recur(moved):
-            return cell.recur(params, _put(before, moving, moved))
+            own = _put(params, square, [a.T for a in turned])
+            return cell.recur(own, _put(before, moving, moved))
 
         moved = _pick(before, moving)
-        _, by = jax.vjp(finish, _pick(params, used), moved, joined)
-        more, by_before, by_joined = by((by_state, by_y))
+        _, by = jax.vjp(finish, _pick(params, used), moved, now)
+        more, by_before, by_now = by((by_state, by_y))
         _, by = jax.vjp(recur, moved)
-        by_before = _add(by_before, *by(_apart(cell, by_joined)[1]))
+        by_before = _add(by_before, *by(_apart(cell, by_now)[1]))
         if step.reset is not None:
             zero = jax.tree.map(jnp.zeros_like, by_before)
             by_initial = _add(by_initial, select(step.reset, by_before, zero))
             by_before = select(step.reset, zero, by_before)
-        return (by_before, by_initial, _add(by_direct, more)), by_joined
+        joined = jax.tree.map(lambda a, by: a.at[t].set(by), joined, by_now)
+        return (by_before, by_initial, _add(by_direct, more), joined), None
 
-    all_steps = (steps, before, joined, by_y, by_states)
     # Parameters that act outside of the products, peepholes for one, are small: their
     # gradients are added up in the loop.
-    used = _used(cell, params, *jax.tree.map(lambda a: a[0], all_steps[:3]))
+    first = jax.tree.map(lambda a: a[0], (steps, before, joined))
+    used = _used(cell, params, *first)
     zeros = jax.tree.map(jnp.zeros_like, (_pick(initial, moving), _pick(params, used)))
-    carry = (_pick(by_last, moving), *zeros)
-    carry, by_joined = loop.run(body, carry, all_steps, backwards=True)
-    by_state, by_initial, by_direct = carry
+    if joined is None:
+        joined = jax.tree.map(
+            lambda a: jnp.zeros((len(steps.x), *a.shape), a.dtype),
+            jax.eval_shape(
+                lambda step, before: _join(
+                    cell, params, before, cell.project(params, step.x)
+                ),
+                *first[:2],
+            ),
+        )
+    # The gradient multiplies with the transposed matrix: turned once and not at every
+    # step.
+    leaves = jax.tree.leaves(params)
+    square = [i for i, leaf in enumerate(leaves) if jnp.ndim(leaf) == 2]
+    turned = jax.lax.optimization_barrier([leaves[i].T for i in square])
+    # The gradient of p and q takes the place of what it is the gradient of: memory that
+    # is written for the first time costs a CPU more than a step's arithmetic.
+    carry = (_pick(by_last, moving), *zeros, joined)
+    all_steps = (jnp.arange(len(steps.x)), steps, before, by_y, by_states)
+    carry, _ = loop.run(body, carry, all_steps, backwards=True)
+    by_state, by_initial, by_direct, by_joined = carry
 
     by_p, by_q = _apart(cell, by_joined)
     _, by = jax.vjp(cell.project, params, steps.x)
