@@ -4,9 +4,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
+import tyro
 
 from tasks.data import Source
 from tasks.page import Section
@@ -36,7 +37,7 @@ class Config(Source):
     dropout: float = 0.5
     """Rate of dropout on the embeddings, between layers and before the output."""
     epochs: int | None = None
-    """Passes over the data; default: the task's, on small data until 300 batches."""
+    """Passes over the data."""
     batch_size: int = 32
     """Rows of a batch."""
     learning_rate: float = 2e-3
@@ -69,6 +70,15 @@ class Config(Source):
     """Save a checkpoint about so often, and at the end of each epoch."""
     debug: bool = False
     """Show the traceback of an error."""
+
+    def __init_subclass__(cls) -> None:
+        """Let the help tell what `Task.epochs` does where a task is told nothing."""
+        usual = str(cls.default_epochs)
+        if cls.sample_epochs:
+            usual += f", of the sample {cls.sample_epochs}"
+        told = f"(default: {usual}; at least {MIN_STEPS} batches)"
+        hint = tyro.conf.arg(help_behavior_hint=told)
+        cls.__annotations__["epochs"] = Annotated[int | None, hint]
 
 
 class Scores(NamedTuple):

@@ -4,9 +4,8 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-import datasets
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -17,6 +16,9 @@ from tasks.page import Section
 from tasks.rows import first, one_split
 from zoo.pipelines import LanguageModelPipeline
 from zoo.text import Text
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 TEST_WINDOW = 1000  # of the one stream of the test text: no gradient limits it
 
@@ -110,7 +112,7 @@ class CharacterModel(base.Task):
                 rows, window = 1, TEST_WINDOW
             self.streams[name] = Streams(len(ids), rows, window)
 
-    def _make_pipeline(self, train: datasets.Dataset) -> LanguageModelPipeline:
+    def _make_pipeline(self, train: "Dataset") -> LanguageModelPipeline:
         """Return the untrained model with the characters of the training text."""
         config = self.config
         text = Text.build(
@@ -127,19 +129,20 @@ class CharacterModel(base.Task):
         }
         return LanguageModelPipeline(options, text, seed=config.seed)
 
-    def _encode(self, rows: datasets.Dataset) -> datasets.Dataset:
+    def _encode(self, rows: "Dataset") -> "Dataset":
         """Return the text as one number a row, in a file of its own."""
+        from datasets import Features, Value
+        from datasets.fingerprint import Hasher
+
         text = self.pipeline.text
         vocabulary = text.vocabulary.tokens
-        key = datasets.fingerprint.Hasher.hash(
-            (rows._fingerprint, vocabulary, text.units)
-        )
+        key = Hasher.hash((rows._fingerprint, vocabulary, text.units))
         with store.quiet():
             return rows.map(
                 lambda found: {"id": text.encode("".join(found["text"]))},
                 batched=True,
                 remove_columns=rows.column_names,
-                features=datasets.Features({"id": datasets.Value("int32")}),
+                features=Features({"id": Value("int32")}),
                 new_fingerprint=key,
             )
 

@@ -11,13 +11,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import datasets
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tasks import files, formats, hub, shares, store
 from tasks.formats.errors import DataError, FormatError
 from tasks.formats.reading import Columns, Kind, Reading
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 __all__ = ["DataError", "FormatError", "Kind", "Source", "Splits", "load", "read"]
 
@@ -55,9 +56,9 @@ class Source:
 class Splits(NamedTuple):
     """The rows to train on, to choose by and to score; and what was decided."""
 
-    train: datasets.Dataset
-    dev: datasets.Dataset
-    test: datasets.Dataset
+    train: "Dataset"
+    dev: "Dataset"
+    test: "Dataset"
     notes: tuple[str, ...]
 
 
@@ -119,7 +120,7 @@ def read(
     *,
     sample: Path | None = None,
     cache_dir: Path | None = None,
-) -> datasets.Dataset:
+) -> "Dataset":
     """Read one split alone, such as to evaluate a trained model on it.
 
     No share is taken: files whose names tell no split are read whole.
@@ -150,7 +151,7 @@ def _from_files(
     sample: Path | None,
     cache_dir: Path | None,
     only: str | None = None,
-) -> tuple[dict[str, datasets.Dataset], list[str]]:
+) -> tuple[dict[str, "Dataset"], list[str]]:
     """Read the splits that have files, or only one of them."""
     given = {split: getattr(source, f"{split}_file") for split in files.SPLITS}
     data = source.data
@@ -183,7 +184,7 @@ def _from_files(
 
 def _from_hub(
     source: Source, kind: Kind, cache_dir: Path | None, only: str | None = None
-) -> tuple[dict[str, datasets.Dataset], list[str]]:
+) -> tuple[dict[str, "Dataset"], list[str]]:
     """Read the splits of a data set of the hub, or only one of them."""
     name = str(source.data).removeprefix(hub.PREFIX)
     columns = _columns(source)
@@ -246,7 +247,7 @@ def _rows(readings: Iterable[Reading]) -> Iterator[dict[str, Any]]:
         yield from formats.rows(reading)
 
 
-def _check_labels(found: dict[str, datasets.Dataset], kind: Kind) -> None:
+def _check_labels(found: dict[str, "Dataset"], kind: Kind) -> None:
     """Raise an error if dev or test has a label that train lacks."""
 
     def known(split: str) -> set[str]:

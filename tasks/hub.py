@@ -2,10 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
-
-import datasets
-from datasets.exceptions import DatasetNotFoundError, DatasetsError
+from typing import TYPE_CHECKING, Any
 
 from tasks import formats
 from tasks.files import split_of
@@ -13,10 +10,13 @@ from tasks.formats import parquet, records
 from tasks.formats.errors import DataError
 from tasks.formats.reading import Columns, Kind
 
+if TYPE_CHECKING:
+    from datasets import Dataset
+
 PREFIX = "hub:"
 
 
-def load(name: str, cache_dir: Path | None) -> dict[str, datasets.Dataset]:
+def load(name: str, cache_dir: Path | None) -> dict[str, "Dataset"]:
     """Return the splits train, dev and test of a data set, as they are.
 
     Args:
@@ -27,12 +27,15 @@ def load(name: str, cache_dir: Path | None) -> dict[str, datasets.Dataset]:
     Raises:
         DataError: if it cannot be reached or read, or names no split.
     """
+    from datasets import load_dataset
+    from datasets.exceptions import DatasetNotFoundError, DatasetsError
+
     place: Any = None if cache_dir is None else str(cache_dir)
     found: Any = None
     tries: Any = _candidates(name)
     for number, arguments in enumerate(tries):
         try:
-            found = datasets.load_dataset(*arguments, cache_dir=place)
+            found = load_dataset(*arguments, cache_dir=place)
             break
         except DatasetNotFoundError as error:
             if number == len(tries) - 1:
@@ -46,7 +49,7 @@ def load(name: str, cache_dir: Path | None) -> dict[str, datasets.Dataset]:
                 f"hub:{name} cannot be loaded ({error}); without a network, name files "
                 "that are here with --data"
             ) from error
-    splits: dict[str, datasets.Dataset] = {}
+    splits: dict[str, Dataset] = {}
     for key, rows in dict(found or {}).items():
         split = split_of(str(key))
         if split and split not in splits:
@@ -58,7 +61,7 @@ def load(name: str, cache_dir: Path | None) -> dict[str, datasets.Dataset]:
 
 
 def rows(
-    data: datasets.Dataset, where: str, kind: Kind, columns: Columns
+    data: "Dataset", where: str, kind: Kind, columns: Columns
 ) -> Iterator[dict[str, Any]]:
     """Yield the rows of a split, in the form that `tasks.data` wants.
 
@@ -83,7 +86,7 @@ def rows(
     return formats.bio2(where, scheme, read())
 
 
-def note(data: datasets.Dataset, where: str, kind: Kind, columns: Columns) -> str:
+def note(data: "Dataset", where: str, kind: Kind, columns: Columns) -> str:
     """Return in words which columns of a split are read.
 
     Args:
@@ -99,7 +102,7 @@ def note(data: datasets.Dataset, where: str, kind: Kind, columns: Columns) -> st
     return records.note(where, kind, columns, _records(data), hints)
 
 
-def unlabelled(data: datasets.Dataset) -> bool:
+def unlabelled(data: "Dataset") -> bool:
     """Tell whether a column of labels holds no class at all, as in some test sets.
 
     Args:
@@ -119,7 +122,7 @@ def _candidates(name: str) -> list[tuple[str, ...]]:
     return [(name,), tuple(parts)] if len(parts) == 2 else [(name,)]
 
 
-def _records(data: datasets.Dataset) -> Iterator[tuple[int, dict[str, Any]]]:
+def _records(data: "Dataset") -> Iterator[tuple[int, dict[str, Any]]]:
     decoders = parquet.names(data.features)
     for number, record in enumerate(data, 1):
         record = dict(record)

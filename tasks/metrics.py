@@ -1,12 +1,9 @@
-"""Scores: seqeval and scikit-learn do the arithmetic."""
+"""Scores: seqeval and scikit-learn do the arithmetic, imported when there is some."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import seqeval.metrics
-import seqeval.scheme
-import sklearn.metrics
 
 from tasks.base import Scores
 
@@ -26,8 +23,10 @@ def classes(
     Returns:
         ``accuracy`` and ``f1_macro``, the table, and the confusion matrix.
     """
+    from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+
     numbers = np.arange(len(labels))
-    found: Any = sklearn.metrics.precision_recall_fscore_support(
+    found: Any = precision_recall_fscore_support(
         true,
         predicted,
         labels=numbers,
@@ -48,7 +47,7 @@ def classes(
         "accuracy": float(np.mean(np.asarray(true) == np.asarray(predicted))),
         "f1_macro": float(np.mean([row["f1"] for row in table.values()])),
     }
-    confusion = sklearn.metrics.confusion_matrix(true, predicted, labels=numbers)
+    confusion = confusion_matrix(true, predicted, labels=numbers)
     return Scores(values, table, confusion)
 
 
@@ -69,6 +68,10 @@ def spans(
         (only legal BIO2 spans count), ``accuracy`` of the tags, a table of types, and
         the confusion matrix of the tags.
     """
+    import seqeval.metrics
+    from seqeval.scheme import IOB2
+    from sklearn.metrics import confusion_matrix
+
     true, predicted = [list(t) for t in true], [list(t) for t in predicted]
     never: Any = 0  # the score of a class that is never found; the stubs want a str
     table: Any = seqeval.metrics.classification_report(
@@ -84,7 +87,7 @@ def spans(
                 true,
                 predicted,
                 mode="strict",
-                scheme=seqeval.scheme.IOB2,
+                scheme=IOB2,
                 zero_division=never,
             )  # pyright: ignore[reportArgumentType]
         ),
@@ -100,7 +103,7 @@ def spans(
         for name, row in table.items()
         if not name.endswith(" avg")
     }
-    confusion = sklearn.metrics.confusion_matrix(
+    confusion = confusion_matrix(
         [tag for tags in true for tag in tags],
         [tag for tags in predicted for tag in tags],
         labels=list(labels),

@@ -1,4 +1,4 @@
-"""Pictures of a run."""
+"""Pictures of a run; matplotlib is loaded when one is drawn."""
 
 import io
 import re
@@ -8,13 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import matplotlib
 import numpy as np
-from cycler import cycler
-
-matplotlib.use("Agg")
-
-import matplotlib.pyplot as plt  # noqa: E402
 
 INK = "#010203"  # a colour of no picture: it becomes that of the page's text
 # Lines that are seen on a light ground and on a dark one.
@@ -28,8 +22,8 @@ def curves(history: list[dict[str, Any]], path: Path) -> None:
         history: lines of the log.
         path: the PNG to write.
     """
-    fig, axes = plt.subplots(1, 2, figsize=(9, 3.5), layout="constrained")
-    for ax, draw in zip(axes, (_loss, _dev), strict=True):
+    fig = _figure(9, 3.5)
+    for ax, draw in zip(fig.subplots(1, 2), (_loss, _dev), strict=True):
         draw(ax, history)
     _save(fig, path)
 
@@ -42,10 +36,9 @@ def curve_pictures(history: list[dict[str, Any]]) -> list[str]:
     """
 
     def one(draw: Callable[[Any, list], None], file: BinaryIO) -> None:
-        fig, ax = plt.subplots(figsize=(4.6, 3.2), layout="constrained")
-        draw(ax, history)
+        fig = _figure(4.6, 3.2)
+        draw(fig.subplots(), history)
         fig.savefig(file)
-        plt.close(fig)
 
     return [svg(partial(one, draw)) for draw in (_loss, _dev)]
 
@@ -67,7 +60,8 @@ def lines(
     """
 
     def draw(file: BinaryIO) -> None:
-        fig, ax = plt.subplots(figsize=(6.2, 3.6), layout="constrained")
+        fig = _figure(6.2, 3.6)
+        ax = fig.subplots()
         for name, (across, up) in series.items():
             marker = "." if len(across) < 30 else ""
             ax.plot(across, up, marker=marker, label=name)
@@ -77,7 +71,6 @@ def lines(
         ax.legend()
         ax.grid(alpha=0.3)
         fig.savefig(file)
-        plt.close(fig)
 
     return svg(draw)
 
@@ -93,14 +86,14 @@ def scatter(across: Sequence[float], up: Sequence[float], x: str, y: str) -> str
     """
 
     def draw(file: BinaryIO) -> None:
-        fig, ax = plt.subplots(figsize=(4.6, 3.6), layout="constrained")
+        fig = _figure(4.6, 3.6)
+        ax = fig.subplots()
         ends = min(*across, *up), max(*across, *up)
         ax.plot(ends, ends, color=INK, linewidth=0.8)
         ax.plot(across, up, ".", markersize=4, alpha=0.6)
         ax.set(xlabel=x, ylabel=y)
         ax.grid(alpha=0.3)
         fig.savefig(file)
-        plt.close(fig)
 
     return svg(draw)
 
@@ -115,16 +108,14 @@ def images(pixels: np.ndarray, titles: Sequence[str]) -> str:
 
     def draw(file: BinaryIO) -> None:
         rows = -(-len(pixels) // 5)
-        fig, axes = plt.subplots(
-            *(rows, 5), figsize=(6.2, 1.5 * rows), layout="constrained", squeeze=False
-        )
+        fig = _figure(6.2, 1.5 * rows)
+        axes = fig.subplots(rows, 5, squeeze=False)
         for ax in axes.flat:
             ax.axis("off")
         for ax, one, title in zip(axes.flat, pixels, titles, strict=False):
             ax.imshow(one, cmap="gray_r")
             ax.set_title(title, fontsize=9)
         fig.savefig(file)
-        plt.close(fig)
 
     return svg(draw)
 
@@ -135,6 +126,9 @@ def svg(draw: Callable[[BinaryIO], None]) -> str:
     Args:
         draw: draws with matplotlib, and saves into the file it is given.
     """
+    from cycler import cycler
+    from matplotlib import rc_context
+
     colours: dict[Any, Any] = dict.fromkeys(
         ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color"), INK
     )
@@ -146,7 +140,7 @@ def svg(draw: Callable[[BinaryIO], None]) -> str:
     file = io.BytesIO()
     colours |= {"axes.prop_cycle": cycler(color=BRIGHT)}
     colours |= {"svg.fonttype": "none", "savefig.format": "svg", "legend.framealpha": 0}
-    with matplotlib.rc_context(colours), warnings.catch_warnings():
+    with rc_context(colours), warnings.catch_warnings():
         # Letters that the font lacks: the page draws the text, with fonts of its own.
         warnings.filterwarnings("ignore", "Glyph .* missing")
         draw(file)
@@ -207,7 +201,8 @@ def confusion(counts: np.ndarray, labels: list[str], path: Path) -> None:
     shares = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     K = len(labels)
     side = min(12.0, 2.5 + 0.45 * K)
-    fig, ax = plt.subplots(figsize=(side, side), layout="constrained")
+    fig = _figure(side, side)
+    ax = fig.subplots()
     ax.imshow(shares, cmap="Blues", vmin=0, vmax=100)
     if K <= 25:
         for i, j in np.argwhere(counts):
@@ -223,8 +218,14 @@ def confusion(counts: np.ndarray, labels: list[str], path: Path) -> None:
     _save(fig, path)
 
 
+def _figure(width: float, height: float) -> Any:
+    """Return a figure that knows no screen."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
 def _save(fig: Any, path: Path) -> None:
     part = path.with_name(f".{path.name}")
     fig.savefig(part, dpi=120, format="png")
-    plt.close(fig)
     part.replace(path)

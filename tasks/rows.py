@@ -3,14 +3,16 @@
 from abc import abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import datasets
 import numpy as np
 
 from tasks import data
 from tasks.base import Pairs, Task
 from tasks.batching import Buckets
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 SAMPLE = Path(__file__).parent / "samples" / "english.conllu"
 
@@ -54,9 +56,7 @@ class RowTask(Task):
             # The shapes of training again, so that few programs are compiled.
             sizes = self.buckets["train"].sizes
 
-    def _bucket(
-        self, split: str, rows: datasets.Dataset, sizes: list[int] | None
-    ) -> Buckets:
+    def _bucket(self, split: str, rows: "Dataset", sizes: list[int] | None) -> Buckets:
         """Sort the rows of a split by their lengths."""
         fixed = self.fixed_length()
         cut = self.config.max_length if split == "train" else fixed
@@ -123,9 +123,7 @@ class RowTask(Task):
         return told
 
 
-def one_split(
-    config: Any, kind: data.Kind, split: str, sample: Path
-) -> datasets.Dataset:
+def one_split(config: Any, kind: data.Kind, split: str, sample: Path) -> "Dataset":
     """Return the rows on which a trained model is scored.
 
     Args:
@@ -139,7 +137,7 @@ def one_split(
     return getattr(data.load(config, kind, seed=config.seed, sample=sample), split)
 
 
-def first(split: datasets.Dataset, column: str) -> Iterator[Any]:
+def first(split: "Dataset", column: str) -> Iterator[Any]:
     """Yield the values of one column.
 
     Args:
@@ -150,7 +148,7 @@ def first(split: datasets.Dataset, column: str) -> Iterator[Any]:
         yield row[column]
 
 
-def iterate(split: datasets.Dataset) -> Iterator[dict[str, Any]]:
+def iterate(split: "Dataset") -> Iterator[dict[str, Any]]:
     """Yield the rows of a split.
 
     Args:

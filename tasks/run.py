@@ -1,26 +1,25 @@
 """The run folder: configuration, log, checkpoints, curves; what a resumed run reads."""
 
 import dataclasses
-import errno
 import importlib.metadata
 import json
-import logging
 import os
 import platform
 import shutil
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
-import orbax.checkpoint as ocp
 
 from tasks import plots
 from tasks.base import Config, Scores
-from tasks.board import Board
 from zoo import artifact
+
+if TYPE_CHECKING:
+    from tasks.board import Board
 
 # Flags that change where and how a run is done, not what it computes.
 FREE = {"out", "resume", "overwrite", "debug", "checkpoint_seconds"}
@@ -102,6 +101,8 @@ class Run:
 
     def begin(self) -> None:
         """Make the folder, empty if it is to be overwritten, and say what is run."""
+        from tasks.checkpoints import Checkpoints  # its library takes long to import
+
         if self.path.exists() and self.config.overwrite:
             shutil.rmtree(self.path)
         self.path.mkdir(parents=True, exist_ok=True)
@@ -120,12 +121,7 @@ class Run:
             "command": " ".join(["python", *sys.argv]),
         }
         self.write("config.json", described)
-        options = ocp.CheckpointManagerOptions(
-            max_to_keep=2, enable_async_checkpointing=False
-        )
-        self._checkpoints = ocp.CheckpointManager(
-            (self.path / "checkpoints").absolute(), options=options
-        )
+        self._checkpoints = Checkpoints(self.path / "checkpoints")
 
     @property
     def model(self) -> Path:
@@ -177,26 +173,7 @@ class Run:
         """
         # The end of an epoch, before and after its evaluation, has one step: two names.
         name = position.epoch * (batches + 1) + position.batch
-        if name in self._checkpoints.all_steps():
-            return
-        args = ocp.args.Composite(
-            state=ocp.args.StandardSave(state),
-            position=ocp.args.JsonSave(dataclasses.asdict(position)),
-        )
-        # The checkpointer logs the traceback of what it raises: it is told once, below.
-        log = logging.getLogger("absl")
-        level = log.level
-        log.setLevel(logging.CRITICAL)
-        try:
-            self._checkpoints.save(name, args=args)
-        except Exception as error:
-            # It comes wrapped, in one of several types.
-            if os.strerror(errno.ENOSPC) not in str(error):
-                raise
-            folder = str(self.path / "checkpoints")
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), folder) from error
-        finally:
-            log.setLevel(level)
+        self._checkpoints.save(name, state, dataclasses.asdict(position))
 
     def restore(self, state: Any) -> tuple[Any, Position]:
         """Return the last checkpoint, or what was given if there is none.
@@ -207,18 +184,14 @@ class Run:
         Raises:
             RunError: if the checkpoint cannot be read.
         """
-        latest = self._checkpoints.latest_step()
+        latest = self._checkpoints.latest()
         if latest is None:
             self._cut_log(0)
             return state, Position()
-        like = jax.tree.map(ocp.utils.to_shape_dtype_struct, state)
-        args = ocp.args.Composite(
-            state=ocp.args.StandardRestore(like), position=ocp.args.JsonRestore()
-        )
         folder = self.path / "checkpoints" / str(latest)
         try:
-            restored = self._checkpoints.restore(latest, args=args)
-            position = Position(**restored["position"])
+            state, values = self._checkpoints.restore(latest, state)
+            position = Position(**values)
         except Exception as error:
             raise RunError(
                 f"the checkpoint {folder} cannot be read, it may have been cut short "
@@ -226,10 +199,12 @@ class Run:
                 "this folder to go on from the checkpoint before it"
             ) from error
         self._cut_log(position.epoch)
-        return restored["state"], position
+        return state, position
 
     def _cut_log(self, epoch: int) -> None:
         """Drop the lines of epochs that will be done again."""
+        from tasks.board import Board  # its library takes long to import
+
         path = self.path / "log.jsonl"
         kept = [line for line in self.history() if line["epoch"] <= epoch]
         if path.exists():

@@ -4,9 +4,8 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-import datasets
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -17,6 +16,9 @@ from tasks.rows import RowTask, first
 from zoo import checks
 from zoo.pipelines import Seq2SeqPipeline
 from zoo.text import Text, pad
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 Tokens = Literal["auto", "chars", "symbols", "bpe"]
 ROOM = 1.5  # a text may become so much longer than the longest of train
@@ -312,7 +314,7 @@ def told(texts: Iterable[str]) -> str:
     return "bpe" if words >= 5 * lines else "chars"
 
 
-def single(rows: datasets.Dataset) -> datasets.Dataset:
+def single(rows: "Dataset") -> "Dataset":
     """Return pairs with one target each: a source with several comes several times.
 
     Args:

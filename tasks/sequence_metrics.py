@@ -1,11 +1,10 @@
-"""Scores of texts that were written: sacrebleu and jiwer do the arithmetic."""
+"""Scores of texts that were written: sacrebleu and jiwer do the arithmetic.
+
+They are imported when there is some.
+"""
 
 from collections.abc import Callable, Sequence
 from typing import Any
-
-import jiwer
-from sacrebleu.metrics.bleu import BLEU
-from sacrebleu.metrics.chrf import CHRF
 
 from tasks.base import Scores
 
@@ -32,6 +31,10 @@ def sequences(
         the reference; ``bleu`` and ``chrf`` of all rows, with their signatures. All are
         fractions.
     """
+    from jiwer import process_words
+    from sacrebleu.metrics.bleu import BLEU
+    from sacrebleu.metrics.chrf import CHRF
+
     answers: dict[str, list[str]] = {}
     for source, right in zip(sources, references, strict=True):
         known = answers.setdefault(source, [])
@@ -44,7 +47,7 @@ def sequences(
         reference, text = _nearest(right, best[source], split, numbers)
         nearest.append(reference)
         found.append(text)
-    errors = jiwer.process_words(nearest, found)
+    errors = process_words(nearest, found)
     most = max(map(len, references))
     streams: Any = [
         [right[k] if k < len(right) else None for right in references]
@@ -103,9 +106,11 @@ def _plain(text: str) -> str:
 
 
 def _distance(reference: str, found: str) -> int:
+    from jiwer import process_words
+
     if reference == found:
         return 0
     if not reference:
         return len(found.split())  # jiwer wants a word at least
-    errors = jiwer.process_words(reference, found)
+    errors = process_words(reference, found)
     return errors.substitutions + errors.deletions + errors.insertions

@@ -2,17 +2,19 @@
 
 import hashlib
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import datasets
 import numpy as np
 
 from tasks.formats.errors import DataError
 
+if TYPE_CHECKING:
+    from datasets import Dataset
+
 PORTION = 0.1
 
 
-def by_text(rows: datasets.Dataset, count: int, seed: int) -> list[datasets.Dataset]:
+def by_text(rows: "Dataset", count: int, seed: int) -> list["Dataset"]:
     """Take random shares of 10 % of the different texts from a split.
 
     Rows of one text stay together, and the order of the rows is kept. A row with a
@@ -49,7 +51,7 @@ def by_text(rows: datasets.Dataset, count: int, seed: int) -> list[datasets.Data
     return taken
 
 
-def by_position(rows: datasets.Dataset) -> tuple[datasets.Dataset, datasets.Dataset]:
+def by_position(rows: "Dataset") -> tuple["Dataset", "Dataset"]:
     """Divide a text into its first 90 % and its last 10 %, counted in characters.
 
     The line at the border is cut in two.
@@ -60,6 +62,8 @@ def by_position(rows: datasets.Dataset) -> tuple[datasets.Dataset, datasets.Data
     Raises:
         DataError: if the text is too short.
     """
+    from datasets import concatenate_datasets
+
     lengths = (len(t) for batch in rows.iter(1000) for t in _column(batch, "text"))
     ends = np.cumsum(np.fromiter(lengths, np.int64, len(rows)))
     cut = int(ends[-1] * (1 - PORTION)) if len(ends) else 0
@@ -75,10 +79,10 @@ def by_position(rows: datasets.Dataset) -> tuple[datasets.Dataset, datasets.Data
         place += 1
     if place < len(rows):
         last.append(rows.select(range(place, len(rows))))
-    return datasets.concatenate_datasets(first), datasets.concatenate_datasets(last)
+    return concatenate_datasets(first), concatenate_datasets(last)
 
 
-def labels(rows: datasets.Dataset) -> set[str]:
+def labels(rows: "Dataset") -> set[str]:
     """Return the different labels or tags of a split.
 
     Args:
@@ -87,7 +91,7 @@ def labels(rows: datasets.Dataset) -> set[str]:
     return set().union(*_labels(rows))
 
 
-def _keep_labels(rows: datasets.Dataset, digest: np.ndarray, share: np.ndarray) -> None:
+def _keep_labels(rows: "Dataset", digest: np.ndarray, share: np.ndarray) -> None:
     """Bring back to the rest, in place, the texts whose labels it would lack."""
     seen: set[str] = set()
     for place, found in enumerate(_labels(rows)):
@@ -98,7 +102,7 @@ def _keep_labels(rows: datasets.Dataset, digest: np.ndarray, share: np.ndarray) 
             seen |= found
 
 
-def _labels(rows: datasets.Dataset) -> Iterator[set[str]]:
+def _labels(rows: "Dataset") -> Iterator[set[str]]:
     """Yield the labels of each row."""
     for batch in rows.iter(1000):
         if "label" in rows.column_names:
@@ -107,7 +111,7 @@ def _labels(rows: datasets.Dataset) -> Iterator[set[str]]:
             yield from map(set, _column(batch, "tags"))
 
 
-def _digests(rows: datasets.Dataset, seed: int) -> Iterator[int]:
+def _digests(rows: "Dataset", seed: int) -> Iterator[int]:
     """Yield a number of 64 bits for each row's text."""
     key = str(seed).encode()
     for batch in rows.iter(1000):
@@ -124,5 +128,5 @@ def _column(batch: Any, name: str) -> list:
     return batch[name]
 
 
-def _line(text: str, like: datasets.Dataset) -> datasets.Dataset:
-    return datasets.Dataset.from_dict({"text": [text]}, features=like.features)
+def _line(text: str, like: "Dataset") -> "Dataset":
+    return type(like).from_dict({"text": [text]}, features=like.features)

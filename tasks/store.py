@@ -1,17 +1,21 @@
-"""Rows in Arrow files: written once to the cache of `datasets`, mapped from there."""
+"""Rows in Arrow files: written once to the cache of `datasets`, mapped from there.
+
+Here, as in all of `tasks`, libraries that take long to import are imported where they
+are used: a program that only shows its flags, or an error in them, does not wait.
+"""
 
 import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any
-
-import datasets
-from datasets.exceptions import DatasetGenerationError
+from typing import TYPE_CHECKING, Any
 
 from tasks.formats.errors import DataError
 from tasks.formats.reading import Kind, Reading
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 
 def stored(
@@ -20,7 +24,7 @@ def stored(
     key: str,
     cache_dir: Path | None,
     what: str,
-) -> datasets.Dataset:
+) -> "Dataset":
     """Return rows from the cache; write them there first if it has none by their key.
 
     Args:
@@ -34,6 +38,8 @@ def stored(
         DataError: if there are no rows; and whatever the generator raises, without the
             library's wrapping of it.
     """
+    from datasets import Dataset, Features, List, Value
+    from datasets.exceptions import DatasetGenerationError
 
     def some() -> Iterator[dict[str, Any]]:
         row = None
@@ -42,25 +48,25 @@ def stored(
         if row is None:
             raise DataError(f"{what} is empty")
 
-    word = datasets.Value("string")
+    word = Value("string")
     if kind in ("tagged", "entities"):
-        features = {"tokens": datasets.List(word), "tags": datasets.List(word)}
+        features = {"tokens": List(word), "tags": List(word)}
     elif kind == "pairs":
-        features = {"source": word, "targets": datasets.List(word)}
+        features = {"source": word, "targets": List(word)}
     else:
         features = {"text": word} | ({"label": word} if kind == "labelled" else {})
     try:
         with quiet():
-            found = datasets.Dataset.from_generator(
+            found = Dataset.from_generator(
                 some,
-                features=datasets.Features(features),
+                features=Features(features),
                 cache_dir=str(cache_dir) if cache_dir else None,  # type: ignore
                 fingerprint=key,
             )
     except DatasetGenerationError as error:
         # The library wraps what went wrong in its own words; ours name file and line.
         raise (error.__cause__ or error) from None
-    assert isinstance(found, datasets.Dataset)
+    assert isinstance(found, Dataset)
     return found
 
 
@@ -107,6 +113,8 @@ def _code() -> str:
 @contextmanager
 def quiet() -> Iterator[None]:
     """Keep the library's bars and messages off the screen."""
+    import datasets
+
     bars = not datasets.are_progress_bars_disabled()
     level = datasets.logging.get_verbosity()
     datasets.disable_progress_bars()

@@ -1,5 +1,6 @@
 """What the training program does with any task."""
 
+import sys
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -10,7 +11,7 @@ import pytest
 from tolerances import REFERENCE
 
 from tasks.base import Config
-from train import Program
+from train import Program, main
 
 
 def line(**flags):
@@ -49,3 +50,15 @@ def test_average_of_the_weights(ema):
             np.testing.assert_allclose(state.average, average, atol=REFERENCE)
         else:
             assert jax.tree.leaves(state.average) == []
+
+
+@pytest.mark.parametrize(
+    "task, epochs", [("pos", "12"), ("ner", "15"), ("charlm", "11, of the sample 3")]
+)
+def test_help_tells_how_long_the_task_trains(task, epochs, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["train.py", task, "--help"])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 0
+    shown = " ".join(capsys.readouterr().out.replace("│", "").split())
+    assert f"Passes over the data. (default: {epochs}; at least 300 batches)" in shown

@@ -12,6 +12,7 @@ import pytest
 import training
 from training import TASKS, environment, flags, newest, run
 
+import tasks.evaluate
 import train
 import zoo.__main__
 
@@ -37,6 +38,23 @@ def work(tmp_path_factory):
 def finished(tmp_path_factory):
     """A finished run of each task, made when first asked for."""
     return lambda task: training.finished(task, tmp_path_factory)
+
+
+@pytest.fixture
+def fails(monkeypatch, capsys):
+    """A function that returns what a command tells which cannot do what it is asked."""
+
+    def run_in_vain(*args, main=train.main):
+        """Do what the command does; a process would spend seconds to import."""
+        monkeypatch.setattr(sys, "argv", ["command", *map(str, args)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        told = capsys.readouterr().err
+        assert ended.value.code == 1, told
+        assert "Traceback" not in told
+        return told
+
+    return run_in_vain
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -98,7 +116,7 @@ def test_generate(finished, work):
     assert len(one.stdout) == len("To be") + 30 + 1
 
 
-def test_write_the_counterpart(finished, work):
+def test_write_the_counterpart(finished, work, fails):
     folder, env = work
     out, _ = finished("seq2seq")
     picture = folder / "attention.png"
@@ -125,12 +143,11 @@ def test_write_the_counterpart(finished, work):
     scored = run("tasks.evaluate", out, "--data", out.parent / "pairs.tsv", env=env)
     assert scored.returncode == 0, scored.stderr
     assert "tok:13a" in metrics["test"]["signatures"]["bleu"]
-    wrong = run("zoo", "predict", finished("pos")[0], "a", "--beam", "2", env=env)
-    assert wrong.returncode == 1
-    assert "--beam is for seq2seq" in wrong.stderr
+    wrong = ("predict", finished("pos")[0], "a", "--beam", "2")
+    assert "--beam is for seq2seq" in fails(*wrong, main=zoo.__main__.main)
 
 
-def test_a_memory_problem(finished, work):
+def test_a_memory_problem(finished, work, fails):
     """The line to beat is shown and kept; the model answers sequences."""
     folder, env = work
     out, screen = finished("memory")
@@ -144,26 +161,15 @@ def test_a_memory_problem(finished, work):
     (reading,) = zoo.load(out).predict([sequence])
     assert json.loads(found.stdout)["answer"] == reading.answer
     assert len(reading.answer) == len(sequence)
-    wrong = run("train.py", "memory", "--permuted", "--out", folder / "no", env=env)
-    assert wrong.returncode == 1
-    assert wrong.stderr == "error: --permuted is for digits, got adding\n"
-    wrong = run("tasks.evaluate", out, env=env)
-    assert "scored as it is trained" in wrong.stderr
+    told = fails("memory", "--permuted", "--out", folder / "no")
+    assert told == "error: --permuted is for digits, got adding\n"
+    told = fails(out, main=tasks.evaluate.main)
+    assert "scored as it is trained" in told
 
 
-def test_wrong_use_is_told_in_a_line(finished, work, monkeypatch, capsys):
+def test_wrong_use_is_told_in_a_line(finished, work, fails):
     folder, env = work
     out, _ = finished("pos")
-
-    def fails(*args, main=train.main):
-        """Do what the command does; a process would spend seconds to import."""
-        monkeypatch.setattr(sys, "argv", ["command", *map(str, args)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        told = capsys.readouterr().err
-        assert ended.value.code == 1, told
-        assert "Traceback" not in told
-        return told
 
     found = run("train.py", "pos", "--out", out, env=env)
     assert found.returncode == 1

@@ -4,7 +4,6 @@ from typing import Any, ClassVar, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-import scipy.linalg
 from flax import nnx
 
 from zoo import checks, initializers
@@ -41,6 +40,8 @@ def legendre(order: int, theta: float) -> tuple[np.ndarray, np.ndarray]:
     Returns:
         A, ``[N, N]``, and B, ``[N]``, such that ``m' = A m + B u`` over one step.
     """
+    from scipy.linalg import expm  # a large library, for one function
+
     i = np.arange(order, dtype=np.float64)
     scale = (2 * i + 1) / theta
     signs = np.where(
@@ -49,7 +50,7 @@ def legendre(order: int, theta: float) -> tuple[np.ndarray, np.ndarray]:
     A, B = scale[:, None] * signs, scale * (-1.0) ** i
     both = np.zeros((order + 1, order + 1))
     both[:order, :order], both[:order, order] = A, B
-    exact = scipy.linalg.expm(both)
+    exact = expm(both)
     return exact[:order, :order], exact[:order, order]
 
 
