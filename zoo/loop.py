@@ -197,13 +197,16 @@ def _backward(loop, kept, gradients):
         if jnp.issubdtype(part.dtype, jnp.inexact)
     ]
 
+    def join(step, before):
+        return _join(cell, params, before, cell.project(params, step.x))
+
     def body(carry, step):
         by_state, by_initial, by_direct, joined = carry
         t, step, before, by_y, by_states = step
         if by_states is not None:
             by_state = _add(by_state, _pick(by_states, moving))
         if loop.frugal:
-            now = _join(cell, params, before, cell.project(params, step.x))
+            now = join(step, before)
         else:
             now = jax.tree.map(lambda a: a[t], joined)
 
@@ -225,33 +228,28 @@ def _backward(loop, kept, gradients):
             zero = jax.tree.map(jnp.zeros_like, by_before)
             by_initial = _add(by_initial, select(step.reset, by_before, zero))
             by_before = select(step.reset, zero, by_before)
-        joined = jax.tree.map(lambda a, by: a.at[t].set(by), joined, by_now)
+        put = partial(jax.lax.dynamic_update_index_in_dim, index=t, axis=0)
+        joined = jax.tree.map(put, joined, by_now)
         return (by_before, by_initial, _add(by_direct, more), joined), None
 
     # Parameters that act outside of the products, peepholes for one, are small: their
     # gradients are added up in the loop.
-    first = jax.tree.map(lambda a: a[0], (steps, before, joined))
-    used = _used(cell, params, *first)
+    first, first_before = jax.tree.map(lambda a: a[0], (steps, before))
+    each = jax.eval_shape(join, first, first_before)
+    used = _used(cell, params, first, first_before, each)
     zeros = jax.tree.map(jnp.zeros_like, (_pick(initial, moving), _pick(params, used)))
-    if joined is None:
-        joined = jax.tree.map(
-            lambda a: jnp.zeros((len(steps.x), *a.shape), a.dtype),
-            jax.eval_shape(
-                lambda step, before: _join(
-                    cell, params, before, cell.project(params, step.x)
-                ),
-                *first[:2],
-            ),
-        )
     # The gradient multiplies with the transposed matrix: turned once and not at every
     # step.
     leaves = jax.tree.leaves(params)
     square = [i for i, leaf in enumerate(leaves) if jnp.ndim(leaf) == 2]
     turned = jax.lax.optimization_barrier([leaves[i].T for i in square])
-    # The gradient of p and q takes the place of what it is the gradient of: memory that
-    # is written for the first time costs a CPU more than a step's arithmetic.
+    # The gradients of p and q take the place of p and q: memory that is written for the
+    # first time costs a CPU as much as the arithmetic.
+    if joined is None:
+        T = steps.x.shape[0]
+        joined = jax.tree.map(lambda a: jnp.zeros((T, *a.shape), a.dtype), each)
     carry = (_pick(by_last, moving), *zeros, joined)
-    all_steps = (jnp.arange(len(steps.x)), steps, before, by_y, by_states)
+    all_steps = (jnp.arange(steps.x.shape[0]), steps, before, by_y, by_states)
     carry, _ = loop.run(body, carry, all_steps, backwards=True)
     by_state, by_initial, by_direct, by_joined = carry
 
@@ -274,12 +272,13 @@ collected.defvjp(_keep, _backward)
 
 
 def _used(cell, params, step, before, joined):
-    """Return which leaves of the parameters `_finish` looks at."""
-    if joined is None:
-        joined = _join(cell, params, before, cell.project(params, step.x))
-    jaxpr = jax.make_jaxpr(lambda own: _finish(cell, own, before, joined, step))(params)
+    """Return which leaves of the parameters `_finish` looks at; shapes are enough."""
+    jaxpr = jax.make_jaxpr(lambda own, *rest: _finish(cell, own, *rest))(
+        params, before, joined, step
+    )
     read = {id(var) for equation in jaxpr.jaxpr.eqns for var in equation.invars}
-    return [i for i, var in enumerate(jaxpr.jaxpr.invars) if id(var) in read]
+    count = len(jax.tree.leaves(params))
+    return [i for i, var in enumerate(jaxpr.jaxpr.invars[:count]) if id(var) in read]
 
 
 def _pick(tree, which):

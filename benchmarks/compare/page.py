@@ -1,6 +1,7 @@
 """The page of the comparison: ``docs/comparison.md`` and its picture."""
 
 from pathlib import Path
+from typing import Any
 
 from benchmarks.compare.training import CLIP_NORM, EMBEDDING, LEARNING_RATE, LIMIT
 
@@ -39,6 +40,7 @@ from `$ZOO_DATA`.
   read pixel by pixel, accuracy.
 - Tokens a second count those of all seeds, in training; the memory is that of the
   training step beside parameters and data, for all three seeds.
+- Where dots are many, the picture names the best of them.
 """.splitlines()
 
 
@@ -113,16 +115,19 @@ def draw(rows: list[dict[str, str]]) -> None:
     figure, panels = pyplot.subplots(
         len(problems), 1, figsize=(9, 6 * len(problems)), squeeze=False
     )
+    names = []  # best first
     for panel, problem in zip(panels[:, 0], problems, strict=True):
         for row in ranked(rows, problem):
             x, y = float(row["tokens_per_second"]), float(row["score"])
             panel.plot(x, y, "o", markersize=3, color="tab:blue")
-            panel.annotate(
-                row["cell"],
-                (x, y),
-                fontsize=7,
-                xytext=(3, 2),
-                textcoords="offset points",
+            names.append(
+                panel.annotate(
+                    row["cell"],
+                    (x, y),
+                    fontsize=7,
+                    xytext=(3, 2),
+                    textcoords="offset points",
+                )
             )
         panel.set_xscale("log")
         panel.set_xlabel("tokens a second in training, three seeds together")
@@ -131,5 +136,17 @@ def draw(rows: list[dict[str, str]]) -> None:
         if problem == "charlm":
             panel.invert_yaxis()
     figure.tight_layout()
+    _thin(names)
     figure.savefig(PICTURE, dpi=110)
     pyplot.close(figure)
+
+
+def _thin(names: list[Any]) -> None:
+    """Take away the names that would lie over one that comes before them."""
+    kept = []
+    for name in names:
+        box = name.get_window_extent()
+        if any(box.overlaps(other) for other in kept):
+            name.remove()
+        else:
+            kept.append(box)
