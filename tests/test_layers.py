@@ -241,6 +241,21 @@ def test_every_schedule_gives_the_same_gradients(schedule):
     assert_close(learn(**schedule), learn(), SCHEDULE_GRADIENT)
 
 
+@pytest.mark.parametrize("cell", [zoo.LSTMCell, zoo.GRUCell])
+def test_gradient_of_a_gradient(cell):
+    def bend(gradient):
+        layer = zoo.Recurrent(cell(D, H, rngs=nnx.Rngs(1)), gradient=gradient)
+        params, apply = zoo.functional(layer)
+
+        def slope(params, x):
+            by_x = jax.grad(lambda x: (apply(params, x)[1] ** 2).sum())(x)
+            return (by_x**2).sum()
+
+        return jax.jit(jax.grad(slope, argnums=(0, 1)))(params, X)
+
+    assert_close(bend("after"), bend("loop"), SCHEDULE_GRADIENT)
+
+
 class CountingState(NamedTuple):
     """Of `CountingCell`: how many tokens it has read, and what it made of them."""
 
