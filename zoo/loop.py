@@ -239,17 +239,17 @@ def _backward(loop, kept, gradients):
     used = _used(cell, params, first, first_before, each)
     zeros = jax.tree.map(jnp.zeros_like, (_pick(initial, moving), _pick(params, used)))
     # The gradient multiplies with the transposed matrix: turned once and not at every
-    # step.
+    # step, unless there is a single row, for which a CPU is faster as it stands.
+    T, B = steps.x.shape[:2]
     leaves = jax.tree.leaves(params)
-    square = [i for i, leaf in enumerate(leaves) if jnp.ndim(leaf) == 2]
+    square = [i for i, leaf in enumerate(leaves) if jnp.ndim(leaf) == 2 and B > 1]
     turned = jax.lax.optimization_barrier([leaves[i].T for i in square])
     # The gradients of p and q take the place of p and q: memory that is written for the
     # first time costs a CPU as much as the arithmetic.
     if joined is None:
-        T = steps.x.shape[0]
         joined = jax.tree.map(lambda a: jnp.zeros((T, *a.shape), a.dtype), each)
     carry = (_pick(by_last, moving), *zeros, joined)
-    all_steps = (jnp.arange(steps.x.shape[0]), steps, before, by_y, by_states)
+    all_steps = (jnp.arange(T), steps, before, by_y, by_states)
     carry, _ = loop.run(body, carry, all_steps, backwards=True)
     by_state, by_initial, by_direct, by_joined = carry
 
