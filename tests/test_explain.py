@@ -119,6 +119,8 @@ def test_what_a_gpu_would_do(monkeypatch):
         "parallel",
         "the cell is linear in its state, faster on a GPU",
     )
+    two = both("auto", cell=zoo.LRUCell)
+    assert zoo.explain(two, shapes)[0].why.endswith("GPU, both directions at once")
     assert scan.Schedule(unroll=3).each == 3
 
 

@@ -50,9 +50,10 @@ differences:
   ask for more, and none is made to; bfloat16 is compared to 5e-2.
 - In bfloat16 the inputs are bfloat16 everywhere. The parameters stay float32 in ours,
   in Flax and in Keras; PyTorch's and Equinox's are cast. Haiku is left out.
-- A turn lasts as long as `--seconds` says. All programs are compiled before, at once,
-  and read from a cache: there are no seconds of a first call. XLA chooses some kernels
-  by timing them while it compiles, then on a GPU that all processes share.
+- A turn lasts as long as `--seconds` says, here 0.03 s, and the peers are those that
+  `--peers` names. All programs are compiled before, at once, and read from a cache:
+  there are no seconds of a first call. XLA chooses some kernels by timing them while it
+  compiles, then on a GPU that all processes share.
 - `jax cudnn` is `jax.experimental.rnn`: cuDNN in one call, of float32 alone. That our
   LSTM does not call it has its reason in these rows: our loop, two launches a step, 8
   steps an iteration and both directions at once, takes less time.

@@ -116,7 +116,7 @@ class Bidirectional(Layer):
 
     def _run(self, x, mask, state, reset, key, states):
         keys = regularizers.split(key, 2)
-        # On a CPU a product of two matrices with two is slower than two products.
+        # A step of one direction keeps a CPU busy: there it changes little.
         one = self.loops == "one"
         if self.loops == "auto":
             one = jax.default_backend() != "cpu"

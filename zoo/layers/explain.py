@@ -111,12 +111,13 @@ def _describe(layer: Recurrent) -> str:
 def _reason(layer: Recurrent, joint: bool) -> tuple[str, str]:
     """Return the backend of a layer, and the reason."""
     schedule, platform = layer.schedule, jax.default_backend()
-    chosen = "faster on a " + platform.upper()
+    auto = schedule.steps == "auto"
+    chosen = f"faster on a {platform.upper()}" if auto else "as asked"
     if layer.at_once and schedule.parallel:
-        asked = chosen if schedule.steps == "auto" else "as asked"
-        return "parallel", f"the cell is linear in its state, {asked}"
+        ways = [chosen, *(["both directions at once"] if joint else [])]
+        return "parallel", f"the cell is linear in its state, {', '.join(ways)}"
     if layer.at_once:
-        why = chosen if schedule.steps == "auto" else "as asked"
+        why = chosen
     elif layer.cell.parallel:
         why = "zoneout acts on one state after the other"
     else:

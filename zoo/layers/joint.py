@@ -1,6 +1,7 @@
 """Both directions of a layer in one loop."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -61,7 +62,6 @@ def run_both(
     note(forward, backward)
     B, T = x.shape[:2]
     both = forward, backward
-    functions = forward._functions()[0]
     drawn = [
         layer._draw(key, layer._functions()[1], B, T)
         for layer, key in zip(both, keys, strict=True)
@@ -74,23 +74,18 @@ def run_both(
         turned = _turn(restarts(reset, mask, reverse=True), 1)
         reset = jnp.stack([reset, turned])
 
-    def run(params, x, state, mask, reset, initial, noise):
-        return scan(
-            functions,
-            params,
-            x,
-            state,
-            mask=mask,
-            reset=reset,
-            initial=initial,
-            noise=noise,
-            states=states,
-            schedule=forward.schedule,
-        )
-
-    inputs = _stack((x, mask), _turn((x, mask), 1))
+    # What is alike is the functions: those of one serve both.
+    functions, _ = forward._functions()
+    run = partial(scan, functions, states=states, schedule=forward.schedule)
+    xs, masks = _stack((x, mask), _turn((x, mask), 1))
     last, y, every = jax.vmap(run)(
-        params, inputs[0], _stack(*state), inputs[1], reset, initial, noise
+        params,
+        xs,
+        _stack(*state),
+        mask=masks,
+        reset=reset,
+        initial=initial,
+        noise=noise,
     )
     first, second = (_pick((last, y, every), k) for k in range(2))
     return [first, (second[0], *_turn(second[1:], 1))]
