@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from zoo.native import Kernel
 from zoo.types import Array, Params, State
 
 
@@ -45,6 +46,7 @@ class Functions(NamedTuple):
         together: ``(params, p, state, initial, span) -> (state, y, states)``, all steps
             at once, of a cell that is linear in its state; states may be None, and y at
             padding may be anything. None if each step has to wait for the one before.
+        native: a kernel that runs all of the loop, None if there is none.
     """
 
     project: Callable[[Params, Array], Any]
@@ -53,6 +55,7 @@ class Functions(NamedTuple):
     output: Callable[[Params, State, Any], Array]
     additive: bool = False
     together: Callable[..., tuple[State, Array, State]] | None = None
+    native: Kernel | None = None
 
 
 class Loop(NamedTuple):

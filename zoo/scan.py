@@ -22,7 +22,7 @@ from typing import Any, Literal, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from zoo import checks
+from zoo import checks, native
 from zoo.loop import Functions, Loop, Span, Steps, collected, plain, spread
 from zoo.types import Array, ArrayLike, Params, State
 
@@ -49,6 +49,9 @@ class Schedule(NamedTuple):
             tree of depth log T, those of a matrix in chunks. The states of all steps of
             a matrix are always made in the loop. ``"auto"``: what measures faster on
             the backend.
+        backend: ``"scan"``: ``jax.lax.scan``; ``"native"``: all steps in one call of a
+            kernel for CPUs (`zoo.native`), an error where it cannot be; ``"auto"``: a
+            kernel where there is one.
     """
 
     unroll: int | Literal["auto"] = "auto"
@@ -56,6 +59,7 @@ class Schedule(NamedTuple):
     project: Literal["auto", "ahead", "loop"] = "auto"
     gradient: Literal["after", "loop"] = "after"
     steps: Literal["auto", "loop", "parallel"] = "auto"
+    backend: Literal["auto", "scan", "native"] = "auto"
 
     def check(self) -> "Schedule":
         """Return self if it can be run.
@@ -68,6 +72,7 @@ class Schedule(NamedTuple):
         checks.one_of("project", self.project, ("auto", "ahead", "loop"))
         checks.one_of("gradient", self.gradient, ("after", "loop"))
         checks.one_of("steps", self.steps, ("auto", "loop", "parallel"))
+        checks.one_of("backend", self.backend, ("auto", "scan", "native"))
         _chunk(self.remat)
         return self
 
@@ -156,6 +161,8 @@ def scan(
         The state after the last step that the loop met; the outputs ``[B, T, ...]``,
         zero at padding; and the states of all steps, ``[B, T, ...]``, or None.
     """
+    if cell.native is not None and not states and not jax.tree.leaves(noise):
+        return _native(cell, params, x, state, mask, reset, initial, reverse, schedule)
     steps = time_first(x, mask, reset, noise, reverse=reverse)
     chunk = _chunk(schedule.remat)
     loop = Loop(cell, reverse, states, schedule.ahead, schedule.each, chunk == 1)
@@ -169,6 +176,24 @@ def scan(
     state, ys = _in_chunks(run, chunk, state, steps, reverse)
     y, all_states = jax.tree.map(lambda a: jnp.moveaxis(a, 0, 1), ys)
     return state, y, all_states
+
+
+def _native(cell, params, x, state, mask, reset, initial, reverse, schedule):
+    """Do what `scan` does in one call."""
+    loop = cell._replace(native=None)
+
+    def again(params, x, state, initial, flags):
+        options = {"reverse": reverse, "schedule": schedule, "initial": initial}
+        flags = {"mask": flags.mask, "reset": flags.reset}
+        last, y, _ = scan(loop, params, x, state, **flags, **options)
+        return last, y
+
+    restart = None if reset is None else restarts(reset, mask, reverse=reverse)
+    call = native.Call(cell.native, reverse, again)
+    flags = native.Flags(mask, reset, restart)
+    x = x.astype(jnp.float32)
+    last, y = native.layer(call, params, x, state, initial, flags)
+    return last, y, None
 
 
 def time_first(

@@ -117,6 +117,8 @@ class Cell(nnx.Module):
         own = vars(cls)
         if "additive" not in own and not own.keys().isdisjoint({"update", "output"}):
             cls.additive = False
+        if "kernel" not in own:
+            cls.kernel = Cell.kernel
 
     def __init__(
         self,
@@ -334,6 +336,14 @@ class Cell(nnx.Module):
         """
         state = self.advance(state, p)
         return state, self.output(state, p)
+
+    def kernel(self) -> str | None:
+        """Return the name of the kernel in `zoo.native` that computes this very cell.
+
+        By default None. A subclass does not inherit it: what it changes, the kernel
+        does not know.
+        """
+        return None
 
     def together(
         self, p: Any, state: State, initial: State, span: Span

@@ -56,3 +56,7 @@ class ElmanCell(Cell):
     def update(self, state: HiddenState, p: Array, q: Array) -> HiddenState:
         """Return ``tanh(p + q)``."""
         return HiddenState(NONLINEARITIES[self.nonlinearity](p + q))
+
+    def kernel(self) -> str:
+        """Return ``"rnn_tanh"`` or ``"rnn_relu"``."""
+        return f"rnn_{self.nonlinearity}"

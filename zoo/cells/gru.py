@@ -55,6 +55,10 @@ class GRUCell(Cell):
         n = jnp.tanh(n + gate("r", r + hr) * self.add_bias(hn, self.b_hn))
         return HiddenState((1 - z) * thin(n, keep) + z * state.h)
 
+    def kernel(self) -> str:
+        """Return ``"gru"``."""
+        return "gru"
+
 
 class ResetBeforeGRUCell(Cell):
     """The gated recurrent unit of 2014, which resets before the product.

@@ -89,6 +89,10 @@ class LSTMCell(Cell):
         c = gate("f", f) * state.c + gate("i", i) * g
         return LSTMState(gate("o", o) * jnp.tanh(c), c)
 
+    def kernel(self) -> str:
+        """Return ``"lstm"``."""
+        return "lstm"
+
 
 class ProjectedLSTMCell(LSTMCell):
     """The LSTM whose output is a projection: ``h' = (o * tanh(c')) P``.

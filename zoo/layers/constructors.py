@@ -42,6 +42,7 @@ class LoopOptions(TypedDict, total=False):
     project: Literal["auto", "ahead", "loop"]
     gradient: Literal["after", "loop"]
     steps: Literal["auto", "loop", "parallel"]
+    backend: Literal["auto", "scan", "native"]
 
 
 class Options(CellOptions, LoopOptions, total=False):

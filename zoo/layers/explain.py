@@ -21,8 +21,9 @@ class Plan(NamedTuple):
     Attributes:
         where: the layer stands, as in `zoo.summary`.
         cell: its class, and the sizes of its input and output.
-        backend: ``"scan"``: a loop that takes one step after the other; or
-            ``"parallel"``: all steps at once.
+        backend: ``"scan"``: a loop that takes one step after the other;
+            ``"native"``: that loop in one call of a kernel for CPUs; or ``"parallel"``:
+            all steps at once.
         why: the reason, and how the loop runs.
     """
 
@@ -42,7 +43,7 @@ class Explanation(tuple[Plan, ...]):
         )
 
 
-_noted: ContextVar[list[tuple[Recurrent, bool]] | None]
+_noted: ContextVar[list[tuple[Recurrent, bool, str | None]] | None]
 _noted = ContextVar("_noted", default=None)
 
 
@@ -82,8 +83,8 @@ def explain(
         try:
             own._run(x, mask, own.init_state(x.shape[0]), reset, key, False)
             plans.extend(
-                Plan(names[id(one)], _describe(one), *_reason(one, joint))
-                for one, joint in _noted.get() or ()
+                Plan(names[id(one)], _describe(one), *_reason(one, joint, obstacle))
+                for one, joint, obstacle in _noted.get() or ()
             )
         finally:
             _noted.reset(token)
@@ -92,15 +93,16 @@ def explain(
     return Explanation(plans)
 
 
-def note(*layers: Recurrent) -> None:
+def note(*layers: Recurrent, obstacle: str | None) -> None:
     """Note that layers are run, for who asks for an explanation.
 
     Args:
         *layers: one, or both directions of one that share a loop.
+        obstacle: why no kernel runs them, None if one does.
     """
     noted = _noted.get()
     if noted is not None:
-        noted.extend((layer, len(layers) > 1) for layer in layers)
+        noted.extend((layer, len(layers) > 1, obstacle) for layer in layers)
 
 
 def _describe(layer: Recurrent) -> str:
@@ -108,8 +110,12 @@ def _describe(layer: Recurrent) -> str:
     return f"{type(cell).__name__} {cell.input_size} -> {cell.output_size}"
 
 
-def _reason(layer: Recurrent, joint: bool) -> tuple[str, str]:
+def _reason(layer: Recurrent, joint: bool, obstacle: str | None) -> tuple[str, str]:
     """Return the backend of a layer, and the reason."""
+    if obstacle is None:
+        asked = layer.schedule.backend == "native"
+        why = "as asked" if asked else "faster on a CPU"
+        return "native", f"{why}; all steps in one call of a kernel"
     schedule, platform = layer.schedule, jax.default_backend()
     auto = schedule.steps == "auto"
     chosen = f"faster on a {platform.upper()}" if auto else "as asked"
@@ -129,4 +135,6 @@ def _reason(layer: Recurrent, joint: bool) -> tuple[str, str]:
         ways.append("both directions in one loop")
     if schedule.remat != "none":
         ways.append(f"remat {schedule.remat}")
+    if layer.cell.kernel() is not None:
+        ways.append(f"no kernel: {obstacle}")
     return "scan", f"{why}; {', '.join(ways)}"

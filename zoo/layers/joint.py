@@ -59,7 +59,7 @@ def run_both(
     Returns:
         For each layer its final state, y in reading order, and the states or None.
     """
-    note(forward, backward)
+    note(forward, backward, obstacle="both directions share a loop")
     B, T = x.shape[:2]
     both = forward, backward
     drawn = [
@@ -75,7 +75,7 @@ def run_both(
         reset = jnp.stack([reset, turned])
 
     # What is alike is the functions: those of one serve both.
-    functions, _ = forward._functions()
+    functions = forward._functions()[0]._replace(native=None)
     run = partial(scan, functions, states=states, schedule=forward.schedule)
     xs, masks = _stack((x, mask), _turn((x, mask), 1))
     last, y, every = jax.vmap(run)(

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from zoo import checks, regularizers
+from zoo import checks, native, regularizers
 from zoo.cells.base import Cell
 from zoo.layers.base import Layer
 from zoo.layers.explain import note
@@ -59,6 +59,7 @@ class Recurrent(Layer):
         project: Literal["auto", "ahead", "loop"] = "auto",
         gradient: Literal["after", "loop"] = "after",
         steps: Literal["auto", "loop", "parallel"] = "auto",
+        backend: Literal["auto", "scan", "native"] = "auto",
     ):
         """Put a cell into the loop.
 
@@ -85,14 +86,18 @@ class Recurrent(Layer):
             gradient: where the gradients of the matrices are formed, as told there.
             steps: one after the other, or those of a linear cell all at once, as told
                 there.
+            backend: ``jax.lax.scan``, or a kernel for CPUs that runs all steps, as told
+                there; `zoo.explain` tells which, and why.
 
         Raises:
             ValueError: if an argument is out of its range, or the cell has not got what
-                a regulariser acts on.
+                a regulariser or a kernel needs.
         """
         self.cell = cell
         self.reverse = reverse
-        self.schedule = Schedule(unroll, remat, project, gradient, steps).check()
+        self.schedule = Schedule(
+            unroll, remat, project, gradient, steps, backend
+        ).check()
         self.recurrent_dropout = checks.rate("recurrent_dropout", recurrent_dropout)
         self.candidate_dropout = checks.rate("candidate_dropout", candidate_dropout)
         self.weight_drop = checks.rate("weight_drop", weight_drop)
@@ -122,6 +127,8 @@ class Recurrent(Layer):
                 'zoneout acts on one state after the other: steps must be "loop" or '
                 '"auto", got "parallel"'
             )
+        if backend == "native" and cell.kernel() is None:
+            raise ValueError(f'backend="native": there is no kernel of {cell_name}')
         if learn_initial_state:
             self.initial = nnx.Dict(
                 {
@@ -173,7 +180,10 @@ class Recurrent(Layer):
     def _run(self, x, mask, state, reset, key, states):
         functions, params = self._functions()
         params, noise = self._draw(key, params, *x.shape[:2])
-        note(self)
+        obstacle = self._obstacle(params, noise, states)
+        if obstacle is not None:
+            functions = functions._replace(native=None)
+        note(self, obstacle=obstacle)
         return scan(
             functions,
             params,
@@ -187,6 +197,33 @@ class Recurrent(Layer):
             states=states,
             schedule=self.schedule,
         )
+
+    def _obstacle(self, params: LoopParams, noise: Noise, states: bool) -> str | None:
+        """Return why no kernel runs a call, None if one does.
+
+        Raises:
+            ValueError: if one was asked for.
+        """
+        cell, schedule = self.cell, self.schedule
+        float32 = jnp.dtype(jnp.float32)
+        obstacle = None
+        if schedule.backend == "scan":
+            return "as asked"
+        if cell.kernel() is None:
+            obstacle = f"there is no kernel of {type(cell).__name__}"
+        elif (cell.dtype, cell.param_dtype) != (float32, float32):
+            obstacle = "the kernels are of float32"
+        elif self.zoneout or params.dropped is not None or noise.keep is not None:
+            obstacle = "a regulariser acts on every step"
+        elif states:
+            obstacle = "the states of all steps are asked for"
+        elif schedule.remat != "none" or schedule.gradient != "after":
+            obstacle = "remat and gradient tell how a loop is differentiated"
+        else:
+            obstacle = native.missing()
+        if obstacle is not None and schedule.backend == "native":
+            raise ValueError(f'backend="native": {obstacle}')
+        return obstacle
 
     def _step(self, state, x_t):
         functions, params = self._functions()
@@ -238,6 +275,16 @@ class Recurrent(Layer):
             last, y, states = cell.together(p, state, initial, span)
             return last, y.astype(cell.dtype), states
 
+        def weights(params):
+            own = params.cell
+            W, U, b = own["W"], own["U"], own.get("b")
+            if b is None:
+                b = jnp.zeros(native.PLANES[kernel] * self.cell.hidden_size, W.dtype)
+            elif "b_hn" in own:
+                b = jnp.concatenate([b, own["b_hn"]])
+            return W, U, b
+
+        kernel = self.cell.kernel()
         params = LoopParams(nnx.to_pure_dict(variables))
         return Functions(
             project,
@@ -246,6 +293,7 @@ class Recurrent(Layer):
             output,
             additive=self.cell.additive and not whole,
             together=together if self.at_once else None,
+            native=None if kernel is None else native.Kernel(kernel, weights),
         ), params
 
     def _draw(

@@ -1,0 +1,143 @@
+// What XLA calls: the layer forward and backward, on the threads that XLA computes with.
+
+#include <exception>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "layer.h"
+#include "xla/ffi/api/ffi.h"
+
+namespace ffi = xla::ffi;
+
+namespace zoo {
+namespace {
+
+using Numbers = ffi::Buffer<ffi::F32>;
+using Flags = ffi::Buffer<ffi::PRED>;
+using NumbersOut = ffi::Result<Numbers>;
+
+class XlaPool : public Pool {
+ public:
+  explicit XlaPool(ffi::ThreadPool threads) : pool_(threads) {}
+  long threads() const override { return std::max<long>(1, pool_.num_threads()); }
+  void schedule(std::function<void()> task) override { pool_.Schedule(std::move(task)); }
+
+ private:
+  ffi::ThreadPool pool_;
+};
+
+// An array that may be absent has no elements.
+template <class Buffer>
+auto data(const Buffer& buffer) -> decltype(buffer.typed_data()) {
+  return buffer.element_count() ? buffer.typed_data() : nullptr;
+}
+
+Input read(bool reverse, const Numbers& x, const Numbers& W, const Numbers& U,
+           const Numbers& h, const Numbers& c, const Numbers& initial_h,
+           const Numbers& initial_c, const Flags& mask, const Flags& reset) {
+  const auto shape = x.dimensions();
+  return Input{shape[0],          shape[1],        shape[2],    U.dimensions()[0], reverse,
+               x.typed_data(),    W.typed_data(),  U.typed_data(),
+               data(mask),        data(reset),     data(h),     data(c),
+               data(initial_h),   data(initial_c)};
+}
+
+// Call body with the layer of a cell.
+template <class Body>
+ffi::Error with_layer(std::string_view cell, const Input& in, ffi::ThreadPool threads,
+                      const Body& body) try {
+  XlaPool pool(threads);
+  if (cell == "lstm") {
+    Layer<Lstm> layer(in, pool);
+    body(layer);
+  } else if (cell == "gru") {
+    Layer<Gru> layer(in, pool);
+    body(layer);
+  } else if (cell == "rnn_tanh") {
+    Layer<Elman<false>> layer(in, pool);
+    body(layer);
+  } else if (cell == "rnn_relu") {
+    Layer<Elman<true>> layer(in, pool);
+    body(layer);
+  } else {
+    return ffi::Error::InvalidArgument("no cell " + std::string(cell));
+  }
+  return ffi::Error::Success();
+} catch (const std::bad_alloc&) {
+  return ffi::Error(ffi::ErrorCode::kResourceExhausted, "out of memory");
+} catch (const std::exception& e) {
+  return ffi::Error::Internal(e.what());
+}
+
+ffi::Error forward(ffi::ThreadPool threads, std::string_view cell, bool reverse, Numbers x,
+                   Numbers W, Numbers U, Numbers b, Numbers h, Numbers c, Numbers initial_h,
+                   Numbers initial_c, Flags mask, Flags reset, NumbersOut y, NumbersOut last_h,
+                   NumbersOut last_c, NumbersOut gates, NumbersOut cells) {
+  const Input in = read(reverse, x, W, U, h, c, initial_h, initial_c, mask, reset);
+  return with_layer(cell, in, threads, [&](auto& layer) {
+    layer.forward(b.typed_data(), y->typed_data(), last_h->typed_data(), data(*last_c),
+                  data(*gates), data(*cells));
+  });
+}
+
+ffi::Error backward(ffi::ThreadPool threads, std::string_view cell, bool reverse, Numbers x,
+                    Numbers W, Numbers U, Numbers h, Numbers c, Numbers initial_h,
+                    Numbers initial_c, Flags mask, Flags reset, Numbers y, Numbers kept,
+                    Numbers cells, Numbers by_y, Numbers by_last_h, Numbers by_last_c,
+                    NumbersOut gates, NumbersOut by_x, NumbersOut by_W, NumbersOut by_U,
+                    NumbersOut by_b, NumbersOut by_h, NumbersOut by_c, NumbersOut by_initial_h,
+                    NumbersOut by_initial_c) {
+  // XLA lets `gates` stand where `kept` did, which is what is asked for in Python.
+  if (gates->typed_data() != kept.typed_data())
+    std::memcpy(gates->typed_data(), kept.typed_data(), kept.size_bytes());
+  const Input in = read(reverse, x, W, U, h, c, initial_h, initial_c, mask, reset);
+  return with_layer(cell, in, threads, [&](auto& layer) {
+    layer.backward(y.typed_data(), gates->typed_data(), data(cells), by_y.typed_data(),
+                   by_last_h.typed_data(), data(by_last_c), by_x->typed_data(),
+                   by_W->typed_data(), by_U->typed_data(), by_b->typed_data(),
+                   by_h->typed_data(), data(*by_c), data(*by_initial_h), data(*by_initial_c));
+  });
+}
+
+}  // namespace
+}  // namespace zoo
+
+#define NUMBERS Arg<zoo::Numbers>()
+#define FLAGS Arg<zoo::Flags>()
+#define RESULT Ret<zoo::Numbers>()
+
+#pragma GCC visibility push(default)
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(
+    zoo_forward, zoo::forward,
+    ffi::Ffi::Bind().Ctx<ffi::ThreadPool>().Attr<std::string_view>("cell").Attr<bool>("reverse")
+        .NUMBERS.NUMBERS.NUMBERS.NUMBERS.NUMBERS.NUMBERS.NUMBERS.NUMBERS.FLAGS.FLAGS
+        .RESULT.RESULT.RESULT.RESULT.RESULT);
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(
+    zoo_backward, zoo::backward,
+    ffi::Ffi::Bind().Ctx<ffi::ThreadPool>().Attr<std::string_view>("cell").Attr<bool>("reverse")
+        .NUMBERS.NUMBERS.NUMBERS.NUMBERS.NUMBERS.NUMBERS.NUMBERS.FLAGS.FLAGS
+        .NUMBERS.NUMBERS.NUMBERS.NUMBERS.NUMBERS.NUMBERS
+        .RESULT.RESULT.RESULT.RESULT.RESULT.RESULT.RESULT.RESULT.RESULT);
+
+extern "C" long zoo_lanes() { return zoo::LANES; }
+
+// The library that this machine should load.
+extern "C" const char* zoo_level() {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+      __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
+      __builtin_cpu_supports("avx512vl"))
+    return "v4";
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+      __builtin_cpu_supports("bmi2"))
+    return "v3";
+#endif
+  return "v2";
+}
+
+#pragma GCC visibility pop

@@ -1,0 +1,99 @@
+// Vectors of floats as wide as the machine's, and the two functions that gates need.
+#pragma once
+
+#include <cstring>
+
+// Loops over a few vectors are written out, so that what they work on stays in registers.
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 8")
+#endif
+
+namespace zoo {
+
+// LANES floats make a vector. A tile of a product has at most ROWS rows of 4 vectors: as
+// many as there are registers for.
+#if defined(__AVX512F__)
+constexpr long LANES = 16;
+constexpr int ROWS = 6;
+#elif defined(__AVX__)
+constexpr long LANES = 8;
+constexpr int ROWS = 3;
+#elif defined(__aarch64__)
+constexpr long LANES = 4;
+constexpr int ROWS = 6;
+#else
+constexpr long LANES = 4;
+constexpr int ROWS = 3;
+#endif
+
+typedef float Vector __attribute__((vector_size(LANES * sizeof(float))));
+typedef int Bits __attribute__((vector_size(LANES * sizeof(int))));
+
+// All vectors of an aligned row can be loaded whole.
+inline Vector load(const float* from) {
+  Vector v;
+  std::memcpy(&v, from, sizeof v);
+  return v;
+}
+
+inline void store(float* to, Vector v) { std::memcpy(to, &v, sizeof v); }
+
+// The first `count` floats, and zeros.
+inline Vector load(const float* from, long count) {
+  if (count >= LANES) return load(from);
+  float whole[LANES] = {};
+  std::memcpy(whole, from, count * sizeof(float));
+  return load(whole);
+}
+
+inline void store(float* to, Vector v, long count) {
+  if (count >= LANES) return store(to, v);
+  float whole[LANES];
+  store(whole, v);
+  std::memcpy(to, whole, count * sizeof(float));
+}
+
+// The nearest of x in [low, high]; NaN stays NaN.
+inline Vector clip(Vector x, float low, float high) {
+  x = x < low ? Vector{} + low : x;
+  return x > high ? Vector{} + high : x;
+}
+
+// x P(x²) / Q(x²), fitted by least squares of the relative error, weighted until the
+// largest was least. Beyond 9 the hyperbolic tangent is one in float32.
+inline Vector tanh(Vector x) {
+  x = clip(x, -9.0f, 9.0f);
+  const Vector s = x * x;
+  Vector p = s * 1.3354916971e-8f + 2.06093062607e-5f;
+  p = p * s + 3.49560355974e-3f;
+  p = p * s + 0.133810392762f;
+  p = p * s + 0.999999979494f;
+  Vector q = s * 7.77667438068e-7f + 3.28565875065e-4f;
+  q = q * s + 2.58770428862e-2f;
+  q = q * s + 0.467143548982f;
+  q = q * s + 1.0f;
+  return clip(x * p / q, -1.0f, 1.0f);
+}
+
+// e to the x, for x in [-87, 87]: 2ⁿ times a polynomial in what is left, |r| <= log(2) / 2.
+inline Vector exponential(Vector x) {
+  x = clip(x, -87.0f, 87.0f);
+  // Added to 1.5 · 2²³, a number is rounded to a whole one, in the last bits.
+  const Vector shifted = x * 1.44269504089f + 12582912.0f;
+  const Vector n = shifted - 12582912.0f;
+  const Vector r = (x - n * 0.693359375f) + n * 2.12194440055e-4f;
+  Vector p = r * 1.38144627052e-3f + 8.36878082088e-3f;
+  p = p * r + 4.16683943021e-2f;
+  p = p * r + 0.166665201034f;
+  p = p * r + 0.49999993412f;
+  p = p * r * r + r + 1.0f;
+  const Bits power = ((Bits)shifted << 23) + 0x3f800000;
+  return p * (Vector)power;
+}
+
+// The logistic function.
+inline Vector sigmoid(Vector x) { return 1.0f / (exponential(-x) + 1.0f); }
+
+}  // namespace zoo

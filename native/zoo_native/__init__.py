@@ -1,0 +1,37 @@
+"""Layers of an LSTM, a GRU or a simple network in one call of XLA, on CPUs.
+
+`zoo` calls these by itself where they are installed. The library is built for several
+levels of x86-64, and the highest that this machine runs is loaded.
+"""
+
+import ctypes
+from importlib.machinery import EXTENSION_SUFFIXES
+from pathlib import Path
+
+import jax
+
+__all__ = ["LANES", "LEVEL"]
+
+
+def _open(name: str) -> ctypes.CDLL:
+    paths = [Path(__file__).parent / (name + suffix) for suffix in EXTENSION_SUFFIXES]
+    return ctypes.CDLL(str(next(path for path in paths if path.exists())))
+
+
+def _load() -> tuple[str, ctypes.CDLL]:
+    lowest = _open("v2")
+    lowest.zoo_level.restype = ctypes.c_char_p
+    level = lowest.zoo_level().decode()
+    return level, lowest if level == "v2" else _open(level)
+
+
+#: The level that was loaded: ``"v2"`` (any machine), ``"v3"`` (AVX2), ``"v4"`` (AVX-512).
+LEVEL, _library = _load()
+
+#: Floats in a vector. The planes of what a layer keeps are multiples of it.
+LANES: int = _library.zoo_lanes()
+
+for _name in ("zoo_forward", "zoo_backward"):
+    jax.ffi.register_ffi_target(
+        _name, jax.ffi.pycapsule(getattr(_library, _name)), platform="cpu"
+    )
