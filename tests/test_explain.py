@@ -9,7 +9,7 @@ from flax import nnx
 from tolerances import SCHEDULE, assert_close
 
 import zoo
-from zoo import scan
+from zoo import native, scan
 from zoo.layers import joint
 
 X = np.random.default_rng(0).normal(size=(B, T, D)).astype(np.float32)
@@ -87,7 +87,8 @@ def stack(rngs):
     )
 
 
-def test_an_explanation_names_every_layer():
+def test_an_explanation_names_every_layer(monkeypatch):
+    monkeypatch.setattr(native, "missing", lambda: "rnn-zoo-native is not installed")
     found = zoo.explain(stack(nnx.Rngs(0)), X, MASK)
     assert [(one.where, one.cell, one.backend) for one in found] == [
         ("layers.0.forward", f"LSTMCell {D} -> {H}", "scan"),
@@ -99,11 +100,12 @@ def test_an_explanation_names_every_layer():
     lines = str(found).splitlines()
     assert lines[1] == (
         f"layers.0.backward: LSTMCell {D} -> {H}: scan, LSTMCell is not linear in its "
-        "state; 1 step an iteration, inputs projected in the loop"
+        "state; 1 step an iteration, inputs projected in the loop, no kernel: "
+        "rnn-zoo-native is not installed"
     )
     assert "the cell is linear in its state, as asked" in lines[2]
     assert "zoneout acts on one state after the other" in lines[3]
-    assert lines[4].endswith("remat chunk:4")
+    assert "remat chunk:4, no kernel: remat and gradient tell how" in lines[4]
 
 
 def test_what_a_gpu_would_do(monkeypatch):

@@ -205,12 +205,12 @@ def _backward(loop, kept, gradients):
 
     def body(carry, step):
         by_state, by_initial, by_direct, joined = carry
-        t, step, before, by_y, by_states = step
+        t, now, step, before, by_y, by_states = step
         if by_states is not None:
             by_state = _add(by_state, _pick(by_states, moving))
         if loop.frugal:
             now = join(step, before)
-        else:
+        elif in_place:
             now = jax.tree.map(lambda a: a[t], joined)
 
         def finish(direct, moved, now):
@@ -231,13 +231,18 @@ def _backward(loop, kept, gradients):
             zero = jax.tree.map(jnp.zeros_like, by_before)
             by_initial = _add(by_initial, select(step.reset, by_before, zero))
             by_before = select(step.reset, zero, by_before)
+        by_direct = _add(by_direct, more)
+        if not in_place:
+            return (by_before, by_initial, by_direct, None), by_now
         put = partial(jax.lax.dynamic_update_index_in_dim, index=t, axis=0)
         joined = jax.tree.map(put, joined, by_now)
-        return (by_before, by_initial, _add(by_direct, more), joined), None
+        return (by_before, by_initial, by_direct, joined), None
 
     # Parameters that act outside of the products, peepholes for one, are small: their
     # gradients are added up in the loop.
-    first, first_before = jax.tree.map(lambda a: a[0], (steps, before))
+    first, first_before = jax.tree.map(
+        lambda a: jax.ShapeDtypeStruct(a.shape[1:], a.dtype), (steps, before)
+    )
     each = jax.eval_shape(join, first, first_before)
     used = _used(cell, params, first, first_before, each)
     zeros = jax.tree.map(jnp.zeros_like, (_pick(initial, moving), _pick(params, used)))
@@ -248,13 +253,15 @@ def _backward(loop, kept, gradients):
     square = [i for i, leaf in enumerate(leaves) if jnp.ndim(leaf) == 2 and B > 1]
     turned = jax.lax.optimization_barrier([leaves[i].T for i in square])
     # The gradients of p and q take the place of p and q: memory that is written for the
-    # first time costs a CPU as much as the arithmetic.
-    if joined is None:
-        joined = jax.tree.map(lambda a: jnp.zeros((T, *a.shape), a.dtype), each)
-    carry = (_pick(by_last, moving), *zeros, joined)
-    all_steps = (jnp.arange(T), steps, before, by_y, by_states)
-    carry, _ = loop.run(body, carry, all_steps, backwards=True)
-    by_state, by_initial, by_direct, by_joined = carry
+    # first time costs a CPU as much as the arithmetic. Not if p was made ahead of the
+    # loop: where there is a q beside it, XLA would copy all steps at every step.
+    in_place = T > 0 and not (loop.ahead or loop.frugal)
+    places, read = (joined, None) if in_place else (None, joined)
+    carry = (_pick(by_last, moving), *zeros, places)
+    all_steps = (jnp.arange(T), read, steps, before, by_y, by_states)
+    carry, made = loop.run(body, carry, all_steps, backwards=True)
+    by_state, by_initial, by_direct, replaced = carry
+    by_joined = replaced if in_place else made
 
     by_p, by_q = _apart(cell, by_joined)
     _, by = jax.vjp(cell.project, params, steps.x)

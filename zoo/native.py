@@ -1,9 +1,10 @@
 """All steps of a layer in one call, on CPUs, by the wheel `rnn-zoo-native`.
 
-XLA runs a loop as it stands: each step is a product whose matrix is read anew, and passes
-over what the product made. A kernel packs the matrices once, squashes the gates while
-they are in registers, gives each thread its own rows, and takes no step for padding. It
-is called through XLA's foreign functions, under `jax.jit` as anywhere, and has the
+XLA runs a loop as it stands: each step is a product, whose matrix is read anew, and
+passes over what the product made. A kernel packs the matrices once, squashes the gates
+while they are in registers, gives each thread its own rows, and takes no step for
+padding.
+It is called through XLA's foreign functions, under `jax.jit` as anywhere, and has the
 gradient; the gradient of the gradient comes from the loop in JAX.
 """
 
@@ -73,7 +74,7 @@ def missing() -> str | None:
         return "XLA does not divide a kernel among devices"
     try:
         import zoo_native  # noqa: F401
-    except ImportError:
+    except ModuleNotFoundError:
         return "rnn-zoo-native is not installed"
     return None
 
@@ -140,18 +141,31 @@ def _given(flags):
     return [none if flag is None else flag for flag in (flags.mask, flags.restart)]
 
 
-def _keep(call, params, x, state, initial, flags):
-    """The forward pass of `layer`."""
-    last, y, kept = _forward(call, params, x, state, initial, flags, keep=True)
-    return (last, y), (params, x, state, initial, flags, (y, *kept))
+@partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _kept(call, params, x, state, initial, flags):
+    """Run a layer, and return also what the backward pass needs."""
+    return _forward(call, params, x, state, initial, flags, keep=True)
+
+
+def _keep(call, *arguments):
+    """The forward pass of `layer`. It can be differentiated too."""
+    last, y, kept = _kept(call, *arguments)
+    return (last, y), (*arguments, (y, *kept))
+
+
+def _keep_more(call, *arguments):
+    """The forward pass of `_kept`."""
+    last, y, kept = _kept(call, *arguments)
+    return (last, y, kept), (*arguments, (y, *kept))
 
 
 def _backward(call, residuals, by):
-    params, x, state, initial, flags, kept = residuals
-    return *_gradient(call, params, x, state, initial, flags, kept, by), None
+    # What was kept is a function of the rest: nobody else asks for its gradient.
+    return *_gradient(call, *residuals, by[:2]), None
 
 
 layer.defvjp(_keep, _backward)
+_kept.defvjp(_keep_more, _backward)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
@@ -194,7 +208,7 @@ def _gradient_of_gradient(call, arguments, by_gradient):
 
     _, back = jax.vjp(gradient, params, x, state, initial, by)
     *by_arguments, by_by = back(by_gradient)
-    # What was kept is a function of the rest, of which the gradient was just taken.
+    # What was kept is a function of the rest, by which the gradient was just taken.
     nothing = jax.tree.map(jnp.zeros_like, kept)
     return *by_arguments, None, nothing, by_by
 

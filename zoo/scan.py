@@ -162,7 +162,8 @@ def scan(
         zero at padding; and the states of all steps, ``[B, T, ...]``, or None.
     """
     if cell.native is not None and not states and not jax.tree.leaves(noise):
-        return _native(cell, params, x, state, mask, reset, initial, reverse, schedule)
+        options = {"noise": noise, "reverse": reverse, "schedule": schedule}
+        return _native(cell, params, x, state, mask, reset, initial, options)
     steps = time_first(x, mask, reset, noise, reverse=reverse)
     chunk = _chunk(schedule.remat)
     loop = Loop(cell, reverse, states, schedule.ahead, schedule.each, chunk == 1)
@@ -178,16 +179,16 @@ def scan(
     return state, y, all_states
 
 
-def _native(cell, params, x, state, mask, reset, initial, reverse, schedule):
+def _native(cell, params, x, state, mask, reset, initial, options):
     """Do what `scan` does in one call."""
     loop = cell._replace(native=None)
 
     def again(params, x, state, initial, flags):
-        options = {"reverse": reverse, "schedule": schedule, "initial": initial}
-        flags = {"mask": flags.mask, "reset": flags.reset}
-        last, y, _ = scan(loop, params, x, state, **flags, **options)
+        given = {"mask": flags.mask, "reset": flags.reset, "initial": initial}
+        last, y, _ = scan(loop, params, x, state, **given, **options)
         return last, y
 
+    reverse = options["reverse"]
     restart = None if reset is None else restarts(reset, mask, reverse=reverse)
     call = native.Call(cell.native, reverse, again)
     flags = native.Flags(mask, reset, restart)

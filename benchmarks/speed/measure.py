@@ -129,6 +129,7 @@ class Bench:
         """
         names = [OURS] if part == "linear" else self.names
         found = [PEERS[name] for name in names if case.cell in PEERS[name].cells]
+        found = [peer for peer in found if part in (peer.parts or (part,))]
         return [peer for peer in found if case.ragged or not peer.ragged_only]
 
     def warm(

@@ -78,7 +78,7 @@ def revision() -> str:
     except importlib.metadata.PackageNotFoundError:  # a checkout on the path
         project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
         version = project["version"]
-    command = ["git", "log", "-1", "--format=%h", "--", "zoo"]
+    command = ["git", "log", "-1", "--format=%h", "--", "zoo", "native"]
     try:
         found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
         return f"{version} {found.stdout.strip()}".strip()

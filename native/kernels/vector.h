@@ -64,8 +64,7 @@ inline Vector clip(Vector x, float low, float high) {
 // x P(x²) / Q(x²), fitted by least squares of the relative error, weighted until the
 // largest was least. Beyond 9 the hyperbolic tangent is one in float32.
 inline Vector tanh(Vector x) {
-  x = clip(x, -9.0f, 9.0f);
-  const Vector s = x * x;
+  const Vector inner = clip(x, -9.0f, 9.0f), s = inner * inner;
   Vector p = s * 1.3354916971e-8f + 2.06093062607e-5f;
   p = p * s + 3.49560355974e-3f;
   p = p * s + 0.133810392762f;
@@ -74,12 +73,16 @@ inline Vector tanh(Vector x) {
   q = q * s + 2.58770428862e-2f;
   q = q * s + 0.467143548982f;
   q = q * s + 1.0f;
-  return clip(x * p / q, -1.0f, 1.0f);
+  Vector y = clip(inner * p / q, -1.0f, 1.0f);
+  // Exactly one, so that a unit that is full passes no gradient, however large.
+  y = x >= 9.0f ? Vector{} + 1.0f : y;
+  return x <= -9.0f ? Vector{} - 1.0f : y;
 }
 
-// e to the x, for x in [-87, 87]: 2ⁿ times a polynomial in what is left, |r| <= log(2) / 2.
+// e to the x: 2ⁿ times a polynomial in what is left, |r| <= log(2) / 2. Infinity from 88.7
+// on; no less than e to the -87.
 inline Vector exponential(Vector x) {
-  x = clip(x, -87.0f, 87.0f);
+  x = clip(x, -87.0f, 89.0f);
   // Added to 1.5 · 2²³, a number is rounded to a whole one, in the last bits.
   const Vector shifted = x * 1.44269504089f + 12582912.0f;
   const Vector n = shifted - 12582912.0f;

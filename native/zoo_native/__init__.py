@@ -1,10 +1,12 @@
 """Layers of an LSTM, a GRU or a simple network in one call of XLA, on CPUs.
 
 `zoo` calls these by itself where they are installed. The library is built for several
-levels of x86-64, and the highest that this machine runs is loaded.
+levels of x86-64, and the highest that this machine runs is loaded, or the one that the
+environment variable ``ZOO_NATIVE_LEVEL`` names.
 """
 
 import ctypes
+import os
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
@@ -21,11 +23,14 @@ def _open(name: str) -> ctypes.CDLL:
 def _load() -> tuple[str, ctypes.CDLL]:
     lowest = _open("v2")
     lowest.zoo_level.restype = ctypes.c_char_p
-    level = lowest.zoo_level().decode()
+    level = os.environ.get("ZOO_NATIVE_LEVEL", lowest.zoo_level().decode())
+    if level not in ("v2", "v3", "v4"):
+        raise ImportError(f"ZOO_NATIVE_LEVEL must be v2, v3 or v4, got {level!r}")
     return level, lowest if level == "v2" else _open(level)
 
 
-#: The level that was loaded: ``"v2"`` (any machine), ``"v3"`` (AVX2), ``"v4"`` (AVX-512).
+#: The level that was loaded: ``"v2"`` (any machine), ``"v3"`` (AVX2), ``"v4"``
+#: (AVX-512).
 LEVEL, _library = _load()
 
 #: Floats in a vector. The planes of what a layer keeps are multiples of it.

@@ -135,6 +135,6 @@ def _reason(layer: Recurrent, joint: bool, obstacle: str | None) -> tuple[str, s
         ways.append("both directions in one loop")
     if schedule.remat != "none":
         ways.append(f"remat {schedule.remat}")
-    if layer.cell.kernel() is not None:
+    if layer.cell.kernel() is not None and platform == "cpu":
         ways.append(f"no kernel: {obstacle}")
     return "scan", f"{why}; {', '.join(ways)}"

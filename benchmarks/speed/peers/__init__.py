@@ -3,6 +3,7 @@
 A peer lives in a module of its own, which only its worker imports.
 """
 
+import contextlib
 import importlib
 import importlib.metadata
 from dataclasses import dataclass
@@ -29,6 +30,9 @@ class Peer:
             function among ours.
         bfloat16: whether it can compute in that.
         devices: where it is something of its own.
+        parts: of the benchmark that it takes part in; by default all.
+        extras: distributions that it uses where they are installed, and which are told
+            then.
     """
 
     name: str
@@ -40,6 +44,8 @@ class Peer:
     other_form: tuple[str, ...] = ()
     bfloat16: bool = True
     devices: tuple[Device, ...] = ("cpu", "gpu")
+    parts: tuple[str, ...] | None = None
+    extras: tuple[str, ...] = ()
 
     def computes(self, dtype: DType) -> bool:
         """Return whether it can compute in a dtype.
@@ -52,9 +58,13 @@ class Peer:
     def versions(self) -> dict[str, str] | None:
         """Return the versions of the packages, or None if one is not installed."""
         try:
-            return {name: importlib.metadata.version(name) for name in self.packages}
+            found = {name: importlib.metadata.version(name) for name in self.packages}
         except importlib.metadata.PackageNotFoundError:
             return None
+        for name in self.extras:
+            with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+                found[name] = importlib.metadata.version(name)
+        return found
 
     def load(self) -> Any:
         """Import the peer and make one."""
@@ -65,8 +75,12 @@ class Peer:
 # The GRU of Haiku resets before the product, its simple network has a ReLU.
 _HAIKU = ("rnn", "gru")
 OURS, CUDNN, OTHER_FORM = "zoo", "jax cudnn", "zoo (Haiku's form)"
+SCAN, REMAT = "zoo scan", "zoo remat"
+_JAX, _KERNELS = ("jax", "flax"), ("rnn-zoo-native",)
 _PEERS = (
-    Peer(OURS, "zoo:Zoo", ("jax", "flax"), (*ALL, *LINEAR)),
+    Peer(OURS, "zoo:Zoo", _JAX, (*ALL, *LINEAR), extras=_KERNELS),
+    Peer(SCAN, "zoo:Scan", _JAX, devices=("cpu",)),
+    Peer(REMAT, "zoo:Remat", _JAX, devices=("cpu",), parts=("memory",)),
     Peer(OTHER_FORM, "zoo:OtherForm", ("jax", "flax"), _HAIKU, other_form=_HAIKU),
     Peer("torch", "torch:Padded", ("torch",), lengths=False),
     Peer("torch packed", "torch:Packed", ("torch",), ragged_only=True),

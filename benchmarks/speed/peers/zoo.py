@@ -1,6 +1,6 @@
 """Our own layers."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import jax.numpy as jnp
 from flax import nnx
@@ -14,6 +14,8 @@ from zoo.layers import CellStack
 class Zoo(OnJax):
     """`zoo.RNN`, `zoo.LSTM` and `zoo.GRU` with their defaults, and other cells."""
 
+    options: ClassVar[dict[str, Any]] = {}
+
     def layer(self, case: Case) -> CellStack:
         """Return the layers, newly drawn.
 
@@ -21,7 +23,8 @@ class Zoo(OnJax):
             case: what is measured.
         """
         sizes = (case.D, case.H, case.layers)
-        options = {"bidirectional": case.both, "dtype": case.dtype}
+        options: dict[str, Any] = {"bidirectional": case.both, "dtype": case.dtype}
+        options |= self.options
         named = {"rnn": zoo.RNN, "lstm": zoo.LSTM, "gru": zoo.GRU}
         if case.cell in named:
             return named[case.cell](*sizes, rngs=nnx.Rngs(0), **options)
@@ -60,6 +63,18 @@ class Zoo(OnJax):
             by_params: nested as the parameters are.
         """
         return self._cells(by_params)
+
+
+class Scan(Zoo):
+    """The same without a kernel: by ``jax.lax.scan``."""
+
+    options: ClassVar = {"backend": "scan"}
+
+
+class Remat(Zoo):
+    """The same, of which the backward pass stores every sixteenth state."""
+
+    options: ClassVar = {"remat": "chunk:16"}
 
 
 class OtherForm(Zoo):

@@ -1,0 +1,290 @@
+"""The kernels for CPUs: the same as the loop in JAX, wherever they are called."""
+
+import os
+import subprocess
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tolerances import REFERENCE, SCHEDULE_GRADIENT, assert_close, assert_identical
+
+import zoo
+from zoo import native
+
+pytest.importorskip(
+    "zoo_native", reason="the kernels are not installed: pip install ./native"
+)
+
+LAYERS = {
+    "lstm": zoo.LSTMCell,
+    "gru": zoo.GRUCell,
+    "rnn_tanh": zoo.ElmanCell,
+    "rnn_relu": zoo.ElmanCell,
+}
+
+
+def pair(name, D, H, *, bias=True, **options):
+    """Return a layer by its kernel, and the same by the loop."""
+    of_cell = {"nonlinearity": "relu"} if name == "rnn_relu" else {}
+
+    def one(backend):
+        cell = LAYERS[name](D, H, bias=bias, rngs=nnx.Rngs(0), **of_cell)
+        return zoo.Recurrent(cell, backend=backend, **options)
+
+    return one("native"), one("scan")
+
+
+def gradients(layer, x, state, mask=None, reset=None, seed=0):
+    """Return outputs, final state, and the gradients by all there is."""
+    params, apply = zoo.functional(layer)
+    params = jax.tree.map(
+        lambda p: p + 0.1 * jnp.sin(jnp.arange(p.size).reshape(p.shape)), params
+    )
+    rng = np.random.default_rng(seed)
+    weights = jnp.asarray(
+        rng.normal(size=(*x.shape[:2], layer.output_size)), jnp.float32
+    )
+
+    def loss(params, x, state):
+        last, y = apply(params, x, mask, state, reset=reset)
+        ends = sum(jnp.sum(jnp.sin(part)) for part in last)
+        return jnp.sum(y * weights) / y.size + ends, (last, y)
+
+    return jax.jit(jax.grad(loss, (0, 1, 2), has_aux=True))(params, x, state)
+
+
+def drawn(layer, B, T, D, seed=0):
+    """Return inputs and a state."""
+    rng = np.random.default_rng(seed)
+    x = jnp.asarray(rng.normal(size=(B, T, D)), jnp.float32)
+    state = jax.tree.map(
+        lambda a: jnp.asarray(rng.normal(size=a.shape) / 2, jnp.float32),
+        layer.init_state(B),
+    )
+    return x, state
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    name=st.sampled_from(sorted(LAYERS)),
+    # Of a vector and of a tile, less and more.
+    sizes=st.tuples(st.integers(1, 40), st.sampled_from([1, 7, 16, 33, 65, 130])),
+    shape=st.tuples(st.integers(0, 14), st.integers(0, 9)),
+    flags=st.tuples(st.booleans(), st.booleans(), st.booleans(), st.booleans()),
+    learnt=st.booleans(),
+    seed=st.integers(0, 99),
+)
+def test_a_kernel_equals_the_loop(name, sizes, shape, flags, learnt, seed):
+    masked, reset, reverse, bias = flags
+    options = {"reverse": reverse, "learn_initial_state": learnt}
+    kernel, loop = pair(name, *sizes, bias=bias, **options)
+    x, state = drawn(kernel, *shape, sizes[0], seed)
+    rng = np.random.default_rng(seed)
+    mask = jnp.asarray(rng.random(shape) < 0.7) if masked else None
+    resets = jnp.asarray(rng.random(shape) < 0.2) if reset else None
+    found = gradients(kernel, x, state, mask, resets, seed)
+    assert_close(found, gradients(loop, x, state, mask, resets, seed), REFERENCE)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_it_is_as_near_to_float64_as_the_loop(name):
+    kernel, loop = pair(name, 100, 200)
+    x, state = drawn(kernel, 5, 40, 100)
+    with jax.enable_x64(True):
+        of_cell = {"nonlinearity": "relu"} if name == "rnn_relu" else {}
+        cell = LAYERS[name](
+            100, 200, rngs=nnx.Rngs(0), param_dtype=jnp.float64, **of_cell
+        )
+        exact = zoo.Recurrent(cell)
+        nnx.update(
+            exact, jax.tree.map(lambda p: p.astype(jnp.float64), nnx.state(loop))
+        )
+        wide = [jax.tree.map(lambda a: a.astype(jnp.float64), a) for a in (x, state)]
+        expected = exact(wide[0], state=wide[1])
+    assert_close(kernel(x, state=state), expected, 2e-6)
+
+
+@pytest.mark.parametrize("name", ["lstm", "gru"])
+def test_padding_is_never_looked_at(name):
+    kernel, _ = pair(name, 8, 20)
+    x, state = drawn(kernel, 6, 9, 8)
+    mask = zoo.mask_from_lengths(jnp.array([9, 0, 1, 4, 9, 7]), 9)
+    clean = gradients(kernel, jnp.where(mask[..., None], x, 0), state, mask)
+    dirty = gradients(kernel, jnp.where(mask[..., None], x, jnp.nan), state, mask)
+    assert_identical(dirty, clean)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_what_is_not_a_number_is_not_hidden(name):
+    kernel, _ = pair(name, 3, 5)
+    x, state = drawn(kernel, 2, 4, 3)
+    _, y = kernel(x.at[0, 2, 1].set(jnp.nan), state=state)
+    finite = jnp.isfinite(y).all(-1)
+    np.testing.assert_array_equal(finite, [[1, 1, 0, 0], [1, 1, 1, 1]])
+
+
+@pytest.mark.parametrize("name", ["lstm", "gru", "rnn_tanh"])
+def test_gates_that_are_full_or_shut(name):
+    kernel, loop = pair(name, 3, 5)
+    x, state = drawn(kernel, 2, 4, 3)
+    for scale in (10.0, 1e3, 1e30):
+        assert_close(kernel(x * scale, None, state), loop(x * scale, None, state), 1e-6)
+    # A unit that is full passes no gradient at all, and not a little of it.
+    found = gradients(kernel, x * 1e30, state)
+    by_x = found[0][1]
+    np.testing.assert_array_equal(by_x, np.zeros_like(by_x))
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_the_gradient_of_the_gradient(name):
+    def second(layer):
+        params, apply = zoo.functional(layer)
+        x, state = drawn(layer, 3, 5, 4)
+        mask = zoo.mask_from_lengths(jnp.array([5, 2, 4]), 5)
+
+        def loss(params, x, state):
+            return jnp.sum(jnp.tanh(apply(params, x, mask, state)[1]) ** 2)
+
+        def size(params, x, state):
+            by = jax.grad(loss, (0, 1, 2))(params, x, state)
+            return sum(jnp.sum(jnp.sin(a)) for a in jax.tree.leaves(by))
+
+        return jax.jit(jax.grad(size, (0, 1, 2)))(params, x, state)
+
+    kernel, loop = (second(layer) for layer in pair(name, 4, 6))
+    assert_close(kernel, loop, SCHEDULE_GRADIENT)
+
+
+def test_under_vmap_and_within_loops():
+    kernel, loop = pair("lstm", 4, 6)
+    x, _ = drawn(kernel, 3, 5, 4)
+    many = jnp.stack([x, 2 * x])
+
+    def norm(layer, x):
+        return jnp.sum(layer(x)[1] ** 2)
+
+    def each(layer):
+        of_one = jax.grad(lambda x: norm(layer, x))
+        mapped = jax.vmap(of_one)(many)
+        _, scanned = jax.lax.scan(lambda c, x: (c, jax.checkpoint(of_one)(x)), 0, many)
+        return mapped, scanned
+
+    assert_close(jax.jit(lambda: each(kernel))(), each(loop), REFERENCE)
+
+
+def test_calls_at_the_same_time_do_not_block_each_other():
+    # Both directions of three layers at once, with fewer threads than they would take.
+    options = {"bidirectional": True, "rngs": nnx.Rngs(0)}
+    layers = [zoo.LSTM(32, 64, 3, **options, backend=b) for b in ("native", "scan")]
+    programs = [jax.jit(zoo.functional(layer)[1]) for layer in layers]
+    params = zoo.functional(layers[0])[0]
+    for B in (1, 2, 7):
+        x = jnp.asarray(np.random.default_rng(B).normal(size=(B, 50, 32)), jnp.float32)
+        expected = programs[1](params, x)[1]
+        found = [programs[0](params, x)[1] for _ in range(50)]
+        assert_close(found[-1], expected, REFERENCE)
+        for other in found:
+            assert_identical(other, found[-1])
+
+
+LSTM, GRU = zoo.LSTMCell, zoo.GRUCell
+OBSTACLES = {
+    "there is no kernel of PeepholeLSTMCell": (zoo.PeepholeLSTMCell, {}, {}),
+    "the kernels are of float32": (LSTM, {"dtype": jnp.bfloat16}, {}),
+    "a regulariser acts on every step": (GRU, {}, {"zoneout": 0.1}),
+    "remat and gradient tell how a loop is differentiated": (
+        GRU,
+        {},
+        {"remat": "step"},
+    ),
+}
+
+
+@pytest.mark.parametrize("why", OBSTACLES)
+def test_what_no_kernel_runs(why):
+    cell, of_cell, options = OBSTACLES[why]
+    x = jax.ShapeDtypeStruct((2, 3, 4), jnp.float32)
+
+    def layer(backend):
+        made = cell(4, 5, rngs=nnx.Rngs(0), **of_cell)
+        return zoo.Recurrent(made, backend=backend, **options)
+
+    (plan,) = zoo.explain(layer("auto"), x)
+    assert plan.backend == "scan"
+    if made_for := layer("auto").cell.kernel():
+        assert f"no kernel: {why}" in plan.why, made_for
+    with pytest.raises(ValueError, match=f'backend="native": {why}'):
+        layer("native")(jnp.zeros((2, 3, 4)))
+
+
+def test_states_and_drawn_noise_come_from_the_loop():
+    x = jnp.ones((2, 3, 4))
+    dropped = zoo.Recurrent(LSTM(4, 5, rngs=nnx.Rngs(0)), recurrent_dropout=0.5)
+    (still,), (noisy,) = (
+        zoo.explain(dropped, x),
+        zoo.explain(dropped, x, key=jax.random.key(0)),
+    )
+    assert (still.backend, noisy.backend) == ("native", "scan")
+    asked = zoo.Recurrent(LSTM(4, 5, rngs=nnx.Rngs(0)), backend="native")
+    with pytest.raises(ValueError, match="the states of all steps are asked for"):
+        asked.states(x)
+
+
+def test_a_subclass_has_no_kernel_unless_it_says_so():
+    class Louder(zoo.LSTMCell):
+        def output(self, state, p):
+            return 2 * state.h
+
+    layer = zoo.Recurrent(Louder(4, 5, rngs=nnx.Rngs(0)))
+    plain = zoo.Recurrent(zoo.LSTMCell(4, 5, rngs=nnx.Rngs(0)))
+    x = jnp.ones((2, 3, 4))
+    assert layer.cell.kernel() is None
+    assert_close(layer(x)[1], 2 * plain(x)[1], REFERENCE)
+
+
+def test_it_is_told_when_the_kernels_are_missing(monkeypatch):
+    monkeypatch.setitem(sys.modules, "zoo_native", None)
+    native.missing.cache_clear()
+    layer = zoo.Recurrent(LSTM(4, 5, rngs=nnx.Rngs(0)), backend="native")
+    try:
+        with pytest.raises(ValueError, match="rnn-zoo-native is not installed"):
+            layer(jnp.zeros((1, 2, 4)))
+    finally:
+        native.missing.cache_clear()
+
+
+SUM = """
+import sys, jax.numpy as jnp, numpy as np, zoo_native, zoo, jax
+from flax import nnx
+out = [zoo_native.LEVEL]
+for make in (zoo.LSTM, zoo.GRU, zoo.RNN):
+    layer = make(9, 37, rngs=nnx.Rngs(0), backend="native")
+    x = jnp.asarray(np.random.default_rng(0).normal(size=(8, 6, 9)), jnp.float32)
+    by = jax.grad(lambda x: jnp.sum(layer(x)[1] ** 2))(x)
+    out.append(repr([float(jnp.sum(jnp.abs(a))) for a in (layer(x)[1], by)]))
+print("|".join(out))
+"""
+
+
+def test_every_level_of_instructions_gives_the_same():
+    levels = ["v2", "v3", "v4"]
+    levels = levels[: 1 + levels.index(__import__("zoo_native").LEVEL)]
+    sums = {}
+    for level in levels:
+        done = subprocess.run(
+            [sys.executable, "-c", SUM],
+            env=os.environ | {"ZOO_NATIVE_LEVEL": level, "JAX_PLATFORMS": "cpu"},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        used, *values = done.stdout.strip().split("|")
+        assert used == level
+        sums[level] = [np.array(eval(value)) for value in values]
+    for level in levels:
+        assert_close(sums[level], sums["v2"], REFERENCE)
