@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.speed import __main__, worker
 from benchmarks.speed.cases import Case
-from benchmarks.speed.gpu import fastest
+from benchmarks.speed.marks import fastest
 from benchmarks.speed.measure import error, tolerance
 from benchmarks.speed.page import page
 from benchmarks.speed.peers import OURS, PEERS
@@ -70,8 +70,8 @@ def test_a_new_row_takes_the_place_of_the_old(tmp_path):
     assert again.has({**describe(CASE), "peer": "linen", "median_ms": "4.0"})
     assert not again.has({**describe(CASE.full), "peer": "linen"})
     text = page(again.rows, [])
-    assert "| 2, 5, 3, 4 | gru | 2 | 2.00 (4) |" in text
-    assert "| linen |  | 2.00 (least 2.00) |  |  | 0 of 1 |" in text
+    assert "| 2, 5, 3, 4 | gru | 2 | **2.00 (4)** |" in text
+    assert "| linen | 2.00 (least 2.00) | 0 of 1 |" in text
 
 
 def test_another_table_is_not_overwritten(tmp_path):
@@ -95,6 +95,8 @@ def test_a_gpu_has_a_section_with_goals():
         on_gpu("lstm", "keras", "3.0", "1.5"),
         on_gpu("gru", "linen", "3.8", "1.9"),
         on_gpu("gru", "nnx", "4.2", "2.1"),
+        on_gpu("rnn", "linen", "4.2", "2.1"),
+        on_gpu("rnn", "keras", "4.4", "2.2"),
         on_gpu("lstm", OURS, "100", "1", **linear),
         on_gpu("lru", OURS, "5", "1", **linear),
     ]
@@ -102,9 +104,11 @@ def test_a_gpu_has_a_section_with_goals():
     text = page(rows, [])
     assert "## GPU X, bfloat16 (m; 2 used)" in text
     assert "| lstm against PyTorch | 0.95 | 0.96 | 0.96 | 0.96 | 1 of 1 |" in text
-    assert "| gru against the fastest of Flax and Keras | 2 | 1.90 |" in text
+    assert "| gru against Flax | 2 | 1.90 |" in text
+    assert "| rnn against the fastest of Flax and Keras | 2 | 2.10 |" in text
     assert "our LSTM at T = 4096 | 10 | 20.00 | 20.00 | 20.00 | 1 of 1 |" in text
     assert "| lru | 5 (20.00) |" in text
+    assert "| 2 | 0.50 (1) | **0.96 (1.92)** |  |  | 1.50 (3) |" in text
 
 
 @pytest.mark.usefixtures("standard_promotion")

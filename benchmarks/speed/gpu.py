@@ -1,41 +1,23 @@
-"""The page's sections on GPUs: what is aimed at, the nearest rivals, linear cells."""
+"""The page's sections on GPUs: what is aimed at, and the linear cells."""
 
 from math import exp, log
 from statistics import mean
 
 from benchmarks.speed.cases import LINEAR, Case
-from benchmarks.speed.marks import KINDS, entry, lines, milliseconds
-from benchmarks.speed.peers import CUDNN, OURS, PEERS
+from benchmarks.speed.marks import KINDS, fastest, lines, milliseconds
 from benchmarks.speed.table import Row, case_of
 
 TORCH = ("torch", "torch packed")
-FLAX_AND_KERAS = ("linen", "linen optimized", "nnx", "nnx optimized", "keras")
-JAX = (*FLAX_AND_KERAS, "equinox")
+FLAX = ("linen", "linen optimized", "nnx", "nnx optimized")
 LONG = 4096
-# Cell, rivals and their name, and what the ratio of the times shall be at least.
+# Cell, rivals by the name of their library, and what the ratio of the times shall be at
+# least.
 GOALS = (
-    ("lstm", TORCH, "PyTorch", 0.95),
-    ("gru", FLAX_AND_KERAS, "the fastest of Flax and Keras", 2.0),
-    ("rnn", FLAX_AND_KERAS, "the fastest of Flax and Keras", 2.0),
+    ("lstm", {"PyTorch": TORCH}, 0.95),
+    ("gru", {"Flax": FLAX, "Keras": ("keras",)}, 2.0),
+    ("rnn", {"Flax": FLAX, "Keras": ("keras",)}, 2.0),
 )
 LINEAR_GOAL = 10.0
-
-
-def fastest(rows: list[Row], rivals: tuple[str, ...]) -> Row | None:
-    """Return the row of the fastest of some peers, of those that do the same work.
-
-    Args:
-        rows: of one case and kind.
-        rivals: names of peers. Those that run over the padding count on full rows only.
-    """
-    found = [
-        row
-        for row in rows
-        if row["peer"] in rivals
-        and row["ratio"]
-        and (PEERS[row["peer"]].lengths or row["ragged"] == "0")
-    ]
-    return min(found, key=lambda row: float(row["ratio"]), default=None)
 
 
 def section(rows: list[Row], heading: str) -> list[str]:
@@ -49,7 +31,6 @@ def section(rows: list[Row], heading: str) -> list[str]:
     linear = [row for row in rows if row["part"] == "linear"]
     return [
         *goals(grid, linear, heading),
-        *(rivals(grid, heading) if grid else []),
         *(against_length(linear, heading) if linear else []),
     ]
 
@@ -63,13 +44,15 @@ def goals(grid: list[Row], linear: list[Row], heading: str) -> list[str]:
         heading: what a heading of this depth begins with.
     """
     table = []
-    for cell, names, told, least in GOALS:
-        nearest = [
-            fastest(rows, names)
-            for (case, _), rows in _by_case(grid).items()
-            if case.cell == cell
-        ]
+    for cell, rivals, least in GOALS:
+        own = [row for row in grid if row["cell"] == cell]
+        peers = {row["peer"] for row in own}
+        # Those that were not measured are not named.
+        found = {told: names for told, names in rivals.items() if peers & {*names}}
+        names = tuple(name for names in found.values() for name in names)
+        nearest = [fastest(rows, names) for rows in _by_case(own).values()]
         ratios = [float(row["ratio"]) for row in nearest if row]
+        told = "the fastest of " * (len(found) > 1) + " and ".join(found)
         table += _goal(f"{cell} against {told}", ratios, least)
     gains = [
         gain
@@ -96,35 +79,6 @@ def _goal(told: str, ratios: list[float], least: float) -> list[list[str]]:
     reached = f"{sum(ratio >= least for ratio in ratios)} of {len(ratios)}"
     figures = (exp(mean(map(log, ratios))), min(ratios), max(ratios))
     return [[told, f"{least:g}", *(f"{figure:.2f}" for figure in figures), reached]]
-
-
-def rivals(grid: list[Row], heading: str) -> list[str]:
-    """Return our times beside those of the nearest rivals, for each case.
-
-    Args:
-        grid: rows of the grid.
-        heading: what a heading of this depth begins with.
-    """
-    found: list[str] = []
-    header = ["B, T, D, H", "cell", "ours, ms", "PyTorch", CUDNN]
-    header += ["fastest of Flax, Keras and Equinox", "which"]
-    for kind, title in KINDS.items():
-        table = []
-        for (case, its_kind), rows in _by_case(grid).items():
-            if its_kind != kind:
-                continue
-            by = {row["peer"]: row for row in rows}
-            how = "two layers both ways, ragged" if case.layers == 2 else "full"
-            words = [f"{case.B}, {case.T}, {case.D}, {case.H}", f"{case.cell}, {how}"]
-            words.append(milliseconds(by[OURS]) if OURS in by else "")
-            words += [entry(fastest(rows, TORCH)), entry(by.get(CUDNN))]
-            nearest = fastest(rows, JAX)
-            words += [entry(nearest), nearest["peer"] if nearest else ""]
-            table.append(words)
-        if table:
-            found += [f"{heading} {title} beside the nearest rivals", ""]
-            found += ["Ratio to ours, and milliseconds.", "", *lines(header, table)]
-    return found
 
 
 def against_length(linear: list[Row], heading: str) -> list[str]:

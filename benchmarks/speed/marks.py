@@ -1,5 +1,8 @@
 """What the tables of the page are made of."""
 
+from collections.abc import Collection
+
+from benchmarks.speed.peers import PEERS
 from benchmarks.speed.table import Row
 
 KINDS = {"step": "Training step", "forward": "Forward"}
@@ -40,3 +43,20 @@ def entry(row: Row | None) -> str:
     if not row["ratio"]:
         return f"({milliseconds(row)})"
     return f"{float(row['ratio']):.2f} ({milliseconds(row)})"
+
+
+def fastest(rows: list[Row], rivals: Collection[str]) -> Row | None:
+    """Return the row of the fastest of some peers, of those that do the same work.
+
+    Args:
+        rows: of one case and kind.
+        rivals: names of peers. Those that run over the padding count on full rows only.
+    """
+    found = [
+        row
+        for row in rows
+        if row["peer"] in rivals
+        and row["ratio"]
+        and (PEERS[row["peer"]].lengths or row["ragged"] == "0")
+    ]
+    return min(found, key=lambda row: float(row["ratio"]), default=None)
