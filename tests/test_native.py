@@ -208,7 +208,7 @@ OBSTACLES = {
 @pytest.mark.parametrize("why", OBSTACLES)
 def test_what_no_kernel_runs(why):
     cell, of_cell, options = OBSTACLES[why]
-    x = jax.ShapeDtypeStruct((2, 3, 4), jnp.float32)
+    x = jax.ShapeDtypeStruct((4, 5, 4), jnp.float32)
 
     def layer(backend):
         made = cell(4, 5, rngs=nnx.Rngs(0), **of_cell)
@@ -219,11 +219,11 @@ def test_what_no_kernel_runs(why):
     if made_for := layer("auto").cell.kernel():
         assert f"no kernel: {why}" in plan.why, made_for
     with pytest.raises(ValueError, match=f'backend="native": {why}'):
-        layer("native")(jnp.zeros((2, 3, 4)))
+        layer("native")(jnp.zeros((4, 5, 4)))
 
 
 def test_states_and_drawn_noise_come_from_the_loop():
-    x = jnp.ones((2, 3, 4))
+    x = jnp.ones((4, 5, 4))
     dropped = zoo.Recurrent(LSTM(4, 5, rngs=nnx.Rngs(0)), recurrent_dropout=0.5)
     (still,), (noisy,) = (
         zoo.explain(dropped, x),
@@ -235,6 +235,16 @@ def test_states_and_drawn_noise_come_from_the_loop():
         asked.states(x)
 
 
+def test_few_tokens_are_left_to_the_loop():
+    layer = zoo.Recurrent(GRU(4, 5, rngs=nnx.Rngs(0)))
+
+    def backend(*shape):
+        return zoo.explain(layer, jax.ShapeDtypeStruct(shape, jnp.float32))[0].backend
+
+    assert backend(32, 3, 4) == backend(1, 15, 4) == "scan"
+    assert backend(32, 4, 4) == backend(1, 16, 4) == "native"
+
+
 def test_a_subclass_has_no_kernel_unless_it_says_so():
     class Louder(zoo.LSTMCell):
         def output(self, state, p):
@@ -242,7 +252,7 @@ def test_a_subclass_has_no_kernel_unless_it_says_so():
 
     layer = zoo.Recurrent(Louder(4, 5, rngs=nnx.Rngs(0)))
     plain = zoo.Recurrent(zoo.LSTMCell(4, 5, rngs=nnx.Rngs(0)))
-    x = jnp.ones((2, 3, 4))
+    x = jnp.ones((4, 5, 4))
     assert layer.cell.kernel() is None
     assert_close(layer(x)[1], 2 * plain(x)[1], REFERENCE)
 

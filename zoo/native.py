@@ -10,7 +10,7 @@ gradient; the gradient of the gradient comes from the loop in JAX.
 
 from collections.abc import Callable
 from functools import cache, partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -149,19 +149,22 @@ def _kept(call, params, x, state, initial, flags):
 
 def _keep(call, *arguments):
     """The forward pass of `layer`. It can be differentiated too."""
-    last, y, kept = _kept(call, *arguments)
+    found: Any = _kept(call, *arguments)
+    last, y, kept = found
     return (last, y), (*arguments, (y, *kept))
 
 
 def _keep_more(call, *arguments):
     """The forward pass of `_kept`."""
-    last, y, kept = _kept(call, *arguments)
-    return (last, y, kept), (*arguments, (y, *kept))
+    found: Any = _kept(call, *arguments)
+    _, y, kept = found
+    return found, (*arguments, (y, *kept))
 
 
 def _backward(call, residuals, by):
     # What was kept is a function of the rest: nobody else asks for its gradient.
-    return *_gradient(call, *residuals, by[:2]), None
+    found: Any = _gradient(call, *residuals, by[:2])
+    return *found, None
 
 
 layer.defvjp(_keep, _backward)

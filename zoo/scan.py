@@ -193,7 +193,8 @@ def _native(cell, params, x, state, mask, reset, initial, options):
     call = native.Call(cell.native, reverse, again)
     flags = native.Flags(mask, reset, restart)
     x = x.astype(jnp.float32)
-    last, y = native.layer(call, params, x, state, initial, flags)
+    found: Any = native.layer(call, params, x, state, initial, flags)
+    last, y = found
     return last, y, None
 
 

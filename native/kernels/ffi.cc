@@ -1,5 +1,9 @@
 // What XLA calls: the layer forward and backward, on the threads that XLA computes with.
 
+#if __has_include(<malloc.h>)
+#include <malloc.h>
+#endif
+
 #include <exception>
 #include <functional>
 #include <string>
@@ -124,6 +128,16 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(
         .RESULT.RESULT.RESULT.RESULT.RESULT.RESULT.RESULT.RESULT.RESULT);
 
 extern "C" long zoo_lanes() { return zoo::LANES; }
+
+// Let glibc keep blocks of up to a gigabyte that are freed, instead of giving them back to
+// the system, which clears every page anew when the next step asks for it again.
+extern "C" bool zoo_keep_memory() {
+#if defined(__GLIBC__)
+  return mallopt(M_MMAP_THRESHOLD, 1 << 30) && mallopt(M_TRIM_THRESHOLD, 1 << 30);
+#else
+  return false;
+#endif
+}
 
 // The library that this machine should load.
 extern "C" const char* zoo_level() {

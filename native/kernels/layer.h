@@ -174,11 +174,11 @@ class Layer {
   template <int N>
   void pack(float* to, const float* matrix, long rows, long j, const int (&)[N]) const {
     const long width = gates() * in_.H;
-    for (int n = 0; n < N; ++n) {
-      const auto [first, count] = columns(j, n);
-      for (long k = 0; k < rows; ++k)
-        store(to + (k * N + n) * LANES, load(matrix + k * width + first, count));
-    }
+    for (long k = 0; k < rows; ++k)
+      for (int n = 0; n < N; ++n, to += LANES) {
+        const auto [first, count] = columns(j, n);
+        store(to, load(matrix + k * width + first, count));
+      }
   }
   static constexpr long gates() { return GATED ? NX : 1; }
 

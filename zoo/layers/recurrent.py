@@ -180,7 +180,7 @@ class Recurrent(Layer):
     def _run(self, x, mask, state, reset, key, states):
         functions, params = self._functions()
         params, noise = self._draw(key, params, *x.shape[:2])
-        obstacle = self._obstacle(params, noise, states)
+        obstacle = self._obstacle(x, params, noise, states)
         if obstacle is not None:
             functions = functions._replace(native=None)
         note(self, obstacle=obstacle)
@@ -198,7 +198,9 @@ class Recurrent(Layer):
             schedule=self.schedule,
         )
 
-    def _obstacle(self, params: LoopParams, noise: Noise, states: bool) -> str | None:
+    def _obstacle(
+        self, x: Array, params: LoopParams, noise: Noise, states: bool
+    ) -> str | None:
         """Return why no kernel runs a call, None if one does.
 
         Raises:
@@ -221,6 +223,11 @@ class Recurrent(Layer):
             obstacle = "remat and gradient tell how a loop is differentiated"
         else:
             obstacle = native.missing()
+        if obstacle is None and schedule.backend == "auto":
+            B, T = x.shape[:2]
+            if T < 4 or B * T < 16:
+                # By measurements with 64 to 512 units.
+                obstacle = "for so few tokens it would not pay to pack the matrices"
         if obstacle is not None and schedule.backend == "native":
             raise ValueError(f'backend="native": {obstacle}')
         return obstacle
@@ -279,7 +286,7 @@ class Recurrent(Layer):
             own = params.cell
             W, U, b = own["W"], own["U"], own.get("b")
             if b is None:
-                b = jnp.zeros(native.PLANES[kernel] * self.cell.hidden_size, W.dtype)
+                b = jnp.zeros(native.PLANES[str(kernel)] * len(U), W.dtype)
             elif "b_hn" in own:
                 b = jnp.concatenate([b, own["b_hn"]])
             return W, U, b
