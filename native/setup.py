@@ -21,7 +21,7 @@ def kernels(name: str, *flags: str) -> Extension:
     """Return one library."""
     return Extension(
         f"zoo_native.{name}",
-        ["kernels/ffi.cc"],
+        [f"kernels/{name}.cc"],
         depends=[str(path) for path in Path("kernels").glob("*.h")],
         include_dirs=[headers()],
         extra_compile_args=["-std=c++20", "-O3", "-fvisibility=hidden", "-w", *flags],

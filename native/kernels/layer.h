@@ -335,7 +335,7 @@ class Layer {
     for (long r = 0; r < n; ++r) {
       copy(h + r * Hp_, by_last_h, group[r]);
       if (Cell::CELL_STATE) copy(c + r * Hp_, by_last_c, group[r]);
-      if (in_.reset) {
+      if (by_initial_h) {  // of steps without tokens too
         std::memset(by_initial_h + group[r] * in_.H, 0, in_.H * sizeof(float));
         if (Cell::CELL_STATE) std::memset(by_initial_c + group[r] * in_.H, 0, in_.H * sizeof(float));
       }

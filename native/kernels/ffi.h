@@ -1,3 +1,5 @@
+#pragma once
+
 // What XLA calls: the layer forward and backward, on the threads that XLA computes with.
 
 #if __has_include(<malloc.h>)
