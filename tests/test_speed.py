@@ -112,6 +112,44 @@ def test_a_gpu_has_a_section_with_goals():
 
 
 @pytest.mark.usefixtures("standard_promotion")
+def test_a_cpu_has_a_section_with_goals():
+    def on_cpu(peer, ms, ratio, *, kind="step", **about):
+        case = Case("lstm", 2, 3, 4, 5, ragged=about.pop("ragged", False))
+        plain = {"part": "grid", "device": "cpu", "machine": "M", "cores": "2"}
+        found = {"kind": kind, "peer": peer, "median_ms": ms, "ratio": ratio}
+        return dict.fromkeys(COLUMNS, "") | describe(case) | plain | found | about
+
+    memory = {"part": "memory", "base_mb": "300"}
+    rows = [
+        on_cpu(OURS, "2.0", "1"),
+        on_cpu("torch", "1.8", "0.9"),
+        on_cpu("keras", "2.8", "1.4"),
+        on_cpu("linen", "3.0", "1.5"),
+        on_cpu(OURS, "1.0", "1", ragged=True),
+        on_cpu("torch", "1.5", "1.5", ragged=True),  # over the padding
+        on_cpu("torch packed", "1.6", "1.6", ragged=True),
+        on_cpu("haiku", "1.1", "1.1", ragged=True),  # over the padding: no rival
+        on_cpu("linen", "2.0", "2.0", ragged=True),
+        on_cpu(OURS, "", "", peak_mb="350", **memory),
+        on_cpu("zoo remat", "", "", peak_mb="330", **memory),
+        on_cpu("linen", "", "", peak_mb="400", **memory),
+    ]
+    found = page(rows, [])
+    for line in (
+        "lstm, training step against the fastest of Flax, Haiku and Keras | 1.3 "
+        "| 1.67 | 1.40 | 2.00 | 2 of 2",
+        "lstm, training step, full rows against PyTorch | 1 | 0.90 | 0.90 | 0.90 "
+        "| 0 of 1",
+        "lstm, training step, ragged rows against PyTorch | 1.2 | 1.50 | 1.50 | 1.50 "
+        "| 1 of 1",
+        "ours, ragged rows against full ones | 0.95 | 2.00 | 2.00 | 2.00 | 1 of 1",
+        "memory of a training step, Flax by ours | 1 | 2.00 | 2.00 | 2.00 | 1 of 1",
+        "memory of a training step, Flax by ours with remat | 2 | 3.33 | 3.33 | 3.33 "
+        "| 1 of 1",
+    ):
+        assert f"| {line} |" in found
+
+
 def test_the_way_of_a_gpu_can_be_gone_on_a_cpu(tmp_path, monkeypatch, capsys):
     """From the command line to the table: programs compiled before, and then timed."""
     monkeypatch.setitem(worker.PLATFORMS, "gpu", "cpu")

@@ -45,18 +45,21 @@ def entry(row: Row | None) -> str:
     return f"{float(row['ratio']):.2f} ({milliseconds(row)})"
 
 
-def fastest(rows: list[Row], rivals: Collection[str]) -> Row | None:
+def fastest(
+    rows: list[Row], rivals: Collection[str], padding: bool = False
+) -> Row | None:
     """Return the row of the fastest of some peers, of those that do the same work.
 
     Args:
         rows: of one case and kind.
-        rivals: names of peers. Those that run over the padding count on full rows only.
+        rivals: names of peers.
+        padding: whether those count on ragged rows too that run over the padding.
     """
     found = [
         row
         for row in rows
         if row["peer"] in rivals
         and row["ratio"]
-        and (PEERS[row["peer"]].lengths or row["ragged"] == "0")
+        and (padding or PEERS[row["peer"]].lengths or row["ragged"] == "0")
     ]
     return min(found, key=lambda row: float(row["ratio"]), default=None)

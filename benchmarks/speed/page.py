@@ -3,7 +3,8 @@
 from math import exp, log
 from statistics import mean, median
 
-from benchmarks.speed.gpu import section
+from benchmarks.speed.goals import goals
+from benchmarks.speed.linear import against_length
 from benchmarks.speed.marks import (
     KINDS,
     ROWS,
@@ -22,8 +23,8 @@ HEAD = """\
 # Speed
 
 Recurrent layers of this library and of others, side by side. After
-`pip install -e ".[parity]"`, `python -m benchmarks.speed` fills `speed.csv`, and
-`python -m benchmarks.speed --page` writes this page from it.
+`pip install -e ".[parity]" ./native`, `python -m benchmarks.speed` fills `speed.csv`,
+and `python -m benchmarks.speed --page` writes this page from it.
 
 How it is measured:
 
@@ -48,6 +49,9 @@ How it is measured:
   one bias less.
 - JAX libraries are called under one `jax.jit`, as a user would; PyTorch without
   `torch.compile`.
+- On a CPU ours calls the kernels of `native/` (rnn-zoo-native), which also let glibc
+  keep freed memory; `zoo scan` is the same layer without them, by `jax.lax.scan`. There
+  is no kernel for Haiku's forms.
 
 On a GPU (`python -m benchmarks.speed --device gpu [--dtype bfloat16]`) there are these
 differences:
@@ -328,8 +332,8 @@ def page(rows: list[Row], of_programs: list[Row]) -> str:
         elif dtype != "float32":
             where += f"; {dtype}"
         found += ["", f"## {where}", ""]
-        if device != "cpu":
-            found += section(mine, "###")
+        found += goals(mine, "###")
+        found += against_length([r for r in mine if r["part"] == "linear"], "###")
         if parts["grid"]:
             found += [MEANS, "", *summary(parts["grid"])]
             found += grid(parts["grid"], "###")

@@ -4,6 +4,7 @@ Both read the same batches, made as the turn goes on, and begin with the same we
 the loss of a batch is compared first.
 """
 
+import contextlib
 import importlib.metadata
 import os
 import platform
@@ -20,7 +21,10 @@ HOMES = {
     "zoo": "benchmarks.speed.programs.ours:Ours",
     "torch": "benchmarks.speed.programs.torch:Torch",
 }
-PACKAGES = {"zoo": ("jax", "flax", "optax"), "torch": ("torch",)}
+PACKAGES = {
+    "zoo": ("jax", "flax", "optax", "rnn-zoo-native"),  # the last if it is installed
+    "torch": ("torch",),
+}
 TOLERANCE = 1e-4
 
 
@@ -77,7 +81,9 @@ def compare(task: str, data: str, config: Config, cores: list[int]) -> list[Row]
         rows = []
         for name in workers:
             told = {"python": platform.python_version()}
-            told |= {p: importlib.metadata.version(p) for p in PACKAGES[name]}
+            for package in PACKAGES[name]:
+                with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+                    told[package] = importlib.metadata.version(package)
             row = {"task": task, "data": data, "library": name}
             row |= {"rounds": str(config.rounds), "seconds": str(config.seconds)}
             row |= {"parameters": str(size[name]), "cores": str(len(cores))}
