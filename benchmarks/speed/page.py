@@ -16,81 +16,12 @@ from benchmarks.speed.marks import (
 )
 from benchmarks.speed.peers import OTHER_FORM, OURS, PEERS
 from benchmarks.speed.table import ROOT, Row, case_of
+from benchmarks.speed.words import GRID, HEAD, MEANS, PROGRAMS, TRIED
 
 PAGE = ROOT / "docs" / "speed.md"
 
-HEAD = """\
-# Speed
-
-Recurrent layers of this library and of others, side by side. After
-`pip install -e ".[parity]" ./native`, `python -m benchmarks.speed` fills `speed.csv`,
-and `python -m benchmarks.speed --page` writes this page from it.
-
-How it is measured:
-
-- Each library runs in a process of its own, with as many threads as there are cores.
-  The processes have their turns one after the other, so that never two compute at once;
-  what one used of a core while it waited stands in `idle`.
-- All are given the same weights and inputs. Outputs and gradients (by the inputs and by
-  every weight) are compared with ours first, to 1e-4 of the largest entry; what differs
-  is not timed.
-- A turn repeats the work for 0.1 s or more, after one repetition that does not count.
-  Every library has at least 7 turns; the median is shown.
-- A ratio is the time of a library by that of ours in the same round, the median over
-  the rounds: **above 1 ours is faster**.
-- The training step is the gradient of the mean square of the outputs by inputs and
-  weights; forward is without gradients. No optimiser, no dropout.
-- Ragged rows have lengths from T/4 to T, drawn uniformly. Ours reads a mask, `torch
-  packed` packs and pads again, Flax is given `seq_lengths`, Keras a mask, and the loss
-  is over real tokens. Libraries with a `*` have nothing of the kind, or are not told:
-  they run over the padding.
-- Haiku's GRU resets before the product and its simple network has a ReLU: it is
-  compared with our layers of that form. Equinox has no simple cell. The GRU of nnx has
-  one bias less.
-- JAX libraries are called under one `jax.jit`, as a user would; PyTorch without
-  `torch.compile`.
-- On a CPU ours calls the kernels of `native/` (rnn-zoo-native), which also let glibc
-  keep freed memory; `zoo scan` is the same layer without them, by `jax.lax.scan`. There
-  is no kernel for Haiku's forms.
-
-On a GPU (`python -m benchmarks.speed --device gpu [--dtype bfloat16]`) there are these
-differences:
-
-- Inputs and weights are there before the clock starts, and a call ends when the GPU has
-  finished; the time to launch it counts.
-- float32 is compared to 5e-3, for a GPU multiplies it as TF32 where a library does not
-  ask for more, and none is made to; bfloat16 is compared to 5e-2.
-- In bfloat16 the inputs are bfloat16 everywhere. The parameters stay float32 in ours,
-  in Flax and in Keras; PyTorch's and Equinox's are cast. Haiku is left out.
-- A turn lasts as long as `--seconds` says, here 0.03 s, and the peers are those that
-  `--peers` names. All programs are compiled before, at once, and read from a cache:
-  there are no seconds of a first call. XLA chooses some kernels by timing them while it
-  compiles, then on a GPU that all processes share.
-- `jax cudnn` is `jax.experimental.rnn`: cuDNN in one call, of float32 alone. That our
-  LSTM does not call it has its reason in these rows: our loop, two launches a step, 8
-  steps an iteration and both directions at once, takes less time.
-""".splitlines()
-PROGRAMS = """\
-## Whole programs
-
-`python -m benchmarks.speed.programs` trains the tagger and the character model of
-`train.py`, and the same models in plain PyTorch: packed rows, characters of real words
-only, fused Adam, clipping. Both begin with the same weights (the loss of a batch is
-compared), read the same batches, made as they go, and have their turns of some seconds.
-The median of the rates; in brackets the ratio of the times, above 1 ours is faster. The
-first batch compiles here, and so does each new shape: "all shapes" is one batch of each
-in training and evaluation.
-"""
-MEANS = (
-    "Geometric means of the ratios over cells and shapes, and in how many cases ours "
-    "is slower."
-)
 # Not what we measure of ourselves.
 OTHERS = [name for name in PEERS if not name.startswith(OURS)]
-GRID = (
-    "Ratio to ours, and milliseconds; in bold the fastest of the others that do the "
-    "same work."
-)
 
 
 def names(rows: list[Row]) -> list[str]:
@@ -317,7 +248,7 @@ def page(rows: list[Row], of_programs: list[Row]) -> str:
         rows: of the layers.
         of_programs: of the whole programs; there may be none.
     """
-    found = list(HEAD)
+    found = HEAD.splitlines()
     places = dict.fromkeys(map(_place, rows))
     for place in places:
         mine = [r for r in rows if _place(r) == place]
@@ -353,4 +284,5 @@ def page(rows: list[Row], of_programs: list[Row]) -> str:
         ]
     if of_programs:
         found += whole(of_programs)
+    found += ["", *TRIED.splitlines()]
     return "\n".join([*found, ""])

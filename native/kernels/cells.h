@@ -10,7 +10,7 @@
 namespace zoo {
 
 // One vector of units in one row; `plane` is the distance between planes.
-struct Forward {
+struct ForwardStep {
   const float* h_before;
   float* h;      // after
   float* c;      // before, and after
@@ -19,12 +19,12 @@ struct Forward {
   bool keep;
 };
 
-struct Backward {
+struct BackwardStep {
   float* gates;
   long plane;
   Vector h_before, c_before, c;
-  Vector by_h;   // the gradient of the loss by the state after the step
-  float* by_c;   // the same, and the gradient by the state before the step
+  Vector by_h;         // the gradient of the loss by the state after the step
+  float* by_c;         // the same, and the gradient by the state before the step
   float* by_h_before;  // without what comes through the products
 };
 
@@ -33,7 +33,7 @@ struct Lstm {
   static constexpr int PLANES = 4, X[] = {0, 1, 2, 3}, U[] = {0, 1, 2, 3};
   static constexpr bool CELL_STATE = true;
 
-  static void forward(const Vector (&a)[4], const Forward& at) {
+  static void forward(const Vector (&a)[4], const ForwardStep& at) {
     const Vector i = sigmoid(a[0]), f = sigmoid(a[1]), g = tanh(a[2]), o = sigmoid(a[3]);
     const Vector c = f * load(at.c) + i * g;
     store(at.c, c);
@@ -46,7 +46,7 @@ struct Lstm {
     }
   }
 
-  static void backward(const Backward& at) {
+  static void backward(const BackwardStep& at) {
     float* gates = at.gates;
     const Vector i = load(gates), f = load(gates + at.plane), g = load(gates + 2 * at.plane),
                  o = load(gates + 3 * at.plane);
@@ -66,7 +66,7 @@ struct Gru {
   static constexpr int PLANES = 4, X[] = {0, 1, 2}, U[] = {0, 1, 3};
   static constexpr bool CELL_STATE = false;
 
-  static void forward(const Vector (&a)[3], const Forward& at) {
+  static void forward(const Vector (&a)[3], const ForwardStep& at) {
     const Vector r = sigmoid(a[0]), z = sigmoid(a[1]);
     const Vector n = tanh(load(at.gates + 2 * at.plane) + r * a[2]);
     store(at.h, n + z * (load(at.h_before) - n));
@@ -78,7 +78,7 @@ struct Gru {
     }
   }
 
-  static void backward(const Backward& at) {
+  static void backward(const BackwardStep& at) {
     float* gates = at.gates;
     const Vector r = load(gates), z = load(gates + at.plane), n = load(gates + 2 * at.plane),
                  m = load(gates + 3 * at.plane);
@@ -97,7 +97,7 @@ struct Elman {
   static constexpr int PLANES = 1, X[] = {0, 0, 0, 0}, U[] = {0, 0, 0, 0};
   static constexpr bool CELL_STATE = false;
 
-  static void forward(const Vector (&a)[4], const Forward& at) {
+  static void forward(const Vector (&a)[4], const ForwardStep& at) {
     UNROLL for (int n = 0; n < 4; ++n) {
       const Vector zero = {};
       const Vector h = relu ? (a[n] < zero ? zero : a[n]) : tanh(a[n]);
@@ -106,7 +106,7 @@ struct Elman {
     }
   }
 
-  static void backward(const Backward& at) {
+  static void backward(const BackwardStep& at) {
     const Vector h = load(at.gates), zero = {}, one = zero + 1.0f;
     store(at.gates, at.by_h * (relu ? (h > zero ? one : zero) : one - h * h));
     store(at.by_h_before, zero);

@@ -6,13 +6,17 @@
 #include <malloc.h>
 #endif
 
+#include <algorithm>
 #include <exception>
+#include <fstream>
 #include <functional>
+#include <limits>
 #include <string>
 #include <string_view>
 #include <utility>
 
-#include "layer.h"
+#include "backward.h"
+#include "forward.h"
 #include "xla/ffi/api/ffi.h"
 
 namespace ffi = xla::ffi;
@@ -24,10 +28,21 @@ using Numbers = ffi::Buffer<ffi::F32>;
 using Flags = ffi::Buffer<ffi::PRED>;
 using NumbersOut = ffi::Result<Numbers>;
 
+// How many cores a container may use, of which XLA does not know when it makes its threads.
+long allowed_cores() {
+  std::ifstream file("/sys/fs/cgroup/cpu.max");
+  double quota, period;
+  if (file >> quota >> period && period > 0) return std::max(1L, long(quota / period));
+  return std::numeric_limits<long>::max();  // no such file, or "max"
+}
+
 class XlaPool : public Pool {
  public:
   explicit XlaPool(ffi::ThreadPool threads) : pool_(threads) {}
-  long threads() const override { return std::max<long>(1, pool_.num_threads()); }
+  long threads() const override {
+    static const long allowed = allowed_cores();
+    return std::clamp<long>(pool_.num_threads(), 1, allowed);
+  }
   void schedule(std::function<void()> task) override { pool_.Schedule(std::move(task)); }
 
  private:
@@ -40,33 +55,32 @@ auto data(const Buffer& buffer) -> decltype(buffer.typed_data()) {
   return buffer.element_count() ? buffer.typed_data() : nullptr;
 }
 
-Input read(bool reverse, const Numbers& x, const Numbers& W, const Numbers& U,
-           const Numbers& h, const Numbers& c, const Numbers& initial_h,
-           const Numbers& initial_c, const Flags& mask, const Flags& reset) {
+Input read(bool reverse, const Numbers& x, const Numbers& W, const Numbers& U, const Numbers& h,
+           const Numbers& c, const Numbers& initial_h, const Numbers& initial_c, const Flags& mask,
+           const Flags& reset) {
   const auto shape = x.dimensions();
-  return Input{shape[0],          shape[1],        shape[2],    U.dimensions()[0], reverse,
-               x.typed_data(),    W.typed_data(),  U.typed_data(),
-               data(mask),        data(reset),     data(h),     data(c),
-               data(initial_h),   data(initial_c)};
+  return Input{shape[0],       shape[1],       shape[2],        U.dimensions()[0], reverse,
+               x.typed_data(), W.typed_data(), U.typed_data(),  data(mask),        data(reset),
+               data(h),        data(c),        data(initial_h), data(initial_c)};
 }
 
-// Call body with the layer of a cell.
-template <class Body>
-ffi::Error with_layer(std::string_view cell, const Input& in, ffi::ThreadPool threads,
-                      const Body& body) try {
+// Call body with the pass of a cell, forward or backward.
+template <template <class> class Pass, class Body>
+ffi::Error with_pass(std::string_view cell, const Input& in, ffi::ThreadPool threads,
+                     const Body& body) try {
   XlaPool pool(threads);
   if (cell == "lstm") {
-    Layer<Lstm> layer(in, pool);
-    body(layer);
+    Pass<Lstm> pass(in, pool);
+    body(pass);
   } else if (cell == "gru") {
-    Layer<Gru> layer(in, pool);
-    body(layer);
+    Pass<Gru> pass(in, pool);
+    body(pass);
   } else if (cell == "rnn_tanh") {
-    Layer<Elman<false>> layer(in, pool);
-    body(layer);
+    Pass<Elman<false>> pass(in, pool);
+    body(pass);
   } else if (cell == "rnn_relu") {
-    Layer<Elman<true>> layer(in, pool);
-    body(layer);
+    Pass<Elman<true>> pass(in, pool);
+    body(pass);
   } else {
     return ffi::Error::InvalidArgument("no cell " + std::string(cell));
   }
@@ -82,9 +96,9 @@ ffi::Error forward(ffi::ThreadPool threads, std::string_view cell, bool reverse,
                    Numbers initial_c, Flags mask, Flags reset, NumbersOut y, NumbersOut last_h,
                    NumbersOut last_c, NumbersOut gates, NumbersOut cells) {
   const Input in = read(reverse, x, W, U, h, c, initial_h, initial_c, mask, reset);
-  return with_layer(cell, in, threads, [&](auto& layer) {
-    layer.forward(b.typed_data(), y->typed_data(), last_h->typed_data(), data(*last_c),
-                  data(*gates), data(*cells));
+  return with_pass<Forward>(cell, in, threads, [&](auto& pass) {
+    pass.run(b.typed_data(), y->typed_data(), last_h->typed_data(), data(*last_c), data(*gates),
+             data(*cells));
   });
 }
 
@@ -99,11 +113,11 @@ ffi::Error backward(ffi::ThreadPool threads, std::string_view cell, bool reverse
   if (gates->typed_data() != kept.typed_data())
     std::memcpy(gates->typed_data(), kept.typed_data(), kept.size_bytes());
   const Input in = read(reverse, x, W, U, h, c, initial_h, initial_c, mask, reset);
-  return with_layer(cell, in, threads, [&](auto& layer) {
-    layer.backward(y.typed_data(), gates->typed_data(), data(cells), by_y.typed_data(),
-                   by_last_h.typed_data(), data(by_last_c), by_x->typed_data(),
-                   by_W->typed_data(), by_U->typed_data(), by_b->typed_data(),
-                   by_h->typed_data(), data(*by_c), data(*by_initial_h), data(*by_initial_c));
+  return with_pass<Backward>(cell, in, threads, [&](auto& pass) {
+    pass.run(y.typed_data(), gates->typed_data(), data(cells), by_y.typed_data(),
+             by_last_h.typed_data(), data(by_last_c), by_x->typed_data(), by_W->typed_data(),
+             by_U->typed_data(), by_b->typed_data(), by_h->typed_data(), data(*by_c),
+             data(*by_initial_h), data(*by_initial_c));
   });
 }
 
@@ -116,18 +130,22 @@ ffi::Error backward(ffi::ThreadPool threads, std::string_view cell, bool reverse
 
 #pragma GCC visibility push(default)
 
-XLA_FFI_DEFINE_HANDLER_SYMBOL(
-    zoo_forward, zoo::forward,
-    ffi::Ffi::Bind().Ctx<ffi::ThreadPool>().Attr<std::string_view>("cell").Attr<bool>("reverse")
-        .NUMBERS.NUMBERS.NUMBERS.NUMBERS.NUMBERS.NUMBERS.NUMBERS.NUMBERS.FLAGS.FLAGS
-        .RESULT.RESULT.RESULT.RESULT.RESULT);
+XLA_FFI_DEFINE_HANDLER_SYMBOL(zoo_forward, zoo::forward,
+                              ffi::Ffi::Bind()
+                                  .Ctx<ffi::ThreadPool>()
+                                  .Attr<std::string_view>("cell")
+                                  .Attr<bool>("reverse")
+                                  .NUMBERS.NUMBERS.NUMBERS.NUMBERS.NUMBERS.NUMBERS.NUMBERS.NUMBERS
+                                  .FLAGS.FLAGS.RESULT.RESULT.RESULT.RESULT.RESULT);
 
 XLA_FFI_DEFINE_HANDLER_SYMBOL(
     zoo_backward, zoo::backward,
-    ffi::Ffi::Bind().Ctx<ffi::ThreadPool>().Attr<std::string_view>("cell").Attr<bool>("reverse")
-        .NUMBERS.NUMBERS.NUMBERS.NUMBERS.NUMBERS.NUMBERS.NUMBERS.FLAGS.FLAGS
-        .NUMBERS.NUMBERS.NUMBERS.NUMBERS.NUMBERS.NUMBERS
-        .RESULT.RESULT.RESULT.RESULT.RESULT.RESULT.RESULT.RESULT.RESULT);
+    ffi::Ffi::Bind()
+        .Ctx<ffi::ThreadPool>()
+        .Attr<std::string_view>("cell")
+        .Attr<bool>("reverse")
+        .NUMBERS.NUMBERS.NUMBERS.NUMBERS.NUMBERS.NUMBERS.NUMBERS.FLAGS.FLAGS.NUMBERS.NUMBERS.NUMBERS
+        .NUMBERS.NUMBERS.NUMBERS.RESULT.RESULT.RESULT.RESULT.RESULT.RESULT.RESULT.RESULT.RESULT);
 
 extern "C" long zoo_lanes() { return zoo::LANES; }
 

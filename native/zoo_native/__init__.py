@@ -7,7 +7,7 @@ environment variable ``ZOO_NATIVE_LEVEL`` names.
 With glibc, memory that is freed is kept by this process, up to a gigabyte, for the next
 call: XLA frees and asks for all it needs at every call, and pages that come anew from
 the system cost a training step a tenth of its time. ``ZOO_NATIVE_MEMORY=return`` leaves
-that as it is, and so does any variable ``MALLOC_...``, or ``GLIBC_TUNABLES``.
+that as it is, and so do glibc's own variables for it.
 """
 
 import ctypes
@@ -20,17 +20,18 @@ import jax
 __all__ = ["LANES", "LEVEL"]
 
 
-def _open(name: str) -> ctypes.CDLL:
-    paths = [Path(__file__).parent / (name + suffix) for suffix in EXTENSION_SUFFIXES]
-    return ctypes.CDLL(str(next(path for path in paths if path.exists())))
+def _open(level: str) -> ctypes.CDLL:
+    folder = Path(__file__).parent
+    for suffix in EXTENSION_SUFFIXES:
+        if (folder / (level + suffix)).exists():
+            return ctypes.CDLL(str(folder / (level + suffix)))
+    raise ImportError(f"zoo_native was not built for {level!r}: see ZOO_NATIVE_LEVEL")
 
 
 def _load() -> tuple[str, ctypes.CDLL]:
     lowest = _open("v2")
     lowest.zoo_level.restype = ctypes.c_char_p
     level = os.environ.get("ZOO_NATIVE_LEVEL", lowest.zoo_level().decode())
-    if level not in ("v2", "v3", "v4"):
-        raise ImportError(f"ZOO_NATIVE_LEVEL must be v2, v3 or v4, got {level!r}")
     return level, lowest if level == "v2" else _open(level)
 
 
@@ -38,8 +39,8 @@ def _load() -> tuple[str, ctypes.CDLL]:
 #: (AVX-512).
 LEVEL, _library = _load()
 
-_tuned = [name for name in os.environ if name.startswith(("MALLOC_", "GLIBC_TUNABLES"))]
-if os.environ.get("ZOO_NATIVE_MEMORY") != "return" and not _tuned:
+_own = {"MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "GLIBC_TUNABLES"}
+if os.environ.get("ZOO_NATIVE_MEMORY") != "return" and not _own & os.environ.keys():
     _library.zoo_keep_memory()
 
 #: Floats in a vector. The planes of what a layer keeps are multiples of it.
