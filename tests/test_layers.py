@@ -316,3 +316,18 @@ def test_gradients_of_gradients(cell):
     )
     with pytest.raises(TypeError, match="forward-mode"):
         jax.jacfwd(lambda params: after[1](params, X)[1].sum())(after[0])
+
+
+@pytest.mark.parametrize("cell", [zoo.LSTMCell, zoo.GRUCell, zoo.PeepholeLSTMCell])
+def test_a_gradient_through_no_step(cell):
+    layer = zoo.Recurrent(cell(3, 4, rngs=nnx.Rngs(0)))
+    params, apply = zoo.functional(layer)
+    state = jax.tree.map(lambda a: a + 0.5, layer.init_state(2))
+
+    def loss(params, state):
+        last, y = apply(params, jnp.zeros((2, 0, 3)), state=state)
+        return y.sum() + sum(part.sum() for part in last)
+
+    by_params, by_state = jax.grad(loss, (0, 1))(params, state)
+    assert not any(leaf.any() for leaf in jax.tree.leaves(by_params))
+    assert all((leaf == 1).all() for leaf in jax.tree.leaves(by_state))

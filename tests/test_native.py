@@ -235,6 +235,15 @@ def test_states_and_drawn_noise_come_from_the_loop():
         asked.states(x)
 
 
+def test_parameters_given_in_another_precision():
+    kernel, loop = pair("gru", 4, 6)
+    x, _ = drawn(kernel, 3, 5, 4)
+    params, apply = zoo.functional(kernel)
+    halved = jax.tree.map(lambda a: a.astype(jnp.bfloat16), params)
+    expected = zoo.functional(loop)[1](halved, x)
+    assert_close(apply(halved, x), expected, REFERENCE)
+
+
 def test_few_tokens_are_left_to_the_loop():
     layer = zoo.Recurrent(GRU(4, 5, rngs=nnx.Rngs(0)))
 

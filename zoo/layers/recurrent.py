@@ -283,13 +283,14 @@ class Recurrent(Layer):
             return last, y.astype(cell.dtype), states
 
         def weights(params):
-            own = params.cell
+            own, float32 = params.cell, jnp.float32
             W, U, b = own["W"], own["U"], own.get("b")
             if b is None:
                 b = jnp.zeros(native.PLANES[str(kernel)] * len(U), W.dtype)
             elif "b_hn" in own:
                 b = jnp.concatenate([b, own["b_hn"]])
-            return W, U, b
+            # Parameters may have been given in another precision than they were made.
+            return W.astype(float32), U.astype(float32), b.astype(float32)
 
         kernel = self.cell.kernel()
         params = LoopParams(nnx.to_pure_dict(variables))
