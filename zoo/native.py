@@ -9,6 +9,7 @@ has the gradient; the gradient of the gradient comes from the loop in JAX.
 
 from collections.abc import Callable
 from functools import cache, partial
+from importlib import import_module
 from typing import Any, NamedTuple
 
 import jax
@@ -72,10 +73,15 @@ def missing() -> str | None:
     if jax.local_device_count() > 1:
         return "XLA does not divide a kernel among devices"
     try:
-        import zoo_native  # noqa: F401
+        _kernels()
     except ModuleNotFoundError:
         return "rnn-zoo-native is not installed"
     return None
+
+
+def _kernels() -> Any:
+    """Return the module that registers the kernels, an optional one."""
+    return import_module("zoo_native")
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
@@ -101,14 +107,12 @@ def layer(
 
 def _forward(call, params, x, state, initial, flags, *, keep):
     """Call the kernel; return also what `_backward` needs, empty without `keep`."""
-    import zoo_native
-
     name = call.kernel.name
     W, U, b = call.kernel.weights(params)
     (B, T, _), H = x.shape, len(U)
     cell_state = "c" in state._fields
     # Planes fill whole vectors; a simple network takes four vectors at once.
-    whole = zoo_native.LANES * (4 if PLANES[name] == 1 else 1)
+    whole = _kernels().LANES * (4 if PLANES[name] == 1 else 1)
     plane = -(-H // whole) * whole
     last_h, last_c = (B, H), (B, H) if cell_state else (0,)
     gates = (B, T, PLANES[name] * plane) if keep else (0,)
