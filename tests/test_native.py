@@ -1,5 +1,6 @@
 """The kernels for CPUs: the same as the loop in JAX, wherever they are called."""
 
+import json
 import os
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from tolerances import REFERENCE, SCHEDULE_GRADIENT, assert_close, assert_identi
 import zoo
 from zoo import native
 
-pytest.importorskip(
+zoo_native = pytest.importorskip(
     "zoo_native", reason="the kernels are not installed: pip install ./native"
 )
 
@@ -216,8 +217,8 @@ def test_what_no_kernel_runs(why):
 
     (plan,) = zoo.explain(layer("auto"), x)
     assert plan.backend == "scan"
-    if made_for := layer("auto").cell.kernel():
-        assert f"no kernel: {why}" in plan.why, made_for
+    if layer("auto").cell.kernel():
+        assert f"no kernel: {why}" in plan.why
     with pytest.raises(ValueError, match=f'backend="native": {why}'):
         layer("native")(jnp.zeros((4, 5, 4)))
 
@@ -278,21 +279,21 @@ def test_it_is_told_when_the_kernels_are_missing(monkeypatch):
 
 
 SUM = """
-import sys, jax.numpy as jnp, numpy as np, zoo_native, zoo, jax
+import json, sys, jax.numpy as jnp, numpy as np, zoo_native, zoo, jax
 from flax import nnx
 out = [zoo_native.LEVEL]
 for make in (zoo.LSTM, zoo.GRU, zoo.RNN):
     layer = make(9, 37, rngs=nnx.Rngs(0), backend="native")
     x = jnp.asarray(np.random.default_rng(0).normal(size=(8, 6, 9)), jnp.float32)
     by = jax.grad(lambda x: jnp.sum(layer(x)[1] ** 2))(x)
-    out.append(repr([float(jnp.sum(jnp.abs(a))) for a in (layer(x)[1], by)]))
+    out.append(json.dumps([float(jnp.sum(jnp.abs(a))) for a in (layer(x)[1], by)]))
 print("|".join(out))
 """
 
 
 def test_every_level_of_instructions_gives_the_same():
     levels = ["v2", "v3", "v4"]
-    levels = levels[: 1 + levels.index(__import__("zoo_native").LEVEL)]
+    levels = levels[: 1 + levels.index(zoo_native.LEVEL)]
     sums = {}
     for level in levels:
         done = subprocess.run(
@@ -304,6 +305,6 @@ def test_every_level_of_instructions_gives_the_same():
         )
         used, *values = done.stdout.strip().split("|")
         assert used == level
-        sums[level] = [np.array(eval(value)) for value in values]
+        sums[level] = [np.array(json.loads(value)) for value in values]
     for level in levels:
         assert_close(sums[level], sums["v2"], REFERENCE)

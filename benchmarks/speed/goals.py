@@ -140,7 +140,7 @@ def _masks(grid: list[Row]) -> Iterator[float]:
     times = {
         (case_of(row), row["kind"]): float(row["median_ms"])
         for row in grid
-        if row["peer"] == OURS and row["median_ms"] and row["cell"] != "rnn"
+        if row["peer"] == OURS and row["median_ms"]
     }
     for (case, kind), time in times.items():
         if case.ragged and (case.full, kind) in times:

@@ -32,7 +32,7 @@ How it is measured:
   `torch.compile`.
 - On a CPU ours calls the kernels of `native/` (rnn-zoo-native), which also let glibc
   keep freed memory; `zoo scan` is the same layer without them, by `jax.lax.scan`. There
-  is no kernel for Haiku's forms.
+  is no kernel for the form of Haiku's GRU.
 
 On a GPU (`python -m benchmarks.speed --device gpu [--dtype bfloat16]`) there are these
 differences:
@@ -75,16 +75,15 @@ TRIED = """\
 
 On a CPU, before there were kernels, by XLA alone: inputs projected ahead of the loop,
 one tanh for all gates, unrolled steps, barriers against copies, flags of XLA's
-compiler: nothing that could be measured. Both directions in one loop gained up to a
-tenth where H is large, a batch in four loops at the same time a seventh, forward, on
-two cores; gradients that take the place of what they are of, and matrices turned once
-for the backward pass, a tenth. The rest was the products themselves, small ones, each
-of which reads its matrix anew: hence the kernels.
+compiler: nothing that could be measured. Both directions in one loop, a batch in
+several loops at the same time, gradients that take the place of what they are of, and
+matrices turned once for the backward pass gained a little each. The rest was the
+products themselves, small ones, each of which reads its matrix anew: hence the kernels.
 
 `remat` saves what a step keeps for its gradient, and runs by the loop. In the memory of
-a whole process at these sizes it does not show: compiling takes more.
+a whole process at these sizes it does not show.
 
-On a GPU: cuDNN in place of our loop, slower in every case. Steps in one iteration: from
-8 on more gains little and costs time to compile. One kernel for a whole step, or for
-all steps, which would spare launches where a batch is small, is not there.
+On a GPU: cuDNN in place of our loop, slower in every case (`jax cudnn`). One kernel for
+a whole step, or for all steps, which would spare launches where a batch is small, is
+not there.
 """

@@ -11,7 +11,7 @@ template <class Cell>
 class Backward : Layout<Cell> {
   using Base = Layout<Cell>;
   using Base::in_, Base::pool_, Base::Hp_, Base::G_, Base::rows_, Base::groups_, Base::followers_;
-  using Base::NX, Base::NU, Base::UNITS;
+  using Base::NX, Base::NU;
 
   // Tokens, and vectors of columns, of a piece of work that fits the caches.
   static constexpr long TOKENS = 256, WIDE = 4;

@@ -5,9 +5,9 @@ levels of x86-64, and the highest that this machine runs is loaded, or the one t
 environment variable ``ZOO_NATIVE_LEVEL`` names.
 
 With glibc, memory that is freed is kept by this process, up to a gigabyte, for the next
-call: XLA frees and asks for all it needs at every call, and pages that come anew from
-the system cost a training step a tenth of its time. ``ZOO_NATIVE_MEMORY=return`` leaves
-that as it is, and so do glibc's own variables for it.
+call: XLA frees and asks for all it needs at every call, and the system would have to
+clear every page anew. ``ZOO_NATIVE_MEMORY=return`` leaves that as it is, and so do
+glibc's own variables for it.
 """
 
 import ctypes
