@@ -24,6 +24,7 @@ zoo_native = pytest.importorskip(
 LAYERS = {
     "lstm": zoo.LSTMCell,
     "gru": zoo.GRUCell,
+    "reset_before_gru": zoo.ResetBeforeGRUCell,
     "rnn_tanh": zoo.ElmanCell,
     "rnn_relu": zoo.ElmanCell,
 }
@@ -78,11 +79,12 @@ def drawn(layer, B, T, D, seed=0):
     shape=st.tuples(st.integers(0, 14), st.integers(0, 9)),
     flags=st.tuples(st.booleans(), st.booleans(), st.booleans(), st.booleans()),
     learnt=st.booleans(),
+    remat=st.sampled_from(["none", "step"]),
     seed=st.integers(0, 99),
 )
-def test_a_kernel_equals_the_loop(name, sizes, shape, flags, learnt, seed):
+def test_a_kernel_equals_the_loop(name, sizes, shape, flags, learnt, remat, seed):
     masked, reset, reverse, bias = flags
-    options = {"reverse": reverse, "learn_initial_state": learnt}
+    options = {"reverse": reverse, "learn_initial_state": learnt, "remat": remat}
     kernel, loop = pair(name, *sizes, bias=bias, **options)
     x, state = drawn(kernel, *shape, sizes[0], seed)
     rng = np.random.default_rng(seed)
@@ -198,11 +200,7 @@ OBSTACLES = {
     "there is no kernel of PeepholeLSTMCell": (zoo.PeepholeLSTMCell, {}, {}),
     "the kernels are of float32": (LSTM, {"dtype": jnp.bfloat16}, {}),
     "a regulariser acts on every step": (GRU, {}, {"zoneout": 0.1}),
-    "remat and gradient tell how a loop is differentiated": (
-        GRU,
-        {},
-        {"remat": "step"},
-    ),
+    "remat in chunks and gradient are for the loop": (GRU, {}, {"remat": "chunk:2"}),
 }
 
 

@@ -22,18 +22,24 @@ class Kernel(NamedTuple):
     """How a kernel is called.
 
     Attributes:
-        name: of the cell that it computes: ``"lstm"``, ``"gru"``, ``"rnn_tanh"`` or
-            ``"rnn_relu"``.
-        weights: ``params -> (W, U, b)``, with a bias for each plane, see `PLANES`.
+        name: of the cell that it computes, see `PLANES`.
+        weights: ``params -> (W, U, b)``; b has a block for each of `PLANES`, those of
+            W in its order, then those that W has not.
     """
 
     name: str
     weights: Callable[[Params], tuple[Array, Array, Array]]
 
 
-# What a kernel keeps of each token, by units: i f g o; r z n and the product that r
-# multiplies; h.
-PLANES = {"lstm": 4, "gru": 4, "rnn_tanh": 1, "rnn_relu": 1}
+# What a kernel makes of each token, by units: i f g o; n r z, and the product that r
+# multiplies; r z n, and the product of r and h; h.
+PLANES = {
+    "lstm": 4,
+    "gru": 4,
+    "reset_before_gru": 4,
+    "rnn_tanh": 1,
+    "rnn_relu": 1,
+}
 
 
 class Call(NamedTuple):
@@ -42,11 +48,13 @@ class Call(NamedTuple):
     Attributes:
         kernel: the kernel.
         reverse: run from the last step to the first.
+        frugal: keep only the states for the backward pass, which makes the gates again.
         again: ``(params, x, state, initial, flags) -> (state, y)``, the same in JAX.
     """
 
     kernel: Kernel
     reverse: bool
+    frugal: bool
     again: Callable[..., tuple[State, Array]]
 
 
@@ -111,11 +119,10 @@ def _forward(call, params, x, state, initial, flags, *, keep):
     W, U, b = call.kernel.weights(params)
     (B, T, _), H = x.shape, len(U)
     cell_state = "c" in state._fields
-    # Planes fill whole vectors; a simple network takes four vectors at once.
-    whole = _kernels().LANES * (4 if PLANES[name] == 1 else 1)
-    plane = -(-H // whole) * whole
+    lanes = _kernels().LANES
+    plane = -(-H // lanes) * lanes  # of whole vectors
     last_h, last_c = (B, H), (B, H) if cell_state else (0,)
-    gates = (B, T, PLANES[name] * plane) if keep else (0,)
+    gates = (B, T, PLANES[name] * plane) if keep and not call.frugal else (0,)
     cells = (B, T, plane) if keep and cell_state else (0,)
     shapes = (B, T, H), last_h, last_c, gates, cells
     y, h, c, *kept = _call("zoo_forward", shapes)(
@@ -183,9 +190,9 @@ def _gradient(call, params, x, state, initial, flags, kept, by):
     h, c = _parts(state)
     by_initial = [part.shape for part in _parts(initial)]
     shapes = [a.shape for a in (gates, x, W, U, b, h, c)] + by_initial
-    # The gates are the eleventh argument; their gradients take their place.
-    _, by_x, by_W, by_U, by_b, *by_states = _call("zoo_backward", shapes, {10: 0})(
-        x, W, U, h, c, *_parts(initial), *_given(flags),
+    # The gates are the twelfth argument; their gradients take their place.
+    _, by_x, by_W, by_U, by_b, *by_states = _call("zoo_backward", shapes, {11: 0})(
+        x, W, U, b, h, c, *_parts(initial), *_given(flags),
         y, gates, cells, by_y, *_parts(by_last),
         cell=call.kernel.name, reverse=call.reverse,
     )  # fmt: skip

@@ -37,7 +37,7 @@ class Schedule(NamedTuple):
             or ``"auto"``: what measures faster on the backend.
         remat: what the backward pass computes again instead of storing it: ``"none"``,
             ``"step"`` (keeps only the states), or ``"chunk:n"`` (keeps only every n-th
-            state; n near sqrt(T) needs the least memory).
+            state; n near sqrt(T) needs the least memory; always by the loop).
         project: where ``project`` runs: ``"ahead"`` of the loop, as one large product,
             inside the ``"loop"``, or ``"auto"``: what measures faster on the backend.
         gradient: where the gradients of matrices are formed: ``"after"`` the loop, or
@@ -190,7 +190,8 @@ def _native(cell, params, x, state, mask, reset, initial, options):
 
     reverse = options["reverse"]
     restart = None if reset is None else restarts(reset, mask, reverse=reverse)
-    call = native.Call(cell.native, reverse, again)
+    frugal = options["schedule"].remat == "step"
+    call = native.Call(cell.native, reverse, frugal, again)
     flags = native.Flags(mask, reset, restart)
     x = x.astype(jnp.float32)
     found: Any = native.layer(call, params, x, state, initial, flags)

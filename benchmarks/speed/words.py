@@ -31,8 +31,7 @@ How it is measured:
 - JAX libraries are called under one `jax.jit`, as a user would; PyTorch without
   `torch.compile`.
 - On a CPU ours calls the kernels of `native/` (rnn-zoo-native), which also let glibc
-  keep freed memory; `zoo scan` is the same layer without them, by `jax.lax.scan`. There
-  is no kernel for the form of Haiku's GRU.
+  keep freed memory; `zoo scan` is the same layer without them, by `jax.lax.scan`.
 
 On a GPU (`python -m benchmarks.speed --device gpu [--dtype bfloat16]`) there are these
 differences:

@@ -2,6 +2,9 @@
 // matrix and for the inputs.
 #pragma once
 
+#include <optional>
+
+#include "forward.h"
 #include "layout.h"
 #include "product.h"
 
@@ -10,68 +13,140 @@ namespace zoo {
 template <class Cell>
 class Backward : Layout<Cell> {
   using Base = Layout<Cell>;
+  using Base::GATES;
   using Base::in_, Base::pool_, Base::Hp_, Base::G_, Base::rows_, Base::groups_, Base::followers_;
-  using Base::NX, Base::NU;
+  using X = typename Cell::X;
+  using Steps = typename Cell::Steps;
 
   // Tokens, and vectors of columns, of a piece of work that fits the caches.
   static constexpr long TOKENS = 256, WIDE = 4;
-  // Planes that the products with x and with h go to.
-  static constexpr int X_PLANES = Base::GATED ? NX : 1, U_PLANES = Base::GATED ? NU : 1;
+  // Tokens whose gates are made again at once: few, but enough for all threads.
+  static constexpr long AGAIN = 1024;
 
  public:
-  using Base::Base;
+  Backward(const Input& in, Pool& pool)
+      : Base(in, pool),
+        W_(round_up(in.D, LANES) * GATES * Hp_),
+        U_(round_up(in.H, LANES) * GATES * Hp_),
+        by_W_((in.D + 1) * GATES * Hp_),
+        by_U_((in.H + 1) * GATES * Hp_) {
+    for (const auto& group : groups_) carried_.emplace_back(group.size() * Hp_);
+    pool.run(panels(in.H) + panels(in.D), [&](long j) {
+      if (j >= panels(in.H)) return pack_transposed<X>(W_.get(), in.W, in.D, j - panels(in.H));
+      Steps::forward([&]<class S>() { pack_transposed<S>(turned<S>(), in.U, in.H, j); });
+    });
+  }
 
   // What `Forward` made, and the gradients by y and by the last state. The gates become
-  // the gradients by what the products made; by_b [PLANES H].
+  // the gradients by what the products made; if they were not kept (null), they are made
+  // again, of some steps at a time. by_b [PLANES H].
   void run(const float* y, float* gates, const float* cells, const float* by_y,
            const float* by_last_h, const float* by_last_c, float* by_x, float* by_W, float* by_U,
            float* by_b, float* by_h, float* by_c, float* by_initial_h, float* by_initial_c) {
-    Floats U(round_up(in_.H, LANES) * U_PLANES * Hp_);
-    Floats W(round_up(in_.D, LANES) * X_PLANES * Hp_);
-    pool_.run(panels(in_.H) + panels(in_.D), [&](long j) {
-      if (j < panels(in_.H))
-        pack_transposed(U.get(), in_.U, in_.H, j, U_PLANES);
-      else
-        pack_transposed(W.get(), in_.W, in_.D, j - panels(in_.H), X_PLANES);
+    std::optional<Forward<Cell>> again;
+    if (!gates) again.emplace(in_, pool_);
+    each_row([&](long b, float* h, float* c) {
+      this->copy(h, by_last_h, b);
+      if (Cell::CELL_STATE) this->copy(c, by_last_c, b);
     });
-    pool_.run(groups_.size(), [&](long i) {
-      run_group(groups_[i], U.get(), y, gates, cells, by_y, by_last_h, by_last_c, by_h, by_c,
-                by_initial_h, by_initial_c);
-    });
+    if (by_initial_h) {  // of steps without tokens too
+      std::memset(by_initial_h, 0, in_.B * in_.H * sizeof(float));
+      if (Cell::CELL_STATE) std::memset(by_initial_c, 0, in_.B * in_.H * sizeof(float));
+    }
     this->clear_padding(by_x, in_.D);
 
-    std::vector<const float*> x, h, g;
-    for (long b = 0; b < in_.B; ++b)
-      for (const Token& token : rows_[b]) {
-        x.push_back(in_.x + token.at * in_.D);
-        h.push_back(h_before(token, b, y));
-        g.push_back(gates + token.at * G_);
-      }
-    const long count = x.size(), pieces = (count + TOKENS - 1) / TOKENS;
-    const long tiles = this->tiles(), shares = std::min(pool_.threads(), tiles);
-    pool_.run(shares + pieces, [&](long i) {
-      if (i < shares)
-        by_weights(tiles * i / shares, tiles * (i + 1) / shares, x, h, g, by_W, by_U, by_b);
-      else
-        by_inputs(i - shares, g, gates, W.get(), by_x);
+    long most = 0;
+    for (const auto& row : rows_) most = std::max<long>(most, row.size());
+    const long shares = pool_.threads();
+    const long chunk = std::max(1L, gates ? most : AGAIN / std::max(1L, in_.B));
+    Floats scratch(gates ? 0 : std::min(chunk, most) * in_.B * G_);
+    for (long end = most; end == most || end > 0; end -= chunk) {
+      const long begin = std::max(0L, end - chunk);
+      Tokens tokens;
+      for (long b = 0; b < in_.B; ++b)
+        for (long k = begin; k < std::min<long>(end, rows_[b].size()); ++k) {
+          Token& token = rows_[b][k];
+          token.gates = gates ? gates + token.at * G_ : scratch + tokens.g.size() * G_;
+          tokens.x.push_back(in_.x + token.at * in_.D);
+          tokens.h.push_back(h_before(token, b, y));
+          if (Cell::CELL_STATE) tokens.c.push_back(c_before(token, b, cells));
+          tokens.g.push_back(token.gates);
+          tokens.by_x.push_back(by_x + token.at * in_.D);
+        }
+      const long pieces = (tokens.g.size() + TOKENS - 1) / TOKENS;
+      if (again) pool_.run(pieces, [&](long i) { make_again(*again, tokens, i); });
+      pool_.run(groups_.size(), [&](long i) {
+        run_group(groups_[i], carried_[i], begin, end, y, cells, by_y, by_initial_h, by_initial_c);
+      });
+      pool_.run(shares + pieces, [&](long i) {
+        if (i < shares)
+          by_weights(i, shares, tokens, end == most);
+        else
+          by_inputs(i - shares, tokens);
+      });
+    }
+
+    std::memset(by_b, 0, Cell::PLANES * in_.H * sizeof(float));
+    pool_.run(shares, [&](long i) {
+      spread<X>(by_W, by_b, 0, by_W_.get(), in_.D, this->template share<X>(i, shares));
+      Steps::forward([&]<class S>() {
+        spread<S>(by_U, by_b, X::COUNT, sums<S>(), in_.H, this->template share<S>(i, shares));
+      });
+    });
+    each_row([&](long b, float* h, float* c) {
+      std::memcpy(by_h + b * in_.H, h, in_.H * sizeof(float));
+      if (Cell::CELL_STATE) std::memcpy(by_c + b * in_.H, c, in_.H * sizeof(float));
     });
   }
 
  private:
+  // The gradients by the state of the rows of a group, and by what stages multiply.
+  struct Carried {
+    explicit Carried(long size) : h(size, true), c(size, true), source(size) {}
+    Floats h, c, source;
+  };
+
+  // Some tokens, and what the products over all of them read and write.
+  struct Tokens {
+    std::vector<const float*> x, h, c;  // h and c before
+    std::vector<float*> g, by_x;
+  };
+
+  // body(b, h, c) for the gradients that are carried.
+  template <class Body>
+  void each_row(const Body& body) {
+    for (size_t i = 0; i < groups_.size(); ++i)
+      for (size_t r = 0; r < groups_[i].size(); ++r)
+        body(groups_[i][r], carried_[i].h + r * Hp_, carried_[i].c + r * Hp_);
+  }
+
+  // The transposed matrix of a stage, and the sums that become its gradient.
+  template <class S>
+  float* turned() const {
+    return U_ + round_up(in_.H, LANES) * S::FIRST * Hp_;
+  }
+  template <class S>
+  float* sums() const {
+    return by_U_ + (in_.H + 1) * S::FIRST * Hp_;
+  }
+
   // The j-th panel of columns of the transposed matrix, whose rows are padded planes. The
   // last panel has as many vectors as are left.
-  void pack_transposed(float* to, const float* matrix, long size, long j, int planes) const {
+  template <class P>
+  void pack_transposed(float* to, const float* matrix, long size, long j) const {
     const long first = j * WIDE * LANES, count = std::min(size - first, WIDE * LANES);
-    const long panel = round_up(count, LANES), width = Base::GATES * in_.H;
-    to += first * planes * Hp_;
-    std::memset(to, 0, planes * Hp_ * panel * sizeof(float));
-    for (int p = 0; p < planes; ++p)
+    const long panel = round_up(count, LANES), width = GATES * in_.H;
+    to += first * P::COUNT * Hp_;
+    std::memset(to, 0, P::COUNT * Hp_ * panel * sizeof(float));
+    for (int p = 0; p < P::COUNT; ++p) {
+      float* plane = to + (P::AT[p] - P::LEAST) * Hp_ * panel;
       for (long unit = 0; unit < in_.H; unit += LANES)
         for (long c = 0; c < count; ++c) {
-          const float* from = matrix + (first + c) * width + p * in_.H;
+          const float* from = matrix + (first + c) * width + (P::FIRST + p) * in_.H;
           for (long u = unit; u < std::min(unit + LANES, in_.H); ++u)
-            to[(p * Hp_ + u) * panel + c] = from[u];
+            plane[u * panel + c] = from[u];
         }
+    }
   }
 
   // How many panels `size` columns are.
@@ -90,73 +165,40 @@ class Backward : Layout<Cell> {
     return (token.before == -1 ? in_.h : in_.initial_h) + b * in_.H;
   }
 
-  void run_group(const std::vector<long>& group, const float* U, const float* y, float* gates,
-                 const float* cells, const float* by_y, const float* by_last_h,
-                 const float* by_last_c, float* by_h, float* by_c, float* by_initial_h,
-                 float* by_initial_c) const {
-    const long n = group.size(), K = U_PLANES * Hp_;
-    if (!n) return;
-    Floats h(n * Hp_, true), c(n * Hp_, true);
-    for (long r = 0; r < n; ++r) {
-      this->copy(h + r * Hp_, by_last_h, group[r]);
-      if (Cell::CELL_STATE) this->copy(c + r * Hp_, by_last_c, group[r]);
-      if (by_initial_h) {  // of steps without tokens too
-        std::memset(by_initial_h + group[r] * in_.H, 0, in_.H * sizeof(float));
-        if (Cell::CELL_STATE)
-          std::memset(by_initial_c + group[r] * in_.H, 0, in_.H * sizeof(float));
-      }
+  const float* c_before(const Token& token, long b, const float* cells) const {
+    if (token.before >= 0) return cells + token.before * Hp_;
+    return (token.before == -1 ? in_.c : in_.initial_c) + b * in_.H;
+  }
+
+  // The gates of a piece of the tokens.
+  void make_again(const Forward<Cell>& again, const Tokens& tokens, long piece) const {
+    const long first = piece * TOKENS, count = std::min<long>(tokens.g.size() - first, TOKENS);
+    Floats h(count * Hp_, true), c(count * Hp_, true);
+    for (long i = 0; i < count; ++i) {
+      this->copy(h + i * Hp_, tokens.h[first + i], 0);
+      if (Cell::CELL_STATE) this->copy(c + i * Hp_, tokens.c[first + i], 0);
     }
+    again.gates(count, &tokens.x[first], h.get(), c.get(), &tokens.g[first]);
+  }
+
+  // The steps of a group from `begin` to before `end`, the last one first.
+  void run_group(const std::vector<long>& group, Carried& carried, long begin, long end,
+                 const float* y, const float* cells, const float* by_y, float* by_initial_h,
+                 float* by_initial_c) const {
+    const long n = group.size();
+    float *h = carried.h.get(), *c = carried.c.get(), *source = carried.source.get();
     Team team(pool_, followers_);
     long active = 0;
     std::vector<const float*> rows(n);
-    for (long k = long(rows_[group[0]].size()) - 1; k >= 0; --k) {
+    for (long k = end - 1; k >= begin; --k) {
       while (active < n && k < long(rows_[group[active]].size())) ++active;
-      for (long r = 0; r < active; ++r) {
-        const Token& token = rows_[group[r]][k];
-        const long b = group[r];
-        rows[r] = gates + token.at * G_;
-        const float* before = h_before(token, b, y);
-        const float *c_before = nullptr, *c_after = nullptr;
-        if (Cell::CELL_STATE) {
-          c_after = cells + token.at * Hp_;
-          c_before = token.before >= 0    ? cells + token.before * Hp_
-                     : token.before == -1 ? in_.c + b * in_.H
-                                          : in_.initial_c + b * in_.H;
-        }
-        for (long unit = 0; unit < Hp_; unit += LANES) {
-          const long count = std::clamp(in_.H - unit, 0L, LANES);
-          BackwardStep at{gates + token.at * G_ + unit,
-                          Hp_,
-                          {},
-                          {},
-                          {},
-                          {},
-                          c + r * Hp_ + unit,
-                          h + r * Hp_ + unit};
-          at.h_before = load(before + unit, count);
-          if (Cell::CELL_STATE) {
-            at.c = load(c_after + unit);
-            at.c_before = load(c_before + unit, count);
-          }
-          at.by_h = load(at.by_h_before) + load(by_y + token.at * in_.H + unit, count);
-          Cell::backward(at);
-        }
-      }
-      team.run(panels(in_.H), [&](long j) {
-        panel(in_.H, j, [&]<int N>(long first) {
-          for (long r = 0; r < active; r += ROWS)
-            fixed<ROWS>(std::min<long>(ROWS, active - r), [&]<int R>() {
-              Vector tile[R][N];
-              float* to = h + r * Hp_ + first;
-              UNROLL for (int i = 0; i < R; ++i) {
-                UNROLL for (int n = 0; n < N; ++n) tile[i][n] = load(to + i * Hp_ + n * LANES);
-              }
-              over_planes(tile, &rows[r], Cell::U, U + first * K);
-              UNROLL for (int i = 0; i < R; ++i) {
-                UNROLL for (int n = 0; n < N; ++n) store(to + i * Hp_ + n * LANES, tile[i][n]);
-              }
-            });
-        });
+      for (long r = 0; r < active; ++r) rows[r] = rows_[group[r]][k].gates;
+      Steps::backward([&]<class S>() {
+        for (long r = 0; r < active; ++r)
+          step<S>(rows_[group[r]][k], group[r], y, cells, by_y, h + r * Hp_, c + r * Hp_,
+                  source + r * Hp_);
+        float* to = S::SOURCE == STATE ? h : source;
+        team.run(panels(in_.H), [&](long j) { through<S>(j, active, rows.data(), to); });
       });
       for (long r = 0; r < active; ++r) {
         if (rows_[group[r]][k].before != -2) continue;
@@ -164,11 +206,49 @@ class Backward : Layout<Cell> {
         if (Cell::CELL_STATE) add_and_clear(by_initial_c + group[r] * in_.H, c + r * Hp_);
       }
     }
-    for (long r = 0; r < n; ++r) {
-      std::memcpy(by_h + group[r] * in_.H, h + r * Hp_, in_.H * sizeof(float));
-      if (Cell::CELL_STATE)
-        std::memcpy(by_c + group[r] * in_.H, c + r * Hp_, in_.H * sizeof(float));
+  }
+
+  // Back through what one stage did to a token of row b after its product.
+  template <class S>
+  void step(const Token& token, long b, const float* y, const float* cells, const float* by_y,
+            float* h, float* c, float* source) const {
+    const float *h_from = h_before(token, b, y), *c_from = nullptr, *c_to = nullptr;
+    if (Cell::CELL_STATE) {
+      c_from = c_before(token, b, cells);
+      c_to = cells + token.at * Hp_;
     }
+    for (long unit = 0; unit < Hp_; unit += LANES) {
+      const long count = std::clamp(in_.H - unit, 0L, LANES);
+      BackwardStep at{};
+      at.gates = token.gates + unit;
+      at.plane = Hp_;
+      at.h_before = load(h_from + unit, count);
+      if (Cell::CELL_STATE) {
+        at.c = load(c_to + unit);
+        at.c_before = load(c_from + unit, count);
+      }
+      at.by_h = load(h + unit) + load(by_y + token.at * in_.H + unit, count);
+      at.by_c = c + unit;
+      at.by_h_before = h + unit;
+      at.by_source = source + unit;
+      S::backward(at);
+    }
+  }
+
+  // Back through the product of one stage: add to the j-th panel of what it multiplied.
+  template <class S>
+  void through(long j, long count, const float* const* rows, float* to) const {
+    const long K = S::COUNT * Hp_;
+    panel(in_.H, j, [&]<int N>(long first) {
+      for (long r = 0; r < count; r += ROWS)
+        fixed<ROWS>(std::min<long>(ROWS, count - r), [&]<int R>() {
+          float* at = to + r * Hp_ + first;
+          multiply<R, N>(
+              planes<S, R>(rows + r), turned<S>() + first * K, K,
+              [&](int i, int n) { return load(at + i * Hp_ + n * LANES); },
+              [&](int i, int n, Vector v) { store(at + i * Hp_ + n * LANES, v); });
+        });
+    });
   }
 
   void add_and_clear(float* to, float* from) const {
@@ -178,77 +258,62 @@ class Backward : Layout<Cell> {
     }
   }
 
-  // tile += the gradients in some planes of a token, times the transposed matrix. Planes
-  // that stand side by side are one run.
-  template <int R, int N, int P>
-  void over_planes(Vector (&tile)[R][N], const float* const* tokens, const int (&planes)[P],
-                   const float* panel) const {
-    const int count = Base::GATED ? P : 1;
-    for (int p = 0; p < count;) {
-      int end = p + 1;
-      while (end < count && planes[end] == planes[end - 1] + 1) ++end;
-      const float* rows[R];
-      UNROLL for (int r = 0; r < R; ++r) rows[r] = tokens[r] + planes[p] * Hp_;
-      accumulate(tile, rows, panel, (end - p) * Hp_);
-      panel += (end - p) * Hp_ * N * LANES;
-      p = end;
-    }
-  }
-
   // The gradient by the inputs of a piece of the tokens.
-  void by_inputs(long piece, const std::vector<const float*>& g, const float* gates, const float* W,
-                 float* by_x) const {
-    const long K = X_PLANES * Hp_, end = std::min<long>(g.size(), (piece + 1) * TOKENS);
+  void by_inputs(long piece, const Tokens& tokens) const {
+    const long end = std::min<long>(tokens.g.size(), (piece + 1) * TOKENS);
+    const long K = X::COUNT * Hp_;
     for (long j = 0; j < panels(in_.D); ++j)
       panel(in_.D, j, [&]<int N>(long first) {
         for (long i = piece * TOKENS; i < end; i += ROWS)
           fixed<ROWS>(std::min<long>(ROWS, end - i), [&]<int R>() {
-            Vector tile[R][N] = {};
-            over_planes(tile, &g[i], Cell::X, W + first * K);
+            Vector tile[R][N];
+            multiply<R, N>(
+                planes<X, R>(&tokens.g[i]), W_ + first * K, K, [](int, int) { return Vector{}; },
+                [&](int r, int n, Vector v) { tile[r][n] = v; });
             for (int r = 0; r < R; ++r)
               for (int n = 0; n < N; ++n) {
                 const long column = first + n * LANES, count = std::min(in_.D - column, LANES);
-                store(by_x + (g[i + r] - gates) / G_ * in_.D + column, tile[r][n], count);
+                store(tokens.by_x[i + r] + column, tile[r][n], count);
               }
           });
       });
   }
 
-  // The gradients by the columns of some tiles, of W, U and b.
-  void by_weights(long first, long last, const std::vector<const float*>& x,
-                  const std::vector<const float*>& h, const std::vector<const float*>& g,
-                  float* by_W, float* by_U, float* by_b) const {
-    const long tiles = last - first, size_W = in_.D * NX * LANES, size_U = in_.H * NU * LANES;
-    Floats W(tiles * size_W, true), U(tiles * size_U, true), b(tiles * WIDE * LANES, true);
-    Floats x_blocks(TOKENS * in_.D), h_blocks(TOKENS * in_.H), panel(TOKENS * WIDE * LANES);
-    const long count = g.size();
-    for (long i = 0; i < count; i += TOKENS) {
-      const long K = std::min(TOKENS, count - i);
-      pack_columns(x_blocks.get(), &x[i], in_.D, K);
-      pack_columns(h_blocks.get(), &h[i], in_.H, K);
-      for (long j = first; j < last; ++j) {
-        for (long k = 0; k < K; ++k)
-          for (int n = 0; n < WIDE; ++n) {
-            float* sum = b + ((j - first) * WIDE + n) * LANES;
-            store(sum, load(sum) + load(g[i + k] + this->place(j, n, ALL)));
-          }
-        add_product<NX>(W + (j - first) * size_W, x_blocks.get(), in_.D, &g[i], j, Cell::X,
-                        panel.get(), K);
-        add_product<NU>(U + (j - first) * size_U, h_blocks.get(), in_.H, &g[i], j, Cell::U,
-                        panel.get(), K);
-      }
-    }
-    for (long j = first; j < last; ++j) {
-      spread<NX>(by_W, W + (j - first) * size_W, in_.D, j);
-      spread<NU>(by_U, U + (j - first) * size_U, in_.H, j);
-      for (int n = 0; n < WIDE; ++n) {
-        const auto [column, width] = this->columns(j, n);
-        store(by_b + column, load(b + ((j - first) * WIDE + n) * LANES), width);
-      }
-    }
+  // The planes of some tokens that a product goes to.
+  template <class P, int R>
+  std::array<const float*, R> planes(const float* const* tokens) const {
+    std::array<const float*, R> rows;
+    for (int r = 0; r < R; ++r) rows[r] = tokens[r] + P::LEAST * Hp_;
+    return rows;
   }
 
-  static constexpr int ALL[] = {0, 1, 2, 3};
+  // Add to the i-th share of the gradients by W, U and b; it is cleared before the first
+  // tokens.
+  void by_weights(long i, long shares, const Tokens& tokens, bool first) const {
+    Floats blocks(TOKENS * std::max(in_.D, in_.H)), panel(TOKENS * WIDE * LANES);
+    std::vector<const float*> source;
+    const long count = tokens.g.size();
+    for (long k = 0; k == 0 || k < count; k += TOKENS) {
+      const long K = std::min(TOKENS, count - k);
+      const auto add = [&]<class P>(float* sum, const float* const* rows, long size) {
+        const auto [begin, end] = this->template share<P>(i, shares);
+        if (begin == end) return;
+        pack_columns(blocks.get(), rows, size, K);
+        for (long j = begin; j < end; ++j)
+          add_product<P>(sum, blocks.get(), size, &tokens.g[k], j, panel.get(), K, first && k == 0);
+      };
+      add.template operator()<X>(by_W_.get(), tokens.x.data() + k, in_.D);
+      Steps::forward([&]<class S>() {
+        const float* const* rows = tokens.h.data() + k;
+        if (S::SOURCE != STATE) {
+          source.assign(tokens.g.begin() + k, tokens.g.begin() + k + K);
+          for (const float*& row : source) row += S::SOURCE * Hp_;
+          rows = source.data();
+        }
+        add.template operator()<S>(sums<S>(), rows, in_.H);
+      });
+    }
+  }
 
   // Put ROWS columns of many rows together.
   static void pack_columns(float* to, const float* const* rows, long size, long K) {
@@ -261,36 +326,59 @@ class Backward : Layout<Cell> {
         });
   }
 
-  // sum += the transposed rows, times the planes of the same tokens in the j-th tile.
-  template <int N>
-  void add_product(float* sum, const float* blocks, long size, const float* const* g, long j,
-                   const int (&planes)[N], float* panel, long K) const {
-    for (long k = 0; k < K; ++k)
-      for (int n = 0; n < N; ++n)
-        store(panel + (k * N + n) * LANES, load(g[k] + this->place(j, n, planes)));
-    for (long m = 0; m < size; m += ROWS)
-      fixed<ROWS>(std::min<long>(ROWS, size - m), [&]<int R>() {
-        Vector tile[R][N];
-        float* to = sum + m * N * LANES;
-        UNROLL for (int r = 0; r < R; ++r) {
-          UNROLL for (int n = 0; n < N; ++n) tile[r][n] = load(to + (r * N + n) * LANES);
+  // sum += the transposed rows, times the planes of the same tokens in the j-th tile, and
+  // in a last row the sum of these: the gradient by the bias.
+  template <class P>
+  void add_product(float* sums, const float* blocks, long size, const float* const* g, long j,
+                   float* panel, long K, bool first) const {
+    this->template tile<P>(j, [&]<int V>(long unit) {
+      constexpr int N = P::COUNT * V;
+      float* sum = sums + (size + 1) * P::COUNT * unit;
+      if (first) std::memset(sum, 0, (size + 1) * N * LANES * sizeof(float));
+      Vector total[N];
+      float* last = sum + size * N * LANES;
+      UNROLL for (int n = 0; n < N; ++n) total[n] = load(last + n * LANES);
+      for (long k = 0; k < K; ++k) UNROLL for (int n = 0; n < N; ++n) {
+          const Vector v = load(g[k] + this->template place<P, V>(unit, n));
+          total[n] += v;
+          store(panel + (k * N + n) * LANES, v);
         }
-        accumulate_transposed(tile, blocks + m * K, panel, K);
-        UNROLL for (int r = 0; r < R; ++r) {
-          UNROLL for (int n = 0; n < N; ++n) store(to + (r * N + n) * LANES, tile[r][n]);
+      UNROLL for (int n = 0; n < N; ++n) store(last + n * LANES, total[n]);
+      for (long m = 0; m < size; m += ROWS)
+        fixed<ROWS>(std::min<long>(ROWS, size - m), [&]<int R>() {
+          float* to = sum + m * N * LANES;
+          multiply_transposed<R, N>(
+              blocks + m * K, panel, K,
+              [&](int r, int n) { return load(to + (r * N + n) * LANES); },
+              [&](int r, int n, Vector v) { store(to + (r * N + n) * LANES, v); });
+        });
+    });
+  }
+
+  // Put the sums of some tiles where they belong in a matrix [size, G H], and those of the
+  // planes from `new_planes` on, which no product before had, in the bias.
+  template <class P>
+  void spread(float* matrix, float* bias, int new_planes, const float* sums, long size,
+              std::array<long, 2> range) const {
+    for (long j = range[0]; j < range[1]; ++j)
+      this->template tile<P>(j, [&]<int V>(long unit) {
+        constexpr int N = P::COUNT * V;
+        const float* sum = sums + (size + 1) * P::COUNT * unit;
+        for (int n = 0; n < N; ++n) {
+          const auto [first, count] = this->template columns<P, V>(unit, n);
+          for (long m = 0; m < size; ++m)
+            store(matrix + m * GATES * in_.H + first, load(sum + (m * N + n) * LANES), count);
+          const int plane = P::AT[n / V];
+          if (plane >= new_planes)
+            store(bias + Base::bias_block(plane) * in_.H + unit + n % V * LANES,
+                  load(sum + (size * N + n) * LANES), count);
         }
       });
   }
 
-  // Put a tile's columns where they belong in a matrix [size, G H].
-  template <int N>
-  void spread(float* matrix, const float* sum, long size, long j) const {
-    for (int n = 0; n < N; ++n) {
-      const auto [first, count] = this->columns(j, n);
-      for (long m = 0; m < size; ++m)
-        store(matrix + m * Base::GATES * in_.H + first, load(sum + (m * N + n) * LANES), count);
-    }
-  }
+  Floats W_, U_;        // transposed
+  Floats by_W_, by_U_;  // by tiles
+  std::vector<Carried> carried_;
 };
 
 }  // namespace zoo

@@ -55,13 +55,13 @@ auto data(const Buffer& buffer) -> decltype(buffer.typed_data()) {
   return buffer.element_count() ? buffer.typed_data() : nullptr;
 }
 
-Input read(bool reverse, const Numbers& x, const Numbers& W, const Numbers& U, const Numbers& h,
-           const Numbers& c, const Numbers& initial_h, const Numbers& initial_c, const Flags& mask,
-           const Flags& reset) {
+Input read(bool reverse, const Numbers& x, const Numbers& W, const Numbers& U, const Numbers& b,
+           const Numbers& h, const Numbers& c, const Numbers& initial_h, const Numbers& initial_c,
+           const Flags& mask, const Flags& reset) {
   const auto shape = x.dimensions();
-  return Input{shape[0],       shape[1],       shape[2],        U.dimensions()[0], reverse,
-               x.typed_data(), W.typed_data(), U.typed_data(),  data(mask),        data(reset),
-               data(h),        data(c),        data(initial_h), data(initial_c)};
+  return Input{shape[0],       shape[1],       shape[2],       U.dimensions()[0], reverse,
+               x.typed_data(), W.typed_data(), U.typed_data(), b.typed_data(),    data(mask),
+               data(reset),    data(h),        data(c),        data(initial_h),   data(initial_c)};
 }
 
 // Call body with the pass of a cell, forward or backward.
@@ -74,6 +74,9 @@ ffi::Error with_pass(std::string_view cell, const Input& in, ffi::ThreadPool thr
     body(pass);
   } else if (cell == "gru") {
     Pass<Gru> pass(in, pool);
+    body(pass);
+  } else if (cell == "reset_before_gru") {
+    Pass<ResetBeforeGru> pass(in, pool);
     body(pass);
   } else if (cell == "rnn_tanh") {
     Pass<Elman<false>> pass(in, pool);
@@ -95,15 +98,14 @@ ffi::Error forward(ffi::ThreadPool threads, std::string_view cell, bool reverse,
                    Numbers W, Numbers U, Numbers b, Numbers h, Numbers c, Numbers initial_h,
                    Numbers initial_c, Flags mask, Flags reset, NumbersOut y, NumbersOut last_h,
                    NumbersOut last_c, NumbersOut gates, NumbersOut cells) {
-  const Input in = read(reverse, x, W, U, h, c, initial_h, initial_c, mask, reset);
+  const Input in = read(reverse, x, W, U, b, h, c, initial_h, initial_c, mask, reset);
   return with_pass<Forward>(cell, in, threads, [&](auto& pass) {
-    pass.run(b.typed_data(), y->typed_data(), last_h->typed_data(), data(*last_c), data(*gates),
-             data(*cells));
+    pass.run(y->typed_data(), last_h->typed_data(), data(*last_c), data(*gates), data(*cells));
   });
 }
 
 ffi::Error backward(ffi::ThreadPool threads, std::string_view cell, bool reverse, Numbers x,
-                    Numbers W, Numbers U, Numbers h, Numbers c, Numbers initial_h,
+                    Numbers W, Numbers U, Numbers b, Numbers h, Numbers c, Numbers initial_h,
                     Numbers initial_c, Flags mask, Flags reset, Numbers y, Numbers kept,
                     Numbers cells, Numbers by_y, Numbers by_last_h, Numbers by_last_c,
                     NumbersOut gates, NumbersOut by_x, NumbersOut by_W, NumbersOut by_U,
@@ -112,12 +114,12 @@ ffi::Error backward(ffi::ThreadPool threads, std::string_view cell, bool reverse
   // XLA lets `gates` stand where `kept` did, which is what is asked for in Python.
   if (gates->typed_data() != kept.typed_data())
     std::memcpy(gates->typed_data(), kept.typed_data(), kept.size_bytes());
-  const Input in = read(reverse, x, W, U, h, c, initial_h, initial_c, mask, reset);
+  const Input in = read(reverse, x, W, U, b, h, c, initial_h, initial_c, mask, reset);
   return with_pass<Backward>(cell, in, threads, [&](auto& pass) {
-    pass.run(y.typed_data(), gates->typed_data(), data(cells), by_y.typed_data(),
-             by_last_h.typed_data(), data(by_last_c), by_x->typed_data(), by_W->typed_data(),
-             by_U->typed_data(), by_b->typed_data(), by_h->typed_data(), data(*by_c),
-             data(*by_initial_h), data(*by_initial_c));
+    pass.run(y.typed_data(), data(*gates), data(cells), by_y.typed_data(), by_last_h.typed_data(),
+             data(by_last_c), by_x->typed_data(), by_W->typed_data(), by_U->typed_data(),
+             by_b->typed_data(), by_h->typed_data(), data(*by_c), data(*by_initial_h),
+             data(*by_initial_c));
   });
 }
 
@@ -138,14 +140,14 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(zoo_forward, zoo::forward,
                                   .NUMBERS.NUMBERS.NUMBERS.NUMBERS.NUMBERS.NUMBERS.NUMBERS.NUMBERS
                                   .FLAGS.FLAGS.RESULT.RESULT.RESULT.RESULT.RESULT);
 
-XLA_FFI_DEFINE_HANDLER_SYMBOL(
-    zoo_backward, zoo::backward,
-    ffi::Ffi::Bind()
-        .Ctx<ffi::ThreadPool>()
-        .Attr<std::string_view>("cell")
-        .Attr<bool>("reverse")
-        .NUMBERS.NUMBERS.NUMBERS.NUMBERS.NUMBERS.NUMBERS.NUMBERS.FLAGS.FLAGS.NUMBERS.NUMBERS.NUMBERS
-        .NUMBERS.NUMBERS.NUMBERS.RESULT.RESULT.RESULT.RESULT.RESULT.RESULT.RESULT.RESULT.RESULT);
+XLA_FFI_DEFINE_HANDLER_SYMBOL(zoo_backward, zoo::backward,
+                              ffi::Ffi::Bind()
+                                  .Ctx<ffi::ThreadPool>()
+                                  .Attr<std::string_view>("cell")
+                                  .Attr<bool>("reverse")
+                                  .NUMBERS.NUMBERS.NUMBERS.NUMBERS.NUMBERS.NUMBERS.NUMBERS.NUMBERS
+                                  .FLAGS.FLAGS.NUMBERS.NUMBERS.NUMBERS.NUMBERS.NUMBERS.NUMBERS
+                                  .RESULT.RESULT.RESULT.RESULT.RESULT.RESULT.RESULT.RESULT.RESULT);
 
 extern "C" long zoo_lanes() { return zoo::LANES; }
 

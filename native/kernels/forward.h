@@ -11,41 +11,71 @@ template <class Cell>
 class Forward : Layout<Cell> {
   using Base = Layout<Cell>;
   using Base::in_, Base::pool_, Base::Hp_, Base::G_, Base::rows_, Base::groups_, Base::followers_;
-  using Base::NX, Base::NU, Base::UNITS;
+  using X = typename Cell::X;
+  using Steps = typename Cell::Steps;
 
  public:
-  using Base::Base;
-
-  // b: a bias for each plane, [PLANES H]. y [B, T, H]; last_h, last_c [B, H]. gates
-  // [B, T, kept(H)] and cells [B, T, padded(H)] are for the backward pass, or null.
-  void run(const float* b, float* y, float* last_h, float* last_c, float* gates, float* cells) {
-    const long tiles = this->tiles();
-    Floats W(in_.D * tiles * NX * LANES), U(in_.H * tiles * NU * LANES), bias(G_, true);
+  Forward(const Input& in, Pool& pool)
+      : Base(in, pool),
+        W_(in.D * Base::GATES * Hp_),
+        U_(in.H * Base::GATES * Hp_),
+        bias_(G_, true) {
     for (int p = 0; p < Cell::PLANES; ++p)
-      std::memcpy(bias + p * Hp_, b + p * in_.H, in_.H * sizeof(float));
-    pool_.run(tiles, [&](long j) {
-      pack(W + j * in_.D * NX * LANES, in_.W, in_.D, j, Cell::X);
-      pack(U + j * in_.H * NU * LANES, in_.U, in_.H, j, Cell::U);
+      std::memcpy(bias_ + p * Hp_, in.b + Base::bias_block(p) * in.H, in.H * sizeof(float));
+    const long shares = pool.threads();
+    pool.run(shares, [&](long i) {
+      pack<X>(W_.get(), in.W, in.D, this->template share<X>(i, shares));
+      Steps::forward(
+          [&]<class S>() { pack<S>(packed<S>(), in.U, in.H, this->template share<S>(i, shares)); });
     });
+  }
+
+  // y [B, T, H]; last_h, last_c [B, H]. gates [B, T, PLANES Hp] and cells [B, T, Hp], where
+  // Hp are the units with those that fill a vector, are for the backward pass, or null.
+  void run(float* y, float* last_h, float* last_c, float* gates, float* cells) const {
     this->clear_padding(y, in_.H);
-    pool_.run(groups_.size(), [&](long i) {
-      run_group(groups_[i], W.get(), U.get(), bias.get(), y, last_h, last_c, gates, cells);
+    pool_.run(groups_.size(),
+              [&](long i) { run_group(groups_[i], y, last_h, last_c, gates, cells); });
+  }
+
+  // Make the gates of some tokens whose states before them are known. h and c are rows of
+  // Hp; c is overwritten.
+  void gates(long count, const float* const* inputs, float* h, float* c,
+             float* const* places) const {
+    Floats after(Hp_);
+    std::vector<float*> now(count), next(count, after.get());
+    for (long i = 0; i < count; ++i) now[i] = h + i * Hp_;
+    for (long j = 0; j < this->template tiles<X>(); ++j) project(j, count, inputs, places);
+    Steps::forward([&]<class S>() {
+      for (long j = 0; j < this->template tiles<S>(); ++j)
+        step<S>(j, count, now.data(), next.data(), c, places, true);
     });
   }
 
  private:
-  template <int N>
-  void pack(float* to, const float* matrix, long rows, long j, const int (&)[N]) const {
-    const long width = Base::GATES * in_.H;
-    for (long k = 0; k < rows; ++k)
-      for (int n = 0; n < N; ++n, to += LANES) {
-        const auto [first, count] = this->columns(j, n);
-        store(to, load(matrix + k * width + first, count));
-      }
+  // The matrix of a stage.
+  template <class S>
+  float* packed() const {
+    return U_ + in_.H * S::FIRST * Hp_;
   }
-  void run_group(const std::vector<long>& group, const float* W, const float* U, const float* bias,
-                 float* y, float* last_h, float* last_c, float* gates, float* cells) const {
-    const long n = group.size(), tiles = this->tiles();
+
+  // Put the columns of some tiles together.
+  template <class P>
+  void pack(float* to, const float* matrix, long rows, std::array<long, 2> range) const {
+    for (long j = range[0]; j < range[1]; ++j)
+      this->template tile<P>(j, [&]<int V>(long unit) {
+        float* block = to + rows * P::COUNT * unit;
+        for (long k = 0; k < rows; ++k)
+          for (int n = 0; n < P::COUNT * V; ++n, block += LANES) {
+            const auto [first, count] = this->template columns<P, V>(unit, n);
+            store(block, load(matrix + k * Base::GATES * in_.H + first, count));
+          }
+      });
+  }
+
+  void run_group(const std::vector<long>& group, float* y, float* last_h, float* last_c,
+                 float* gates, float* cells) const {
+    const long n = group.size();
     if (!n) return;
     const long steps = rows_[group[0]].size();
     // So many steps of inputs that a tile has all its rows.
@@ -71,7 +101,8 @@ class Forward : Layout<Cell> {
           inputs.push_back(in_.x + token.at * in_.D);
           places.push_back(gates ? gates + token.at * G_ : scratch + places.size() * G_);
         }
-      team.run(tiles, [&](long j) { project(j, inputs, places, W, bias); });
+      team.run(this->template tiles<X>(),
+               [&](long j) { project(j, inputs.size(), inputs.data(), places.data()); });
 
       float** place = places.data();
       for (long k = k0; k < std::min(k0 + chunk, steps); ++k) {
@@ -81,11 +112,10 @@ class Forward : Layout<Cell> {
             this->copy(now[r], in_.initial_h, group[r]);
             if (Cell::CELL_STATE) this->copy(c + r * Hp_, in_.initial_c, group[r]);
           }
-        team.run(tiles, [&](long j) {
-          for (long r = 0; r < active; r += ROWS)
-            fixed<ROWS>(std::min<long>(ROWS, active - r), [&]<int R>() {
-              step<R>(j, &now[r], &next[r], c + r * Hp_, place + r, U, gates != nullptr);
-            });
+        Steps::forward([&]<class S>() {
+          team.run(this->template tiles<S>(), [&](long j) {
+            step<S>(j, active, now.data(), next.data(), c.get(), place, gates != nullptr);
+          });
         });
         for (long r = 0; r < active; ++r) {
           const long at = rows_[group[r]][k].at;
@@ -105,43 +135,59 @@ class Forward : Layout<Cell> {
   }
 
   // The j-th tile of xW + b, of many tokens.
-  void project(long j, const std::vector<const float*>& inputs, const std::vector<float*>& places,
-               const float* W, const float* bias) const {
-    const long count = inputs.size();
-    for (long i = 0; i < count; i += ROWS)
-      fixed<ROWS>(std::min<long>(ROWS, count - i), [&]<int R>() {
-        Vector tile[R][NX];
-        const float* rows[R];
-        UNROLL for (int r = 0; r < R; ++r) {
-          rows[r] = inputs[i + r];
-          UNROLL for (int n = 0; n < NX; ++n) tile[r][n] = load(bias + this->place(j, n, Cell::X));
-        }
-        accumulate(tile, rows, W + j * in_.D * NX * LANES, in_.D);
-        UNROLL for (int r = 0; r < R; ++r) {
-          UNROLL for (int n = 0; n < NX; ++n)
-              store(places[i + r] + this->place(j, n, Cell::X), tile[r][n]);
+  void project(long j, long count, const float* const* inputs, float* const* places) const {
+    this->template tile<X>(j, [&]<int V>(long unit) {
+      constexpr int N = X::COUNT * V;
+      for (long i = 0; i < count; i += ROWS)
+        fixed<ROWS>(std::min<long>(ROWS, count - i), [&]<int R>() {
+          std::array<const float*, R> rows;
+          UNROLL for (int r = 0; r < R; ++r) rows[r] = inputs[i + r];
+          multiply<R, N>(
+              rows, W_ + in_.D * X::COUNT * unit, in_.D,
+              [&](int, int n) { return load(bias_ + this->template place<X, V>(unit, n)); },
+              [&](int r, int n, Vector v) {
+                store(places[i + r] + this->template place<X, V>(unit, n), v);
+              });
           // A plane that the inputs do not reach has but a bias.
-          for (int p = (Base::GATED ? NX : 1); p < Cell::PLANES; ++p)
-            store(places[i + r] + p * Hp_ + j * UNITS, load(bias + p * Hp_ + j * UNITS));
-        }
-      });
+          for (int r = 0; r < R; ++r)
+            for (int p = X::COUNT; p < Cell::PLANES; ++p)
+              for (long at = p * Hp_ + unit; at < p * Hp_ + unit + V * LANES; at += LANES)
+                store(places[i + r] + at, load(bias_ + at));
+        });
+    });
   }
 
-  template <int R>
-  void step(long j, float* const* now, float* const* next, float* c, float* const* places,
-            const float* U, bool keep) const {
-    Vector tile[R][NU];
-    const float* rows[R];
-    UNROLL for (int r = 0; r < R; ++r) {
-      rows[r] = now[r];
-      UNROLL for (int n = 0; n < NU; ++n) tile[r][n] = load(places[r] + this->place(j, n, Cell::U));
-    }
-    accumulate(tile, rows, U + j * in_.H * NU * LANES, in_.H);
-    const long unit = j * UNITS;
-    UNROLL for (int r = 0; r < R; ++r)
-        Cell::forward(tile[r], ForwardStep{now[r] + unit, next[r] + unit, c + r * Hp_ + unit,
-                                           places[r] + unit, Hp_, keep});
+  // The j-th tile of one stage of one step of some rows.
+  template <class S>
+  void step(long j, long count, float* const* now, float* const* next, float* c,
+            float* const* places, bool keep) const {
+    this->template tile<S>(j, [&]<int V>(long unit) {
+      constexpr int N = S::COUNT * V;
+      const float* U = packed<S>() + in_.H * S::COUNT * unit;
+      for (long i = 0; i < count; i += ROWS)
+        fixed<ROWS>(std::min<long>(ROWS, count - i), [&]<int R>() {
+          std::array<const float*, R> rows;
+          UNROLL for (int r = 0; r < R; ++r) rows[r] =
+              S::SOURCE == STATE ? now[i + r] : places[i + r] + S::SOURCE * Hp_;
+          Vector tile[R][N];
+          multiply<R, N>(
+              rows, U, in_.H,
+              [&](int r, int n) {
+                return load(places[i + r] + this->template place<S, V>(unit, n));
+              },
+              [&](int r, int n, Vector v) { tile[r][n] = v; });
+          UNROLL for (int r = 0; r < R; ++r) UNROLL for (int v = 0; v < V; ++v) {
+            Vector a[S::COUNT];
+            UNROLL for (int p = 0; p < S::COUNT; ++p) a[p] = tile[r][p * V + v];
+            const long at = unit + v * LANES;
+            S::forward(a, ForwardStep{now[i + r] + at, next[i + r] + at, c + (i + r) * Hp_ + at,
+                                      places[i + r] + at, Hp_, keep});
+          }
+        });
+    });
   }
+
+  Floats W_, U_, bias_;
 };
 
 }  // namespace zoo

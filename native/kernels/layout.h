@@ -9,13 +9,13 @@
 #include <array>
 #include <cstdlib>
 #include <cstring>
-#include <iterator>
 #include <memory>
 #include <new>
 #include <numeric>
 #include <vector>
 
 #include "cells.h"
+#include "product.h"
 #include "threads.h"
 
 namespace zoo {
@@ -44,6 +44,7 @@ struct Input {
   bool reverse;
   const float* x;                      // [B, T, D]
   const float *W, *U;                  // [D, G H], [H, G H], G = gates
+  const float* b;                      // [PLANES H]: a bias of each plane, see bias_block
   const bool* mask;                    // [B, T]: a real token
   const bool* reset;                   // [B, T]: restart from `initial` before this token
   const float *h, *c;                  // [B, H]: the state before
@@ -52,21 +53,22 @@ struct Input {
 
 // How one token of a row stands in memory, and the one before it that the loop has met.
 struct Token {
-  long at;      // b T + t
-  long before;  // the same of the token before; -1: the state before; -2: a restart
+  long at;       // b T + t
+  long before;   // the same of the token before; -1: the state before; -2: a restart
+  float* gates;  // its planes, once they have a place
 };
 
 template <class Cell>
 class Layout {
  public:
   Layout(const Input& in, Pool& pool)
-      : in_(in), pool_(pool), Hp_(padded(in.H)), G_(kept(in.H)), rows_(in.B) {
+      : in_(in), pool_(pool), Hp_(round_up(in.H, LANES)), G_(Cell::PLANES * Hp_), rows_(in.B) {
     for (long b = 0; b < in.B; ++b) {
       long before = -1;
       for (long k = 0; k < in.T; ++k) {
         const long t = in.reverse ? in.T - 1 - k : k, at = b * in.T + t;
         if (in.mask && !in.mask[at]) continue;
-        rows_[b].push_back({at, in.reset && in.reset[at] ? -2 : before});
+        rows_[b].push_back({at, in.reset && in.reset[at] ? -2 : before, nullptr});
         before = at;
       }
     }
@@ -87,29 +89,47 @@ class Layout {
   }
 
  protected:
-  // Vectors in a tile of the products with x and with h.
-  static constexpr int NX = std::size(Cell::X), NU = std::size(Cell::U);
-  static constexpr bool GATED = Cell::PLANES > 1;
-  // Columns of W and U, by units.
-  static constexpr long GATES = GATED ? NX : 1;
-  // Units whose gates stand in one tile.
-  static constexpr long UNITS = GATED ? LANES : 4 * LANES;
+  // Blocks of H columns in W and in U.
+  static constexpr long GATES = Cell::X::COUNT;
 
-  // Units with those that fill the last tile: how far apart planes are.
-  static long padded(long H) { return round_up(H, UNITS); }
-  // Numbers of a token.
-  static long kept(long H) { return Cell::PLANES * padded(H); }
-  long tiles() const { return Hp_ / UNITS; }
+  template <class P>
+  long tiles() const {
+    return (Hp_ + P::VECTORS * LANES - 1) / (P::VECTORS * LANES);
+  }
 
-  // Where the n-th vector of the j-th tile stands in the planes of a token.
-  long place(long j, int n, const int* planes) const {
-    return GATED ? planes[n] * Hp_ + j * UNITS : j * UNITS + n * LANES;
+  // body<V>(unit) for the j-th tile of a product: V vectors of units from `unit` on. Only
+  // the last tile may have fewer than P::VECTORS.
+  template <class P, class Body>
+  void tile(long j, const Body& body) const {
+    const long unit = j * P::VECTORS * LANES;
+    fixed<P::VECTORS>(std::min<long>(P::VECTORS, (Hp_ - unit) / LANES),
+                      [&]<int V>() { body.template operator()<V>(unit); });
+  }
+
+  // The n-th vector of a tile is the (n % V)-th vector of units of the (n / V)-th block.
+  // Where it stands in the planes of a token:
+  template <class P, int V>
+  long place(long unit, int n) const {
+    return P::AT[n / V] * Hp_ + unit + n % V * LANES;
   }
   // And in which columns of a matrix [., G H]: the first, and how many.
-  std::array<long, 2> columns(long j, int n) const {
-    const long unit = GATED ? j * UNITS : j * UNITS + n * LANES;
-    const long count = std::clamp(in_.H - unit, 0L, LANES);
-    return {(GATED ? n * in_.H : 0) + unit, count};
+  template <class P, int V>
+  std::array<long, 2> columns(long unit, int n) const {
+    unit += n % V * LANES;
+    return {(P::FIRST + n / V) * in_.H + unit, std::clamp(in_.H - unit, 0L, LANES)};
+  }
+
+  // Which block of b is the bias of a plane: those of the inputs come in the order of W.
+  static constexpr long bias_block(int plane) {
+    for (int block = 0; block < Cell::X::COUNT; ++block)
+      if (Cell::X::AT[block] == plane) return block;
+    return plane;
+  }
+
+  // The i-th of some shares of the tiles of a product: the first, and that after the last.
+  template <class P>
+  std::array<long, 2> share(long i, long shares) const {
+    return {tiles<P>() * i / shares, tiles<P>() * (i + 1) / shares};
   }
 
   void clear_padding(float* rows, long width) const {
@@ -124,7 +144,8 @@ class Layout {
 
   const Input in_;
   Pool& pool_;
-  const long Hp_, G_;                     // padded(H), kept(H)
+  const long Hp_;                         // units with those that fill a vector
+  const long G_;                          // numbers of a token
   std::vector<std::vector<Token>> rows_;  // in the order of the loop
   std::vector<std::vector<long>> groups_;
   long followers_;  // threads that are left for each group

@@ -102,3 +102,7 @@ class ResetBeforeGRUCell(Cell):
         r, z = gate("r", p_r + q_r), gate("z", p_z + q_z)
         n = jnp.tanh(p_n + self.dot(r * shown, U_n))
         return HiddenState((1 - z) * thin(n, keep) + z * state.h)
+
+    def kernel(self) -> str:
+        """Return ``"reset_before_gru"``."""
+        return "reset_before_gru"

@@ -115,7 +115,10 @@ def _reason(layer: Recurrent, joint: bool, obstacle: str | None) -> tuple[str, s
     if obstacle is None:
         asked = layer.schedule.backend == "native"
         why = "as asked" if asked else "faster on a CPU"
-        return "native", f"{why}; all steps in one call of a kernel"
+        ways = ["all steps in one call of a kernel"]
+        if layer.schedule.remat != "none":
+            ways.append(f"remat {layer.schedule.remat}")
+        return "native", f"{why}; {', '.join(ways)}"
     schedule, platform = layer.schedule, jax.default_backend()
     auto = schedule.steps == "auto"
     chosen = f"faster on a {platform.upper()}" if auto else "as asked"

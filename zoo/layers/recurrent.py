@@ -219,8 +219,8 @@ class Recurrent(Layer):
             obstacle = "a regulariser acts on every step"
         elif states:
             obstacle = "the states of all steps are asked for"
-        elif schedule.remat != "none" or schedule.gradient != "after":
-            obstacle = "remat and gradient tell how a loop is differentiated"
+        elif schedule.remat not in ("none", "step") or schedule.gradient != "after":
+            obstacle = "remat in chunks and gradient are for the loop"
         else:
             obstacle = native.missing()
         if obstacle is None and schedule.backend == "auto":
@@ -284,11 +284,10 @@ class Recurrent(Layer):
 
         def weights(params):
             own, float32 = params.cell, jnp.float32
-            W, U, b = own["W"], own["U"], own.get("b")
-            if b is None:
-                b = jnp.zeros(native.PLANES[str(kernel)] * len(U), W.dtype)
-            elif "b_hn" in own:
-                b = jnp.concatenate([b, own["b_hn"]])
+            W, U = own["W"], own["U"]
+            biases = [own[name] for name in ("b", "b_hn") if name in own]
+            b = jnp.concatenate([*biases, jnp.zeros(0, W.dtype)])
+            b = jnp.pad(b, (0, native.PLANES[str(kernel)] * len(U) - len(b)))
             # Parameters may have been given in another precision than they were made.
             return W.astype(float32), U.astype(float32), b.astype(float32)
 
