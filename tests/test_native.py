@@ -95,6 +95,28 @@ def test_a_kernel_equals_the_loop(name, sizes, shape, flags, learnt, remat, seed
 
 
 @pytest.mark.parametrize("name", LAYERS)
+def test_gates_that_are_made_again(name):
+    # More tokens than the backward pass makes at once.
+    B, T, D, H = 3, 900, 4, 18
+    again, _ = pair(name, D, H, remat="step")
+    kept, _ = pair(name, D, H)
+    x, state = drawn(again, B, T, D)
+    rng = np.random.default_rng(0)
+    mask = zoo.mask_from_lengths(jnp.array([900, 1, 700]), T)
+    reset = jnp.asarray(rng.random((B, T)) < 0.01)
+    found = gradients(again, x, state, mask, reset)
+    assert_close(found, gradients(kept, x, state, mask, reset), REFERENCE)
+
+    def stored(layer):
+        _, back = jax.vjp(lambda x: layer(x)[1], x)
+        return max(leaf.size for leaf in jax.tree.leaves(back))
+
+    assert stored(again) < 2 * B * T * H
+    if native.PLANES[name] > 1:
+        assert stored(kept) >= native.PLANES[name] * B * T * H
+
+
+@pytest.mark.parametrize("name", LAYERS)
 def test_it_is_as_near_to_float64_as_the_loop(name):
     kernel, loop = pair(name, 100, 200)
     x, state = drawn(kernel, 5, 40, 100)
