@@ -76,6 +76,7 @@ class Peer:
 _HAIKU = ("rnn", "gru")
 OURS, CUDNN, OTHER_FORM = "zoo", "jax cudnn", "zoo (Haiku's form)"
 SCAN, REMAT = "zoo scan", "zoo remat"
+REMAT_OPTION = "step"  # what the latter is made with
 _JAX, _KERNELS = ("jax", "flax"), ("rnn-zoo-native",)
 _PEERS = (
     Peer(OURS, "zoo:Zoo", _JAX, (*ALL, *LINEAR), extras=_KERNELS),

@@ -7,6 +7,7 @@ from flax import nnx
 
 import zoo
 from benchmarks.speed.cases import Case, Weights
+from benchmarks.speed.peers import REMAT_OPTION
 from benchmarks.speed.peers.base import OnJax
 from zoo.layers import CellStack
 
@@ -72,9 +73,9 @@ class Scan(Zoo):
 
 
 class Remat(Zoo):
-    """The same, of which the backward pass stores every sixteenth state."""
+    """The same, of which the backward pass computes again what it can."""
 
-    options: ClassVar = {"remat": "chunk:16"}
+    options: ClassVar = {"remat": REMAT_OPTION}
 
 
 class OtherForm(Zoo):
