@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from benchmarks.speed import __main__, worker
 from benchmarks.speed.cases import Case
 from benchmarks.speed.marks import fastest
-from benchmarks.speed.measure import error, tolerance
+from benchmarks.speed.measure import Bench, error, tolerance
 from benchmarks.speed.page import page
 from benchmarks.speed.peers import OURS, PEERS
 from benchmarks.speed.table import COLUMNS, Table, describe
@@ -79,6 +80,44 @@ def test_another_table_is_not_overwritten(tmp_path):
     path.write_text("a,b\n1,2\n")
     with pytest.raises(ValueError, match=f"must have the columns {COLUMNS[0]},"):
         Table(path)
+
+
+def test_a_table_from_before_a_column_is_read(tmp_path):
+    path = tmp_path / "speed.csv"
+    before = [name for name in COLUMNS if name != "step_mb"]
+    Table(path, columns=before).put([row(OURS, "step", "2.0", "1")])
+    again = Table(path)
+    assert again.rows[0]["median_ms"] == "2.0" and again.rows[0]["step_mb"] == ""
+    again.put([row("linen", "step", "3.0", "1.5") | {"step_mb": "4.0"}])
+    assert [r["step_mb"] for r in Table(path).rows] == ["", "4.0"]
+
+
+class Holding(worker.Jobs):
+    """A library that takes 96 MB to compile, and 32 for a step."""
+
+    def __init__(self, name):
+        self.runner, self.needs = self, 96
+
+    def build(self, case):
+        return worker.peak_memory()
+
+    def step(self):
+        needs, self.needs = self.needs, 32
+        return np.ones(needs << 17)
+
+
+def test_the_memory_of_steps_is_without_that_of_compiling(monkeypatch):
+    def start(bench, name):
+        return worker.Worker(name, bench.cores, f"{__name__}:{Holding.__name__}")
+
+    monkeypatch.setattr(Bench, "_start", start)
+    (found,) = Bench([OURS], [0], {}).memory("memory", CASE)
+    whole = float(found["peak_mb"]) - float(found["base_mb"])
+    assert whole == pytest.approx(96, abs=8)
+    if Path("/proc/self/clear_refs").exists():
+        assert float(found["step_mb"]) == pytest.approx(32, abs=4)
+    monkeypatch.setattr(worker, "forget_peak", lambda: False)
+    assert Holding(OURS).memory("step", 1)[1] is None
 
 
 def on_gpu(cell, peer, ms, ratio, **about):

@@ -88,9 +88,11 @@ def show(rows: list[Row]) -> None:
         rows: of one case and kind.
     """
     for row in rows:
-        value = f"{row['peak_mb']} MB" if "peak_mb" in row else row.get("median_ms", "")
+        value = row.get("median_ms", "")
+        if "peak_mb" in row:
+            value = f"{row['peak_mb']} MB ({row.get('step_mb', '')})"
         ratio = f"x {row['ratio']}" if "ratio" in row else ""
-        told = f"  {row['kind']:8} {row['peer']:22} {value:>10} {ratio:10}"
+        told = f"  {row['kind']:8} {row['peer']:22} {value:>14} {ratio:10}"
         print(told, row.get("note", ""))
 
 

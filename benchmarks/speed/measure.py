@@ -287,7 +287,7 @@ class Bench:
         Args:
             part: of the benchmark; goes into the rows.
             case: what is measured.
-            repetitions: training steps.
+            repetitions: training steps after the first, which may compile.
         """
         rows = []
         for peer in self.peers(part, case):
@@ -297,8 +297,10 @@ class Bench:
             try:
                 worker = self.worker(peer.name)
                 base = worker.ask("build", case if peer.lengths else case.full)
-                peak = worker.ask("memory", "step", repetitions)
+                peak, step = worker.ask("memory", "step", repetitions)
                 row |= {"base_mb": f"{base:.0f}", "peak_mb": f"{peak:.0f}"}
+                if step is not None:
+                    row["step_mb"] = f"{step:.1f}"
             except WorkerError as failure:
                 row["note"] = _failed(failure)
             self.stop(peer.name)

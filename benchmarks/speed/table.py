@@ -21,7 +21,8 @@ KEY = (
     "part cell B T D H layers both ragged dtype kind peer device cores machine"
 ).split()
 FOUND = (
-    "rounds median_ms minimum_ms ratio first_seconds peak_mb base_mb idle error note"
+    "rounds median_ms minimum_ms ratio first_seconds peak_mb base_mb step_mb idle "
+    "error note"
 ).split()
 COLUMNS = [*KEY, *FOUND, "versions", "zoo"]
 # The same of whole programs, which have other columns.
@@ -104,6 +105,8 @@ class Table:
     ) -> None:
         """Read the rows that there are.
 
+        An older file may lack columns of what is found: they are empty in its rows.
+
         Args:
             path: of the file, which need not exist.
             key: columns that tell what a row is about.
@@ -117,12 +120,13 @@ class Table:
         if path.exists():
             with path.open(newline="") as file:
                 reader = csv.DictReader(file)
-                if reader.fieldnames != list(columns):
+                found = reader.fieldnames or []
+                if found != [c for c in columns if c in found or c in key]:
                     raise ValueError(
                         f"{path} must have the columns {','.join(columns)}, got "
                         f"{reader.fieldnames}; move it away to begin anew"
                     )
-                self.rows = list(reader)
+                self.rows = [self._whole(row) for row in reader]
 
     def has(self, wanted: Row) -> bool:
         """Return whether there is a row with the same values that has not failed.
@@ -139,7 +143,7 @@ class Table:
         Args:
             new: rows; columns left out are empty.
         """
-        new = [{name: row.get(name, "") for name in self.columns} for row in new]
+        new = [self._whole(row) for row in new]
         about = {self._about(row) for row in new}
         kept = [row for row in self.rows if self._about(row) not in about]
         self.rows = [*kept, *new]
@@ -150,6 +154,10 @@ class Table:
             writer.writeheader()
             writer.writerows(self.rows)
         part.replace(self.path)
+
+    def _whole(self, row: Row) -> Row:
+        """Return a row with all columns, empty where it has none."""
+        return {name: row.get(name, "") for name in self.columns}
 
     def _about(self, row: Row) -> tuple[str, ...]:
         """Return what a row is about."""

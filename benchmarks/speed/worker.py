@@ -1,5 +1,7 @@
 """A process for each library, which works when it is asked to and waits otherwise."""
 
+import ctypes
+import gc
 import importlib
 import multiprocessing
 import os
@@ -7,6 +9,7 @@ import resource
 import sys
 import time
 import traceback
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -43,7 +46,10 @@ def environment(device: Device, cache: Path | None) -> dict[str, str]:
 
 
 def peak_memory() -> float:
-    """Return the most memory that this process has held, in MB."""
+    """Return the most memory that this process has held, in MB.
+
+    On Linux that is since `forget_peak`, if it was called.
+    """
     status = Path("/proc/self/status")
     if status.exists():
         # Not ru_maxrss: that begins with what the parent process held.
@@ -52,6 +58,21 @@ def peak_memory() -> float:
         return int(found.split()[1]) / 1024
     unit = 1024**2 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+
+
+def forget_peak() -> bool:
+    """Let the peak be what is held now, and return whether the system can do that.
+
+    What was freed is given back to the system before, where it can be.
+    """
+    gc.collect()
+    with suppress(AttributeError):  # another library than glibc
+        ctypes.CDLL(None).malloc_trim(0)
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        return False
+    return True
 
 
 class Jobs:
@@ -124,16 +145,26 @@ class Jobs:
         self.last[kind] = seconds / count
         return self.last[kind]
 
-    def memory(self, kind: Kind, repetitions: int) -> float:
-        """Return the memory held at most, in MB, after some repetitions.
+    def memory(self, kind: Kind, repetitions: int) -> tuple[float, float | None]:
+        """Return the memory that a first call and some repetitions take, in MB.
 
         Args:
             kind: what is called.
-            repetitions: how often.
+            repetitions: how often after the first call, which may compile.
+
+        Returns:
+            What the process has held at most, and what it held at most in the
+            repetitions beyond what it held before them: None where the system cannot
+            tell that.
         """
+        run = getattr(self.runner, kind)
+        run()
+        most = peak_memory()
+        held = peak_memory() if forget_peak() else None
         for _ in range(repetitions):
-            getattr(self.runner, kind)()
-        return peak_memory()
+            run()  # the results are let go before the next
+        peak = peak_memory()
+        return max(most, peak), None if held is None else peak - held
 
 
 def serve(
