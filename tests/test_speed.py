@@ -158,7 +158,7 @@ def test_a_cpu_has_a_section_with_goals():
         found = {"kind": kind, "peer": peer, "median_ms": ms, "ratio": ratio}
         return dict.fromkeys(COLUMNS, "") | describe(case) | plain | found | about
 
-    memory = {"part": "memory", "base_mb": "300"}
+    memory = {"part": "memory", "base_mb": "300", "peak_mb": "500"}
     rows = [
         on_cpu(OURS, "2.0", "1"),
         on_cpu("torch", "1.8", "0.9"),
@@ -169,9 +169,10 @@ def test_a_cpu_has_a_section_with_goals():
         on_cpu("torch packed", "1.6", "1.6", ragged=True),
         on_cpu("haiku", "1.1", "1.1", ragged=True),  # over the padding: no rival
         on_cpu("linen", "2.0", "2.0", ragged=True),
-        on_cpu(OURS, "", "", peak_mb="350", **memory),
-        on_cpu("zoo remat", "", "", peak_mb="330", **memory),
-        on_cpu("linen", "", "", peak_mb="400", **memory),
+        on_cpu(OURS, "", "", step_mb="50.0", **memory),
+        on_cpu("zoo remat", "", "", step_mb="30.0", **memory),
+        on_cpu("linen", "", "", step_mb="100.0", **memory),
+        on_cpu("torch", "", "", **memory),  # of the process alone
     ]
     found = page(rows, [])
     for line in (
@@ -185,6 +186,9 @@ def test_a_cpu_has_a_section_with_goals():
         "memory of a training step, Flax by ours | 1 | 2.00 | 2.00 | 2.00 | 1 of 1",
         "memory of a training step, Flax by ours with remat | 2 | 3.33 | 3.33 | 3.33 "
         "| 1 of 1",
+        "linen | 100",
+        "linen | 500 (200)",
+        "torch | 500 (200)",
     ):
         assert f"| {line} |" in found
 

@@ -148,11 +148,12 @@ def _masks(grid: list[Row]) -> Iterator[float]:
 
 
 def _memory(rows: list[Row], peer: str) -> Iterator[float]:
-    """Yield what a step of Flax takes beyond what there was before, by that of ours."""
+    """Yield what the steps of Flax take, once compiled, by what those of ours take."""
     taken = {
-        (case_of(row), row["peer"]): float(row["peak_mb"]) - float(row["base_mb"])
+        (case_of(row), row["peer"]): float(row["step_mb"])
         for row in rows
-        if row["part"] == "memory" and row["peak_mb"]
+        # One too small to be seen is compared with nothing.
+        if row["part"] == "memory" and float(row["step_mb"] or 0)
     }
     for (case, name), ours in taken.items():
         if name == peer and (case, "linen") in taken:

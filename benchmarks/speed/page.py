@@ -1,5 +1,6 @@
 """The page of the tables: ``docs/speed.md``."""
 
+from collections.abc import Callable
 from math import exp, log
 from statistics import mean, median
 
@@ -14,9 +15,9 @@ from benchmarks.speed.marks import (
     lines,
     milliseconds,
 )
-from benchmarks.speed.peers import OTHER_FORM, OURS, PEERS
+from benchmarks.speed.peers import OTHER_FORM, OURS, PEERS, REMAT, REMAT_OPTION
 from benchmarks.speed.table import ROOT, Row, case_of
-from benchmarks.speed.words import GRID, HEAD, MEANS, PROGRAMS, TRIED
+from benchmarks.speed.words import GRID, HEAD, MEANS, PROCESS, PROGRAMS, STEPS, TRIED
 
 PAGE = ROOT / "docs" / "speed.md"
 
@@ -177,34 +178,38 @@ def first_calls(rows: list[Row], heading: str) -> list[str]:
 
 
 def memory(rows: list[Row], heading: str) -> list[str]:
-    """Return the memory of the processes.
+    """Return the memory of the steps alone, if it was measured, and of the processes.
 
     Args:
         rows: of the part, of one machine.
         heading: what a heading of this depth begins with.
     """
-    found = [f"{heading} Memory of a training step of an LSTM", ""]
-    found += [
-        "MB that a new process held at most over three training steps; in brackets "
-        "what is more than before the first, with the library imported and the arrays "
-        "made.",
-        "",
-    ]
     cases = list(dict.fromkeys(map(case_of, rows)))
     by = {(case_of(r), r["peer"]): r for r in rows}
-    table = []
-    for name in names(rows):
-        words = [name]
-        for case in cases:
-            row = by.get((case, name))
-            if row is None or not row["peak_mb"]:
-                words.append("" if row is None else row["note"].split(":")[0])
-                continue
-            peak, base = float(row["peak_mb"]), float(row["base_mb"])
-            words.append(f"{peak:,.0f} ({peak - base:,.0f})")
-        table.append(words)
     titles = [f"{(c.B, c.T, c.D, c.H)}, {STACKS[str(c.layers)]}" for c in cases]
-    return found + lines(["", *titles], table)
+
+    def steps(row: Row) -> str:
+        return f"{float(row['step_mb']):,.0f}" if row["step_mb"] else ""
+
+    def process(row: Row) -> str:
+        peak, base = float(row["peak_mb"]), float(row["base_mb"])
+        return f"{peak:,.0f} ({peak - base:,.0f})"
+
+    def words(name: str, told: Callable[[Row], str]) -> list[str]:
+        own = [by.get((case, name)) for case in cases]
+        return [
+            "" if r is None else told(r) if r["peak_mb"] else r["note"].split(":")[0]
+            for r in own
+        ]
+
+    found = [f"{heading} Memory of a training step of an LSTM", ""]
+    if REMAT in names(rows):
+        found += [f'`{REMAT}` is ours with `remat="{REMAT_OPTION}"`.', ""]
+    measured = any(r["step_mb"] for r in rows)
+    for how, told in [(STEPS, steps)] * measured + [(PROCESS, process)]:
+        table = [[name, *words(name, told)] for name in names(rows)]
+        found += [how, "", *lines(["", *titles], table)]
+    return found
 
 
 def whole(rows: list[Row]) -> list[str]:

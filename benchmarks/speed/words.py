@@ -69,6 +69,18 @@ GRID = (
     "Ratio to ours, and milliseconds; in bold the fastest of the others that do the "
     "same work."
 )
+STEPS = (
+    "The steps alone, once compiled: MB that a process held at most over three "
+    "training steps, each begun when the results of the last were dropped, beyond what "
+    "it held before them. That is after a first step, which compiles, and after freed "
+    "memory was given back to the system by `malloc_trim`; then Linux counts the peak "
+    "anew. Memory that was freed in one of the three, and kept, is counted."
+)
+PROCESS = (
+    "The whole process: MB that a new one held at most up to the end of its training "
+    "steps, the first of which compiles; in brackets what is more than before them, "
+    "with the library imported and the arrays made."
+)
 TRIED = """\
 ## What was tried
 
@@ -79,8 +91,9 @@ several loops at the same time, gradients that take the place of what they are o
 matrices turned once for the backward pass gained a little each. The rest was the
 products themselves, small ones, each of which reads its matrix anew: hence the kernels.
 
-`remat` saves what a step keeps for its gradient, and runs by the loop. In the memory of
-a whole process at these sizes it does not show.
+`remat` saves what a step keeps for its gradient, and runs by the loop. What that is
+worth is told by the memory of the steps alone: that of a whole process is mostly the
+library's and the compiler's.
 
 On a GPU: cuDNN in place of our loop, slower in every case (`jax cudnn`). One kernel for
 a whole step, or for all steps, which would spare launches where a batch is small, is
