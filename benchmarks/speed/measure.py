@@ -13,7 +13,7 @@ import numpy as np
 from benchmarks.speed.cases import Case, Device, Kind
 from benchmarks.speed.peers import OTHER_FORM, OURS, PEERS, Peer
 from benchmarks.speed.table import Row, describe, versions
-from benchmarks.speed.worker import Worker, WorkerError
+from benchmarks.speed.worker import Worker, WorkerError, one_arena
 
 Results = dict[Kind, tuple[float, dict[str, Any]]]  # seconds and arrays
 
@@ -295,7 +295,8 @@ class Bench:
             row = {"part": part, **describe(case), **self.about, "kind": "step"}
             row |= {"peer": peer.name, "versions": versions(peer)}
             try:
-                worker = self.worker(peer.name)
+                with one_arena():
+                    worker = self.worker(peer.name)
                 base = worker.ask("build", case if peer.lengths else case.full)
                 peak, step = worker.ask("memory", "step", repetitions)
                 row |= {"base_mb": f"{base:.0f}", "peak_mb": f"{peak:.0f}"}

@@ -70,11 +70,11 @@ GRID = (
     "same work."
 )
 STEPS = (
-    "The steps alone, once compiled: MB that a process held at most over three "
-    "training steps, each begun when the results of the last were dropped, beyond what "
-    "it held before them. That is after a first step, which compiles, and after freed "
-    "memory was given back to the system by `malloc_trim`; then Linux counts the peak "
-    "anew. Memory that was freed in one of the three, and kept, is counted."
+    "A step alone, once compiled: MB that a process held at most in a training step "
+    "beyond what it held before it, the median of three. Before each, a first one that "
+    "compiles is done, freed memory is given back to the system by `malloc_trim` (for "
+    "which all processes here have `MALLOC_ARENA_MAX=1`), and Linux counts the peak "
+    "anew. What glibc keeps over many steps is not counted."
 )
 PROCESS = (
     "The whole process: MB that a new one held at most up to the end of its training "
@@ -91,9 +91,9 @@ several loops at the same time, gradients that take the place of what they are o
 matrices turned once for the backward pass gained a little each. The rest was the
 products themselves, small ones, each of which reads its matrix anew: hence the kernels.
 
-`remat` saves what a step keeps for its gradient, and runs by the loop. What that is
-worth is told by the memory of the steps alone: that of a whole process is mostly the
-library's and the compiler's.
+`remat="step"` keeps no gates; by the loop it saves little at these sizes, by a kernel
+what the memory of a step alone tells. That of a whole process is mostly the library's
+and the compiler's.
 
 On a GPU: cuDNN in place of our loop, slower in every case (`jax cudnn`). One kernel for
 a whole step, or for all steps, which would spare launches where a batch is small, is

@@ -9,9 +9,11 @@ import resource
 import sys
 import time
 import traceback
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from benchmarks.speed.cases import Case, Device, Kind
@@ -73,6 +75,24 @@ def forget_peak() -> bool:
     except OSError:
         return False
     return True
+
+
+@contextmanager
+def one_arena() -> Iterator[None]:
+    """Have the processes that are started meanwhile take all memory from one place.
+
+    Else glibc gives threads places of their own, the last part of which `forget_peak`
+    cannot give back. It reads the variable when a process begins.
+    """
+    name = "MALLOC_ARENA_MAX"
+    before = os.environ.get(name)
+    os.environ[name] = "1"
+    try:
+        yield
+    finally:
+        del os.environ[name]
+        if before is not None:
+            os.environ[name] = before
 
 
 class Jobs:
@@ -153,18 +173,20 @@ class Jobs:
             repetitions: how often after the first call, which may compile.
 
         Returns:
-            What the process has held at most, and what it held at most in the
-            repetitions beyond what it held before them: None where the system cannot
+            What the process has held at most, and what it held at most in a repetition
+            beyond what it held before it, the median: None where the system cannot
             tell that.
         """
         run = getattr(self.runner, kind)
         run()
-        most = peak_memory()
-        held = peak_memory() if forget_peak() else None
+        most, taken = peak_memory(), []
         for _ in range(repetitions):
+            held = peak_memory() if forget_peak() else None
             run()  # the results are let go before the next
-        peak = peak_memory()
-        return max(most, peak), None if held is None else peak - held
+            most = max(most, peak_memory())
+            if held is not None:
+                taken.append(peak_memory() - held)
+        return most, median(taken) if taken else None
 
 
 def serve(
