@@ -1,5 +1,6 @@
 """What a user meets first: errors, the functional view, initial values, the summary."""
 
+import re
 from functools import partial
 from typing import NamedTuple
 
@@ -239,6 +240,22 @@ def test_every_schedule_gives_the_same_gradients(schedule):
         return jax.jit(jax.grad(lambda p: (apply(p, X, mask)[1] ** 2).sum()))(params)
 
     assert_close(learn(**schedule), learn(), SCHEDULE_GRADIENT)
+
+
+@pytest.mark.parametrize("project", ["ahead", "loop"])
+@pytest.mark.parametrize("cell", [zoo.LSTMCell, zoo.GRUCell, zoo.IndRNNCell])
+def test_no_step_copies_what_all_steps_made(cell, project):
+    # It would make the gradient of a sequence quadratic in its length.
+    T = 37
+    layer = zoo.Recurrent(cell(D, H, rngs=RNGS), project=project, backend="scan")
+    params, apply = zoo.functional(layer)
+    gradient = jax.grad(lambda *given: (apply(*given)[1] ** 2).sum(), (0, 1))
+    text = jax.jit(gradient).lower(params, jnp.zeros((2, T, D))).compile().as_text()
+    bodies = re.findall(r"body=%?([\w.-]+)", text)
+    parts = dict(re.findall(r"^%?([\w.-]+) \(.*?\{\n(.*?)^\}", text, re.M | re.S))
+    assert len(bodies) == 2  # there and back
+    for body in bodies:
+        assert not re.search(rf"\w\[{T},[^=]* copy\(", parts[body])
 
 
 @pytest.mark.parametrize("cell", [zoo.LSTMCell, zoo.GRUCell])

@@ -204,14 +204,12 @@ def _backward(loop, kept, gradients):
         return _join(cell, params, before, cell.project(params, step.x))
 
     def body(carry, step):
-        by_state, by_initial, by_direct, joined = carry
-        t, now, step, before, by_y, by_states = step
+        by_state, by_initial, by_direct = carry
+        now, step, before, by_y, by_states = step
         if by_states is not None:
             by_state = _add(by_state, _pick(by_states, moving))
         if loop.frugal:
             now = join(step, before)
-        elif in_place:
-            now = jax.tree.map(lambda a: a[t], joined)
 
         def finish(direct, moved, now):
             own, state = _put(params, used, direct), _put(before, moving, moved)
@@ -232,11 +230,7 @@ def _backward(loop, kept, gradients):
             by_initial = _add(by_initial, select(step.reset, by_before, zero))
             by_before = select(step.reset, zero, by_before)
         by_direct = _add(by_direct, more)
-        if not in_place:
-            return (by_before, by_initial, by_direct, None), by_now
-        put = partial(jax.lax.dynamic_update_index_in_dim, index=t, axis=0)
-        joined = jax.tree.map(put, joined, by_now)
-        return (by_before, by_initial, by_direct, joined), None
+        return (by_before, by_initial, by_direct), by_now
 
     # Parameters that act outside of the products, peepholes for one, are small: their
     # gradients are added up in the loop.
@@ -248,20 +242,13 @@ def _backward(loop, kept, gradients):
     zeros = jax.tree.map(jnp.zeros_like, (_pick(initial, moving), _pick(params, used)))
     # The gradient multiplies with the transposed matrix: turned once and not at every
     # step, unless there is a single row, for which a CPU is faster as it stands.
-    T, B = steps.x.shape[:2]
-    leaves = jax.tree.leaves(params)
-    square = [i for i, leaf in enumerate(leaves) if jnp.ndim(leaf) == 2 and B > 1]
+    leaves, rows = jax.tree.leaves(params), steps.x.shape[1]
+    square = [i for i, leaf in enumerate(leaves) if jnp.ndim(leaf) == 2 and rows > 1]
     turned = jax.lax.optimization_barrier([leaves[i].T for i in square])
-    # The gradients of p and q take the place of p and q: memory that is written for the
-    # first time costs a CPU as much as the arithmetic. Not if p was made ahead of the
-    # loop: where there is a q beside it, XLA would copy all steps at every step.
-    in_place = T > 0 and not (loop.ahead or loop.frugal)
-    places, read = (joined, None) if in_place else (None, joined)
-    carry = (_pick(by_last, moving), *zeros, places)
-    all_steps = (jnp.arange(T), read, steps, before, by_y, by_states)
-    carry, made = loop.run(body, carry, all_steps, backwards=True)
-    by_state, by_initial, by_direct, replaced = carry
-    by_joined = replaced if in_place else made
+    carry = (_pick(by_last, moving), *zeros)
+    all_steps = (joined, steps, before, by_y, by_states)
+    carry, by_joined = loop.run(body, carry, all_steps, backwards=True)
+    by_state, by_initial, by_direct = carry
 
     by_p, by_q = _apart(cell, by_joined)
     _, by = jax.vjp(cell.project, params, steps.x)

@@ -87,9 +87,14 @@ TRIED = """\
 On a CPU, before there were kernels, by XLA alone: inputs projected ahead of the loop,
 one tanh for all gates, unrolled steps, barriers against copies, flags of XLA's
 compiler: nothing that could be measured. Both directions in one loop, a batch in
-several loops at the same time, gradients that take the place of what they are of, and
-matrices turned once for the backward pass gained a little each. The rest was the
-products themselves, small ones, each of which reads its matrix anew: hence the kernels.
+several loops at the same time, and matrices turned once for the backward pass gained a
+little each. So did gradients in the place of what they are of, but XLA then copied all
+steps at every step of some cells, and they went. The rest was the products themselves,
+small ones, each of which reads its matrix anew: hence the kernels.
+
+In the kernels: approximate reciprocals in place of divisions, and matrices fetched ahead
+of their use: nothing either. A single row is bound by reading the matrix, one direction
+after the other; both at once, a thread each, would share no step.
 
 `remat="step"` keeps no gates; by the loop it saves little at these sizes, by a kernel
 what the memory of a step alone tells. That of a whole process is mostly the library's
