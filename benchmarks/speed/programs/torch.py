@@ -151,11 +151,18 @@ class Torch(Program):
         mask, labels = given["mask"], given["labels"].long()
         if self.name == "charlm":
             logits, state = self.model(given["ids"].long(), state)
+            state = tuple(part.detach() for part in state)
+            if not self.model.training:
+                scores = logits.log_softmax(dim=2)
+                came = scores.gather(2, labels[..., None])[..., 0]
+                # What ours tells too: how likely that was, what was expected, how sure.
+                came.exp(), scores.max(dim=2).values.exp()
+                return -came[mask].mean(), state
             labels = labels.masked_fill(~mask, IGNORED)
             loss = cross_entropy(
                 logits.flatten(0, 1), labels.flatten(), ignore_index=IGNORED
             )
-            return loss, tuple(part.detach() for part in state)
+            return loss, state
         if not some.all():
             rows = torch.from_numpy(some)
             given = {name: value[rows] for name, value in given.items()}
