@@ -298,6 +298,18 @@ def test_it_is_told_when_the_kernels_are_missing(monkeypatch):
         native.missing.cache_clear()
 
 
+def test_kernels_of_another_version_are_not_called(monkeypatch):
+    monkeypatch.setattr(zoo_native, "INTERFACE", 1)
+    native.missing.cache_clear()
+    layer = zoo.Recurrent(LSTM(4, 5, rngs=nnx.Rngs(0)))
+    try:
+        (plan,) = zoo.explain(layer, jnp.zeros((8, 5, 4)))
+        assert plan.backend == "scan"
+        assert "rnn-zoo-native is of another version: install it again" in plan.why
+    finally:
+        native.missing.cache_clear()
+
+
 SUM = """
 import json, sys, jax.numpy as jnp, numpy as np, zoo_native, zoo, jax
 from flax import nnx

@@ -42,6 +42,10 @@ PLANES = {
 }
 
 
+# Of the calls below: kernels that were built for others are not called.
+INTERFACE = 2
+
+
 class Call(NamedTuple):
     """What is fixed before anything runs.
 
@@ -81,9 +85,11 @@ def missing() -> str | None:
     if jax.local_device_count() > 1:
         return "XLA does not divide a kernel among devices"
     try:
-        _kernels()
+        kernels = _kernels()
     except ModuleNotFoundError:
         return "rnn-zoo-native is not installed"
+    if getattr(kernels, "INTERFACE", None) != INTERFACE:
+        return "rnn-zoo-native is of another version: install it again"
     return None
 
 

@@ -17,7 +17,10 @@ from pathlib import Path
 
 import jax
 
-__all__ = ["LANES", "LEVEL"]
+__all__ = ["INTERFACE", "LANES", "LEVEL"]
+
+#: What the kernels are given and give, by number: `zoo.native` asks for its own.
+INTERFACE = 2
 
 
 def _open(level: str) -> ctypes.CDLL:
