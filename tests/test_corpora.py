@@ -14,7 +14,7 @@ from tasks.data import DataError, Source, load, read
 from tasks.formats import schemes
 
 ROOT = Path(__file__).parent.parent
-ZOO_DATA = Path(os.environ.get("ZOO_DATA", ROOT.parent / "shared" / "data"))
+ZOO_DATA = Path(os.environ.get("ZOO_DATA") or ROOT.parent / "shared" / "data")
 pytestmark = pytest.mark.skipif(
     not ZOO_DATA.is_dir(), reason=f"no corpora in {ZOO_DATA}: set ZOO_DATA"
 )

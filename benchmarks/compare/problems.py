@@ -12,7 +12,7 @@ from tasks import data
 from tasks.rows import SAMPLE
 from zoo.text import Vocabulary
 
-DATA = Path(os.environ.get("ZOO_DATA", "../shared/data"))
+DATA = Path(os.environ.get("ZOO_DATA") or "../shared/data")
 PADDING = 0
 
 
