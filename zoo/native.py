@@ -2,9 +2,9 @@
 
 XLA runs a loop as it stands: each step is a product, whose matrix is read anew, and
 passes over what the product made. A kernel packs the matrices once, squashes the gates
-while they are in registers, gives each thread its own rows, and takes no step for
-padding. It is called through XLA's foreign functions, under `jax.jit` as anywhere, and
-has the gradient; the gradient of the gradient comes from the loop in JAX.
+before they leave the nearest cache, gives each thread its own rows, and takes no step
+for padding. It is called through XLA's foreign functions, under `jax.jit` as anywhere,
+and has the gradient; the gradient of the gradient comes from the loop in JAX.
 """
 
 from collections.abc import Callable

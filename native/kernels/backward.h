@@ -69,7 +69,7 @@ class Backward : Layout<Cell> {
           token.gates = gates ? gates + token.at * G_ : scratch + tokens.g.size() * G_;
           tokens.x.push_back(in_.x + token.at * in_.D);
           tokens.h.push_back(h_before(token, b, y));
-          if (Cell::CELL_STATE) tokens.c.push_back(c_before(token, b, cells));
+          if (again && Cell::CELL_STATE) tokens.c.push_back(c_before(token, b, cells));
           tokens.g.push_back(token.gates);
           tokens.by_x.push_back(by_x + token.at * in_.D);
         }
@@ -108,7 +108,7 @@ class Backward : Layout<Cell> {
 
   // Some tokens, and what the products over all of them read and write.
   struct Tokens {
-    std::vector<const float*> x, h, c;  // h and c before
+    std::vector<const float*> x, h, c;  // h and c before, c for gates that are made again
     std::vector<float*> g, by_x;
   };
 
@@ -300,7 +300,8 @@ class Backward : Layout<Cell> {
         if (begin == end) return;
         pack_columns(blocks.get(), rows, size, K);
         for (long j = begin; j < end; ++j)
-          add_product<P>(sum, blocks.get(), size, &tokens.g[k], j, panel.get(), K, first && k == 0);
+          add_product<P>(sum, blocks.get(), size, tokens.g.data() + k, j, panel.get(), K,
+                         first && k == 0);
       };
       add.template operator()<X>(by_W_.get(), tokens.x.data() + k, in_.D);
       Steps::forward([&]<class S>() {
