@@ -27,9 +27,7 @@ class Backward : Layout<Cell> {
   Backward(const Input& in, Pool& pool)
       : Base(in, pool),
         W_(round_up(in.D, LANES) * GATES * Hp_),
-        U_(round_up(in.H, LANES) * GATES * Hp_),
-        by_W_((in.D + 1) * GATES * Hp_),
-        by_U_((in.H + 1) * GATES * Hp_) {
+        U_(round_up(in.H, LANES) * GATES * Hp_) {
     for (const auto& group : groups_) carried_.emplace_back(group.size() * Hp_);
     pool.run(panels(in.H) + panels(in.D), [&](long j) {
       if (j >= panels(in.H)) return pack_transposed<X>(W_.get(), in.W, in.D, j - panels(in.H));
@@ -54,6 +52,7 @@ class Backward : Layout<Cell> {
       if (Cell::CELL_STATE) std::memset(by_initial_c, 0, in_.B * in_.H * sizeof(float));
     }
     this->clear_padding(by_x, in_.D);
+    std::memset(by_b, 0, Cell::PLANES * in_.H * sizeof(float));
 
     long most = 0;
     for (const auto& row : rows_) most = std::max<long>(most, row.size());
@@ -78,21 +77,13 @@ class Backward : Layout<Cell> {
       pool_.run(groups_.size(), [&](long i) {
         run_group(groups_[i], carried_[i], begin, end, y, cells, by_y, by_initial_h, by_initial_c);
       });
-      pool_.run(shares + pieces, [&](long i) {
+      pool_.run(shares + pieces * panels(in_.D), [&](long i) {
         if (i < shares)
-          by_weights(i, shares, tokens, end == most);
+          by_weights(i, shares, tokens, by_W, by_U, by_b, end == most);
         else
-          by_inputs(i - shares, tokens);
+          by_inputs((i - shares) / panels(in_.D), (i - shares) % panels(in_.D), tokens);
       });
     }
-
-    std::memset(by_b, 0, Cell::PLANES * in_.H * sizeof(float));
-    pool_.run(shares, [&](long i) {
-      spread<X>(by_W, by_b, 0, by_W_.get(), in_.D, this->template share<X>(i, shares));
-      Steps::forward([&]<class S>() {
-        spread<S>(by_U, by_b, X::COUNT, sums<S>(), in_.H, this->template share<S>(i, shares));
-      });
-    });
     each_row([&](long b, float* h, float* c) {
       std::memcpy(by_h + b * in_.H, h, in_.H * sizeof(float));
       if (Cell::CELL_STATE) std::memcpy(by_c + b * in_.H, c, in_.H * sizeof(float));
@@ -120,14 +111,10 @@ class Backward : Layout<Cell> {
         body(groups_[i][r], carried_[i].h + r * Hp_, carried_[i].c + r * Hp_);
   }
 
-  // The transposed matrix of a stage, and the sums that become its gradient.
+  // The transposed matrix of a stage.
   template <class S>
   float* turned() const {
     return U_ + round_up(in_.H, LANES) * S::FIRST * Hp_;
-  }
-  template <class S>
-  float* sums() const {
-    return by_U_ + (in_.H + 1) * S::FIRST * Hp_;
   }
 
   // The j-th panel of columns of the transposed matrix, whose rows are padded planes. The
@@ -137,14 +124,16 @@ class Backward : Layout<Cell> {
     const long first = j * WIDE * LANES, count = std::min(size - first, WIDE * LANES);
     const long panel = round_up(count, LANES), width = GATES * in_.H;
     to += first * P::COUNT * Hp_;
-    std::memset(to, 0, P::COUNT * Hp_ * panel * sizeof(float));
     for (int p = 0; p < P::COUNT; ++p) {
       float* plane = to + (P::AT[p] - P::LEAST) * Hp_ * panel;
-      for (long unit = 0; unit < in_.H; unit += LANES)
-        for (long c = 0; c < count; ++c) {
-          const float* from = matrix + (first + c) * width + (P::FIRST + p) * in_.H;
-          for (long u = unit; u < std::min(unit + LANES, in_.H); ++u)
-            plane[u * panel + c] = from[u];
+      const float* block = matrix + first * width + (P::FIRST + p) * in_.H;
+      for (long unit = 0; unit < Hp_; unit += LANES)
+        for (long c = 0; c < panel; c += LANES) {
+          Vector square[LANES] = {};
+          for (long i = 0; i < std::min(LANES, count - c); ++i)
+            square[i] = load(block + (c + i) * width + unit, std::min(LANES, in_.H - unit));
+          transpose(square);
+          for (long u = 0; u < LANES; ++u) store(plane + (unit + u) * panel + c, square[u]);
         }
     }
   }
@@ -258,25 +247,21 @@ class Backward : Layout<Cell> {
     }
   }
 
-  // The gradient by the inputs of a piece of the tokens.
-  void by_inputs(long piece, const Tokens& tokens) const {
+  // The j-th panel of the gradient by the inputs of a piece of the tokens.
+  void by_inputs(long piece, long j, const Tokens& tokens) const {
     const long end = std::min<long>(tokens.g.size(), (piece + 1) * TOKENS);
     const long K = X::COUNT * Hp_;
-    for (long j = 0; j < panels(in_.D); ++j)
-      panel(in_.D, j, [&]<int N>(long first) {
-        for (long i = piece * TOKENS; i < end; i += ROWS)
-          fixed<ROWS>(std::min<long>(ROWS, end - i), [&]<int R>() {
-            Vector tile[R][N];
-            multiply<R, N>(
-                planes<X, R>(&tokens.g[i]), W_ + first * K, K, [](int, int) { return Vector{}; },
-                [&](int r, int n, Vector v) { tile[r][n] = v; });
-            for (int r = 0; r < R; ++r)
-              for (int n = 0; n < N; ++n) {
-                const long column = first + n * LANES, count = std::min(in_.D - column, LANES);
-                store(tokens.by_x[i + r] + column, tile[r][n], count);
-              }
-          });
-      });
+    panel(in_.D, j, [&]<int N>(long first) {
+      for (long i = piece * TOKENS; i < end; i += ROWS)
+        fixed<ROWS>(std::min<long>(ROWS, end - i), [&]<int R>() {
+          multiply<R, N>(
+              planes<X, R>(&tokens.g[i]), W_ + first * K, K, [](int, int) { return Vector{}; },
+              [&](int r, int n, Vector v) {
+                const long column = first + n * LANES;
+                store(tokens.by_x[i + r] + column, v, std::min(in_.D - column, LANES));
+              });
+        });
+    });
   }
 
   // The planes of some tokens that a product goes to.
@@ -287,23 +272,28 @@ class Backward : Layout<Cell> {
     return rows;
   }
 
-  // Add to the i-th share of the gradients by W, U and b; it is cleared before the first
-  // tokens.
-  void by_weights(long i, long shares, const Tokens& tokens, bool first) const {
+  // Add to the i-th share of the gradients by W, U and b; those of the first tokens are
+  // put there.
+  void by_weights(long i, long shares, const Tokens& tokens, float* by_W, float* by_U, float* by_b,
+                  bool first) const {
     Floats blocks(TOKENS * std::max(in_.D, in_.H)), panel(TOKENS * WIDE * LANES);
     std::vector<const float*> source;
     const long count = tokens.g.size();
     for (long k = 0; k == 0 || k < count; k += TOKENS) {
       const long K = std::min(TOKENS, count - k);
-      const auto add = [&]<class P>(float* sum, const float* const* rows, long size) {
+      const bool put = first && k == 0;
+      const auto add = [&]<class P>(float* matrix, int new_planes, const float* const* rows,
+                                    long size) {
         const auto [begin, end] = this->template share<P>(i, shares);
         if (begin == end) return;
         pack_columns(blocks.get(), rows, size, K);
         for (long j = begin; j < end; ++j)
-          add_product<P>(sum, blocks.get(), size, tokens.g.data() + k, j, panel.get(), K,
-                         first && k == 0);
+          this->template tile<P>(j, [&]<int V>(long unit) {
+            add_bias<P, V>(by_b, new_planes, tokens.g.data() + k, unit, panel.get(), K);
+            add_product<P, V>(matrix, blocks.get(), size, unit, panel.get(), K, put);
+          });
       };
-      add.template operator()<X>(by_W_.get(), tokens.x.data() + k, in_.D);
+      add.template operator()<X>(by_W, 0, tokens.x.data() + k, in_.D);
       Steps::forward([&]<class S>() {
         const float* const* rows = tokens.h.data() + k;
         if (S::SOURCE != STATE) {
@@ -311,7 +301,7 @@ class Backward : Layout<Cell> {
           for (const float*& row : source) row += S::SOURCE * Hp_;
           rows = source.data();
         }
-        add.template operator()<S>(sums<S>(), rows, in_.H);
+        add.template operator()<S>(by_U, X::COUNT, rows, in_.H);
       });
     }
   }
@@ -327,58 +317,50 @@ class Backward : Layout<Cell> {
         });
   }
 
-  // sum += the transposed rows, times the planes of the same tokens in the j-th tile, and
-  // in a last row the sum of these: the gradient by the bias.
-  template <class P>
-  void add_product(float* sums, const float* blocks, long size, const float* const* g, long j,
-                   float* panel, long K, bool first) const {
-    this->template tile<P>(j, [&]<int V>(long unit) {
-      constexpr int N = P::COUNT * V;
-      float* sum = sums + (size + 1) * P::COUNT * unit;
-      if (first) std::memset(sum, 0, (size + 1) * N * LANES * sizeof(float));
-      Vector total[N];
-      float* last = sum + size * N * LANES;
-      UNROLL for (int n = 0; n < N; ++n) total[n] = load(last + n * LANES);
-      for (long k = 0; k < K; ++k) UNROLL for (int n = 0; n < N; ++n) {
-          const Vector v = load(g[k] + this->template place<P, V>(unit, n));
-          total[n] += v;
-          store(panel + (k * N + n) * LANES, v);
-        }
-      UNROLL for (int n = 0; n < N; ++n) store(last + n * LANES, total[n]);
-      for (long m = 0; m < size; m += ROWS)
-        fixed<ROWS>(std::min<long>(ROWS, size - m), [&]<int R>() {
-          float* to = sum + m * N * LANES;
-          multiply_transposed<R, N>(
-              blocks + m * K, panel, K,
-              [&](int r, int n) { return load(to + (r * N + n) * LANES); },
-              [&](int r, int n, Vector v) { store(to + (r * N + n) * LANES, v); });
-        });
-    });
+  // Put the planes of some tokens in a tile side by side, and add them to the gradient by the
+  // bias: those from `new_planes` on, which no product before had.
+  template <class P, int V>
+  void add_bias(float* by_b, int new_planes, const float* const* g, long unit, float* panel,
+                long K) const {
+    constexpr int N = P::COUNT * V;
+    Vector total[N] = {};
+    for (long k = 0; k < K; ++k) UNROLL for (int n = 0; n < N; ++n) {
+        const Vector v = load(g[k] + this->template place<P, V>(unit, n));
+        total[n] += v;
+        store(panel + (k * N + n) * LANES, v);
+      }
+    UNROLL for (int n = 0; n < N; ++n) {
+      const int plane = P::AT[n / V];
+      if (plane < new_planes) continue;
+      const long count = this->template columns<P, V>(unit, n)[1];
+      float* to = by_b + Base::bias_block(plane) * in_.H + unit + n % V * LANES;
+      store(to, load(to, count) + total[n], count);
+    }
   }
 
-  // Put the sums of some tiles where they belong in a matrix [size, G H], and those of the
-  // planes from `new_planes` on, which no product before had, in the bias.
-  template <class P>
-  void spread(float* matrix, float* bias, int new_planes, const float* sums, long size,
-              std::array<long, 2> range) const {
-    for (long j = range[0]; j < range[1]; ++j)
-      this->template tile<P>(j, [&]<int V>(long unit) {
-        constexpr int N = P::COUNT * V;
-        const float* sum = sums + (size + 1) * P::COUNT * unit;
-        for (int n = 0; n < N; ++n) {
-          const auto [first, count] = this->template columns<P, V>(unit, n);
-          for (long m = 0; m < size; ++m)
-            store(matrix + m * GATES * in_.H + first, load(sum + (m * N + n) * LANES), count);
-          const int plane = P::AT[n / V];
-          if (plane >= new_planes)
-            store(bias + Base::bias_block(plane) * in_.H + unit + n % V * LANES,
-                  load(sum + (size * N + n) * LANES), count);
-        }
+  // Add the transposed rows, times the panel of the same tokens, to the columns of a tile in a
+  // matrix [size, G H]; or put it there.
+  template <class P, int V>
+  void add_product(float* matrix, const float* blocks, long size, long unit, const float* panel,
+                   long K, bool put) const {
+    constexpr int N = P::COUNT * V;
+    for (long m = 0; m < size; m += ROWS)
+      fixed<ROWS>(std::min<long>(ROWS, size - m), [&]<int R>() {
+        float* rows = matrix + m * GATES * in_.H;
+        multiply_transposed<R, N>(
+            blocks + m * K, panel, K,
+            [&](int r, int n) {
+              const auto [first, count] = this->template columns<P, V>(unit, n);
+              return put ? Vector{} : load(rows + r * GATES * in_.H + first, count);
+            },
+            [&](int r, int n, Vector v) {
+              const auto [first, count] = this->template columns<P, V>(unit, n);
+              store(rows + r * GATES * in_.H + first, v, count);
+            });
       });
   }
 
-  Floats W_, U_;        // transposed
-  Floats by_W_, by_U_;  // by tiles
+  Floats W_, U_;  // transposed
   std::vector<Carried> carried_;
 };
 

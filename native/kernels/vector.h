@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstring>
+#include <utility>
 
 // Loops over a few vectors are written out, so that what they work on stays in registers.
 #if defined(__clang__)
@@ -40,11 +41,21 @@ inline Vector load(const float* from) {
 
 inline void store(float* to, Vector v) { std::memcpy(to, &v, sizeof v); }
 
+// A few floats, fewer than LANES: in parts of fixed sizes, each of which is one move.
+inline void copy(float* to, const float* from, long count) {
+  UNROLL for (long part = LANES / 2; part; part /= 2) {
+    if (!(count & part)) continue;
+    std::memcpy(to, from, part * sizeof(float));
+    to += part;
+    from += part;
+  }
+}
+
 // The first `count` floats, and zeros.
 inline Vector load(const float* from, long count) {
   if (count >= LANES) return load(from);
   float whole[LANES] = {};
-  std::memcpy(whole, from, count * sizeof(float));
+  copy(whole, from, count);
   return load(whole);
 }
 
@@ -52,7 +63,25 @@ inline void store(float* to, Vector v, long count) {
   if (count >= LANES) return store(to, v);
   float whole[LANES];
   store(whole, v);
-  std::memcpy(to, whole, count * sizeof(float));
+  copy(to, whole, count);
+}
+
+// Exchange the lanes of a with the bit S for those of b without it.
+template <int S, int... I>
+inline void exchange(Vector& a, Vector& b, std::integer_sequence<int, I...>) {
+  const Vector x = a, y = b;
+  a = __builtin_shufflevector(x, y, (I & S ? int(LANES) + I - S : I)...);
+  b = __builtin_shufflevector(x, y, (I & S ? int(LANES) + I : I + S)...);
+}
+
+// The i-th lane of the j-th vector, and the j-th of the i-th, change places: those whose i and
+// j differ in the bit S, then in each lower bit.
+template <int S = LANES / 2>
+inline void transpose(Vector (&v)[LANES]) {
+  UNROLL for (int i = 0; i < LANES; ++i) {
+    if (!(i & S)) exchange<S>(v[i], v[i + S], std::make_integer_sequence<int, LANES>());
+  }
+  if constexpr (S > 1) transpose<S / 2>(v);
 }
 
 // The nearest of x in [low, high]; NaN stays NaN.
