@@ -127,8 +127,9 @@ class Backward : Layout<Cell> {
     for (int p = 0; p < P::COUNT; ++p) {
       float* plane = to + (P::AT[p] - P::LEAST) * Hp_ * panel;
       const float* block = matrix + first * width + (P::FIRST + p) * in_.H;
-      for (long unit = 0; unit < Hp_; unit += LANES)
-        for (long c = 0; c < panel; c += LANES) {
+      // Along a few rows, which the machine then fetches ahead.
+      for (long c = 0; c < panel; c += LANES)
+        for (long unit = 0; unit < Hp_; unit += LANES) {
           Vector square[LANES] = {};
           for (long i = 0; i < std::min(LANES, count - c); ++i)
             square[i] = load(block + (c + i) * width + unit, std::min(LANES, in_.H - unit));
