@@ -127,8 +127,9 @@ class Team {
 #if defined(__x86_64__)
       __builtin_ia32_pause();
 #endif
-      // The other thread may have lost its core.
-      if (tries % 1024 == 0) std::this_thread::yield();
+      // The other thread may have lost its core, or share this one: soon, for that may be
+      // so at every step.
+      if (tries % 64 == 0) std::this_thread::yield();
     }
   }
 
