@@ -100,15 +100,13 @@ back, so that the last are still near, and a thread for each direction of a laye
 then reads twice as much, took as long. XLA has one call of a kernel after the other
 return, also where neither needs the other and both say that they go on. The times of a
 single row scatter: on two cores a third thread, one of XLA's that looks for work,
-now and then takes the place of one of the two that wait for each other. That they give
-way to others after a microsecond and not after twenty halved the median of the training
-step of a simple network in two layers.
+now and then takes the place of one of the two that wait for each other. Since these
+soon give way to others it costs less.
 
-Evaluating the character model, 30 of the 32 ms of a batch are the two layers, whose
-products, 5.5 GFLOP, then run at 183 GFLOP/s. A tile that stays in registers makes 206
-of both cores: at that the products alone would take 26 ms, and PyTorch's whole batch
-takes 34. What is left to save is the product with the embedded characters, a twelfth,
-which could be one with the table instead.
+Evaluating the character model is nearly all products of its two layers, 1.7 MFLOP a
+character: at the rates above about 160 GFLOP/s, here and in PyTorch alike. What is left
+to save is the product with the embedded characters, a thirteenth, which could be one
+with the table instead.
 
 `remat="step"` keeps no gates; by the loop it saves little at these sizes, by a kernel
 what the memory of a step alone tells. That of a whole process is mostly the library's
