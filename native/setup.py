@@ -24,7 +24,10 @@ def kernels(name: str, *flags: str) -> Extension:
         [f"kernels/{name}.cc"],
         depends=[str(path) for path in Path("kernels").glob("*.h")],
         include_dirs=[headers()],
-        extra_compile_args=["-std=c++20", "-O3", "-fvisibility=hidden", "-w", *flags],
+        extra_compile_args=[
+            *("-std=c++20", "-O3", "-g0", "-fvisibility=hidden", "-w"),
+            *flags,
+        ],
         language="c++",
     )
 

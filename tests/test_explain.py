@@ -88,7 +88,9 @@ def stack(rngs):
 
 
 def test_an_explanation_names_every_layer(monkeypatch):
-    monkeypatch.setattr(native, "missing", lambda: "rnn-zoo-native is not installed")
+    monkeypatch.setattr(
+        native, "missing", lambda dtype: "rnn-zoo-native is not installed"
+    )
     found = zoo.explain(stack(nnx.Rngs(0)), X, MASK)
     assert [(one.where, one.cell, one.backend) for one in found] == [
         ("layers.0.forward", f"LSTMCell {D} -> {H}", "scan"),

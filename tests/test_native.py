@@ -12,7 +12,13 @@ import pytest
 from flax import nnx
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tolerances import REFERENCE, SCHEDULE_GRADIENT, assert_close, assert_identical
+from tolerances import (
+    BFLOAT16,
+    REFERENCE,
+    SCHEDULE_GRADIENT,
+    assert_close,
+    assert_identical,
+)
 
 import zoo
 from zoo import native
@@ -30,12 +36,19 @@ LAYERS = {
 }
 
 
-def pair(name, D, H, *, bias=True, **options):
+# What they multiply, and how near they are to the loop.
+DTYPES = {"float32": REFERENCE}
+if zoo_native.BFLOAT16:
+    DTYPES["bfloat16"] = BFLOAT16
+
+
+def pair(name, D, H, *, bias=True, dtype=None, **options):
     """Return a layer by its kernel, and the same by the loop."""
     of_cell = {"nonlinearity": "relu"} if name == "rnn_relu" else {}
+    of_cell |= {"bias": bias, "dtype": dtype}
 
     def one(backend):
-        cell = LAYERS[name](D, H, bias=bias, rngs=nnx.Rngs(0), **of_cell)
+        cell = LAYERS[name](D, H, rngs=nnx.Rngs(0), **of_cell)
         return zoo.Recurrent(cell, backend=backend, **options)
 
     return one("native"), one("scan")
@@ -55,6 +68,7 @@ def gradients(layer, x, state, mask=None, reset=None, seed=0):
     def loss(params, x, state):
         last, y = apply(params, x, mask, state, reset=reset)
         ends = sum(jnp.sum(jnp.sin(part)) for part in last)
+        y = y.astype(jnp.float32)
         return jnp.sum(y * weights) / y.size + ends, (last, y)
 
     return jax.jit(jax.grad(loss, (0, 1, 2), has_aux=True))(params, x, state)
@@ -80,36 +94,41 @@ def drawn(layer, B, T, D, seed=0):
     flags=st.tuples(st.booleans(), st.booleans(), st.booleans(), st.booleans()),
     learnt=st.booleans(),
     remat=st.sampled_from(["none", "step"]),
+    dtype=st.sampled_from(sorted(DTYPES)),
     seed=st.integers(0, 99),
 )
-def test_a_kernel_equals_the_loop(name, sizes, shape, flags, learnt, remat, seed):
+def test_a_kernel_equals_the_loop(
+    name, sizes, shape, flags, learnt, remat, dtype, seed
+):
     masked, reset, reverse, bias = flags
     options = {"reverse": reverse, "learn_initial_state": learnt, "remat": remat}
-    kernel, loop = pair(name, *sizes, bias=bias, **options)
+    kernel, loop = pair(name, *sizes, bias=bias, dtype=dtype, **options)
     x, state = drawn(kernel, *shape, sizes[0], seed)
     rng = np.random.default_rng(seed)
     mask = jnp.asarray(rng.random(shape) < 0.7) if masked else None
     resets = jnp.asarray(rng.random(shape) < 0.2) if reset else None
     found = gradients(kernel, x, state, mask, resets, seed)
-    assert_close(found, gradients(loop, x, state, mask, resets, seed), REFERENCE)
+    assert_close(found, gradients(loop, x, state, mask, resets, seed), DTYPES[dtype])
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", LAYERS)
-def test_more_tokens_and_columns_than_one_piece_of_work(name):
+def test_more_tokens_and_columns_than_one_piece_of_work(name, dtype):
     B, T, D, H = 3, 200, 70, 18
-    kernel, loop = pair(name, D, H)
+    kernel, loop = pair(name, D, H, dtype=dtype)
     x, state = drawn(kernel, B, T, D)
     mask = zoo.mask_from_lengths(jnp.array([200, 1, 170]), T)
     found = gradients(kernel, x, state, mask)
-    assert_close(found, gradients(loop, x, state, mask), REFERENCE)
+    assert_close(found, gradients(loop, x, state, mask), DTYPES[dtype])
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", LAYERS)
-def test_gates_that_are_made_again(name):
+def test_gates_that_are_made_again(name, dtype):
     # More tokens than the backward pass makes at once.
     B, T, D, H = 3, 900, 4, 18
-    again, _ = pair(name, D, H, remat="step")
-    kept, _ = pair(name, D, H)
+    again, _ = pair(name, D, H, remat="step", dtype=dtype)
+    kept, _ = pair(name, D, H, dtype=dtype)
     x, state = drawn(again, B, T, D)
     rng = np.random.default_rng(0)
     mask = zoo.mask_from_lengths(jnp.array([900, 1, 700]), T)
@@ -144,9 +163,10 @@ def test_it_is_as_near_to_float64_as_the_loop(name):
     assert_close(kernel(x, state=state), expected, 2e-6)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", ["lstm", "gru"])
-def test_padding_is_never_looked_at(name):
-    kernel, _ = pair(name, 8, 20)
+def test_padding_is_never_looked_at(name, dtype):
+    kernel, _ = pair(name, 8, 20, dtype=dtype)
     x, state = drawn(kernel, 6, 9, 8)
     mask = zoo.mask_from_lengths(jnp.array([9, 0, 1, 4, 9, 7]), 9)
     clean = gradients(kernel, jnp.where(mask[..., None], x, 0), state, mask)
@@ -154,9 +174,10 @@ def test_padding_is_never_looked_at(name):
     assert_identical(dirty, clean)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", LAYERS)
-def test_what_is_not_a_number_is_not_hidden(name):
-    kernel, _ = pair(name, 3, 5)
+def test_what_is_not_a_number_is_not_hidden(name, dtype):
+    kernel, _ = pair(name, 3, 5, dtype=dtype)
     x, state = drawn(kernel, 2, 4, 3)
     _, y = kernel(x.at[0, 2, 1].set(jnp.nan), state=state)
     finite = jnp.isfinite(y).all(-1)
@@ -230,7 +251,7 @@ def test_calls_at_the_same_time_do_not_block_each_other():
 LSTM, GRU = zoo.LSTMCell, zoo.GRUCell
 OBSTACLES = {
     "there is no kernel of PeepholeLSTMCell": (zoo.PeepholeLSTMCell, {}, {}),
-    "the kernels are of float32": (LSTM, {"dtype": jnp.bfloat16}, {}),
+    "the kernels are of float32 and bfloat16": (LSTM, {"dtype": jnp.float16}, {}),
     "a regulariser acts on every step": (GRU, {}, {"zoneout": 0.1}),
     "remat in chunks and gradient are for the loop": (GRU, {}, {"remat": "chunk:2"}),
 }
@@ -297,27 +318,36 @@ def test_a_subclass_has_no_kernel_unless_it_says_so():
     assert_close(layer(x)[1], 2 * plain(x)[1], REFERENCE)
 
 
+@pytest.fixture
+def asked_anew():
+    """Let it be asked anew whether there are kernels, and afterwards again."""
+    native.missing.cache_clear()
+    yield
+    native.missing.cache_clear()
+
+
+@pytest.mark.usefixtures("asked_anew")
 def test_it_is_told_when_the_kernels_are_missing(monkeypatch):
     monkeypatch.setitem(sys.modules, "zoo_native", None)
-    native.missing.cache_clear()
     layer = zoo.Recurrent(LSTM(4, 5, rngs=nnx.Rngs(0)), backend="native")
-    try:
-        with pytest.raises(ValueError, match="rnn-zoo-native is not installed"):
-            layer(jnp.zeros((1, 2, 4)))
-    finally:
-        native.missing.cache_clear()
+    with pytest.raises(ValueError, match="rnn-zoo-native is not installed"):
+        layer(jnp.zeros((1, 2, 4)))
 
 
-def test_kernels_of_another_version_are_not_called(monkeypatch):
-    monkeypatch.setattr(zoo_native, "INTERFACE", 1)
-    native.missing.cache_clear()
-    layer = zoo.Recurrent(LSTM(4, 5, rngs=nnx.Rngs(0)))
-    try:
-        (plan,) = zoo.explain(layer, jnp.zeros((8, 5, 4)))
-        assert plan.backend == "scan"
-        assert "rnn-zoo-native is of another version: install it again" in plan.why
-    finally:
-        native.missing.cache_clear()
+@pytest.mark.usefixtures("asked_anew")
+@pytest.mark.parametrize(
+    ("what", "value", "dtype", "why"),
+    [
+        ("INTERFACE", 1, "float32", "of another version: install it again"),
+        ("BFLOAT16", False, "bfloat16", "no instructions of bfloat16"),
+    ],
+)
+def test_kernels_that_cannot_be_called_are_not(monkeypatch, what, value, dtype, why):
+    monkeypatch.setattr(zoo_native, what, value)
+    layer = zoo.Recurrent(LSTM(4, 5, dtype=dtype, rngs=nnx.Rngs(0)))
+    (plan,) = zoo.explain(layer, jnp.zeros((8, 5, 4)))
+    assert plan.backend == "scan"
+    assert why in plan.why
 
 
 SUM = """

@@ -25,10 +25,17 @@ class Kernel(NamedTuple):
         name: of the cell that it computes, see `PLANES`.
         weights: ``params -> (W, U, b)``; b has a block for each of `PLANES`, those of
             W in its order, then those that W has not.
+        dtype: of what is multiplied, float32 or bfloat16. Sums are float32.
     """
 
     name: str
     weights: Callable[[Params], tuple[Array, Array, Array]]
+    dtype: jnp.dtype
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """Return what a call tells of it."""
+        return {"cell": self.name, "bfloat16": self.dtype == jnp.bfloat16}
 
 
 # What a kernel makes of each token, by units: i f g o; n r z, and the product that r
@@ -43,7 +50,7 @@ PLANES = {
 
 
 # Of the calls below: kernels that were built for others are not called.
-INTERFACE = 2
+INTERFACE = 3
 
 
 class Call(NamedTuple):
@@ -78,8 +85,12 @@ class Flags(NamedTuple):
 
 
 @cache
-def missing() -> str | None:
-    """Return why kernels cannot be called here, None if they can."""
+def missing(dtype: jnp.dtype) -> str | None:
+    """Return why kernels cannot be called here, None if they can.
+
+    Args:
+        dtype: of what is multiplied.
+    """
     if jax.default_backend() != "cpu":
         return "the kernels are for CPUs"
     if jax.local_device_count() > 1:
@@ -90,6 +101,8 @@ def missing() -> str | None:
         return "rnn-zoo-native is not installed"
     if getattr(kernels, "INTERFACE", None) != INTERFACE:
         return "rnn-zoo-native is of another version: install it again"
+    if dtype == jnp.bfloat16 and not kernels.BFLOAT16:
+        return "no instructions of bfloat16 (AVX512_BF16)"
     return None
 
 
@@ -133,7 +146,7 @@ def _forward(call, params, x, state, initial, flags, *, keep):
     shapes = (B, T, H), last_h, last_c, gates, cells
     y, h, c, *kept = _call("zoo_forward", shapes)(
         x, W, U, b, *_parts(state), *_parts(initial), *_given(flags),
-        cell=name, reverse=call.reverse,
+        reverse=call.reverse, **call.kernel.attributes,
     )  # fmt: skip
     last = state._replace(h=h, c=c) if cell_state else state._replace(h=h)
     return last, y, kept
@@ -200,7 +213,7 @@ def _gradient(call, params, x, state, initial, flags, kept, by):
     _, by_x, by_W, by_U, by_b, *by_states = _call("zoo_backward", shapes, {11: 0})(
         x, W, U, b, h, c, *_parts(initial), *_given(flags),
         y, gates, cells, by_y, *_parts(by_last),
-        cell=call.kernel.name, reverse=call.reverse,
+        reverse=call.reverse, **call.kernel.attributes,
     )  # fmt: skip
 
     def put(like, parts):

@@ -193,10 +193,11 @@ def _native(cell, params, x, state, mask, reset, initial, options):
     frugal = options["schedule"].remat == "step"
     call = native.Call(cell.native, reverse, frugal, again)
     flags = native.Flags(mask, reset, restart)
-    x = x.astype(jnp.float32)
+    dtype = cell.native.dtype
+    x = x.astype(dtype).astype(jnp.float32)
     found: Any = native.layer(call, params, x, state, initial, flags)
     last, y = found
-    return last, y, None
+    return last, y.astype(dtype), None
 
 
 def time_first(

@@ -6,17 +6,19 @@
 
 #include "forward.h"
 #include "layout.h"
+#include "operand.h"
 #include "product.h"
 
 namespace zoo {
 
-template <class Cell>
+template <class Cell, class Operand>
 class Backward : Layout<Cell> {
   using Base = Layout<Cell>;
   using Base::GATES;
   using Base::in_, Base::pool_, Base::Hp_, Base::G_, Base::rows_, Base::groups_, Base::followers_;
   using X = typename Cell::X;
   using Steps = typename Cell::Steps;
+  using Word = typename Operand::Word;
 
   // Tokens, and vectors of columns, of a piece of work that fits the caches.
   static constexpr long TOKENS = 256, WIDE = 4;
@@ -26,8 +28,8 @@ class Backward : Layout<Cell> {
  public:
   Backward(const Input& in, Pool& pool)
       : Base(in, pool),
-        W_(round_up(in.D, LANES) * GATES * Hp_),
-        U_(round_up(in.H, LANES) * GATES * Hp_) {
+        W_(round_up(in.D, LANES) * words<Operand>(GATES * Hp_)),
+        U_(round_up(in.H, LANES) * words<Operand>(GATES * Hp_)) {
     for (const auto& group : groups_) carried_.emplace_back(group.size() * Hp_);
     pool.run(panels(in.H) + panels(in.D), [&](long j) {
       if (j >= panels(in.H)) return pack_transposed<X>(W_.get(), in.W, in.D, j - panels(in.H));
@@ -41,7 +43,7 @@ class Backward : Layout<Cell> {
   void run(const float* y, float* gates, const float* cells, const float* by_y,
            const float* by_last_h, const float* by_last_c, float* by_x, float* by_W, float* by_U,
            float* by_b, float* by_h, float* by_c, float* by_initial_h, float* by_initial_c) {
-    std::optional<Forward<Cell>> again;
+    std::optional<Forward<Cell, Operand>> again;
     if (!gates) again.emplace(in_, pool_);
     each_row([&](long b, float* h, float* c) {
       this->copy(h, by_last_h, b);
@@ -113,19 +115,19 @@ class Backward : Layout<Cell> {
 
   // The transposed matrix of a stage.
   template <class S>
-  float* turned() const {
-    return U_ + round_up(in_.H, LANES) * S::FIRST * Hp_;
+  Word* turned() const {
+    return U_ + round_up(in_.H, LANES) * words<Operand>(S::FIRST * Hp_);
   }
 
   // The j-th panel of columns of the transposed matrix, whose rows are padded planes. The
   // last panel has as many vectors as are left.
   template <class P>
-  void pack_transposed(float* to, const float* matrix, long size, long j) const {
+  void pack_transposed(Word* to, const float* matrix, long size, long j) const {
     const long first = j * WIDE * LANES, count = std::min(size - first, WIDE * LANES);
     const long panel = round_up(count, LANES), width = GATES * in_.H;
-    to += first * P::COUNT * Hp_;
+    to += first * words<Operand>(P::COUNT * Hp_);
     for (int p = 0; p < P::COUNT; ++p) {
-      float* plane = to + (P::AT[p] - P::LEAST) * Hp_ * panel;
+      Word* plane = to + words<Operand>((P::AT[p] - P::LEAST) * Hp_) * panel;
       const float* block = matrix + first * width + (P::FIRST + p) * in_.H;
       // Along a few rows, which the machine then fetches ahead.
       for (long c = 0; c < panel; c += LANES)
@@ -134,7 +136,11 @@ class Backward : Layout<Cell> {
           for (long i = 0; i < std::min(LANES, count - c); ++i)
             square[i] = load(block + (c + i) * width + unit, std::min(LANES, in_.H - unit));
           transpose(square);
-          for (long u = 0; u < LANES; ++u) store(plane + (unit + u) * panel + c, square[u]);
+          for (long u = 0; u < LANES; u += Operand::PER) {
+            Vector numbers[Operand::PER];
+            for (long i = 0; i < Operand::PER; ++i) numbers[i] = square[u + i];
+            Operand::put(plane + words<Operand>(unit + u) * panel + c, numbers);
+          }
         }
     }
   }
@@ -161,7 +167,7 @@ class Backward : Layout<Cell> {
   }
 
   // The gates of a piece of the tokens.
-  void make_again(const Forward<Cell>& again, const Tokens& tokens, long piece) const {
+  void make_again(const Forward<Cell, Operand>& again, const Tokens& tokens, long piece) const {
     const long first = piece * TOKENS, count = std::min<long>(tokens.g.size() - first, TOKENS);
     Floats h(count * Hp_, true), c(count * Hp_, true);
     for (long i = 0; i < count; ++i) {
@@ -180,15 +186,17 @@ class Backward : Layout<Cell> {
     Team team(pool_, followers_);
     long active = 0;
     std::vector<const float*> rows(n);
+    Rows<Operand> operands(n, GATES * Hp_);
     for (long k = end - 1; k >= begin; --k) {
       while (active < n && k < long(rows_[group[active]].size())) ++active;
-      for (long r = 0; r < active; ++r) rows[r] = rows_[group[r]][k].gates;
       Steps::backward([&]<class S>() {
         for (long r = 0; r < active; ++r)
           step<S>(rows_[group[r]][k], group[r], y, cells, by_y, h + r * Hp_, c + r * Hp_,
                   source + r * Hp_);
+        for (long r = 0; r < active; ++r) rows[r] = rows_[group[r]][k].gates + S::LEAST * Hp_;
+        const Word* const* by = operands.along(rows.data(), active, S::COUNT * Hp_);
         float* to = S::SOURCE == STATE ? h : source;
-        team.run(panels(in_.H), [&](long j) { through<S>(j, active, rows.data(), to); });
+        team.run(panels(in_.H), [&](long j) { through<S>(j, active, by, to); });
       });
       for (long r = 0; r < active; ++r) {
         if (rows_[group[r]][k].before != -2) continue;
@@ -227,14 +235,14 @@ class Backward : Layout<Cell> {
 
   // Back through the product of one stage: add to the j-th panel of what it multiplied.
   template <class S>
-  void through(long j, long count, const float* const* rows, float* to) const {
-    const long K = S::COUNT * Hp_;
+  void through(long j, long count, const Word* const* rows, float* to) const {
+    const long K = words<Operand>(S::COUNT * Hp_);
     panel(in_.H, j, [&]<int N>(long first) {
       for (long r = 0; r < count; r += ROWS)
         fixed<ROWS>(std::min<long>(ROWS, count - r), [&]<int R>() {
           float* at = to + r * Hp_ + first;
           multiply<R, N>(
-              planes<S, R>(rows + r), turned<S>() + first * K, K,
+              few<R>(rows + r), turned<S>() + first * K, K,
               [&](int i, int n) { return load(at + i * Hp_ + n * LANES); },
               [&](int i, int n, Vector v) { store(at + i * Hp_ + n * LANES, v); });
         });
@@ -251,12 +259,16 @@ class Backward : Layout<Cell> {
   // The j-th panel of the gradient by the inputs of a piece of the tokens.
   void by_inputs(long piece, long j, const Tokens& tokens) const {
     const long end = std::min<long>(tokens.g.size(), (piece + 1) * TOKENS);
-    const long K = X::COUNT * Hp_;
+    const long K = words<Operand>(X::COUNT * Hp_);
+    Rows<Operand> operands(ROWS, X::COUNT * Hp_);
     panel(in_.D, j, [&]<int N>(long first) {
       for (long i = piece * TOKENS; i < end; i += ROWS)
         fixed<ROWS>(std::min<long>(ROWS, end - i), [&]<int R>() {
+          const float* rows[R];
+          for (int r = 0; r < R; ++r) rows[r] = tokens.g[i + r] + X::LEAST * Hp_;
           multiply<R, N>(
-              planes<X, R>(&tokens.g[i]), W_ + first * K, K, [](int, int) { return Vector{}; },
+              few<R>(operands.along(rows, R, X::COUNT * Hp_)), W_ + first * K, K,
+              [](int, int) { return Vector{}; },
               [&](int r, int n, Vector v) {
                 const long column = first + n * LANES;
                 store(tokens.by_x[i + r] + column, v, std::min(in_.D - column, LANES));
@@ -265,19 +277,12 @@ class Backward : Layout<Cell> {
     });
   }
 
-  // The planes of some tokens that a product goes to.
-  template <class P, int R>
-  std::array<const float*, R> planes(const float* const* tokens) const {
-    std::array<const float*, R> rows;
-    for (int r = 0; r < R; ++r) rows[r] = tokens[r] + P::LEAST * Hp_;
-    return rows;
-  }
-
   // Add to the i-th share of the gradients by W, U and b; those of the first tokens are
   // put there.
   void by_weights(long i, long shares, const Tokens& tokens, float* by_W, float* by_U, float* by_b,
                   bool first) const {
-    Floats blocks(TOKENS * std::max(in_.D, in_.H)), panel(TOKENS * WIDE * LANES);
+    Array<Word> blocks(words<Operand>(TOKENS) * std::max(in_.D, in_.H));
+    Array<Word> panel(words<Operand>(TOKENS) * WIDE * LANES);
     std::vector<const float*> source;
     const long count = tokens.g.size();
     for (long k = 0; k == 0 || k < count; k += TOKENS) {
@@ -290,7 +295,7 @@ class Backward : Layout<Cell> {
         pack_columns(blocks.get(), rows, size, K);
         for (long j = begin; j < end; ++j)
           this->template tile<P>(j, [&]<int V>(long unit) {
-            add_bias<P, V>(by_b, new_planes, tokens.g.data() + k, unit, panel.get(), K);
+            pack_planes<P, V>(panel.get(), tokens.g.data() + k, unit, K, by_b, new_planes);
             add_product<P, V>(matrix, blocks.get(), size, unit, panel.get(), K, put);
           });
       };
@@ -308,27 +313,35 @@ class Backward : Layout<Cell> {
   }
 
   // Put ROWS columns of many rows together.
-  static void pack_columns(float* to, const float* const* rows, long size, long K) {
-    constexpr long FEW = 16;  // rows whose lines stay in the nearest cache
-    for (long k = 0; k < K; k += FEW)
+  static void pack_columns(Word* to, const float* const* rows, long size, long K) {
+    constexpr long FEW = 16 * Operand::PER;  // rows whose lines stay in the nearest cache
+    Rows<Operand> operands(FEW, size);
+    for (long k = 0; k < K; k += FEW) {
+      const long count = std::min(FEW, K - k);
+      const Word* const* few = operands.across(rows + k, count, size);
       for (long m = 0; m < size; m += ROWS)
         fixed<ROWS>(std::min<long>(ROWS, size - m), [&]<int R>() {
-          for (long i = k; i < std::min(k + FEW, K); ++i)
-            std::memcpy(to + m * K + i * R, rows[i] + m, R * sizeof(float));
+          Word* block = to + m * words<Operand>(K) + words<Operand>(k) * R;
+          for (long i = 0; i < words<Operand>(count); ++i)
+            std::memcpy(block + i * R, few[i] + m, R * sizeof(Word));
         });
+    }
   }
 
-  // Put the planes of some tokens in a tile side by side, and add them to the gradient by the
-  // bias: those from `new_planes` on, which no product before had.
+  // Put the planes of some tokens in a tile side by side. Those from `new_planes` on, which no
+  // product before had, are also added to the gradient by the bias.
   template <class P, int V>
-  void add_bias(float* by_b, int new_planes, const float* const* g, long unit, float* panel,
-                long K) const {
+  void pack_planes(Word* panel, const float* const* g, long unit, long K, float* by_b,
+                   int new_planes) const {
     constexpr int N = P::COUNT * V;
     Vector total[N] = {};
-    for (long k = 0; k < K; ++k) UNROLL for (int n = 0; n < N; ++n) {
-        const Vector v = load(g[k] + this->template place<P, V>(unit, n));
-        total[n] += v;
-        store(panel + (k * N + n) * LANES, v);
+    for (long k = 0; k < K; k += Operand::PER) UNROLL for (int n = 0; n < N; ++n) {
+        Vector numbers[Operand::PER] = {};
+        for (long i = 0; i < std::min(Operand::PER, K - k); ++i) {
+          numbers[i] = load(g[k + i] + this->template place<P, V>(unit, n));
+          total[n] += numbers[i];
+        }
+        Operand::put(panel + (words<Operand>(k) * N + n) * LANES, numbers);
       }
     UNROLL for (int n = 0; n < N; ++n) {
       const int plane = P::AT[n / V];
@@ -342,14 +355,15 @@ class Backward : Layout<Cell> {
   // Add the transposed rows, times the panel of the same tokens, to the columns of a tile in a
   // matrix [size, G H]; or put it there.
   template <class P, int V>
-  void add_product(float* matrix, const float* blocks, long size, long unit, const float* panel,
+  void add_product(float* matrix, const Word* blocks, long size, long unit, const Word* panel,
                    long K, bool put) const {
     constexpr int N = P::COUNT * V;
+    K = words<Operand>(K);
     for (long m = 0; m < size; m += ROWS)
       fixed<ROWS>(std::min<long>(ROWS, size - m), [&]<int R>() {
         float* rows = matrix + m * GATES * in_.H;
-        multiply_transposed<R, N>(
-            blocks + m * K, panel, K,
+        multiply<R, N>(
+            few_columns<R>(blocks + m * K), panel, K,
             [&](int r, int n) {
               const auto [first, count] = this->template columns<P, V>(unit, n);
               return put ? Vector{} : load(rows + r * GATES * in_.H + first, count);
@@ -361,7 +375,7 @@ class Backward : Layout<Cell> {
       });
   }
 
-  Floats W_, U_;  // transposed
+  Array<Word> W_, U_;  // transposed
   std::vector<Carried> carried_;
 };
 

@@ -64,29 +64,37 @@ Input read(bool reverse, const Numbers& x, const Numbers& W, const Numbers& U, c
                data(reset),    data(h),        data(c),        data(initial_h),   data(initial_c)};
 }
 
-// Call body with the pass of a cell, forward or backward.
-template <template <class> class Pass, class Body>
-ffi::Error with_pass(std::string_view cell, const Input& in, ffi::ThreadPool threads,
-                     const Body& body) try {
-  XlaPool pool(threads);
-  if (cell == "lstm") {
-    Pass<Lstm> pass(in, pool);
-    body(pass);
-  } else if (cell == "gru") {
-    Pass<Gru> pass(in, pool);
-    body(pass);
-  } else if (cell == "reset_before_gru") {
-    Pass<ResetBeforeGru> pass(in, pool);
-    body(pass);
-  } else if (cell == "rnn_tanh") {
-    Pass<Elman<false>> pass(in, pool);
-    body(pass);
-  } else if (cell == "rnn_relu") {
-    Pass<Elman<true>> pass(in, pool);
-    body(pass);
-  } else {
-    return ffi::Error::InvalidArgument("no cell " + std::string(cell));
+template <template <class, class> class Pass, class Cell, class Body>
+void with_operand(bool bfloat16, const Input& in, Pool& pool, const Body& body) {
+#if defined(__AVX512F__)
+  if (bfloat16) {
+    Pass<Cell, Half> pass(in, pool);
+    return body(pass);
   }
+#endif
+  Pass<Cell, Single> pass(in, pool);
+  body(pass);
+}
+
+// Call body with the pass of a cell, forward or backward.
+template <template <class, class> class Pass, class Body>
+ffi::Error with_pass(std::string_view cell, bool bfloat16, const Input& in, ffi::ThreadPool threads,
+                     const Body& body) try {
+  if (bfloat16 && !multiplies_halves())
+    return ffi::Error::InvalidArgument("no instructions of bfloat16 (AVX512_BF16)");
+  XlaPool pool(threads);
+  if (cell == "lstm")
+    with_operand<Pass, Lstm>(bfloat16, in, pool, body);
+  else if (cell == "gru")
+    with_operand<Pass, Gru>(bfloat16, in, pool, body);
+  else if (cell == "reset_before_gru")
+    with_operand<Pass, ResetBeforeGru>(bfloat16, in, pool, body);
+  else if (cell == "rnn_tanh")
+    with_operand<Pass, Elman<false>>(bfloat16, in, pool, body);
+  else if (cell == "rnn_relu")
+    with_operand<Pass, Elman<true>>(bfloat16, in, pool, body);
+  else
+    return ffi::Error::InvalidArgument("no cell " + std::string(cell));
   return ffi::Error::Success();
 } catch (const std::bad_alloc&) {
   return ffi::Error(ffi::ErrorCode::kResourceExhausted, "out of memory");
@@ -94,20 +102,20 @@ ffi::Error with_pass(std::string_view cell, const Input& in, ffi::ThreadPool thr
   return ffi::Error::Internal(e.what());
 }
 
-ffi::Error forward(ffi::ThreadPool threads, std::string_view cell, bool reverse, Numbers x,
-                   Numbers W, Numbers U, Numbers b, Numbers h, Numbers c, Numbers initial_h,
-                   Numbers initial_c, Flags mask, Flags reset, NumbersOut y, NumbersOut last_h,
-                   NumbersOut last_c, NumbersOut gates, NumbersOut cells) {
+ffi::Error forward(ffi::ThreadPool threads, std::string_view cell, bool reverse, bool bfloat16,
+                   Numbers x, Numbers W, Numbers U, Numbers b, Numbers h, Numbers c,
+                   Numbers initial_h, Numbers initial_c, Flags mask, Flags reset, NumbersOut y,
+                   NumbersOut last_h, NumbersOut last_c, NumbersOut gates, NumbersOut cells) {
   const Input in = read(reverse, x, W, U, b, h, c, initial_h, initial_c, mask, reset);
-  return with_pass<Forward>(cell, in, threads, [&](auto& pass) {
+  return with_pass<Forward>(cell, bfloat16, in, threads, [&](auto& pass) {
     pass.run(y->typed_data(), last_h->typed_data(), data(*last_c), data(*gates), data(*cells));
   });
 }
 
-ffi::Error backward(ffi::ThreadPool threads, std::string_view cell, bool reverse, Numbers x,
-                    Numbers W, Numbers U, Numbers b, Numbers h, Numbers c, Numbers initial_h,
-                    Numbers initial_c, Flags mask, Flags reset, Numbers y, Numbers kept,
-                    Numbers cells, Numbers by_y, Numbers by_last_h, Numbers by_last_c,
+ffi::Error backward(ffi::ThreadPool threads, std::string_view cell, bool reverse, bool bfloat16,
+                    Numbers x, Numbers W, Numbers U, Numbers b, Numbers h, Numbers c,
+                    Numbers initial_h, Numbers initial_c, Flags mask, Flags reset, Numbers y,
+                    Numbers kept, Numbers cells, Numbers by_y, Numbers by_last_h, Numbers by_last_c,
                     NumbersOut gates, NumbersOut by_x, NumbersOut by_W, NumbersOut by_U,
                     NumbersOut by_b, NumbersOut by_h, NumbersOut by_c, NumbersOut by_initial_h,
                     NumbersOut by_initial_c) {
@@ -115,7 +123,7 @@ ffi::Error backward(ffi::ThreadPool threads, std::string_view cell, bool reverse
   if (gates->typed_data() != kept.typed_data())
     std::memcpy(gates->typed_data(), kept.typed_data(), kept.size_bytes());
   const Input in = read(reverse, x, W, U, b, h, c, initial_h, initial_c, mask, reset);
-  return with_pass<Backward>(cell, in, threads, [&](auto& pass) {
+  return with_pass<Backward>(cell, bfloat16, in, threads, [&](auto& pass) {
     pass.run(y.typed_data(), data(*gates), data(cells), by_y.typed_data(), by_last_h.typed_data(),
              data(by_last_c), by_x->typed_data(), by_W->typed_data(), by_U->typed_data(),
              by_b->typed_data(), by_h->typed_data(), data(*by_c), data(*by_initial_h),
@@ -137,6 +145,7 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(zoo_forward, zoo::forward,
                                   .Ctx<ffi::ThreadPool>()
                                   .Attr<std::string_view>("cell")
                                   .Attr<bool>("reverse")
+                                  .Attr<bool>("bfloat16")
                                   .NUMBERS.NUMBERS.NUMBERS.NUMBERS.NUMBERS.NUMBERS.NUMBERS.NUMBERS
                                   .FLAGS.FLAGS.RESULT.RESULT.RESULT.RESULT.RESULT);
 
@@ -145,11 +154,14 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(zoo_backward, zoo::backward,
                                   .Ctx<ffi::ThreadPool>()
                                   .Attr<std::string_view>("cell")
                                   .Attr<bool>("reverse")
+                                  .Attr<bool>("bfloat16")
                                   .NUMBERS.NUMBERS.NUMBERS.NUMBERS.NUMBERS.NUMBERS.NUMBERS.NUMBERS
                                   .FLAGS.FLAGS.NUMBERS.NUMBERS.NUMBERS.NUMBERS.NUMBERS.NUMBERS
                                   .RESULT.RESULT.RESULT.RESULT.RESULT.RESULT.RESULT.RESULT.RESULT);
 
 extern "C" long zoo_lanes() { return zoo::LANES; }
+
+extern "C" bool zoo_bfloat16() { return zoo::multiplies_halves(); }
 
 // Let glibc keep blocks of up to a gigabyte that are freed, instead of giving them back to
 // the system, which clears every page anew when the next step asks for it again.

@@ -3,22 +3,24 @@
 #pragma once
 
 #include "layout.h"
+#include "operand.h"
 #include "product.h"
 
 namespace zoo {
 
-template <class Cell>
+template <class Cell, class Operand>
 class Forward : Layout<Cell> {
   using Base = Layout<Cell>;
   using Base::in_, Base::pool_, Base::Hp_, Base::G_, Base::rows_, Base::groups_, Base::followers_;
   using X = typename Cell::X;
   using Steps = typename Cell::Steps;
+  using Word = typename Operand::Word;
 
  public:
   Forward(const Input& in, Pool& pool)
       : Base(in, pool),
-        W_(in.D * Base::GATES * Hp_),
-        U_(in.H * Base::GATES * Hp_),
+        W_(words<Operand>(in.D) * Base::GATES * Hp_),
+        U_(words<Operand>(in.H) * Base::GATES * Hp_),
         bias_(G_, true) {
     for (int p = 0; p < Cell::PLANES; ++p)
       std::memcpy(bias_ + p * Hp_, in.b + Base::bias_block(p) * in.H, in.H * sizeof(float));
@@ -45,30 +47,57 @@ class Forward : Layout<Cell> {
     Floats after(Hp_);
     std::vector<float*> now(count), next(count, after.get());
     for (long i = 0; i < count; ++i) now[i] = h + i * Hp_;
-    for (long j = 0; j < this->template tiles<X>(); ++j) project(j, count, inputs, places);
+    Rows<Operand> x(count, in_.D);
+    Multiplied multiplied(count, in_.H, Hp_);
+    const Word* const* rows = x.along(inputs, count, in_.D);
+    for (long j = 0; j < this->template tiles<X>(); ++j) project(j, count, rows, places);
     Steps::forward([&]<class S>() {
+      rows = multiplied.template of<S>(count, now.data(), places);
       for (long j = 0; j < this->template tiles<S>(); ++j)
-        step<S>(j, count, now.data(), next.data(), c, places, true);
+        step<S>(j, count, rows, now.data(), next.data(), c, places, true);
     });
   }
 
  private:
+  // What the rows of a stage multiply its matrix with.
+  class Multiplied {
+   public:
+    Multiplied(long rows, long H, long plane)
+        : H_(H), plane_(plane), rows_(rows), words_(rows, H) {}
+
+    template <class S>
+    const Word* const* of(long count, float* const* states, float* const* places) {
+      for (long r = 0; r < count; ++r)
+        rows_[r] = S::SOURCE == STATE ? states[r] : places[r] + S::SOURCE * plane_;
+      return words_.along(rows_.data(), count, H_);
+    }
+
+   private:
+    const long H_, plane_;
+    std::vector<const float*> rows_;
+    Rows<Operand> words_;
+  };
+
   // The matrix of a stage.
   template <class S>
-  float* packed() const {
-    return U_ + in_.H * S::FIRST * Hp_;
+  Word* packed() const {
+    return U_ + words<Operand>(in_.H) * S::FIRST * Hp_;
   }
 
   // Put the columns of some tiles together.
   template <class P>
-  void pack(float* to, const float* matrix, long rows, std::array<long, 2> range) const {
+  void pack(Word* to, const float* matrix, long rows, std::array<long, 2> range) const {
+    const long width = Base::GATES * in_.H;
     for (long j = range[0]; j < range[1]; ++j)
       this->template tile<P>(j, [&]<int V>(long unit) {
-        float* block = to + rows * P::COUNT * unit;
-        for (long k = 0; k < rows; ++k)
+        Word* block = to + words<Operand>(rows) * P::COUNT * unit;
+        for (long k = 0; k < rows; k += Operand::PER)
           for (int n = 0; n < P::COUNT * V; ++n, block += LANES) {
             const auto [first, count] = this->template columns<P, V>(unit, n);
-            store(block, load(matrix + k * Base::GATES * in_.H + first, count));
+            Vector numbers[Operand::PER] = {};
+            for (long i = 0; i < std::min(Operand::PER, rows - k); ++i)
+              numbers[i] = load(matrix + (k + i) * width + first, count);
+            Operand::put(block, numbers);
           }
       });
   }
@@ -90,6 +119,8 @@ class Forward : Layout<Cell> {
     }
     std::vector<const float*> inputs;
     std::vector<float*> places;
+    Rows<Operand> x(chunk * n, in_.D);
+    Multiplied multiplied(n, in_.H, Hp_);
     Team team(pool_, followers_);
     long active = n;
     for (long k0 = 0; k0 < steps; k0 += chunk) {
@@ -101,8 +132,9 @@ class Forward : Layout<Cell> {
           inputs.push_back(in_.x + token.at * in_.D);
           places.push_back(gates ? gates + token.at * G_ : scratch + places.size() * G_);
         }
+      const Word* const* rows = x.along(inputs.data(), inputs.size(), in_.D);
       team.run(this->template tiles<X>(),
-               [&](long j) { project(j, inputs.size(), inputs.data(), places.data()); });
+               [&](long j) { project(j, inputs.size(), rows, places.data()); });
 
       float** place = places.data();
       for (long k = k0; k < std::min(k0 + chunk, steps); ++k) {
@@ -113,8 +145,9 @@ class Forward : Layout<Cell> {
             if (Cell::CELL_STATE) this->copy(c + r * Hp_, in_.initial_c, group[r]);
           }
         Steps::forward([&]<class S>() {
+          rows = multiplied.template of<S>(active, now.data(), place);
           team.run(this->template tiles<S>(), [&](long j) {
-            step<S>(j, active, now.data(), next.data(), c.get(), place, gates != nullptr);
+            step<S>(j, active, rows, now.data(), next.data(), c.get(), place, gates != nullptr);
           });
         });
         for (long r = 0; r < active; ++r) {
@@ -135,15 +168,14 @@ class Forward : Layout<Cell> {
   }
 
   // The j-th tile of xW + b, of many tokens.
-  void project(long j, long count, const float* const* inputs, float* const* places) const {
+  void project(long j, long count, const Word* const* inputs, float* const* places) const {
     this->template tile<X>(j, [&]<int V>(long unit) {
       constexpr int N = X::COUNT * V;
+      const long K = words<Operand>(in_.D);
       for (long i = 0; i < count; i += ROWS)
         fixed<ROWS>(std::min<long>(ROWS, count - i), [&]<int R>() {
-          std::array<const float*, R> rows;
-          UNROLL for (int r = 0; r < R; ++r) rows[r] = inputs[i + r];
           multiply<R, N>(
-              rows, W_ + in_.D * X::COUNT * unit, in_.D,
+              few<R>(inputs + i), W_ + K * X::COUNT * unit, K,
               [&](int, int n) { return load(bias_ + this->template place<X, V>(unit, n)); },
               [&](int r, int n, Vector v) {
                 store(places[i + r] + this->template place<X, V>(unit, n), v);
@@ -159,19 +191,17 @@ class Forward : Layout<Cell> {
 
   // The j-th tile of one stage of one step of some rows.
   template <class S>
-  void step(long j, long count, float* const* now, float* const* next, float* c,
-            float* const* places, bool keep) const {
+  void step(long j, long count, const Word* const* rows, float* const* now, float* const* next,
+            float* c, float* const* places, bool keep) const {
     this->template tile<S>(j, [&]<int V>(long unit) {
       constexpr int N = S::COUNT * V;
-      const float* U = packed<S>() + in_.H * S::COUNT * unit;
+      const long K = words<Operand>(in_.H);
+      const Word* U = packed<S>() + K * S::COUNT * unit;
       for (long i = 0; i < count; i += ROWS)
         fixed<ROWS>(std::min<long>(ROWS, count - i), [&]<int R>() {
-          std::array<const float*, R> rows;
-          UNROLL for (int r = 0; r < R; ++r) rows[r] =
-              S::SOURCE == STATE ? now[i + r] : places[i + r] + S::SOURCE * Hp_;
           Vector tile[R][N];
           multiply<R, N>(
-              rows, U, in_.H,
+              few<R>(rows + i), U, K,
               [&](int r, int n) {
                 return load(places[i + r] + this->template place<S, V>(unit, n));
               },
@@ -187,7 +217,8 @@ class Forward : Layout<Cell> {
     });
   }
 
-  Floats W_, U_, bias_;
+  Array<Word> W_, U_;
+  Floats bias_;
 };
 
 }  // namespace zoo

@@ -7,36 +7,16 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
 #include <cstring>
-#include <memory>
-#include <new>
 #include <numeric>
 #include <vector>
 
 #include "cells.h"
+#include "memory.h"
 #include "product.h"
 #include "threads.h"
 
 namespace zoo {
-
-inline long round_up(long n, long to) { return (n + to - 1) / to * to; }
-
-// Memory that begins where a cache line does.
-class Floats {
- public:
-  explicit Floats(long count, bool zero = false)
-      : data_(static_cast<float*>(std::aligned_alloc(64, round_up(count * sizeof(float) + 64, 64))),
-              std::free) {
-    if (!data_) throw std::bad_alloc();
-    if (zero) std::memset(data_.get(), 0, count * sizeof(float));
-  }
-  float* get() const { return data_.get(); }
-  float* operator+(long i) const { return data_.get() + i; }
-
- private:
-  std::unique_ptr<float, decltype(&std::free)> data_;
-};
 
 // All arrays are row-major. B rows of T steps; D inputs, H units. Flags are null if absent.
 struct Input {

@@ -40,22 +40,13 @@ inline Vector load(const float* from) {
 }
 
 inline void store(float* to, Vector v) { std::memcpy(to, &v, sizeof v); }
-
-// A few floats, fewer than LANES: in parts of fixed sizes, each of which is one move.
-inline void copy(float* to, const float* from, long count) {
-  UNROLL for (long part = LANES / 2; part; part /= 2) {
-    if (!(count & part)) continue;
-    std::memcpy(to, from, part * sizeof(float));
-    to += part;
-    from += part;
-  }
-}
+inline void store(int* to, Bits v) { std::memcpy(to, &v, sizeof v); }
 
 // The first `count` floats, and zeros.
 inline Vector load(const float* from, long count) {
   if (count >= LANES) return load(from);
   float whole[LANES] = {};
-  copy(whole, from, count);
+  std::memcpy(whole, from, count * sizeof(float));
   return load(whole);
 }
 
@@ -63,7 +54,22 @@ inline void store(float* to, Vector v, long count) {
   if (count >= LANES) return store(to, v);
   float whole[LANES];
   store(whole, v);
-  copy(to, whole, count);
+  std::memcpy(to, whole, count * sizeof(float));
+}
+
+// The nearest bfloat16, of two the even one, in the lower half of each lane.
+inline Bits bfloat16(Vector v) {
+  const Bits bits = (Bits)v, odd = bits >> 16 & 1;
+  const Bits rounded = bits + 0x7fff + odd;
+  // Rounded up, NaN could become a number.
+  return (v == v ? rounded : bits | 0x400000) >> 16 & 0xffff;
+}
+
+// The same of all lanes, side by side.
+inline void store_halves(int* to, Vector v) {
+  typedef short Halves __attribute__((vector_size(LANES * sizeof(short))));
+  const Halves halves = __builtin_convertvector(bfloat16(v), Halves);
+  std::memcpy(to, &halves, sizeof halves);
 }
 
 // Exchange the lanes of a with the bit S for those of b without it.

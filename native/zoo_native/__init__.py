@@ -17,10 +17,10 @@ from pathlib import Path
 
 import jax
 
-__all__ = ["INTERFACE", "LANES", "LEVEL"]
+__all__ = ["BFLOAT16", "INTERFACE", "LANES", "LEVEL"]
 
 #: What the kernels are given and give, by number: `zoo.native` asks for its own.
-INTERFACE = 2
+INTERFACE = 3
 
 
 def _open(level: str) -> ctypes.CDLL:
@@ -48,6 +48,10 @@ if os.environ.get("ZOO_NATIVE_MEMORY") != "return" and not _own & os.environ.key
 
 #: Floats in a vector. The planes of what a layer keeps are multiples of it.
 LANES: int = _library.zoo_lanes()
+
+_library.zoo_bfloat16.restype = ctypes.c_bool
+#: Whether products of bfloat16 can be asked for: of what was loaded, on this machine.
+BFLOAT16: bool = _library.zoo_bfloat16()
 
 for _name in ("zoo_forward", "zoo_backward"):
     jax.ffi.register_ffi_target(

@@ -207,14 +207,14 @@ class Recurrent(Layer):
             ValueError: if one was asked for.
         """
         cell, schedule = self.cell, self.schedule
-        float32 = jnp.dtype(jnp.float32)
+        known = {jnp.dtype(jnp.float32), jnp.dtype(jnp.bfloat16)}
         obstacle = None
         if schedule.backend == "scan":
             return "as asked"
         if cell.kernel() is None:
             obstacle = f"there is no kernel of {type(cell).__name__}"
-        elif (cell.dtype, cell.param_dtype) != (float32, float32):
-            obstacle = "the kernels are of float32"
+        elif not {cell.dtype, cell.param_dtype} <= known:
+            obstacle = "the kernels are of float32 and bfloat16"
         elif self.zoneout or params.dropped is not None or noise.keep is not None:
             obstacle = "a regulariser acts on every step"
         elif states:
@@ -222,7 +222,7 @@ class Recurrent(Layer):
         elif schedule.remat not in ("none", "step") or schedule.gradient != "after":
             obstacle = "remat in chunks and gradient are for the loop"
         else:
-            obstacle = native.missing()
+            obstacle = native.missing(cell.dtype)
         if obstacle is None and schedule.backend == "auto":
             B, T = x.shape[:2]
             if T < 4 or B * T < 16:
@@ -300,7 +300,9 @@ class Recurrent(Layer):
             output,
             additive=self.cell.additive and not whole,
             together=together if self.at_once else None,
-            native=None if kernel is None else native.Kernel(kernel, weights),
+            native=None
+            if kernel is None
+            else native.Kernel(kernel, weights, self.cell.dtype),
         ), params
 
     def _draw(
