@@ -34,6 +34,8 @@ class Config(Source):
     """Recurrent layers."""
     bidirectional: bool = True
     """Read in both directions."""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """What recurrent layers multiply; sums, states and parameters are float32."""
     dropout: float = 0.5
     """Rate of dropout on the embeddings, between layers and before the output."""
     epochs: int | None = None

@@ -124,6 +124,7 @@ class CharacterModel(base.Task):
             "cell": config.cell,
             "hidden_size": config.hidden_size,
             "num_layers": config.num_layers,
+            "dtype": config.dtype,
             "dropout": config.dropout,
             "tied": config.tied,
         }

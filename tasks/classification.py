@@ -62,6 +62,7 @@ class Classification(LabelledTask):
             "cell": config.cell,
             "hidden_size": config.hidden_size,
             "num_layers": config.num_layers,
+            "dtype": config.dtype,
             "bidirectional": config.bidirectional,
             "pooling": config.pooling,
             "length": config.max_length if config.pooling == "concat" else None,

@@ -156,6 +156,7 @@ class SequenceToSequence(RowTask):
             "cell": config.cell,
             "hidden_size": config.hidden_size,
             "num_layers": config.num_layers,
+            "dtype": config.dtype,
             "bidirectional": config.bidirectional,
             "attention": None if config.attention == "none" else config.attention,
             "input_feeding": config.input_feeding,

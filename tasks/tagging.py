@@ -77,6 +77,7 @@ class Tagging(LabelledTask):
             "cell": config.cell,
             "hidden_size": config.hidden_size,
             "num_layers": config.num_layers,
+            "dtype": config.dtype,
             "bidirectional": config.bidirectional,
             "dropout": config.dropout,
             "use_crf": config.crf,

@@ -7,11 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
-from tolerances import REFERENCE, assert_close, assert_identical
+from tolerances import BFLOAT16, REFERENCE, assert_close, assert_identical
 
 import zoo
 from zoo.artifact import ArtifactError
-from zoo.models import Classifier, LanguageModel, Tagger
+from zoo.models import Classifier, LanguageModel, Seq2Seq, Tagger
 from zoo.pipelines import (
     ClassifierPipeline,
     LanguageModelPipeline,
@@ -83,6 +83,42 @@ def test_softmax_tagger_is_a_softmax():
     best = np.where(MASK, np.asarray(logits).argmax(-1), 0)
     assert_identical(tags, best)
     assert_close(confidence[0], np.exp(scores[0].max(-1)), REFERENCE)
+
+
+def classifier(pooling):
+    """Return how a classifier is made, and called."""
+
+    def make(**options):
+        length = 5 if pooling == "concat" else None
+        options |= {"pooling": pooling, "length": length, "hidden_size": 8}
+        return Classifier(20, 3, **options, rngs=nnx.Rngs(0))
+
+    return make, lambda model: model(inputs()[0], MASK)
+
+
+HEADS = {
+    **{pooling: classifier(pooling) for pooling in zoo.pooling.KINDS},
+    "tags": (tagger, lambda model: model(inputs()[0], MASK, *inputs()[1:3])),
+    "next token": (
+        lambda **options: LanguageModel(20, **options, rngs=nnx.Rngs(0)),
+        lambda model: model(inputs()[0], MASK)[1],
+    ),
+    "pairs": (
+        lambda **options: Seq2Seq(
+            20, 20, input_feeding=True, hidden_size=8, **options, rngs=nnx.Rngs(0)
+        ),
+        lambda model: model(inputs()[0], MASK, inputs(1)[0], MASK),
+    ),
+}
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_scores_of_layers_that_multiply_bfloat16(head):
+    make, call = HEADS[head]
+    found, expected = call(make(dtype="bfloat16")), call(make())
+    assert found.dtype == expected.dtype == jnp.float32
+    assert_close(found, expected, BFLOAT16)
+    assert not np.array_equal(found, expected)
 
 
 def test_language_model_in_windows_and_steps():

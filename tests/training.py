@@ -13,7 +13,10 @@ SMALL = ["--hidden-size", "8", "--epochs", "2", "--dropout", "0.2"]
 SMALL += ["--learning-rate", "0.01"]
 OF_TASK = {
     "classification": ["--limit-train", "48", "--max-length", "16"],
-    "pos": ["--limit-train", "48", "--max-length", "16", "--char-size", "8"],
+    "pos": [
+        *("--limit-train", "48", "--max-length", "16", "--char-size", "8"),
+        *("--dtype", "bfloat16"),
+    ],
     "ner": ["--limit-train", "48", "--max-length", "16", "--char-size", "8"],
     "charlm": ["--max-length", "20"],
     "memory": ["--problem", "copy", "--length", "3", "--limit-train", "80"],

@@ -9,6 +9,19 @@ from zoo import checks, initializers
 from zoo.types import Array
 
 
+def affine(x: Array, W: Array, b: Array) -> Array:
+    """Return ``x W + b``, in float32 at least: scores are compared with each other.
+
+    Args:
+        x: ``[..., D]``; its dtype is that of the product.
+        W: ``[D, K]``.
+        b: ``[K]``.
+    """
+    wide = x.dtype if x.dtype == jnp.float64 else jnp.float32
+    y = jnp.matmul(x, W.astype(x.dtype), preferred_element_type=wide)
+    return y + b.astype(wide)
+
+
 class Linear(nnx.Module):
     """``y = x W + b``."""
 
@@ -43,6 +56,6 @@ class Linear(nnx.Module):
             x: ``[..., D]``.
 
         Returns:
-            ``[..., K]``.
+            ``[..., K]``, in float32 at least.
         """
-        return x @ self.W[...].astype(x.dtype) + self.b[...].astype(x.dtype)
+        return affine(x, self.W[...], self.b[...])

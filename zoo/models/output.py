@@ -5,6 +5,7 @@ from flax import nnx
 
 from zoo import initializers
 from zoo.embedding import Embedding
+from zoo.models.linear import affine
 from zoo.types import Array
 
 
@@ -51,7 +52,7 @@ class Output(nnx.Module):
             embedding: the one it was built for.
 
         Returns:
-            logits ``[..., V]``.
+            logits ``[..., V]``, in float32 at least.
         """
         W = embedding.table[...].T if self.W is None else self.W[...]
-        return y @ W.astype(y.dtype) + self.b[...].astype(y.dtype)
+        return affine(y, W, self.b[...])
