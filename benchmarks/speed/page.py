@@ -219,12 +219,14 @@ def whole(rows: list[Row]) -> list[str]:
         rows: of their table.
     """
     header = [
-        *("task", "data", "cores", "library", "training, tokens/s", "evaluation"),
+        *("task", "data", "dtype", "cores", "library"),
+        *("training, tokens/s", "evaluation"),
         *("first batch, s", "all shapes, s"),
     ]
     table = []
     for row in rows:
-        words = [row["task"], f"`{row['data']}`", row["cores"], row["library"]]
+        words = [row["task"], f"`{row['data']}`", row["dtype"]]
+        words += [row["cores"], row["library"]]
         words += [
             f"{float(row[job + '_tokens_per_second']):,.0f} "
             f"({float(row[job + '_ratio']):.2f})"

@@ -27,7 +27,7 @@ FOUND = (
 COLUMNS = [*KEY, *FOUND, "versions", "zoo"]
 # The same of whole programs, which have other columns.
 PROGRAMS = ROOT / "docs" / "speed_programs.csv"
-PROGRAMS_KEY = "task data library cores machine".split()
+PROGRAMS_KEY = "task data dtype library cores machine".split()
 PROGRAMS_FOUND = (
     "rounds seconds parameters first_batch_seconds all_shapes_seconds "
     "train_tokens_per_second train_ratio evaluate_tokens_per_second evaluate_ratio"

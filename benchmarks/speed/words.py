@@ -30,18 +30,18 @@ How it is measured:
   one bias less.
 - JAX libraries are called under one `jax.jit`, as a user would; PyTorch without
   `torch.compile`.
+- In bfloat16 (`--dtype bfloat16`) the inputs are bfloat16 everywhere. The parameters
+  stay float32 in ours, in Flax and in Keras; PyTorch's and Equinox's are cast. Haiku is
+  left out. What is computed is compared to 5e-2.
 - On a CPU ours calls the kernels of `native/` (rnn-zoo-native), which also let glibc
   keep freed memory; `zoo scan` is the same layer without them, by `jax.lax.scan`.
 
-On a GPU (`python -m benchmarks.speed --device gpu [--dtype bfloat16]`) there are these
-differences:
+On a GPU (`python -m benchmarks.speed --device gpu`) there are these differences:
 
 - Inputs and weights are there before the clock starts, and a call ends when the GPU has
   finished; the time to launch it counts.
 - float32 is compared to 5e-3, for a GPU multiplies it as TF32 where a library does not
-  ask for more, and none is made to; bfloat16 is compared to 5e-2.
-- In bfloat16 the inputs are bfloat16 everywhere. The parameters stay float32 in ours,
-  in Flax and in Keras; PyTorch's and Equinox's are cast. Haiku is left out.
+  ask for more, and none is made to.
 - A turn lasts as long as `--seconds` says, here 0.03 s, and the peers are those that
   `--peers` names. All programs are compiled before, at once, and read from a cache:
   there are no seconds of a first call. XLA chooses some kernels by timing them while it
@@ -58,6 +58,7 @@ PROGRAMS = """\
 only, fused Adam, clipping. Both begin with the same weights (the loss of a batch is
 compared), read the same batches, made as they go, and have their turns of some seconds.
 In evaluation both also tell what is predicted, and of characters how sure it is.
+With `--dtype bfloat16` our layers multiply that, PyTorch what its autocast chooses.
 The median of the rates; in brackets the ratio of the times, above 1 ours is faster. The
 first batch compiles here, and so does each new shape: "all shapes" is one batch of each
 in training and evaluation.

@@ -14,6 +14,7 @@ from statistics import median
 
 import tyro
 
+from benchmarks.speed.cases import DType
 from benchmarks.speed.table import PROGRAMS, Row, machine, programs, revision
 from benchmarks.speed.worker import Worker
 
@@ -25,7 +26,7 @@ PACKAGES = {
     "zoo": ("jax", "flax", "optax", "rnn-zoo-native"),  # the last if it is installed
     "torch": ("torch",),
 }
-TOLERANCE = 1e-4
+TOLERANCE = {"float32": 1e-4, "bfloat16": 1e-2}
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,8 @@ class Config:
     """Data of the tagger, as for train.py; None leaves it out."""
     charlm: str | None = "$ZOO_DATA/charlm/tiny_shakespeare"
     """Text of the character model; None leaves it out."""
+    dtype: DType = "float32"
+    """What the layers multiply; PyTorch multiplies so wherever its autocast does."""
     rounds: int = 7
     """Turns of each library."""
     seconds: float = 20.0
@@ -63,11 +66,12 @@ def compare(task: str, data: str, config: Config, cores: list[int]) -> list[Row]
         raise SystemExit(f"--{task} is {data}: set ZOO_DATA, or give another path")
     workers = {name: Worker(task, cores, home) for name, home in HOMES.items()}
     try:
-        size = {name: w.ask("start", path) for name, w in workers.items()}
+        size = {name: w.ask("start", path, config.dtype) for name, w in workers.items()}
         loss = {name: w.ask("loss") for name, w in workers.items()}
         print(f"{task}: parameters {size}, loss of a batch {loss}", flush=True)
         gap = abs(loss["torch"] - loss["zoo"])
-        if size["zoo"] != size["torch"] or not gap <= TOLERANCE * loss["zoo"]:
+        near = gap <= TOLERANCE[config.dtype] * loss["zoo"]
+        if size["zoo"] != size["torch"] or not near:
             raise SystemExit(f"{task}: the models differ: {size}, loss {loss}")
         first = {name: w.ask("first") for name, w in workers.items()}
         warm = {name: w.ask("warm") for name, w in workers.items()}
@@ -84,7 +88,7 @@ def compare(task: str, data: str, config: Config, cores: list[int]) -> list[Row]
             for package in PACKAGES[name]:
                 with contextlib.suppress(importlib.metadata.PackageNotFoundError):
                     told[package] = importlib.metadata.version(package)
-            row = {"task": task, "data": data, "library": name}
+            row = {"task": task, "data": data, "dtype": config.dtype, "library": name}
             row |= {"rounds": str(config.rounds), "seconds": str(config.seconds)}
             row |= {"parameters": str(size[name]), "cores": str(len(cores))}
             row |= {"machine": machine(), "zoo": revision()}

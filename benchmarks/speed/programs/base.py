@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from benchmarks.speed.cases import DType
 from tasks.base import Batch, Task
 from tasks.registry import TASKS
 
@@ -28,14 +29,15 @@ class Program(ABC):
         """
         self.name = name
 
-    def start(self, data: str) -> int:
+    def start(self, data: str, dtype: DType) -> int:
         """Read the data and make the model; return the number of its parameters.
 
         Args:
             data: as for ``train.py --data``.
+            dtype: as for ``train.py --dtype``.
         """
         task = TASKS[self.name]
-        self.task: Task = task(task.Config(data=data))
+        self.task: Task = task(task.Config(data=data, dtype=dtype))
         self._train = self._endless()
         return self.make()
 

@@ -144,13 +144,20 @@ class Torch(Program):
             loss, self.judged = self._loss(batch, None if fresh else self.judged)
         return loss.item()
 
+    def _lower(self) -> torch.autocast:
+        """Return where PyTorch multiplies what is asked for."""
+        lower = self.task.config.dtype == "bfloat16"
+        return torch.autocast("cpu", torch.bfloat16, enabled=lower)
+
     def _loss(self, batch: Any, state: Any) -> tuple[torch.Tensor, Any]:
         """Return the mean of the cross-entropy over real tokens, and the state."""
         some = batch["mask"].any(axis=1)  # the last batch of an epoch may lack rows
         given = {name: torch.from_numpy(value) for name, value in batch.items()}
         mask, labels = given["mask"], given["labels"].long()
         if self.name == "charlm":
-            logits, state = self.model(given["ids"].long(), state)
+            with self._lower():
+                logits, state = self.model(given["ids"].long(), state)
+            logits = logits.float()
             state = tuple(part.detach() for part in state)
             if not self.model.training:
                 scores = logits.log_softmax(dim=2)
@@ -173,9 +180,11 @@ class Torch(Program):
             rates = torch.from_numpy(task.rates)[words]
             unknown = task.pipeline.words.words.unknown
             words = words.masked_fill(torch.rand(words.shape) < rates, unknown)
-        logits, packed = self.model(
-            words, given["chars"].long(), given["shapes"].long(), mask
-        )
+        with self._lower():
+            logits, packed = self.model(
+                words, given["chars"].long(), given["shapes"].long(), mask
+            )
+        logits = logits.float()
         if not self.model.training:
             logits.argmax(dim=1)  # the tags, which ours gives too
         return cross_entropy(logits, _packed_like(labels, packed)), None
