@@ -65,7 +65,7 @@ Input read(bool reverse, const Numbers& x, const Numbers& W, const Numbers& U, c
 }
 
 template <template <class, class> class Pass, class Cell, class Body>
-void with_operand(bool bfloat16, const Input& in, Pool& pool, const Body& body) {
+void with_operand([[maybe_unused]] bool bfloat16, const Input& in, Pool& pool, const Body& body) {
 #if defined(__AVX512F__)
   if (bfloat16) {
     Pass<Cell, Half> pass(in, pool);
