@@ -107,7 +107,7 @@ soon give way to others it costs less.
 Evaluating the character model is nearly all products of its two layers, 1.7 MFLOP a
 character: at the rates above about 160 GFLOP/s, here and in PyTorch alike. What is left
 to save is the product with the embedded characters, a thirteenth, which could be one
-with the table instead. Products of bfloat16 take half the time, in PyTorch too.
+with the table instead.
 
 In bfloat16 the gates, the states and all that is rounded on the way take as long as in
 float32, so that small layers gain less. Rounding by instructions of its own, rather

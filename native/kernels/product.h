@@ -70,7 +70,8 @@ inline bool multiplies_halves() {
 }
 
 #if defined(__AVX512F__)
-// The same of pairs of bfloat16, where `multiplies_halves`.
+// The same of pairs of bfloat16, where `multiplies_halves`: written out once more, since the
+// target of a function cannot depend on its template.
 template <int R, int N, class Row, class Start, class Finish>
 [[gnu::noinline, gnu::target("avx512bf16")]] void multiply(const Row& row, const int* panel, long K,
                                                            const Start& start,
