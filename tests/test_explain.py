@@ -89,7 +89,7 @@ def stack(rngs):
 
 def test_an_explanation_names_every_layer(monkeypatch):
     monkeypatch.setattr(
-        native, "missing", lambda dtype: "rnn-zoo-native is not installed"
+        native, "missing", lambda *kernel: "rnn-zoo-native is not installed"
     )
     found = zoo.explain(stack(nnx.Rngs(0)), X, MASK)
     assert [(one.where, one.cell, one.backend) for one in found] == [
@@ -112,11 +112,12 @@ def test_an_explanation_names_every_layer(monkeypatch):
 
 def test_what_a_gpu_would_do(monkeypatch):
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    monkeypatch.setattr(native, "missing", lambda *kernel: "there is none")
     shapes = jax.ShapeDtypeStruct(X.shape, jnp.float32)
     found = zoo.explain(stack(nnx.Rngs(0)), shapes)
     assert found[0].why == (
         "LSTMCell is not linear in its state; 8 steps an iteration, inputs projected "
-        "ahead of the loop, both directions in one loop"
+        "ahead of the loop, both directions in one loop, no kernel: there is none"
     )
     lru = zoo.Recurrent(zoo.LRUCell(D, H, rngs=nnx.Rngs(0)))
     assert zoo.explain(lru, shapes)[0][2:] == (

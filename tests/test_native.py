@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -332,6 +333,25 @@ def test_it_is_told_when_the_kernels_are_missing(monkeypatch):
     layer = zoo.Recurrent(LSTM(4, 5, rngs=nnx.Rngs(0)), backend="native")
     with pytest.raises(ValueError, match="rnn-zoo-native is not installed"):
         layer(jnp.zeros((1, 2, 4)))
+
+
+@pytest.mark.parametrize(
+    ("runs", "why"),
+    [
+        (None, "rnn-zoo-native was built without nvcc, for CPUs alone"),
+        (lambda cell, H: True, None),
+        (lambda cell, H: False, "for NVIDIA GPUs from compute capability 9.0 on"),
+        (lambda cell, H: cell != b"gru", "the kernels for GPUs have no gru"),
+        (lambda cell, H: H < 99, "the matrix of 100 units does not fit on the chip"),
+    ],
+)
+def test_it_is_told_why_a_gpu_runs_no_kernel(monkeypatch, runs, why):
+    library = runs and SimpleNamespace(
+        zoo_gpu_runs=lambda cell, bfloat16, H: runs(cell, H)
+    )
+    monkeypatch.setattr(zoo_native, "_gpu", library)
+    found = zoo_native.obstacle_on_gpu("gru", False, 100)
+    assert found == why or why in found
 
 
 @pytest.mark.usefixtures("asked_anew")

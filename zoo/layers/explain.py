@@ -22,7 +22,7 @@ class Plan(NamedTuple):
         where: the layer stands, as in `zoo.summary`.
         cell: its class, and the sizes of its input and output.
         backend: ``"scan"``: a loop that takes one step after the other;
-            ``"native"``: that loop in one call of a kernel for CPUs; or ``"parallel"``:
+            ``"native"``: that loop in one call of a kernel; or ``"parallel"``:
             all steps at once.
         why: the reason, and how the loop runs.
     """
@@ -112,14 +112,14 @@ def _describe(layer: Recurrent) -> str:
 
 def _reason(layer: Recurrent, joint: bool, obstacle: str | None) -> tuple[str, str]:
     """Return the backend of a layer, and the reason."""
-    if obstacle is None:
-        asked = layer.schedule.backend == "native"
-        why = "as asked" if asked else "faster on a CPU"
-        ways = ["all steps in one call of a kernel"]
-        if layer.schedule.remat != "none":
-            ways.append(f"remat {layer.schedule.remat}")
-        return "native", f"{why}; {', '.join(ways)}"
     schedule, platform = layer.schedule, jax.default_backend()
+    if obstacle is None:
+        asked = schedule.backend == "native"
+        why = "as asked" if asked else f"faster on a {platform.upper()}"
+        ways = [f"all steps{' of both directions' * joint} in one call of a kernel"]
+        if schedule.remat != "none":
+            ways.append(f"remat {schedule.remat}")
+        return "native", f"{why}; {', '.join(ways)}"
     auto = schedule.steps == "auto"
     chosen = f"faster on a {platform.upper()}" if auto else "as asked"
     if layer.at_once and schedule.parallel:
@@ -138,6 +138,6 @@ def _reason(layer: Recurrent, joint: bool, obstacle: str | None) -> tuple[str, s
         ways.append("both directions in one loop")
     if schedule.remat != "none":
         ways.append(f"remat {schedule.remat}")
-    if layer.cell.kernel() is not None and platform == "cpu":
+    if layer.cell.kernel() is not None and platform in ("cpu", "gpu"):
         ways.append(f"no kernel: {obstacle}")
     return "scan", f"{why}; {', '.join(ways)}"

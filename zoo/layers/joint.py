@@ -59,13 +59,20 @@ def run_both(
     Returns:
         For each layer its final state, y in reading order, and the states or None.
     """
-    note(forward, backward, obstacle="both directions share a loop")
     B, T = x.shape[:2]
     both = forward, backward
     drawn = [
         layer._draw(key, layer._functions()[1], B, T)
         for layer, key in zip(both, keys, strict=True)
     ]
+    # What is alike is the functions: those of one serve both.
+    functions = forward._functions()[0]
+    obstacle = "both directions share a loop"
+    if jax.default_backend() != "cpu":
+        obstacle = forward._obstacle(x, *drawn[0], states)
+    if obstacle is not None:
+        functions = functions._replace(native=None)
+    note(forward, backward, obstacle=obstacle)
     params = _stack(*(params for params, _ in drawn))
     noise = _stack(drawn[0][1], _turn(drawn[1][1], 0))
     initial = None
@@ -74,8 +81,6 @@ def run_both(
         turned = _turn(restarts(reset, mask, reverse=True), 1)
         reset = jnp.stack([reset, turned])
 
-    # What is alike is the functions: those of one serve both.
-    functions = forward._functions()[0]._replace(native=None)
     run = partial(scan, functions, states=states, schedule=forward.schedule)
     xs, masks = _stack((x, mask), _turn((x, mask), 1))
     last, y, every = jax.vmap(run)(

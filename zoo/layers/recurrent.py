@@ -86,8 +86,8 @@ class Recurrent(Layer):
             gradient: where the gradients of the matrices are formed, as told there.
             steps: one after the other, or those of a linear cell all at once, as told
                 there.
-            backend: ``jax.lax.scan``, or a kernel for CPUs that runs all steps, as told
-                there; `zoo.explain` tells which, and why.
+            backend: ``jax.lax.scan``, or a kernel that runs all steps, as told there;
+                `zoo.explain` tells which, and why.
 
         Raises:
             ValueError: if an argument is out of its range, or the cell has not got what
@@ -208,6 +208,7 @@ class Recurrent(Layer):
         """
         cell, schedule = self.cell, self.schedule
         known = {jnp.dtype(jnp.float32), jnp.dtype(jnp.bfloat16)}
+        gpu = jax.default_backend() == "gpu"
         obstacle = None
         if schedule.backend == "scan":
             return "as asked"
@@ -221,11 +222,15 @@ class Recurrent(Layer):
             obstacle = "the states of all steps are asked for"
         elif schedule.remat not in ("none", "step") or schedule.gradient != "after":
             obstacle = "remat in chunks and gradient are for the loop"
+        elif gpu and schedule.remat != "none":
+            obstacle = "on a GPU remat is for the loop"
+        elif gpu and cell.dtype == jnp.float32 and not native.tf32():
+            obstacle = "on a GPU the kernels multiply TF32"
         else:
-            obstacle = native.missing(cell.dtype)
+            obstacle = native.missing(cell.kernel(), cell.dtype, cell.hidden_size)
         if obstacle is None and schedule.backend == "auto":
             B, T = x.shape[:2]
-            if T < 4 or B * T < 16:
+            if T < 4 or (B * T < 16 and not gpu):
                 # By measurements with 64 to 512 units.
                 obstacle = "for so few tokens it would not pay to pack the matrices"
         if obstacle is not None and schedule.backend == "native":

@@ -80,7 +80,7 @@ REMAT_OPTION = "step"  # what the latter is made with
 _JAX, _KERNELS = ("jax", "flax"), ("rnn-zoo-native",)
 _PEERS = (
     Peer(OURS, "zoo:Zoo", _JAX, (*ALL, *LINEAR), extras=_KERNELS),
-    Peer(SCAN, "zoo:Scan", _JAX, devices=("cpu",)),
+    Peer(SCAN, "zoo:Scan", _JAX),
     Peer(
         REMAT,
         "zoo:Remat",

@@ -1,0 +1,184 @@
+// What XLA calls, and which launch it becomes.
+#pragma once
+
+#include <string_view>
+
+#include "backward.h"
+#include "forward.h"
+#include "xla/ffi/api/ffi.h"
+
+namespace ffi = xla::ffi;
+
+namespace zoo {
+namespace {
+
+using Numbers = ffi::Buffer<ffi::F32>;
+using Flags = ffi::Buffer<ffi::PRED>;
+using NumbersOut = ffi::Result<Numbers>;
+
+template <class Cell, class Operand, int Rows, int Kept>
+struct ForwardPass {
+  using Plan = ForwardPlan<Cell, Operand, Rows, Kept>;
+  static const void* kernel() { return kernel_address(forward<Cell, Operand, Rows, Kept>); }
+};
+
+template <class Cell, class Operand, int Rows, int Kept>
+struct BackwardPass {
+  using Plan = BackwardPlan<Cell, Operand, Rows, Kept>;
+  static const void* kernel() { return kernel_address(backward<Cell, Operand, Rows, Kept>); }
+};
+
+// A launch that can be done: `units` of a block, `at_once` clusters at the same time.
+struct Choice : Launch {
+  int units = 0, at_once = 0;
+};
+
+int ceiling(int n, int by) { return (n + by - 1) / by; }
+
+// How a pass over rows of so many layers is launched; there is no kernel if it cannot be.
+//
+// A block has as few units as a cluster can be divided into, a cluster as few rows as allow all
+// clusters to run at the same time.
+template <template <class, class, int, int> class Pass, class Cell, class Operand>
+Choice plan(int layers, int B, int H) {
+  Choice best;
+  for (int units = BLOCK; units <= THREADS / 8 && !best.kernel; units += BLOCK) {
+    const int cluster = ceiling(H, units);
+    if (cluster > MOST_BLOCKS) continue;
+    auto consider = [&]<int Rows, int Kept>() {
+      if (best.kernel && layers * best.clusters <= best.at_once) return;
+      const typename Pass<Cell, Operand, Rows, Kept>::Plan plan(units, cluster);
+      // Kernels with more registers for the matrix are for what does not fit into fewer.
+      if ((plan.most * Operand::WORDS > 32) != (Kept > 32)) return;
+      if (!plan.possible(units) || plan.bytes > shared_memory_of_block()) return;
+      Choice choice;
+      choice.kernel = Pass<Cell, Operand, Rows, Kept>::kernel();
+      choice.cluster = cluster, choice.bytes = plan.bytes;
+      choice.clusters = ceiling(B, Rows), choice.layers = layers, choice.threads = THREADS;
+      choice.units = units, choice.at_once = clusters_at_once(choice);
+      if (choice.at_once) best = choice;
+    };
+    consider.template operator()<8, 32>();
+    consider.template operator()<8, 64>();
+    consider.template operator()<16, 32>();
+    consider.template operator()<16, 64>();
+  }
+  return best;
+}
+
+template <template <class, class, int, int> class Pass>
+Choice plan(std::string_view cell, bool bfloat16, int layers, int B, int H) {
+  auto of = [&]<class Cell>() {
+    return bfloat16 ? plan<Pass, Cell, Bfloat16>(layers, B, H)
+                    : plan<Pass, Cell, Tf32>(layers, B, H);
+  };
+  if (cell == "lstm") return of.template operator()<Lstm>();
+  if (cell == "gru") return of.template operator()<Gru>();
+  if (cell == "rnn_tanh") return of.template operator()<Elman<false>>();
+  if (cell == "rnn_relu") return of.template operator()<Elman<true>>();
+  return {};
+}
+
+template <template <class, class, int, int> class Pass, class Arguments>
+ffi::Error run(std::string_view cell, bool bfloat16, Arguments& arguments, Stream stream) {
+  if (!arguments.layers || !arguments.B) return ffi::Error::Success();
+  const Choice choice = plan<Pass>(cell, bfloat16, arguments.layers, arguments.B, arguments.H);
+  if (!choice.kernel) return ffi::Error::InvalidArgument("no kernel for such a layer on this GPU");
+  arguments.units = choice.units;
+  const char* error = launch(choice, &arguments, stream);
+  return error ? ffi::Error::Internal(error) : ffi::Error::Success();
+}
+
+// An array that may be absent has no elements.
+template <class Buffer>
+auto data(const Buffer& buffer) -> decltype(buffer.typed_data()) {
+  return buffer.element_count() ? buffer.typed_data() : nullptr;
+}
+
+const uint8_t* data(const Flags& flags) {
+  return flags.element_count() ? reinterpret_cast<const uint8_t*>(flags.typed_data()) : nullptr;
+}
+
+// `tokens` is any array [..., B, T, N], whose first axes, if any, are of layers.
+Layer read(bool reverse, const Numbers& tokens, const Numbers& U, const Numbers& h,
+           const Numbers& c, const Numbers& initial_h, const Numbers& initial_c, const Flags& mask,
+           const Flags& restart) {
+  const auto shape = tokens.dimensions();
+  Layer in{};
+  in.layers = 1;
+  for (size_t k = 0; k + 3 < shape.size(); ++k) in.layers *= shape[k];
+  in.B = shape[shape.size() - 3], in.T = shape[shape.size() - 2], in.H = h.dimensions().back();
+  in.reverse = reverse;
+  in.U = data(U);
+  in.mask = data(mask), in.restart = data(restart);
+  in.h = data(h), in.c = data(c), in.initial_h = data(initial_h), in.initial_c = data(initial_c);
+  return in;
+}
+
+ffi::Error run_forward(Stream stream, std::string_view cell, bool reverse, bool bfloat16, Numbers p,
+                       Numbers U, Numbers bias, Numbers h, Numbers c, Numbers initial_h,
+                       Numbers initial_c, Flags mask, Flags restart, NumbersOut y,
+                       NumbersOut last_h, NumbersOut last_c, NumbersOut gates, NumbersOut cells,
+                       NumbersOut before) {
+  Forward in{read(reverse, p, U, h, c, initial_h, initial_c, mask, restart)};
+  in.p = data(p), in.bias = data(bias), in.y = data(*y);
+  in.last_h = data(*last_h), in.last_c = data(*last_c);
+  in.gates = data(*gates), in.cells = data(*cells), in.before = data(*before);
+  return run<ForwardPass>(cell, bfloat16, in, stream);
+}
+
+ffi::Error run_backward(Stream stream, std::string_view cell, bool reverse, bool bfloat16,
+                        Numbers U, Numbers h, Numbers c, Numbers initial_h, Numbers initial_c,
+                        Flags mask, Flags restart, Numbers gates, Numbers cells, Numbers before,
+                        Numbers by_y, Numbers by_last_h, Numbers by_last_c, NumbersOut planes,
+                        NumbersOut by_h, NumbersOut by_c, NumbersOut by_initial_h,
+                        NumbersOut by_initial_c) {
+  // XLA lets `planes` stand where `gates` did, which is what is asked for in Python.
+  if (data(*planes) != data(gates))
+    if (const char* error = copy(data(*planes), data(gates), gates.size_bytes(), stream))
+      return ffi::Error::Internal(error);
+  Backward in{read(reverse, by_y, U, h, c, initial_h, initial_c, mask, restart)};
+  in.cells = data(cells), in.before = data(before);
+  in.by_y = data(by_y), in.by_last_h = data(by_last_h), in.by_last_c = data(by_last_c);
+  in.planes = data(*planes), in.by_h = data(*by_h), in.by_c = data(*by_c);
+  in.by_initial_h = data(*by_initial_h), in.by_initial_c = data(*by_initial_c);
+  return run<BackwardPass>(cell, bfloat16, in, stream);
+}
+
+}  // namespace
+}  // namespace zoo
+
+#define NUMBERS Arg<zoo::Numbers>()
+#define FLAGS Arg<zoo::Flags>()
+#define RESULT Ret<zoo::Numbers>()
+
+#pragma GCC visibility push(default)
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(zoo_gpu_forward, zoo::run_forward,
+                              ffi::Ffi::Bind()
+                                  .Ctx<zoo::StreamOfCall>()
+                                  .Attr<std::string_view>("cell")
+                                  .Attr<bool>("reverse")
+                                  .Attr<bool>("bfloat16")
+                                  .NUMBERS.NUMBERS.NUMBERS.NUMBERS.NUMBERS.NUMBERS.NUMBERS.FLAGS
+                                  .FLAGS.RESULT.RESULT.RESULT.RESULT.RESULT.RESULT,
+                              {ffi::Traits::kCmdBufferCompatible});
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(
+    zoo_gpu_backward, zoo::run_backward,
+    ffi::Ffi::Bind()
+        .Ctx<zoo::StreamOfCall>()
+        .Attr<std::string_view>("cell")
+        .Attr<bool>("reverse")
+        .Attr<bool>("bfloat16")
+        .NUMBERS.NUMBERS.NUMBERS.NUMBERS.NUMBERS.FLAGS.FLAGS.NUMBERS.NUMBERS.NUMBERS.NUMBERS.NUMBERS
+        .NUMBERS.RESULT.RESULT.RESULT.RESULT.RESULT,
+    {ffi::Traits::kCmdBufferCompatible});
+
+// Whether the present GPU runs a layer.
+extern "C" bool zoo_gpu_runs(const char* cell, bool bfloat16, int H) {
+  return zoo::plan<zoo::ForwardPass>(cell, bfloat16, 1, 1, H).kernel &&
+         zoo::plan<zoo::BackwardPass>(cell, bfloat16, 1, 1, H).kernel;
+}
+
+#pragma GCC visibility pop

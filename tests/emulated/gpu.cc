@@ -1,0 +1,3 @@
+// The kernels for GPUs, run on a CPU.
+
+#include "ffi.h"

@@ -1,0 +1,345 @@
+// In place of the file of this name in native/gpu: a GPU as programs on a CPU see it.
+//
+// The threads of a cluster take turns, in an order drawn anew for each, and go on to where they
+// have to wait for others. What they send arrives later, also drawn. Shared memory begins as what
+// is not a number. So kernels are run as they stand, with their barriers, and a step that is taken
+// too early shows in the results.
+#pragma once
+
+#include <ucontext.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <functional>
+#include <map>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "xla/ffi/api/ffi.h"
+
+#define __device__
+#define __host__
+#define __global__
+#define __launch_bounds__(...)
+
+struct alignas(16) uint4 {
+  uint32_t x, y, z, w;
+};
+struct alignas(8) uint2 {
+  uint32_t x, y;
+};
+
+namespace zoo {
+
+using std::min;
+
+// Threads that wait for each other, again and again.
+struct Meeting {
+  int arrived = 0;
+  long times = 0;
+};
+
+// A barrier of one thread and of bytes.
+struct Expectation {
+  int arrivals = 1;
+  long bytes = 0, phases = 0;
+
+  void check() {
+    if (arrivals || bytes) return;
+    arrivals = 1;
+    ++phases;
+  }
+};
+
+struct Copy {
+  uint32_t to, from, bytes, barrier;
+  int* pending;  // of the thread that sent it
+};
+
+// What the lanes of a warp bring to an instruction that they do together; the next one may begin
+// before all have read what belongs to this one.
+struct Together {
+  uint32_t a[2][32][4], b[2][32][2];
+};
+
+struct Thread {
+  ucontext_t context;
+  std::unique_ptr<char[]> stack;
+  int block, index, products = 0, pending = 0;
+  bool over = false;
+  std::function<bool()> may_go_on;
+};
+
+struct Block {
+  std::vector<uint4> memory;
+  Meeting all, some, warps[32];
+  Together together[32];
+};
+
+struct Machine {
+  static constexpr size_t STACK = 64 << 10;
+  int cluster, layer, threads_of_block;
+  std::vector<Block> blocks;
+  std::vector<Thread> threads;
+  std::map<uint32_t, Expectation> expectations;
+  std::vector<Copy> copies;
+  Meeting everybody;
+  std::function<void()> kernel;
+  std::mt19937 draw{7};
+  ucontext_t scheduler;
+  Thread* now = nullptr;
+  const char* error = nullptr;
+
+  static Machine*& present() {
+    static thread_local Machine* machine = nullptr;
+    return machine;
+  }
+
+  char* at(uint32_t address) {
+    return reinterpret_cast<char*>(blocks[address >> 24].memory.data()) + (address & 0xffffff);
+  }
+
+  void wait(std::function<bool()> until) {
+    if (until()) return;
+    now->may_go_on = std::move(until);
+    swapcontext(&now->context, &scheduler);
+  }
+
+  void meet(Meeting& meeting, int count) {
+    const long times = meeting.times;
+    if (++meeting.arrived == count) {
+      meeting.arrived = 0;
+      ++meeting.times;
+    }
+    wait([&meeting, times] { return meeting.times > times; });
+  }
+
+  static void begin() {
+    Machine* machine = present();
+    machine->kernel();
+    machine->now->over = true;
+    swapcontext(&machine->now->context, &machine->scheduler);
+  }
+
+  // Return what went wrong, or null.
+  const char* run(size_t bytes) {
+    for (Block& block : blocks)
+      block.memory.assign(bytes / sizeof(uint4) + 1, {~0u, ~0u, ~0u, ~0u});
+    std::vector<Thread*> order;
+    for (size_t i = 0; i < threads.size(); ++i) {
+      Thread& thread = threads[i];
+      thread.block = i / threads_of_block, thread.index = i % threads_of_block;
+      thread.stack.reset(new char[STACK]);
+      getcontext(&thread.context);
+      thread.context.uc_stack.ss_sp = thread.stack.get();
+      thread.context.uc_stack.ss_size = STACK;
+      thread.context.uc_link = nullptr;
+      makecontext(&thread.context, begin, 0);
+      order.push_back(&thread);
+    }
+    Machine* const outer = present();
+    present() = this;
+    while (!order.empty() && !error) {
+      std::shuffle(order.begin(), order.end(), draw);
+      bool moved = false;
+      for (Thread* thread : order) {
+        if (thread->may_go_on && !thread->may_go_on()) continue;
+        thread->may_go_on = nullptr;
+        now = thread;
+        swapcontext(&scheduler, &thread->context);
+        moved = true;
+      }
+      std::erase_if(order, [](Thread* thread) { return thread->over; });
+      std::vector<Copy> later;
+      for (const Copy& copy : std::exchange(copies, {}))
+        if (moved && draw() % 2)
+          later.push_back(copy);
+        else
+          deliver(copy), moved = true;
+      copies.insert(copies.end(), later.begin(), later.end());
+      if (!moved) error = "all threads wait";
+    }
+    if (!error && !copies.empty()) error = "something was sent that nobody waited for";
+    present() = outer;
+    return error;
+  }
+
+  void deliver(const Copy& copy) {
+    std::memcpy(at(copy.to), at(copy.from), copy.bytes);
+    Expectation& expectation = expectations[copy.barrier];
+    expectation.bytes -= copy.bytes;
+    expectation.check();
+    --*copy.pending;
+  }
+};
+
+inline Thread& self() { return *Machine::present()->now; }
+inline Block& own_block() { return Machine::present()->blocks[self().block]; }
+
+inline int thread_index() { return self().index; }
+inline int cluster_rank() { return self().block; }
+inline int cluster_size() { return Machine::present()->blocks.size(); }
+inline int block_index() { return Machine::present()->cluster * cluster_size() + cluster_rank(); }
+inline int layer_index() { return Machine::present()->layer; }
+
+inline char* shared_memory() { return reinterpret_cast<char*>(own_block().memory.data()); }
+
+inline uint32_t shared_address(const void* at) {
+  return uint32_t(cluster_rank()) << 24 | uint32_t(static_cast<const char*>(at) - shared_memory());
+}
+
+inline uint32_t address_in(int rank, uint32_t address) {
+  return (address & 0xffffff) | uint32_t(rank) << 24;
+}
+
+inline void synchronise_cluster() {
+  Machine* machine = Machine::present();
+  machine->meet(machine->everybody, machine->threads.size());
+}
+inline void synchronise_block() {
+  Machine::present()->meet(own_block().all, Machine::present()->threads_of_block);
+}
+inline void synchronise_warp() {
+  Machine::present()->meet(own_block().warps[thread_index() / 32], 32);
+}
+inline void synchronise(int threads) { Machine::present()->meet(own_block().some, threads); }
+
+inline Expectation& expectation(uint32_t barrier) {
+  return Machine::present()->expectations[barrier];
+}
+inline void barrier_begin(uint32_t barrier) { expectation(barrier) = {}; }
+inline void barrier_publish() {}
+inline void barrier_expect(uint32_t barrier, uint32_t bytes) {
+  Expectation& one = expectation(barrier);
+  --one.arrivals;
+  one.bytes += bytes;
+  one.check();
+}
+inline void barrier_wait(uint32_t barrier, uint32_t odd) {
+  Expectation& one = expectation(barrier);
+  Machine::present()->wait([&one, odd] { return (one.phases & 1) != odd; });
+}
+
+inline void show_to_copies() {}
+inline void send(uint32_t to, uint32_t from, uint32_t bytes, uint32_t barrier) {
+  Machine* machine = Machine::present();
+  if (to % 16 || from % 16 || bytes % 16) machine->error = "what is sent is not of 16 bytes each";
+  ++self().pending;
+  machine->copies.push_back({to, from, bytes, barrier, &self().pending});
+}
+inline void wait_for_copies() {
+  const int& pending = self().pending;
+  Machine::present()->wait([&pending] { return !pending; });
+}
+
+inline void lower(int* to, int value) { *to = std::min(*to, value); }
+inline void raise(int* to, int value) { *to = std::max(*to, value); }
+
+inline float sigmoid(float x) { return 1 / (1 + std::exp(-x)); }
+
+inline float as_float(uint32_t bits) {
+  float v;
+  std::memcpy(&v, &bits, sizeof v);
+  return v;
+}
+inline uint32_t as_bits(float v) {
+  uint32_t bits;
+  std::memcpy(&bits, &v, sizeof bits);
+  return bits;
+}
+
+inline float round_to_tf32(float v) {
+  return std::isfinite(v) ? as_float((as_bits(v) + 0x1000) & ~0x1fffu) : v;
+}
+
+inline uint32_t round_to_bfloat16(float first, float second) {
+  auto one = [](float v) -> uint32_t {
+    const uint32_t bits = as_bits(v);
+    if (std::isnan(v)) return 0x7fff;
+    return (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
+  };
+  return one(first) | one(second) << 16;
+}
+
+// entry(words, k): the k-th number of one row of a, or of one vector of b, of `count` in the four
+// lanes that share it.
+template <class Entry>
+void multiply(float (&sum)[4], const uint32_t* a, uint32_t b0, uint32_t b1, int count,
+              const Entry& entry) {
+  const int lane = thread_index() % 32, turn = self().products++ % 2;
+  Together& together = own_block().together[thread_index() / 32];
+  std::copy_n(a, 4, together.a[turn][lane]);
+  together.b[turn][lane][0] = b0, together.b[turn][lane][1] = b1;
+  synchronise_warp();
+  for (int of = 0; of < 4; ++of) {
+    const int row = lane / 4, vector = lane % 4 * 2 + of % 2, half = of / 2;
+    for (int k = 0; k < count; ++k) {
+      const int per = count / 8, place = k / per;  // numbers of a word, and the word's place
+      const int from = place % 4, second = place / 4;
+      const uint32_t word = together.a[turn][row * 4 + from][2 * second + half];
+      sum[of] += entry(word, k % per) * entry(together.b[turn][vector * 4 + from][second], k % per);
+    }
+  }
+}
+
+inline void multiply_tf32(float (&sum)[4], const uint32_t* a, uint32_t b0, uint32_t b1) {
+  multiply(sum, a, b0, b1, 8, [](uint32_t word, int) { return as_float(word & ~0x1fffu); });
+}
+
+inline void multiply_bfloat16(float (&sum)[4], const uint32_t* a, uint32_t b0, uint32_t b1) {
+  multiply(sum, a, b0, b1, 16, [](uint32_t word, int k) { return as_float(word >> 16 * k << 16); });
+}
+
+// What follows is called by the host.
+
+using Stream = xla::ffi::ThreadPool;
+using StreamOfCall = Stream;
+
+struct Launch {
+  const void* kernel = nullptr;
+  int cluster = 0, threads = 0, bytes = 0;
+  int clusters = 0, layers = 0;
+};
+
+inline std::map<const void*, std::function<void(const void*)>>& kernels() {
+  static std::map<const void*, std::function<void(const void*)>> known;
+  return known;
+}
+
+template <class Arguments>
+const void* kernel_address(void (*kernel)(Arguments)) {
+  const void* address = reinterpret_cast<const void*>(kernel);
+  kernels()[address] = [kernel](const void* given) {
+    kernel(*static_cast<const Arguments*>(given));
+  };
+  return address;
+}
+
+inline int shared_memory_of_block() { return 227 << 10; }
+
+// As of a small GPU, so that tests have batches for which it is too few.
+inline int clusters_at_once(const Launch&) { return 2; }
+
+inline const char* launch(const Launch& how, void* arguments, const Stream&) {
+  for (int layer = 0; layer < how.layers; ++layer)
+    for (int cluster = 0; cluster < how.clusters; ++cluster) {
+      Machine machine;
+      machine.cluster = cluster, machine.layer = layer, machine.threads_of_block = how.threads;
+      machine.blocks = std::vector<Block>(how.cluster);
+      machine.threads = std::vector<Thread>(how.cluster * how.threads);
+      machine.kernel = [&] { kernels()[how.kernel](arguments); };
+      if (const char* error = machine.run(how.bytes)) return error;
+    }
+  return nullptr;
+}
+
+inline const char* copy(void* to, const void* from, size_t bytes, const Stream&) {
+  std::memcpy(to, from, bytes);
+  return nullptr;
+}
+
+}  // namespace zoo

@@ -1,0 +1,252 @@
+"""The kernels for GPUs, run by the programs in tests/emulated: the same as the loop."""
+
+import ctypes
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import jax
+import jax.numpy as jnp
+import jaxlib
+import numpy as np
+import pytest
+from flax import nnx
+from tolerances import BFLOAT16, assert_close, assert_identical
+
+import zoo
+from zoo import native
+
+ROOT = Path(__file__).parent.parent
+COMPILER = shutil.which("g++") or shutil.which("clang++")
+pytestmark = [
+    pytest.mark.skipif(COMPILER is None, reason="needs a compiler of C++"),
+    pytest.mark.usefixtures("gpu"),
+]
+
+CELLS = {
+    "lstm": zoo.LSTMCell,
+    "gru": zoo.GRUCell,
+    "rnn_tanh": zoo.ElmanCell,
+    "rnn_relu": zoo.ElmanCell,
+}
+# What they multiply, and how near they are to the loop in float32, or in bfloat16.
+DTYPES = {"float32": 3e-3, "bfloat16": BFLOAT16}
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory):
+    """Build the kernels with what stands for a GPU."""
+    target = tmp_path_factory.mktemp("emulated") / "gpu.so"
+    include = [ROOT / "tests/emulated", ROOT / "native/gpu"]
+    include += [Path(jaxlib.__file__).parent / "include"]
+    flags = ["-std=c++20", "-O1", "-g0", "-w", "-shared", "-fPIC"]
+    flags += [f"-I{folder}" for folder in include]
+    source = ROOT / "tests/emulated/gpu.cc"
+    subprocess.run([COMPILER, *flags, "-o", target, source], check=True)
+    found = ctypes.CDLL(str(target))
+    found.zoo_gpu_runs.restype = ctypes.c_bool
+    found.zoo_gpu_runs.argtypes = [ctypes.c_char_p, ctypes.c_bool, ctypes.c_int]
+    for name in ("zoo_gpu_forward", "zoo_gpu_backward"):
+        handler = jax.ffi.pycapsule(getattr(found, name))
+        jax.ffi.register_ffi_target(name, handler, platform="cpu")
+    return found
+
+
+@pytest.fixture
+def gpu(library, monkeypatch):
+    """Have layers run as on a GPU."""
+
+    def obstacle_on_gpu(cell, bfloat16, H):
+        runs = library.zoo_gpu_runs(cell.encode(), bfloat16, H)
+        return None if runs else f"no {cell} of {H} units"
+
+    kernels = SimpleNamespace(
+        INTERFACE=native.INTERFACE, obstacle_on_gpu=obstacle_on_gpu
+    )
+    monkeypatch.setitem(sys.modules, "zoo_native", kernels)
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    native.missing.cache_clear()
+    yield
+    native.missing.cache_clear()
+
+
+def pair(name, D, H, *, dtype=None, **options):
+    """Return a layer by its kernel, and the same by the loop."""
+    of_cell = {"nonlinearity": "relu"} if name == "rnn_relu" else {}
+
+    def one(backend):
+        cell = CELLS[name](D, H, rngs=nnx.Rngs(0), dtype=dtype, **of_cell)
+        return zoo.Recurrent(cell, backend=backend, unroll=1, **options)
+
+    return one("native"), one("scan")
+
+
+def drawn(layer, B, T, D, seed=0):
+    """Return inputs and a state."""
+    rng = np.random.default_rng(seed)
+    x = jnp.asarray(rng.normal(size=(B, T, D)), jnp.float32)
+    state = jax.tree.map(
+        lambda a: jnp.asarray(rng.normal(size=a.shape) / 2, jnp.float32),
+        layer.init_state(B),
+    )
+    return x, state
+
+
+def gradients(layer, x, state, mask=None, reset=None):
+    """Return outputs, final state, and the gradients by all there is."""
+    params, apply = zoo.functional(layer)
+    rng = np.random.default_rng(1)
+    weights = rng.normal(size=(*x.shape[:2], layer.output_size)).astype(np.float32)
+
+    def loss(params, x, state):
+        last, y = apply(params, x, mask, state, reset=reset)
+        ends = sum(jnp.sum(jnp.sin(part)) for part in jax.tree.leaves(last))
+        return jnp.sum(y.astype(jnp.float32) * weights) / y.size + ends, (last, y)
+
+    return jax.jit(jax.grad(loss, (0, 1, 2), has_aux=True))(params, x, state)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize(
+    ("sizes", "masked", "reset", "reverse"),
+    [
+        # One block of threads; some, with padding of rows and units; twice as many rows
+        # a cluster, since more of fewer would not run at the same time.
+        ((3, 5, 4, 6), False, False, False),
+        ((9, 7, 5, 40), True, True, False),
+        ((21, 6, 5, 17), True, False, True),
+        ((2, 9, 3, 33), False, True, True),
+    ],
+)
+def test_a_kernel_equals_the_loop(name, dtype, sizes, masked, reset, reverse):
+    B, T, D, H = sizes
+    options = {"reverse": reverse, "learn_initial_state": True, "dtype": dtype}
+    kernel, loop = pair(name, D, H, **options)
+    x, state = drawn(kernel, B, T, D)
+    rng = np.random.default_rng(2)
+    mask = jnp.asarray(rng.random((B, T)) < 0.7) if masked else None
+    if mask is not None:
+        mask = mask.at[1].set(False).at[:, 0].set(False)
+    resets = jnp.asarray(rng.random((B, T)) < 0.3) if reset else None
+    found = gradients(kernel, x, state, mask, resets)
+    assert_close(found, gradients(loop, x, state, mask, resets), DTYPES[dtype])
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_a_matrix_that_takes_more_than_the_registers(name):
+    B, T, D, H = 2, 3, 4, 260
+    kernel, loop = pair(name, D, H)
+    x, state = drawn(kernel, B, T, D)
+    found = gradients(kernel, x, state)
+    assert_close(found, gradients(loop, x, state), DTYPES["float32"])
+
+
+@pytest.mark.parametrize("name", ["lstm", "gru"])
+def test_both_directions_in_one_call(name):
+    layers = [
+        zoo.Bidirectional(
+            *(
+                zoo.Recurrent(cell, reverse=reverse, backend=backend, unroll=1)
+                for reverse, cell in enumerate(
+                    CELLS[name](4, 20, rngs=nnx.Rngs(seed)) for seed in range(2)
+                )
+            )
+        )
+        for backend in ("native", "scan")
+    ]
+    x, state = drawn(layers[0], 5, 6, 4)
+    mask = zoo.mask_from_lengths(jnp.array([6, 2, 0, 5, 1]), 6)
+    reset = jnp.zeros((5, 6), bool).at[0, 3].set(True)
+    found = [gradients(layer, x, state, mask, reset) for layer in layers]
+    assert_close(*found, DTYPES["float32"])
+    plans = zoo.explain(layers[0], x, mask)
+    assert [plan.backend for plan in plans] == ["native", "native"]
+    assert "all steps of both directions in one call of a kernel" in plans[0].why
+
+
+@pytest.mark.parametrize("name", ["lstm", "gru"])
+def test_padding_is_never_looked_at(name):
+    kernel, _ = pair(name, 4, 20)
+    x, state = drawn(kernel, 6, 9, 4)
+    mask = zoo.mask_from_lengths(jnp.array([9, 0, 1, 4, 9, 7]), 9)
+    clean = gradients(kernel, jnp.where(mask[..., None], x, 0), state, mask)
+    dirty = gradients(kernel, jnp.where(mask[..., None], x, jnp.nan), state, mask)
+    assert_identical(dirty, clean)
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_what_is_not_a_number_is_not_hidden(name):
+    kernel, _ = pair(name, 3, 20)
+    x, state = drawn(kernel, 2, 4, 3)
+    _, y = kernel(x.at[0, 2, 1].set(jnp.nan), state=state)
+    finite = jnp.isfinite(y).all(-1)
+    np.testing.assert_array_equal(finite, [[1, 1, 0, 0], [1, 1, 1, 1]])
+
+
+def test_no_rows_and_no_steps():
+    kernel, loop = pair("lstm", 3, 20)
+    for B, T in ((0, 4), (2, 0)):
+        x, state = drawn(kernel, B, T, 3)
+        assert_identical(kernel(x, state=state), loop(x, state=state))
+
+
+def test_many_layers_at_once_and_the_gradient_of_the_gradient():
+    kernel, loop = pair("gru", 4, 20)
+    x, _ = drawn(kernel, 3, 5, 4)
+    many = jnp.stack([x, 2 * x])
+
+    def second(layer):
+        def norm(x):
+            return jnp.sum(jax.grad(lambda x: jnp.sum(layer(x)[1] ** 2))(x) ** 2)
+
+        return jax.jit(jax.vmap(jax.grad(norm)))(many)
+
+    assert_close(second(kernel), second(loop), DTYPES["float32"])
+
+
+OBSTACLES = {
+    "on a GPU remat is for the loop": ({"remat": "step"}, {}),
+    "no lstm of 1100 units": ({}, {"H": 1100}),
+    "no reset_before_gru of 5 units": ({}, {"cell": zoo.ResetBeforeGRUCell}),
+}
+
+
+@pytest.mark.parametrize("why", OBSTACLES)
+def test_what_no_kernel_runs(why):
+    options, of_cell = OBSTACLES[why]
+    cell, H = of_cell.get("cell", zoo.LSTMCell), of_cell.get("H", 5)
+
+    def plan(backend):
+        def explain():
+            made = cell(4, H, rngs=nnx.Rngs(0))
+            layer = zoo.Recurrent(made, backend=backend, **options)
+            return zoo.explain(layer, jnp.zeros((4, 5, 4)))[0]
+
+        return explain
+
+    found = plan("auto")()
+    assert found.backend == "scan"
+    assert f"no kernel: {why}" in found.why
+    with pytest.raises(ValueError, match=f'backend="native": {why}'):
+        plan("native")()
+
+
+def test_products_of_float32_are_for_the_loop():
+    kernel, _ = pair("lstm", 4, 5)
+    halved, _ = pair("lstm", 4, 5, dtype="bfloat16")
+    x = jnp.zeros((4, 5, 4))
+    with jax.default_matmul_precision("highest"):
+        with pytest.raises(ValueError, match="on a GPU the kernels multiply TF32"):
+            kernel(x)
+        assert zoo.explain(halved, x)[0].backend == "native"
+    assert zoo.explain(kernel, x)[0].backend == "native"
+
+
+def test_few_steps_are_left_to_the_loop():
+    layer = zoo.Recurrent(zoo.GRUCell(4, 5, rngs=nnx.Rngs(0)))
+    shapes = [jax.ShapeDtypeStruct((1, T, 4), jnp.float32) for T in (3, 4)]
+    backends = [zoo.explain(layer, shape)[0].backend for shape in shapes]
+    assert backends == ["scan", "native"]

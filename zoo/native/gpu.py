@@ -1,0 +1,123 @@
+"""The kernels for GPUs, which run the loop of a layer.
+
+The products with all inputs, and those of the gradients of the matrices, stand outside
+of the loop: they are large, and XLA's. What is left is a product with the state at
+every step. U stays on the chip for all of them, divided among some multiprocessors,
+which send each other the new states.
+"""
+
+import jax.numpy as jnp
+
+from zoo.native.call import PLANES, Call, Flags, Gradients, foreign, parts
+from zoo.types import Array, State
+
+# A call may have more layers than one, those of `jax.vmap`, which run side by side.
+VMAP = "broadcast_all"
+
+
+def forward(
+    call: Call,
+    weights: tuple[Array, Array, Array],
+    x: Array,
+    state: State,
+    initial: State,
+    flags: Flags,
+    *,
+    keep: bool,
+) -> tuple[list[Array], Array, list[Array]]:
+    """Run a layer.
+
+    Args:
+        call: what is fixed.
+        weights: W, U and b.
+        x: inputs ``[B, T, D]``.
+        state: the state before the first step that is met.
+        initial: the state that a reset restarts from, or None.
+        flags: mask and resets.
+        keep: whether there will be a backward pass.
+
+    Returns:
+        h and c after the last step, y ``[B, T, H]``, and what `backward` needs besides:
+        empty arrays without `keep`.
+    """
+    W, U, b = weights
+    (B, T, _), (H, columns) = x.shape, U.shape
+    cell_state = "c" in state._fields
+    p = _dot(call, _real(x, flags), W) + b[:columns]
+    last_h, last_c = (B, H), (B, H) if cell_state else (0,)
+    gates = (B, T, PLANES[call.kernel.name] * H) if keep else (0,)
+    cells = (B, T, H) if keep and cell_state else (0,)
+    before = (B, T, H) if keep else (0,)
+    shapes = [(B, T, H), last_h, last_c, gates, cells, before]
+    y, h, c, *kept = foreign("zoo_gpu_forward", shapes, VMAP)(
+        p, U, b[columns:], *parts(state), *parts(initial), *flags.given,
+        **call.attributes,
+    )  # fmt: skip
+    return [h, c], y, kept
+
+
+def backward(
+    call: Call,
+    weights: tuple[Array, Array, Array],
+    x: Array,
+    state: State,
+    initial: State,
+    flags: Flags,
+    kept: list[Array],
+    by_last: State,
+    by_y: Array,
+) -> Gradients:
+    """Return the gradients.
+
+    Args:
+        call: as for `forward`.
+        weights: as for `forward`.
+        x: as for `forward`.
+        state: as for `forward`.
+        initial: as for `forward`.
+        flags: as for `forward`.
+        kept: what `forward` returned.
+        by_last: the gradient by the state after the last step.
+        by_y: the gradient by y.
+    """
+    W, U, b = weights
+    gates, cells, before = kept
+    H, columns = U.shape
+    states, initials = parts(state), parts(initial)
+    shapes = [a.shape for a in (gates, *states, *initials)]
+    # The gates are the eighth argument; their gradients take their place.
+    planes, *by = foreign("zoo_gpu_backward", shapes, VMAP, {7: 0})(
+        U, *states, *initials, *flags.given,
+        gates, cells, before, by_y, *parts(by_last), **call.attributes,
+    )  # fmt: skip
+    by_p = by_q = planes[..., :columns]
+    if len(b) > columns:
+        # The last gate has a q that does not enter as p + q.
+        by_q = jnp.concatenate([planes[..., : columns - H], planes[..., columns:]], -1)
+    by_weights = (
+        _dot(call, _of_tokens(_real(x, flags)).T, _of_tokens(by_p)),
+        _dot(call, _of_tokens(before).T, _of_tokens(by_q)),
+        planes.sum((0, 1)),
+    )
+    return Gradients(by_weights, _dot(call, by_p, W.T), by[:2], by[2:])
+
+
+def _real(x: Array, flags: Flags) -> Array:
+    """Return inputs with zeros at padding: NaN times 0 is NaN."""
+    return x if flags.mask is None else jnp.where(flags.mask[..., None], x, 0)
+
+
+def _of_tokens(a: Array) -> Array:
+    """Return ``[B * T, N]`` of ``[B, T, N]``."""
+    return a.reshape(-1, a.shape[-1])
+
+
+def _dot(call: Call, a: Array, b: Array) -> Array:
+    """Multiply in the precision of the kernel; sums are float32."""
+    dtype = call.kernel.dtype
+    y = jnp.matmul(
+        _of_tokens(a).astype(dtype),
+        b.astype(dtype),
+        preferred_element_type=jnp.float32,
+    )
+    return y.reshape(*a.shape[:-1], b.shape[-1])
