@@ -50,8 +50,8 @@ class Schedule(NamedTuple):
             a matrix are always made in the loop. ``"auto"``: what measures faster on
             the backend.
         backend: ``"scan"``: ``jax.lax.scan``; ``"native"``: all steps in one call of a
-            kernel for CPUs (`zoo.native`), an error where it cannot be; ``"auto"``: a
-            kernel where there is one.
+            kernel (`zoo.native`), an error where it cannot be; ``"auto"``: a kernel
+            where there is one.
     """
 
     unroll: int | Literal["auto"] = "auto"

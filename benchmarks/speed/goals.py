@@ -6,7 +6,7 @@ from statistics import mean
 from typing import NamedTuple
 
 from benchmarks.speed.cases import LINEAR, Kind
-from benchmarks.speed.linear import LONG, gains
+from benchmarks.speed.linear import LONG, gains, rival
 from benchmarks.speed.marks import KINDS, fastest, lines
 from benchmarks.speed.peers import OURS, REMAT
 from benchmarks.speed.table import Row, case_of
@@ -117,9 +117,8 @@ def goals(rows: list[Row], heading: str) -> list[str]:
         for cell in LINEAR
         if (gain := gains(linear, kind, cell).get(LONG))
     ]
-    table += _line(
-        f"{', '.join(LINEAR)} against our LSTM at T = {LONG}", long, LINEAR_GOAL
-    )
+    told = f"{', '.join(LINEAR)} against {rival(linear)} at T = {LONG}"
+    table += _line(told, long, LINEAR_GOAL)
     if not table:
         return []
     header = ["goal", "at least", "geometric mean", "least", "most", "reached"]

@@ -6,6 +6,16 @@ from benchmarks.speed.table import Row
 LONG = 4096  # where the linear cells shall be ten times as fast as the LSTM
 
 
+def rival(linear: list[Row]) -> str:
+    """Return what the linear cells are compared with.
+
+    Args:
+        linear: rows of the part.
+    """
+    kernels = any("rnn-zoo-native" in row["versions"] for row in linear)
+    return "our LSTM" if kernels else "our LSTM by the loop"
+
+
 def against_length(linear: list[Row], heading: str) -> list[str]:
     """Return the times of our cells against T.
 
@@ -34,7 +44,7 @@ def against_length(linear: list[Row], heading: str) -> list[str]:
         fixed = ", ".join(f"{name} = {some[0][name]}" for name in "BDH")
         found += [f"{heading} {title} of ours against T", ""]
         found += [f"{fixed}. Milliseconds; in brackets how often that goes into the "]
-        found[-1] += "time of our LSTM."
+        found[-1] += f"time of {rival(linear)}."
         found += ["", *lines(["T", *map(str, lengths)], table)]
     return found
 

@@ -33,7 +33,7 @@ How it is measured:
 - In bfloat16 (`--dtype bfloat16`) the inputs are bfloat16 everywhere. The parameters
   stay float32 in ours, in Flax and in Keras; PyTorch's and Equinox's are cast. Haiku is
   left out. What is computed is compared to 5e-2.
-- On a CPU ours calls the kernels of `native/` (rnn-zoo-native), which also let glibc
+- Ours calls the kernels of `native/` (rnn-zoo-native), which on a CPU also let glibc
   keep freed memory; `zoo scan` is the same layer without them, by `jax.lax.scan`.
 
 On a GPU (`python -m benchmarks.speed --device gpu`) there are these differences:
@@ -47,8 +47,10 @@ On a GPU (`python -m benchmarks.speed --device gpu`) there are these differences
   there are no seconds of a first call. XLA chooses some kernels by timing them while it
   compiles, then on a GPU that all processes share.
 - `jax cudnn` is `jax.experimental.rnn`: cuDNN in one call, of float32 alone. That our
-  LSTM does not call it has its reason in these rows: our loop, two launches a step, 8
-  steps an iteration and both directions at once, takes less time.
+  LSTM does not call it has its reason in these rows.
+- Where rnn-zoo-native is not among the versions, ours ran by the loop: two launches a
+  step, 8 steps an iteration and both directions at once. So it did in bfloat16, against
+  T, and in float32 still with the simple network of one row in two layers.
 """
 PROGRAMS = """\
 ## Whole programs
@@ -117,7 +119,13 @@ than by arithmetic, was no faster.
 what the memory of a step alone tells. That of a whole process is mostly the library's
 and the compiler's.
 
-On a GPU: cuDNN in place of our loop, slower in every case (`jax cudnn`). One kernel for
-a whole step, or for all steps, which would spare launches where a batch is small, is
-not there.
+On a GPU: cuDNN in place of our loop, slower in every case (`jax cudnn`). By the loop,
+two launches a step, a GRU of one layer took more than half of Keras' time; hence
+kernels, of one launch for all steps. In them, what multiprocessors tell each other can
+be sent by each thread, 16 bytes at a time, or by the engine that copies: the former
+took a little less time forward, the latter less backward, and it is what they do. The
+one case that misses its goal, a GRU of 512 units forward, is one of the largest
+matrices: it takes 16 multiprocessors, and an H200 has room for seven times as many, so
+that 64 rows are run by 64 of its 132. Its products take the time, and reading what
+they multiply from shared memory.
 """
