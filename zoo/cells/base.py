@@ -11,6 +11,7 @@ from jax.ad_checkpoint import checkpoint_name
 from zoo import checks, initializers
 from zoo.initializers import BiasInitializer, Initializer
 from zoo.loop import Span
+from zoo.products import product
 from zoo.types import Array, State
 
 
@@ -241,14 +242,7 @@ class Cell(nnx.Module):
             x: an array ``[..., N]``.
             weights: a matrix ``[N, M]``.
         """
-        # Of two matrices: for a product over two axes, T and B, as in the gradient of
-        # the weights, XLA would first copy an operand.
-        y = jnp.matmul(
-            x.reshape(-1, x.shape[-1]).astype(self.dtype),
-            weights.astype(self.dtype),
-            preferred_element_type=self.state_dtype,
-        )
-        return y.reshape(*x.shape[:-1], weights.shape[-1])
+        return product(x, weights, self.dtype, self.state_dtype)
 
     def add_bias(self, p: Array, b: nnx.Param | None) -> Array:
         """Add a bias that may be absent.

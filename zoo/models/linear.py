@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from zoo import checks, initializers
+from zoo.products import product
 from zoo.types import Array
 
 
@@ -18,8 +19,7 @@ def affine(x: Array, W: Array, b: Array) -> Array:
         b: ``[K]``.
     """
     wide = x.dtype if x.dtype == jnp.float64 else jnp.float32
-    y = jnp.matmul(x, W.astype(x.dtype), preferred_element_type=wide)
-    return y + b.astype(wide)
+    return product(x, W, x.dtype, wide) + b.astype(wide)
 
 
 class Linear(nnx.Module):

@@ -9,6 +9,7 @@ which send each other the new states.
 import jax.numpy as jnp
 
 from zoo.native.call import PLANES, Call, Flags, Gradients, foreign, parts
+from zoo.products import product
 from zoo.types import Array, State
 
 # A call may have more layers than one, those of `jax.vmap`, which run side by side.
@@ -114,10 +115,4 @@ def _of_tokens(a: Array) -> Array:
 
 def _dot(call: Call, a: Array, b: Array) -> Array:
     """Multiply in the precision of the kernel; sums are float32."""
-    dtype = call.kernel.dtype
-    y = jnp.matmul(
-        _of_tokens(a).astype(dtype),
-        b.astype(dtype),
-        preferred_element_type=jnp.float32,
-    )
-    return y.reshape(*a.shape[:-1], b.shape[-1])
+    return product(a, b, call.kernel.dtype, jnp.float32)
