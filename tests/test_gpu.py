@@ -13,6 +13,7 @@ import jaxlib
 import numpy as np
 import pytest
 from flax import nnx
+from kernels import CELLS, drawn, gradients, pair
 from tolerances import BFLOAT16, assert_close, assert_identical
 
 import zoo
@@ -25,14 +26,12 @@ pytestmark = [
     pytest.mark.usefixtures("gpu"),
 ]
 
-CELLS = {
-    "lstm": zoo.LSTMCell,
-    "gru": zoo.GRUCell,
-    "rnn_tanh": zoo.ElmanCell,
-    "rnn_relu": zoo.ElmanCell,
-}
+# Those of the kernels for CPUs, but for the one whose steps have two products.
+NAMES = sorted(CELLS.keys() - {"reset_before_gru"})
 # What they multiply, and how near they are to the loop in float32, or in bfloat16.
 DTYPES = {"float32": 3e-3, "bfloat16": BFLOAT16}
+# A ReLU whose sum is near zero passes a gradient in one precision and none in another.
+MARGIN = dict.fromkeys(NAMES, 0.0) | {"rnn_relu": 3.0}
 
 
 @pytest.fixture(scope="module")
@@ -72,44 +71,8 @@ def gpu(library, monkeypatch):
     native.missing.cache_clear()
 
 
-def pair(name, D, H, *, dtype=None, **options):
-    """Return a layer by its kernel, and the same by the loop."""
-    of_cell = {"nonlinearity": "relu"} if name == "rnn_relu" else {}
-
-    def one(backend):
-        cell = CELLS[name](D, H, rngs=nnx.Rngs(0), dtype=dtype, **of_cell)
-        return zoo.Recurrent(cell, backend=backend, unroll=1, **options)
-
-    return one("native"), one("scan")
-
-
-def drawn(layer, B, T, D, seed=0):
-    """Return inputs and a state."""
-    rng = np.random.default_rng(seed)
-    x = jnp.asarray(rng.normal(size=(B, T, D)), jnp.float32)
-    state = jax.tree.map(
-        lambda a: jnp.asarray(rng.normal(size=a.shape) / 2, jnp.float32),
-        layer.init_state(B),
-    )
-    return x, state
-
-
-def gradients(layer, x, state, mask=None, reset=None):
-    """Return outputs, final state, and the gradients by all there is."""
-    params, apply = zoo.functional(layer)
-    rng = np.random.default_rng(1)
-    weights = rng.normal(size=(*x.shape[:2], layer.output_size)).astype(np.float32)
-
-    def loss(params, x, state):
-        last, y = apply(params, x, mask, state, reset=reset)
-        ends = sum(jnp.sum(jnp.sin(part)) for part in jax.tree.leaves(last))
-        return jnp.sum(y.astype(jnp.float32) * weights) / y.size + ends, (last, y)
-
-    return jax.jit(jax.grad(loss, (0, 1, 2), has_aux=True))(params, x, state)
-
-
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(
     ("sizes", "masked", "reset", "reverse"),
     [
@@ -123,25 +86,26 @@ def gradients(layer, x, state, mask=None, reset=None):
 )
 def test_a_kernel_equals_the_loop(name, dtype, sizes, masked, reset, reverse):
     B, T, D, H = sizes
-    options = {"reverse": reverse, "learn_initial_state": True, "dtype": dtype}
-    kernel, loop = pair(name, D, H, **options)
+    options = {"reverse": reverse, "learn_initial_state": True, "unroll": 1}
+    kernel, loop = pair(name, D, H, dtype=dtype, **options)
     x, state = drawn(kernel, B, T, D)
     rng = np.random.default_rng(2)
     mask = jnp.asarray(rng.random((B, T)) < 0.7) if masked else None
     if mask is not None:
         mask = mask.at[1].set(False).at[:, 0].set(False)
     resets = jnp.asarray(rng.random((B, T)) < 0.3) if reset else None
-    found = gradients(kernel, x, state, mask, resets)
-    assert_close(found, gradients(loop, x, state, mask, resets), DTYPES[dtype])
+    given = x, state, mask, resets
+    found = [gradients(layer, *given, margin=MARGIN[name]) for layer in (kernel, loop)]
+    assert_close(*found, DTYPES[dtype])
 
 
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", NAMES)
 def test_a_matrix_that_takes_more_than_the_registers(name):
     B, T, D, H = 2, 3, 4, 260
     kernel, loop = pair(name, D, H)
     x, state = drawn(kernel, B, T, D)
-    found = gradients(kernel, x, state)
-    assert_close(found, gradients(loop, x, state), DTYPES["float32"])
+    found = [gradients(one, x, state, margin=MARGIN[name]) for one in (kernel, loop)]
+    assert_close(*found, DTYPES["float32"])
 
 
 @pytest.mark.parametrize("name", ["lstm", "gru"])
@@ -177,7 +141,7 @@ def test_padding_is_never_looked_at(name):
     assert_identical(dirty, clean)
 
 
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", NAMES)
 def test_what_is_not_a_number_is_not_hidden(name):
     kernel, _ = pair(name, 3, 20)
     x, state = drawn(kernel, 2, 4, 3)

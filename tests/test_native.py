@@ -13,6 +13,7 @@ import pytest
 from flax import nnx
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kernels import CELLS, drawn, gradients, pair
 from tolerances import (
     BFLOAT16,
     REFERENCE,
@@ -28,67 +29,15 @@ zoo_native = pytest.importorskip(
     "zoo_native", reason="the kernels are not installed: pip install ./native"
 )
 
-LAYERS = {
-    "lstm": zoo.LSTMCell,
-    "gru": zoo.GRUCell,
-    "reset_before_gru": zoo.ResetBeforeGRUCell,
-    "rnn_tanh": zoo.ElmanCell,
-    "rnn_relu": zoo.ElmanCell,
-}
-
-
 # What they multiply, and how near they are to the loop.
 DTYPES = {"float32": REFERENCE}
 if zoo_native.BFLOAT16:
     DTYPES["bfloat16"] = BFLOAT16
 
 
-def pair(name, D, H, *, bias=True, dtype=None, **options):
-    """Return a layer by its kernel, and the same by the loop."""
-    of_cell = {"nonlinearity": "relu"} if name == "rnn_relu" else {}
-    of_cell |= {"bias": bias, "dtype": dtype}
-
-    def one(backend):
-        cell = LAYERS[name](D, H, rngs=nnx.Rngs(0), **of_cell)
-        return zoo.Recurrent(cell, backend=backend, **options)
-
-    return one("native"), one("scan")
-
-
-def gradients(layer, x, state, mask=None, reset=None, seed=0):
-    """Return outputs, final state, and the gradients by all there is."""
-    params, apply = zoo.functional(layer)
-    params = jax.tree.map(
-        lambda p: p + 0.1 * jnp.sin(jnp.arange(p.size).reshape(p.shape)), params
-    )
-    rng = np.random.default_rng(seed)
-    weights = jnp.asarray(
-        rng.normal(size=(*x.shape[:2], layer.output_size)), jnp.float32
-    )
-
-    def loss(params, x, state):
-        last, y = apply(params, x, mask, state, reset=reset)
-        ends = sum(jnp.sum(jnp.sin(part)) for part in last)
-        y = y.astype(jnp.float32)
-        return jnp.sum(y * weights) / y.size + ends, (last, y)
-
-    return jax.jit(jax.grad(loss, (0, 1, 2), has_aux=True))(params, x, state)
-
-
-def drawn(layer, B, T, D, seed=0):
-    """Return inputs and a state."""
-    rng = np.random.default_rng(seed)
-    x = jnp.asarray(rng.normal(size=(B, T, D)), jnp.float32)
-    state = jax.tree.map(
-        lambda a: jnp.asarray(rng.normal(size=a.shape) / 2, jnp.float32),
-        layer.init_state(B),
-    )
-    return x, state
-
-
 @settings(max_examples=20, deadline=None)
 @given(
-    name=st.sampled_from(sorted(LAYERS)),
+    name=st.sampled_from(sorted(CELLS)),
     # Of a vector and of a tile, less and more.
     sizes=st.tuples(*2 * [st.sampled_from([1, 7, 16, 33, 65, 130])]),
     shape=st.tuples(st.integers(0, 14), st.integers(0, 9)),
@@ -113,7 +62,7 @@ def test_a_kernel_equals_the_loop(
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("name", CELLS)
 def test_more_tokens_and_columns_than_one_piece_of_work(name, dtype):
     B, T, D, H = 3, 200, 70, 18
     kernel, loop = pair(name, D, H, dtype=dtype)
@@ -124,7 +73,7 @@ def test_more_tokens_and_columns_than_one_piece_of_work(name, dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("name", CELLS)
 def test_gates_that_are_made_again(name, dtype):
     # More tokens than the backward pass makes at once.
     B, T, D, H = 3, 900, 4, 18
@@ -146,13 +95,13 @@ def test_gates_that_are_made_again(name, dtype):
         assert stored(kept) >= native.PLANES[name] * B * T * H
 
 
-@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("name", CELLS)
 def test_it_is_as_near_to_float64_as_the_loop(name):
     kernel, loop = pair(name, 100, 200)
     x, state = drawn(kernel, 5, 40, 100)
     with jax.enable_x64(True):
         of_cell = {"nonlinearity": "relu"} if name == "rnn_relu" else {}
-        cell = LAYERS[name](
+        cell = CELLS[name](
             100, 200, rngs=nnx.Rngs(0), param_dtype=jnp.float64, **of_cell
         )
         exact = zoo.Recurrent(cell)
@@ -176,7 +125,7 @@ def test_padding_is_never_looked_at(name, dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("name", CELLS)
 def test_what_is_not_a_number_is_not_hidden(name, dtype):
     kernel, _ = pair(name, 3, 5, dtype=dtype)
     x, state = drawn(kernel, 2, 4, 3)
@@ -197,7 +146,7 @@ def test_gates_that_are_full_or_shut(name):
     np.testing.assert_array_equal(by_x, np.zeros_like(by_x))
 
 
-@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("name", CELLS)
 def test_the_gradient_of_the_gradient(name):
     def second(layer):
         params, apply = zoo.functional(layer)
