@@ -112,12 +112,18 @@ def test_an_explanation_names_every_layer(monkeypatch):
 
 def test_what_a_gpu_would_do(monkeypatch):
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    monkeypatch.setattr(native, "missing", lambda *kernel: "there is none")
+    monkeypatch.setattr(native, "missing", lambda where, *kernel: f"none on a {where}")
     shapes = jax.ShapeDtypeStruct(X.shape, jnp.float32)
     found = zoo.explain(stack(nnx.Rngs(0)), shapes)
     assert found[0].why == (
         "LSTMCell is not linear in its state; 8 steps an iteration, inputs projected "
-        "ahead of the loop, both directions in one loop, no kernel: there is none"
+        "ahead of the loop, both directions in one loop, no kernel: none on a gpu"
+    )
+    with jax.default_device(jax.devices("cpu")[0]):
+        on_cpu = zoo.explain(stack(nnx.Rngs(0)), shapes)
+    assert on_cpu[0].why == (
+        "LSTMCell is not linear in its state; 1 step an iteration, inputs projected "
+        "in the loop, no kernel: none on a cpu"
     )
     lru = zoo.Recurrent(zoo.LRUCell(D, H, rngs=nnx.Rngs(0)))
     assert zoo.explain(lru, shapes)[0][2:] == (

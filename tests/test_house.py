@@ -24,7 +24,7 @@ ROOT = Path(__file__).parent.parent
 # Lowest first: a module imports only from its own floor or from those below it.
 FLOORS = [
     ["types"],
-    ["checks", "native", "products"],
+    ["backend", "checks", "native", "products"],
     ["initializers", "regularizers", "loop", "linear", "chunks", "scan", "functional"]
     + ["summary", "subwords", "text"],
     ["cells"],

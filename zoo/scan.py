@@ -23,6 +23,7 @@ import jax
 import jax.numpy as jnp
 
 from zoo import checks, native
+from zoo.backend import platform
 from zoo.loop import Functions, Loop, Span, Steps, collected, plain, spread
 from zoo.types import Array, ArrayLike, Params, State
 
@@ -82,7 +83,7 @@ class Schedule(NamedTuple):
         if self.unroll == "auto":
             # On a GPU every iteration is some launches and a wait, which cost more than
             # a step; a CPU gains nothing.
-            return 1 if jax.default_backend() == "cpu" else GPU_UNROLL
+            return 1 if platform() == "cpu" else GPU_UNROLL
         return self.unroll
 
     @property
@@ -92,7 +93,7 @@ class Schedule(NamedTuple):
             # On a CPU the large product's result is written out and read back in
             # slices, which costs more than it saves; elsewhere a product in the loop
             # is a launch.
-            return jax.default_backend() != "cpu"
+            return platform() != "cpu"
         return self.project == "ahead"
 
     @property
@@ -100,7 +101,7 @@ class Schedule(NamedTuple):
         """Whether all steps of a linear cell are taken at once."""
         if self.steps == "auto":
             # The tree does twice the work of the loop: it needs a machine that is wide.
-            return jax.default_backend() != "cpu"
+            return platform() != "cpu"
         return self.steps == "parallel"
 
 
@@ -191,7 +192,7 @@ def _native(cell, params, x, state, mask, reset, initial, options):
     reverse = options["reverse"]
     restart = None if reset is None else restarts(reset, mask, reverse=reverse)
     frugal = options["schedule"].remat == "step"
-    call = native.Call(cell.native, reverse, frugal, again)
+    call = native.Call(cell.native, platform(), reverse, frugal, again)
     flags = native.Flags(mask, reset, restart)
     x = x.astype(jnp.float32)  # the kernel rounds what it multiplies
     found: Any = native.layer(call, params, x, state, initial, flags)

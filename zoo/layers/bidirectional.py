@@ -2,10 +2,10 @@
 
 from typing import Literal, NamedTuple
 
-import jax
 import jax.numpy as jnp
 
 from zoo import checks, regularizers
+from zoo.backend import platform
 from zoo.layers.base import Layer
 from zoo.layers.joint import alike, run_both
 from zoo.layers.recurrent import Recurrent
@@ -119,7 +119,7 @@ class Bidirectional(Layer):
         # A step of one direction keeps a CPU busy: there it changes little.
         one = self.loops == "one"
         if self.loops == "auto":
-            one = jax.default_backend() != "cpu"
+            one = platform() != "cpu"
         pair = self._pair() if one else None
         if pair:
             found = run_both(*pair, x, mask, state, reset, keys, states)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import jax
 from flax import nnx
 
+from zoo.backend import platform
 from zoo.types import ArrayLike, Key
 
 if TYPE_CHECKING:
@@ -112,16 +113,16 @@ def _describe(layer: Recurrent) -> str:
 
 def _reason(layer: Recurrent, joint: bool, obstacle: str | None) -> tuple[str, str]:
     """Return the backend of a layer, and the reason."""
-    schedule, platform = layer.schedule, jax.default_backend()
+    schedule, where = layer.schedule, platform()
     if obstacle is None:
         asked = schedule.backend == "native"
-        why = "as asked" if asked else f"faster on a {platform.upper()}"
+        why = "as asked" if asked else f"faster on a {where.upper()}"
         ways = [f"all steps{' of both directions' * joint} in one call of a kernel"]
         if schedule.remat != "none":
             ways.append(f"remat {schedule.remat}")
         return "native", f"{why}; {', '.join(ways)}"
     auto = schedule.steps == "auto"
-    chosen = f"faster on a {platform.upper()}" if auto else "as asked"
+    chosen = f"faster on a {where.upper()}" if auto else "as asked"
     if layer.at_once and schedule.parallel:
         ways = [chosen, *(["both directions at once"] if joint else [])]
         return "parallel", f"the cell is linear in its state, {', '.join(ways)}"
@@ -138,6 +139,6 @@ def _reason(layer: Recurrent, joint: bool, obstacle: str | None) -> tuple[str, s
         ways.append("both directions in one loop")
     if schedule.remat != "none":
         ways.append(f"remat {schedule.remat}")
-    if layer.cell.kernel() is not None and platform in ("cpu", "gpu"):
+    if layer.cell.kernel() is not None and where in ("cpu", "gpu"):
         ways.append(f"no kernel: {obstacle}")
     return "scan", f"{why}; {', '.join(ways)}"

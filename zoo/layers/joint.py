@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from zoo.backend import platform
 from zoo.layers.explain import note
 from zoo.layers.recurrent import Recurrent
 from zoo.scan import restarts, scan
@@ -68,7 +69,7 @@ def run_both(
     # What is alike is the functions: those of one serve both.
     functions = forward._functions()[0]
     obstacle = "both directions share a loop"
-    if jax.default_backend() != "cpu":
+    if platform() != "cpu":
         obstacle = forward._obstacle(x, *drawn[0], states)
     if obstacle is not None:
         functions = functions._replace(native=None)

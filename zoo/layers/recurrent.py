@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from zoo import checks, native, regularizers
+from zoo.backend import platform
 from zoo.cells.base import Cell
 from zoo.layers.base import Layer
 from zoo.layers.explain import note
@@ -208,7 +209,7 @@ class Recurrent(Layer):
         """
         cell, schedule = self.cell, self.schedule
         known = {jnp.dtype(jnp.float32), jnp.dtype(jnp.bfloat16)}
-        gpu = jax.default_backend() == "gpu"
+        gpu = platform() == "gpu"
         obstacle = None
         if schedule.backend == "scan":
             return "as asked"
@@ -227,7 +228,8 @@ class Recurrent(Layer):
         elif gpu and cell.dtype == jnp.float32 and not native.tf32():
             obstacle = "on a GPU the kernels multiply TF32"
         else:
-            obstacle = native.missing(cell.kernel(), cell.dtype, cell.hidden_size)
+            kernel = cell.kernel(), cell.dtype, cell.hidden_size
+            obstacle = native.missing(platform(), *kernel)
         if obstacle is None and schedule.backend == "auto":
             B, T = x.shape[:2]
             if T < 4 or (B * T < 16 and not gpu):

@@ -34,15 +34,15 @@ def tf32() -> bool:
 
 
 @cache
-def missing(name: str, dtype: jnp.dtype, H: int) -> str | None:
-    """Return why a kernel cannot be called here, None if it can.
+def missing(platform: str, name: str, dtype: jnp.dtype, H: int) -> str | None:
+    """Return why a kernel cannot be called, None if it can.
 
     Args:
+        platform: where.
         name: of the kernel.
         dtype: of what is multiplied.
         H: units.
     """
-    platform = jax.default_backend()
     if platform not in ("cpu", "gpu"):
         return "the kernels are for CPUs and GPUs"
     if jax.local_device_count() > 1:
@@ -90,7 +90,7 @@ def layer(
 def _forward(call, params, x, state, initial, flags, *, keep):
     """Call the kernel; return also what `_gradient` needs, empty without `keep`."""
     given = call, call.kernel.weights(params), x, state, initial, flags
-    if jax.default_backend() == "cpu":
+    if call.platform == "cpu":
         parts, y, kept = cpu.forward(_kernels(), *given, keep=keep)
     else:
         parts, y, kept = gpu.forward(*given, keep=keep)
@@ -140,7 +140,7 @@ def _gradient(call, params, x, state, initial, flags, kept, by):
     y, *kept = kept
     weights, turn = jax.vjp(call.kernel.weights, params)
     given = call, weights, x, state, initial, flags
-    if jax.default_backend() == "cpu":
+    if call.platform == "cpu":
         found = cpu.backward(*given, y, kept, *by)
     else:
         found = gpu.backward(*given, kept, *by)

@@ -40,12 +40,14 @@ class Call(NamedTuple):
 
     Attributes:
         kernel: the kernel.
+        platform: ``"cpu"`` or ``"gpu"``.
         reverse: run from the last step to the first.
         frugal: keep only the states for the backward pass, which makes the gates again.
         again: ``(params, x, state, initial, flags) -> (state, y)``, the same in JAX.
     """
 
     kernel: Kernel
+    platform: str
     reverse: bool
     frugal: bool
     again: Callable[..., tuple[State, Array]]
