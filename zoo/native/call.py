@@ -24,8 +24,8 @@ class Kernel(NamedTuple):
     dtype: jnp.dtype
 
 
-# What a kernel makes of each token, by units: i f g o; r z n, and the product that r
-# multiplies; r z n, and the product of r and h; h.
+# What a kernel makes of each token, by units, in an order of its own: i, f, g, o; r, z,
+# n, and the product that r multiplies; r, z, n, and the product of r and h; h.
 PLANES = {
     "lstm": 4,
     "gru": 4,
