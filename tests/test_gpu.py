@@ -22,7 +22,10 @@ from zoo import native
 ROOT = Path(__file__).parent.parent
 COMPILER = shutil.which("g++") or shutil.which("clang++")
 pytestmark = [
-    pytest.mark.skipif(COMPILER is None, reason="needs a compiler of C++"),
+    pytest.mark.skipif(
+        COMPILER is None or sys.platform != "linux",
+        reason="needs Linux and a compiler of C++",
+    ),
     pytest.mark.usefixtures("gpu"),
 ]
 
