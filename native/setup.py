@@ -32,7 +32,7 @@ def kernels(name: str, *flags: str) -> Extension:
     return Extension(
         f"zoo_native.{name}",
         [f"kernels/{name}.cc"],
-        depends=[str(path) for path in Path("kernels").glob("*.h")],
+        depends=["buffers.h", *(str(path) for path in Path("kernels").glob("*.h"))],
         include_dirs=[headers()],
         extra_compile_args=[
             *("-std=c++20", "-O3", "-g0", "-fvisibility=hidden", "-w"),
@@ -88,7 +88,7 @@ if nvcc():
     gpu = Extension(
         GPU,
         ["gpu/gpu.cu"],
-        depends=[str(path) for path in Path("gpu").glob("*.h")],
+        depends=["buffers.h", *(str(path) for path in Path("gpu").glob("*.h"))],
         include_dirs=["gpu", headers()],
         optional=True,
     )

@@ -201,6 +201,17 @@ def test_what_no_kernel_runs(why):
         plan("native")()
 
 
+@pytest.mark.parametrize(
+    ("name", "single", "half"),
+    [("lstm", 512, 640), ("gru", 512, 640), ("rnn_tanh", 1024, 1024)],
+)
+def test_how_many_units_fit(library, name, single, half):
+    # As native/README.md has it.
+    for bfloat16, most in enumerate((single, half)):
+        runs = [library.zoo_gpu_runs(name.encode(), bfloat16, most + k) for k in (0, 1)]
+        assert runs == [True, False]
+
+
 def test_products_of_float32_are_for_the_loop():
     kernel, _ = pair("lstm", 4, 5)
     halved, _ = pair("lstm", 4, 5, dtype="bfloat16")

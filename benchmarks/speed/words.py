@@ -125,7 +125,7 @@ kernels, of one launch for all steps. In them, what multiprocessors tell each ot
 be sent by each thread, 16 bytes at a time, or by the engine that copies: the former
 took a little less time forward, the latter less backward, and it is what they do. The
 one case that misses its goal, a GRU of 512 units forward, has one of the largest
-matrices: 16 multiprocessors hold it, an H200 has room for seven such clusters, and 64
-rows are run by four of them, 64 of its 132 multiprocessors. Products take the time, and
-reading what they multiply from shared memory.
+matrices: 16 multiprocessors hold it, and four such clusters run the 64 rows, on less
+than half of the chip. Products take the time, and reading what they multiply from
+shared memory.
 """

@@ -3,18 +3,12 @@
 
 #include <string_view>
 
+#include "../buffers.h"
 #include "backward.h"
 #include "forward.h"
-#include "xla/ffi/api/ffi.h"
-
-namespace ffi = xla::ffi;
 
 namespace zoo {
 namespace {
-
-using Numbers = ffi::Buffer<ffi::F32>;
-using Flags = ffi::Buffer<ffi::PRED>;
-using NumbersOut = ffi::Result<Numbers>;
 
 template <class Cell, class Operand, int Rows, int Kept>
 struct ForwardPass {
@@ -89,29 +83,19 @@ ffi::Error run(std::string_view cell, bool bfloat16, Arguments& arguments, Strea
   return error ? ffi::Error::Internal(error) : ffi::Error::Success();
 }
 
-// An array that may be absent has no elements.
-template <class Buffer>
-auto data(const Buffer& buffer) -> decltype(buffer.typed_data()) {
-  return buffer.element_count() ? buffer.typed_data() : nullptr;
-}
-
-const uint8_t* data(const Flags& flags) {
-  return flags.element_count() ? reinterpret_cast<const uint8_t*>(flags.typed_data()) : nullptr;
-}
+const uint8_t* bytes(const Flags& flags) { return reinterpret_cast<const uint8_t*>(data(flags)); }
 
 // `tokens` is any array [..., B, T, N], whose first axes, if any, are of layers.
-Layer read(bool reverse, const Numbers& tokens, const Numbers& U, const Numbers& h,
-           const Numbers& c, const Numbers& initial_h, const Numbers& initial_c, const Flags& mask,
+Layer read(bool reverse, const Numbers& tokens, const Numbers& U, const Flags& mask,
            const Flags& restart) {
-  const auto shape = tokens.dimensions();
+  const auto shape = tokens.dimensions(), of_U = U.dimensions();
   Layer in{};
   in.layers = 1;
   for (size_t k = 0; k + 3 < shape.size(); ++k) in.layers *= shape[k];
-  in.B = shape[shape.size() - 3], in.T = shape[shape.size() - 2], in.H = h.dimensions().back();
+  in.B = shape[shape.size() - 3], in.T = shape[shape.size() - 2];
+  in.H = of_U[of_U.size() - 2];
   in.reverse = reverse;
-  in.U = data(U);
-  in.mask = data(mask), in.restart = data(restart);
-  in.h = data(h), in.c = data(c), in.initial_h = data(initial_h), in.initial_c = data(initial_c);
+  in.U = data(U), in.mask = bytes(mask), in.restart = bytes(restart);
   return in;
 }
 
@@ -120,7 +104,8 @@ ffi::Error run_forward(Stream stream, std::string_view cell, bool reverse, bool 
                        Numbers initial_c, Flags mask, Flags restart, NumbersOut y,
                        NumbersOut last_h, NumbersOut last_c, NumbersOut gates, NumbersOut cells,
                        NumbersOut before) {
-  Forward in{read(reverse, p, U, h, c, initial_h, initial_c, mask, restart)};
+  Forward in{read(reverse, p, U, mask, restart)};
+  in.h = data(h), in.c = data(c), in.initial_h = data(initial_h), in.initial_c = data(initial_c);
   in.p = data(p), in.bias = data(bias), in.y = data(*y);
   in.last_h = data(*last_h), in.last_c = data(*last_c);
   in.gates = data(*gates), in.cells = data(*cells), in.before = data(*before);
@@ -128,16 +113,15 @@ ffi::Error run_forward(Stream stream, std::string_view cell, bool reverse, bool 
 }
 
 ffi::Error run_backward(Stream stream, std::string_view cell, bool reverse, bool bfloat16,
-                        Numbers U, Numbers h, Numbers c, Numbers initial_h, Numbers initial_c,
-                        Flags mask, Flags restart, Numbers gates, Numbers cells, Numbers before,
-                        Numbers by_y, Numbers by_last_h, Numbers by_last_c, NumbersOut planes,
-                        NumbersOut by_h, NumbersOut by_c, NumbersOut by_initial_h,
-                        NumbersOut by_initial_c) {
+                        Numbers U, Flags mask, Flags restart, Numbers gates, Numbers cells,
+                        Numbers before, Numbers by_y, Numbers by_last_h, Numbers by_last_c,
+                        NumbersOut planes, NumbersOut by_h, NumbersOut by_c,
+                        NumbersOut by_initial_h, NumbersOut by_initial_c) {
   // XLA lets `planes` stand where `gates` did, which is what is asked for in Python.
   if (data(*planes) != data(gates))
     if (const char* error = copy(data(*planes), data(gates), gates.size_bytes(), stream))
       return ffi::Error::Internal(error);
-  Backward in{read(reverse, by_y, U, h, c, initial_h, initial_c, mask, restart)};
+  Backward in{read(reverse, by_y, U, mask, restart)};
   in.cells = data(cells), in.before = data(before);
   in.by_y = data(by_y), in.by_last_h = data(by_last_h), in.by_last_c = data(by_last_c);
   in.planes = data(*planes), in.by_h = data(*by_h), in.by_c = data(*by_c);
@@ -147,10 +131,6 @@ ffi::Error run_backward(Stream stream, std::string_view cell, bool reverse, bool
 
 }  // namespace
 }  // namespace zoo
-
-#define NUMBERS Arg<zoo::Numbers>()
-#define FLAGS Arg<zoo::Flags>()
-#define RESULT Ret<zoo::Numbers>()
 
 #pragma GCC visibility push(default)
 
@@ -164,16 +144,15 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(zoo_gpu_forward, zoo::run_forward,
                                   .FLAGS.RESULT.RESULT.RESULT.RESULT.RESULT.RESULT,
                               {ffi::Traits::kCmdBufferCompatible});
 
-XLA_FFI_DEFINE_HANDLER_SYMBOL(
-    zoo_gpu_backward, zoo::run_backward,
-    ffi::Ffi::Bind()
-        .Ctx<zoo::StreamOfCall>()
-        .Attr<std::string_view>("cell")
-        .Attr<bool>("reverse")
-        .Attr<bool>("bfloat16")
-        .NUMBERS.NUMBERS.NUMBERS.NUMBERS.NUMBERS.FLAGS.FLAGS.NUMBERS.NUMBERS.NUMBERS.NUMBERS.NUMBERS
-        .NUMBERS.RESULT.RESULT.RESULT.RESULT.RESULT,
-    {ffi::Traits::kCmdBufferCompatible});
+XLA_FFI_DEFINE_HANDLER_SYMBOL(zoo_gpu_backward, zoo::run_backward,
+                              ffi::Ffi::Bind()
+                                  .Ctx<zoo::StreamOfCall>()
+                                  .Attr<std::string_view>("cell")
+                                  .Attr<bool>("reverse")
+                                  .Attr<bool>("bfloat16")
+                                  .NUMBERS.FLAGS.FLAGS.NUMBERS.NUMBERS.NUMBERS.NUMBERS.NUMBERS
+                                  .NUMBERS.RESULT.RESULT.RESULT.RESULT.RESULT,
+                              {ffi::Traits::kCmdBufferCompatible});
 
 // Whether the present GPU runs a layer.
 extern "C" bool zoo_gpu_runs(const char* cell, bool bfloat16, int H) {

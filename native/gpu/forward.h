@@ -10,9 +10,11 @@
 namespace zoo {
 
 struct Forward : Layer {
-  const float* p;     // [B, T, GATES, H]
-  const float* bias;  // [H] of q, or null
-  float* y;           // [B, T, H]
+  const float *h, *c;                  // before the first step [B, H]
+  const float *initial_h, *initial_c;  // that a restart begins with [B, H], or null
+  const float* p;                      // [B, T, GATES, H]
+  const float* bias;                   // [H] of q, or null
+  float* y;                            // [B, T, H]
   float *last_h, *last_c;
   // What the backward pass needs, or null: [B, T, PLANES, H], and the state before each step.
   float *gates, *cells, *before;
@@ -21,6 +23,7 @@ struct Forward : Layer {
   __device__ void choose(int layer) {
     Layer::choose<Cell>(layer);
     const size_t states = size_t(layer) * B * H, tokens = states * T;
+    shift(h, states), shift(c, states), shift(initial_h, states), shift(initial_c, states);
     shift(p, tokens * Cell::GATES), shift(bias, size_t(layer) * H), shift(y, tokens);
     shift(last_h, states), shift(last_c, states);
     shift(gates, tokens * Cell::PLANES), shift(cells, tokens), shift(before, tokens);

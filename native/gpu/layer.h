@@ -14,18 +14,15 @@ struct Layer {
   int layers, B, T, H;
   int units;  // of a block, a multiple of 16
   bool reverse;
-  const float* U;                      // [H, GATES * H]
-  const uint8_t *mask, *restart;       // bool [B, T], or null
-  const float *h, *c;                  // before the first step [B, H]
-  const float *initial_h, *initial_c;  // that a restart begins with [B, H], or null
+  const float* U;                 // [H, GATES * H]
+  const uint8_t *mask, *restart;  // bool [B, T], or null
 
   // Go on to a layer.
   template <class Cell>
   __device__ void choose(int layer) {
-    const size_t states = size_t(layer) * B * H, tokens = size_t(layer) * B * T;
+    const size_t tokens = size_t(layer) * B * T;
     shift(U, size_t(layer) * H * Cell::GATES * H);
     shift(mask, tokens), shift(restart, tokens);
-    shift(h, states), shift(c, states), shift(initial_h, states), shift(initial_c, states);
   }
 
   template <class T>

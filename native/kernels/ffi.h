@@ -15,18 +15,12 @@
 #include <string_view>
 #include <utility>
 
+#include "../buffers.h"
 #include "backward.h"
 #include "forward.h"
-#include "xla/ffi/api/ffi.h"
-
-namespace ffi = xla::ffi;
 
 namespace zoo {
 namespace {
-
-using Numbers = ffi::Buffer<ffi::F32>;
-using Flags = ffi::Buffer<ffi::PRED>;
-using NumbersOut = ffi::Result<Numbers>;
 
 // How many cores a container may use, of which XLA does not know when it makes its threads.
 long allowed_cores() {
@@ -48,12 +42,6 @@ class XlaPool : public Pool {
  private:
   ffi::ThreadPool pool_;
 };
-
-// An array that may be absent has no elements.
-template <class Buffer>
-auto data(const Buffer& buffer) -> decltype(buffer.typed_data()) {
-  return buffer.element_count() ? buffer.typed_data() : nullptr;
-}
 
 Input read(bool reverse, const Numbers& x, const Numbers& W, const Numbers& U, const Numbers& b,
            const Numbers& h, const Numbers& c, const Numbers& initial_h, const Numbers& initial_c,
@@ -133,10 +121,6 @@ ffi::Error backward(ffi::ThreadPool threads, std::string_view cell, bool reverse
 
 }  // namespace
 }  // namespace zoo
-
-#define NUMBERS Arg<zoo::Numbers>()
-#define FLAGS Arg<zoo::Flags>()
-#define RESULT Ret<zoo::Numbers>()
 
 #pragma GCC visibility push(default)
 

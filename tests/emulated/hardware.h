@@ -16,7 +16,6 @@
 #include <map>
 #include <memory>
 #include <random>
-#include <string>
 #include <vector>
 
 #include "xla/ffi/api/ffi.h"

@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 
 from zoo.native import cpu, gpu
-from zoo.native.call import PLANES, Call, Flags, Kernel
+from zoo.native.call import PLANES, Call, Flags, Given, Kernel
 from zoo.types import Array, Params, State
 
 __all__ = ["PLANES", "Call", "Flags", "Kernel", "layer", "missing", "tf32"]
@@ -89,11 +89,11 @@ def layer(
 
 def _forward(call, params, x, state, initial, flags, *, keep):
     """Call the kernel; return also what `_gradient` needs, empty without `keep`."""
-    given = call, call.kernel.weights(params), x, state, initial, flags
+    given = Given(call.kernel.weights(params), x, state, initial, flags)
     if call.platform == "cpu":
-        parts, y, kept = cpu.forward(_kernels(), *given, keep=keep)
+        parts, y, kept = cpu.forward(_kernels(), call, given, keep=keep)
     else:
-        parts, y, kept = gpu.forward(*given, keep=keep)
+        parts, y, kept = gpu.forward(call, given, keep=keep)
     return _put(state, parts), y, kept
 
 
@@ -139,11 +139,11 @@ def _gradient(call, params, x, state, initial, flags, kept, by):
     """Return the gradients by params, x, state and initial."""
     y, *kept = kept
     weights, turn = jax.vjp(call.kernel.weights, params)
-    given = call, weights, x, state, initial, flags
+    given = Given(weights, x, state, initial, flags)
     if call.platform == "cpu":
-        found = cpu.backward(*given, y, kept, *by)
+        found = cpu.backward(call, given, y, kept, *by)
     else:
-        found = gpu.backward(*given, kept, *by)
+        found = gpu.backward(call, given, kept, *by)
     (by_params,) = turn(found.weights)
     return by_params, found.x, _put(state, found.state), _put(initial, found.initial)
 

@@ -83,6 +83,24 @@ class Flags(NamedTuple):
         return [none if flag is None else flag for flag in (self.mask, self.restart)]
 
 
+class Given(NamedTuple):
+    """What a layer is given.
+
+    Attributes:
+        weights: W, U and b.
+        x: inputs ``[B, T, D]``.
+        state: the state before the first step that is met.
+        initial: the state that a reset restarts from, or None.
+        flags: mask and resets.
+    """
+
+    weights: tuple[Array, Array, Array]
+    x: Array
+    state: State
+    initial: State
+    flags: Flags
+
+
 class Gradients(NamedTuple):
     """The gradients of a layer.
 

@@ -2,37 +2,26 @@
 
 from typing import Any
 
-from zoo.native.call import PLANES, Call, Flags, Gradients, foreign, parts
+from zoo.native.call import PLANES, Call, Given, Gradients, foreign, parts
 from zoo.types import Array, State
 
 
 def forward(
-    kernels: Any,
-    call: Call,
-    weights: tuple[Array, Array, Array],
-    x: Array,
-    state: State,
-    initial: State,
-    flags: Flags,
-    *,
-    keep: bool,
+    kernels: Any, call: Call, given: Given, *, keep: bool
 ) -> tuple[list[Array], Array, list[Array]]:
     """Run a layer.
 
     Args:
         kernels: the module that registers them.
         call: what is fixed.
-        weights: W, U and b.
-        x: inputs ``[B, T, D]``.
-        state: the state before the first step that is met.
-        initial: the state that a reset restarts from, or None.
-        flags: mask and resets.
+        given: weights, inputs and states.
         keep: whether there will be a backward pass.
 
     Returns:
         h and c after the last step, y ``[B, T, H]``, and what `backward` needs besides:
         empty arrays without `keep`.
     """
+    weights, x, state, initial, flags = given
     name = call.kernel.name
     (B, T, _), H = x.shape, len(weights[1])
     cell_state = "c" in state._fields
@@ -49,11 +38,7 @@ def forward(
 
 def backward(
     call: Call,
-    weights: tuple[Array, Array, Array],
-    x: Array,
-    state: State,
-    initial: State,
-    flags: Flags,
+    given: Given,
     y: Array,
     kept: list[Array],
     by_last: State,
@@ -63,16 +48,13 @@ def backward(
 
     Args:
         call: as for `forward`.
-        weights: as for `forward`.
-        x: as for `forward`.
-        state: as for `forward`.
-        initial: as for `forward`.
-        flags: as for `forward`.
+        given: as for `forward`.
         y: what `forward` returned.
         kept: what it returned besides.
         by_last: the gradient by the state after the last step.
         by_y: the gradient by y.
     """
+    weights, x, state, initial, flags = given
     gates, cells = kept
     states, initials = parts(state), parts(initial)
     shapes = [a.shape for a in (gates, x, *weights, *states, *initials)]

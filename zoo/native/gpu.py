@@ -8,7 +8,7 @@ which send each other the new states.
 
 import jax.numpy as jnp
 
-from zoo.native.call import PLANES, Call, Flags, Gradients, foreign, parts
+from zoo.native.call import PLANES, Call, Flags, Given, Gradients, foreign, parts
 from zoo.products import product
 from zoo.types import Array, State
 
@@ -17,31 +17,20 @@ VMAP = "broadcast_all"
 
 
 def forward(
-    call: Call,
-    weights: tuple[Array, Array, Array],
-    x: Array,
-    state: State,
-    initial: State,
-    flags: Flags,
-    *,
-    keep: bool,
+    call: Call, given: Given, *, keep: bool
 ) -> tuple[list[Array], Array, list[Array]]:
     """Run a layer.
 
     Args:
         call: what is fixed.
-        weights: W, U and b.
-        x: inputs ``[B, T, D]``.
-        state: the state before the first step that is met.
-        initial: the state that a reset restarts from, or None.
-        flags: mask and resets.
+        given: weights, inputs and states.
         keep: whether there will be a backward pass.
 
     Returns:
         h and c after the last step, y ``[B, T, H]``, and what `backward` needs besides:
         empty arrays without `keep`.
     """
-    W, U, b = weights
+    (W, U, b), x, state, initial, flags = given
     (B, T, _), (H, columns) = x.shape, U.shape
     cell_state = "c" in state._fields
     p = _dot(call, _real(x, flags), W) + b[:columns]
@@ -59,11 +48,7 @@ def forward(
 
 def backward(
     call: Call,
-    weights: tuple[Array, Array, Array],
-    x: Array,
-    state: State,
-    initial: State,
-    flags: Flags,
+    given: Given,
     kept: list[Array],
     by_last: State,
     by_y: Array,
@@ -72,25 +57,19 @@ def backward(
 
     Args:
         call: as for `forward`.
-        weights: as for `forward`.
-        x: as for `forward`.
-        state: as for `forward`.
-        initial: as for `forward`.
-        flags: as for `forward`.
+        given: as for `forward`.
         kept: what `forward` returned.
         by_last: the gradient by the state after the last step.
         by_y: the gradient by y.
     """
-    W, U, b = weights
+    (W, U, b), x, state, initial, flags = given
     gates, cells, before = kept
     H, columns = U.shape
-    states, initials = parts(state), parts(initial)
-    shapes = [a.shape for a in (gates, *states, *initials)]
-    # The gates are the eighth argument; their gradients take their place.
-    planes, *by = foreign("zoo_gpu_backward", shapes, VMAP, {7: 0})(
-        U, *states, *initials, *flags.given,
-        gates, cells, before, by_y, *parts(by_last), **call.attributes,
-    )  # fmt: skip
+    shapes = [a.shape for a in (gates, *parts(state), *parts(initial))]
+    # The gates are the fourth argument; their gradients take their place.
+    planes, *by = foreign("zoo_gpu_backward", shapes, VMAP, {3: 0})(
+        U, *flags.given, gates, cells, before, by_y, *parts(by_last), **call.attributes
+    )
     by_p = by_q = planes[..., :columns]
     if len(b) > columns:
         # The last gate has a q that does not enter as p + q.
