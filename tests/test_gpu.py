@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 from flax import nnx
 from kernels import CELLS, drawn, gradients, pair
-from tolerances import BFLOAT16, assert_close, assert_identical
+from tolerances import BFLOAT16, REFERENCE, assert_close, assert_identical
 
 import zoo
 from zoo import native
+from zoo.linear import linear_scan
 
 ROOT = Path(__file__).parent.parent
 COMPILER = shutil.which("g++") or shutil.which("clang++")
@@ -50,7 +51,7 @@ def library(tmp_path_factory):
     found = ctypes.CDLL(str(target))
     found.zoo_gpu_runs.restype = ctypes.c_bool
     found.zoo_gpu_runs.argtypes = [ctypes.c_char_p, ctypes.c_bool, ctypes.c_int]
-    for name in ("zoo_gpu_forward", "zoo_gpu_backward"):
+    for name in ("zoo_gpu_forward", "zoo_gpu_backward", "zoo_gpu_linear"):
         handler = jax.ffi.pycapsule(getattr(found, name))
         jax.ffi.register_ffi_target(name, handler, platform="cpu")
     return found
@@ -172,6 +173,42 @@ def test_many_layers_at_once_and_the_gradient_of_the_gradient():
         return jax.jit(jax.vmap(jax.grad(norm)))(many)
 
     assert_close(second(kernel), second(loop), DTYPES["float32"])
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("dtype", ["float32", "complex64"])
+@pytest.mark.parametrize("shape", [(1, 3), (7, 2, 20), (200, 33)])
+def test_a_linear_recurrence_equals_the_loop(shape, dtype, reverse):
+    rng = np.random.default_rng(0)
+
+    def some(*shape):
+        real, imaginary = rng.normal(size=(2, *shape)) * 0.6
+        whole = real + 1j * imaginary if dtype == "complex64" else real
+        return jnp.asarray(whole, dtype)
+
+    arguments = some(*shape), some(*shape), some(*shape[1:])
+    weights = some(*shape)
+
+    def both(parallel):
+        def loss(a, b, h):
+            y = linear_scan(a, b, h, reverse=reverse, parallel=parallel)
+            return jnp.sum(jnp.real(y * weights)), y
+
+        return jax.jit(jax.grad(loss, (0, 1, 2), has_aux=True))(*arguments)
+
+    assert_close(both(True), both(False), REFERENCE)
+
+
+def test_linear_cells_with_masks_and_resets():
+    layers = [
+        zoo.Recurrent(zoo.LRUCell(4, 20, rngs=nnx.Rngs(0)), steps=steps, unroll=1)
+        for steps in ("parallel", "loop")
+    ]
+    x, state = drawn(layers[0], 5, 30, 4)
+    mask = zoo.mask_from_lengths(jnp.array([30, 2, 0, 17, 1]), 30)
+    reset = jnp.zeros((5, 30), bool).at[0, 3].set(True)
+    found = [gradients(layer, x, state, mask, reset) for layer in layers]
+    assert_close(*found, REFERENCE)
 
 
 OBSTACLES = {

@@ -13,6 +13,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from zoo import native
 from zoo.loop import Span, spread
 from zoo.types import Array
 
@@ -105,6 +106,8 @@ def _join_max(first: tuple[Array, Array], then: tuple[Array, Array]):
 
 @partial(jax.custom_vjp, nondiff_argnums=(3, 4))
 def _linear_scan(a, b, h, reverse, parallel):
+    if parallel and native.takes_linear(b.dtype):
+        return native.gpu.linear(a, b, h, reverse=reverse)
     if parallel:
         factors, states = jax.lax.associative_scan(_join, (a, b), reverse=reverse)
         return factors * h + states

@@ -6,6 +6,7 @@
 #include "../buffers.h"
 #include "backward.h"
 #include "forward.h"
+#include "linear.h"
 
 namespace zoo {
 namespace {
@@ -129,6 +130,36 @@ ffi::Error run_backward(Stream stream, std::string_view cell, bool reverse, bool
   return run<BackwardPass>(cell, bfloat16, in, stream);
 }
 
+template <class Number>
+ffi::Error run_linear(Stream stream, bool reverse, const ffi::AnyBuffer& a, const ffi::AnyBuffer& b,
+                      const ffi::AnyBuffer& h, ffi::AnyBuffer& states) {
+  const auto shape = a.dimensions();
+  Linear<Number> in{};
+  in.layers = 1;
+  for (size_t k = 0; k + 2 < shape.size(); ++k) in.layers *= shape[k];
+  in.T = shape[shape.size() - 2], in.N = shape.back();
+  in.reverse = reverse;
+  in.a = static_cast<const Number*>(a.untyped_data());
+  in.b = static_cast<const Number*>(b.untyped_data());
+  in.h = static_cast<const Number*>(h.untyped_data());
+  in.states = static_cast<Number*>(states.untyped_data());
+  if (!in.layers || !in.T || !in.N) return ffi::Error::Success();
+  Launch how;
+  how.kernel = kernel_address(linear<Number>);
+  how.cluster = 1, how.threads = THREADS, how.bytes = LinearPlan<Number>::BYTES;
+  how.clusters = ceiling(in.N, LANES), how.layers = in.layers;
+  const char* error = launch(how, &in, stream);
+  return error ? ffi::Error::Internal(error) : ffi::Error::Success();
+}
+
+// Arrays [..., T, N], whose first axes, if any, are of layers, and h [..., N].
+ffi::Error choose_linear(Stream stream, bool reverse, ffi::AnyBuffer a, ffi::AnyBuffer b,
+                         ffi::AnyBuffer h, ffi::Result<ffi::AnyBuffer> states) {
+  if (a.element_type() == ffi::F32) return run_linear<float>(stream, reverse, a, b, h, *states);
+  if (a.element_type() == ffi::C64) return run_linear<Complex>(stream, reverse, a, b, h, *states);
+  return ffi::Error::InvalidArgument("linear recurrences are of float32 and complex64");
+}
+
 }  // namespace
 }  // namespace zoo
 
@@ -152,6 +183,16 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(zoo_gpu_backward, zoo::run_backward,
                                   .Attr<bool>("bfloat16")
                                   .NUMBERS.FLAGS.FLAGS.NUMBERS.NUMBERS.NUMBERS.NUMBERS.NUMBERS
                                   .NUMBERS.RESULT.RESULT.RESULT.RESULT.RESULT,
+                              {ffi::Traits::kCmdBufferCompatible});
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(zoo_gpu_linear, zoo::choose_linear,
+                              ffi::Ffi::Bind()
+                                  .Ctx<zoo::StreamOfCall>()
+                                  .Attr<bool>("reverse")
+                                  .Arg<ffi::AnyBuffer>()
+                                  .Arg<ffi::AnyBuffer>()
+                                  .Arg<ffi::AnyBuffer>()
+                                  .Ret<ffi::AnyBuffer>(),
                               {ffi::Traits::kCmdBufferCompatible});
 
 // Whether the present GPU runs a layer.

@@ -72,7 +72,7 @@ _gpu = _open("gpu")
 if _gpu:
     _gpu.zoo_gpu_runs.restype = ctypes.c_bool
     _gpu.zoo_gpu_runs.argtypes = [ctypes.c_char_p, ctypes.c_bool, ctypes.c_int]
-    _register(_gpu, "CUDA", "zoo_gpu_forward", "zoo_gpu_backward")
+    _register(_gpu, "CUDA", "zoo_gpu_forward", "zoo_gpu_backward", "zoo_gpu_linear")
 
 
 def obstacle_on_gpu(cell: str, bfloat16: bool, H: int) -> str | None:

@@ -21,7 +21,8 @@ from zoo.native import cpu, gpu
 from zoo.native.call import PLANES, Call, Flags, Given, Kernel
 from zoo.types import Array, Params, State
 
-__all__ = ["PLANES", "Call", "Flags", "Kernel", "layer", "missing", "tf32"]
+__all__ = ["PLANES", "Call", "Flags", "Kernel", "gpu", "layer", "missing"]
+__all__ += ["takes_linear", "tf32"]
 
 # Of the calls of kernels: those that were built for others are not called.
 INTERFACE = 4
@@ -59,6 +60,17 @@ def missing(platform: str, name: str, dtype: jnp.dtype, H: int) -> str | None:
     if bfloat16 and not kernels.BFLOAT16:
         return "no instructions of bfloat16 (AVX512_BF16)"
     return None
+
+
+def takes_linear(dtype: jnp.dtype) -> bool:
+    """Return whether a kernel takes all steps of a linear recurrence.
+
+    Args:
+        dtype: of the state.
+    """
+    if jax.default_backend() != "gpu" or dtype not in (jnp.float32, jnp.complex64):
+        return False
+    return missing("rnn_tanh", jnp.dtype(jnp.float32), 1) is None
 
 
 def _kernels() -> Any:

@@ -82,6 +82,21 @@ def backward(
     return Gradients(by_weights, _dot(call, by_p, W.T), by[:2], by[2:])
 
 
+def linear(a: Array, b: Array, h: Array, *, reverse: bool) -> Array:
+    """Return ``h_t = a_t * h_(t-1) + b_t`` of all steps.
+
+    Args:
+        a: factors ``[T, ...]``, float32 or complex64.
+        b: what is added ``[T, ...]``.
+        h: the state before the step that is met first, ``[...]``.
+        reverse: whether the last step is met first.
+    """
+    flat = [array.reshape(len(a), -1) for array in (a, b)]
+    call = foreign("zoo_gpu_linear", [flat[0].shape], VMAP, dtype=b.dtype)
+    (states,) = call(*flat, h.reshape(-1), reverse=reverse)
+    return states.reshape(b.shape)
+
+
 def _real(x: Array, flags: Flags) -> Array:
     """Return inputs with zeros at padding: NaN times 0 is NaN."""
     return x if flags.mask is None else jnp.where(flags.mask[..., None], x, 0)
