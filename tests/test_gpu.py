@@ -103,13 +103,30 @@ def test_a_kernel_equals_the_loop(name, dtype, sizes, masked, reset, reverse):
     assert_close(*found, DTYPES[dtype])
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_a_matrix_that_takes_more_than_the_registers(name):
-    B, T, D, H = 2, 3, 4, 260
-    kernel, loop = pair(name, D, H)
+@pytest.mark.parametrize(
+    ("name", "dtype", "H"),
+    [
+        *((name, "float32", 260) for name in NAMES),
+        # Of which shared memory does not hold what 32 registers of a thread do not.
+        ("lstm", "float32", 400),
+        ("lstm", "bfloat16", 640),
+    ],
+)
+def test_a_matrix_that_takes_more_than_the_registers(name, dtype, H):
+    B, T, D = 2, 3, 4
+    kernel, loop = pair(name, D, H, dtype=dtype)
     x, state = drawn(kernel, B, T, D)
     found = [gradients(one, x, state, margin=MARGIN[name]) for one in (kernel, loop)]
-    assert_close(*found, DTYPES["float32"])
+    assert_close(*found, DTYPES[dtype])
+
+
+@pytest.mark.parametrize("name", ["lstm", "gru", "rnn_tanh"])
+def test_a_state_that_16_bits_do_not_hold(name):
+    """What is too large for float16 is multiplied as the largest, and not infinite."""
+    kernel, loop = pair(name, 3, 20)
+    x, state = drawn(kernel, 2, 3, 3)
+    far = jax.tree.map(lambda part: jnp.sign(part) * 1e7, state)
+    assert_close(kernel(x, state=far), loop(x, state=far), DTYPES["float32"])
 
 
 @pytest.mark.parametrize("name", ["lstm", "gru"])

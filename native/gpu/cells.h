@@ -3,7 +3,8 @@
 // A token has GATES numbers p of the input and GATES numbers q of the state for each unit, in the
 // order of the blocks of U; of what is made of them PLANES are kept for the backward pass, which
 // puts the gradients of p and q in their place. Where p and q do not enter as p + q alone, q has a
-// plane of its own after those of p.
+// plane of its own after those of p. A state that is BOUNDED does not grow beyond 1, or what it
+// began with.
 #pragma once
 
 #include <hardware.h>
@@ -13,7 +14,7 @@ namespace zoo {
 // i, f, o = sigmoid; g = tanh; c' = f c + i g; h' = o tanh(c')
 struct Lstm {
   static constexpr int GATES = 4, PLANES = 4;
-  static constexpr bool CELL_STATE = true;
+  static constexpr bool CELL_STATE = true, BOUNDED = true;
 
   __device__ static void step(const float (&p)[4], const float (&q)[4], float, float& h, float& c,
                               float (&kept)[4]) {
@@ -45,7 +46,7 @@ struct Lstm {
 // r, z = sigmoid; n = tanh(p + r q); h' = (1 - z) n + z h
 struct Gru {
   static constexpr int GATES = 3, PLANES = 4;
-  static constexpr bool CELL_STATE = false;
+  static constexpr bool CELL_STATE = false, BOUNDED = true;
 
   __device__ static void step(const float (&p)[3], const float (&q)[3], float bias, float& h,
                               float&, float (&kept)[4]) {
@@ -72,7 +73,7 @@ struct Gru {
 template <bool Relu>
 struct Elman {
   static constexpr int GATES = 1, PLANES = 1;
-  static constexpr bool CELL_STATE = false;
+  static constexpr bool CELL_STATE = false, BOUNDED = !Relu;
 
   __device__ static void step(const float (&p)[1], const float (&q)[1], float, float& h, float&,
                               float (&kept)[1]) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string_view>
+#include <type_traits>
 
 #include "../buffers.h"
 #include "backward.h"
@@ -11,16 +12,30 @@
 namespace zoo {
 namespace {
 
-template <class Cell, class Operand, int Rows, int Kept>
 struct ForwardPass {
+  template <class Cell, class Operand, int Rows, int Kept>
   using Plan = ForwardPlan<Cell, Operand, Rows, Kept>;
-  static const void* kernel() { return kernel_address(forward<Cell, Operand, Rows, Kept>); }
+  // What float32 is multiplied as, with 10 bits either way.
+  template <class Cell>
+  using Float32 = std::conditional_t<Cell::BOUNDED, Half, Tf32>;
+
+  template <class Cell, class Operand, int Rows, int Kept>
+  static const void* kernel() {
+    return kernel_address(forward<Cell, Operand, Rows, Kept>);
+  }
 };
 
-template <class Cell, class Operand, int Rows, int Kept>
 struct BackwardPass {
+  template <class Cell, class Operand, int Rows, int Kept>
   using Plan = BackwardPlan<Cell, Operand, Rows, Kept>;
-  static const void* kernel() { return kernel_address(backward<Cell, Operand, Rows, Kept>); }
+  // Gradients may be of any size.
+  template <class Cell>
+  using Float32 = Tf32;
+
+  template <class Cell, class Operand, int Rows, int Kept>
+  static const void* kernel() {
+    return kernel_address(backward<Cell, Operand, Rows, Kept>);
+  }
 };
 
 // A launch that can be done: `units` of a block, `at_once` clusters at the same time.
@@ -34,38 +49,40 @@ int ceiling(int n, int by) { return (n + by - 1) / by; }
 //
 // A block has as few units as a cluster can be divided into, a cluster as few rows as allow all
 // clusters to run at the same time.
-template <template <class, class, int, int> class Pass, class Cell, class Operand>
+template <class Pass, class Cell, class Operand>
 Choice plan(int layers, int B, int H) {
   Choice best;
   for (int units = BLOCK; units <= THREADS / 8 && !best.kernel; units += BLOCK) {
     const int cluster = ceiling(H, units);
     if (cluster > MOST_BLOCKS) continue;
-    auto consider = [&]<int Rows, int Kept>() {
-      if (best.kernel && layers * best.clusters <= best.at_once) return;
-      const typename Pass<Cell, Operand, Rows, Kept>::Plan plan(units, cluster);
-      // Kernels with more registers for the matrix are for what does not fit into fewer.
-      if ((plan.most * Operand::WORDS > 32) != (Kept > 32)) return;
-      if (!plan.possible(units) || plan.bytes > shared_memory_of_block()) return;
+    auto possible = [&]<int Rows, int Kept>() {
+      const typename Pass::template Plan<Cell, Operand, Rows, Kept> plan(units, cluster);
+      if (!plan.possible(units) || plan.bytes > shared_memory_of_block()) return false;
       Choice choice;
-      choice.kernel = Pass<Cell, Operand, Rows, Kept>::kernel();
+      choice.kernel = Pass::template kernel<Cell, Operand, Rows, Kept>();
       choice.cluster = cluster, choice.bytes = plan.bytes;
       choice.clusters = ceiling(B, Rows), choice.layers = layers, choice.threads = THREADS;
       choice.units = units, choice.at_once = clusters_at_once(choice);
       if (choice.at_once) best = choice;
+      return choice.at_once > 0;
     };
-    consider.template operator()<8, 32>();
-    consider.template operator()<8, 64>();
-    consider.template operator()<16, 32>();
-    consider.template operator()<16, 64>();
+    // More of the matrix in registers only where it does not fit into shared memory, which is
+    // faster than what is then left of them to compute with.
+    auto consider = [&]<int Rows>() {
+      if (best.kernel && layers * best.clusters <= best.at_once) return;
+      possible.template operator()<Rows, 32>() || possible.template operator()<Rows, 64>();
+    };
+    consider.template operator()<8>();
+    consider.template operator()<16>();
   }
   return best;
 }
 
-template <template <class, class, int, int> class Pass>
+template <class Pass>
 Choice plan(std::string_view cell, bool bfloat16, int layers, int B, int H) {
   auto of = [&]<class Cell>() {
     return bfloat16 ? plan<Pass, Cell, Bfloat16>(layers, B, H)
-                    : plan<Pass, Cell, Tf32>(layers, B, H);
+                    : plan<Pass, Cell, typename Pass::template Float32<Cell>>(layers, B, H);
   };
   if (cell == "lstm") return of.template operator()<Lstm>();
   if (cell == "gru") return of.template operator()<Gru>();
@@ -74,7 +91,7 @@ Choice plan(std::string_view cell, bool bfloat16, int layers, int B, int H) {
   return {};
 }
 
-template <template <class, class, int, int> class Pass, class Arguments>
+template <class Pass, class Arguments>
 ffi::Error run(std::string_view cell, bool bfloat16, Arguments& arguments, Stream stream) {
   if (!arguments.layers || !arguments.B) return ffi::Error::Success();
   const Choice choice = plan<Pass>(cell, bfloat16, arguments.layers, arguments.B, arguments.H);

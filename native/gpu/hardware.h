@@ -133,7 +133,15 @@ __device__ inline uint32_t round_to_bfloat16(float first, float second) {
   return both;
 }
 
-// Of a fragment of 16 rows and 8 columns (TF32) or 16 (pairs of bfloat16), with 8 vectors. A lane
+// The same of float16; what it has no room for becomes the largest it has.
+__device__ inline uint32_t round_to_half(float first, float second) {
+  auto fit = [](float v) { return isfinite(v) ? fminf(fmaxf(v, -65504.0f), 65504.0f) : v; };
+  uint32_t both;
+  asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(both) : "f"(fit(second)), "f"(fit(first)));
+  return both;
+}
+
+// Of a fragment of 16 rows and 8 columns (TF32) or 16 (pairs of 16 bits), with 8 vectors. A lane
 // has, of row lane / 4 and of that 8 further on, and of vector lane / 4, the numbers lane % 4 and 4
 // further on; of the sums those of vectors lane % 4 * 2 and the next.
 __device__ inline void multiply_tf32(float (&sum)[4], const uint32_t* a, uint32_t b0, uint32_t b1) {
@@ -146,6 +154,13 @@ __device__ inline void multiply_tf32(float (&sum)[4], const uint32_t* a, uint32_
 __device__ inline void multiply_bfloat16(float (&sum)[4], const uint32_t* a, uint32_t b0,
                                          uint32_t b1) {
   asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, "
+      "{%8, %9}, {%0, %1, %2, %3};"
+      : "+f"(sum[0]), "+f"(sum[1]), "+f"(sum[2]), "+f"(sum[3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+}
+
+__device__ inline void multiply_half(float (&sum)[4], const uint32_t* a, uint32_t b0, uint32_t b1) {
+  asm("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, "
       "{%8, %9}, {%0, %1, %2, %3};"
       : "+f"(sum[0]), "+f"(sum[1]), "+f"(sum[2]), "+f"(sum[3])
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));

@@ -264,6 +264,17 @@ inline uint32_t round_to_bfloat16(float first, float second) {
   return one(first) | one(second) << 16;
 }
 
+inline uint32_t round_to_half(float first, float second) {
+  auto one = [](float v) {
+    const float fit = std::isfinite(v) ? std::clamp(v, -65504.0f, 65504.0f) : v;
+    const _Float16 rounded = _Float16(fit);
+    uint16_t bits;
+    std::memcpy(&bits, &rounded, sizeof bits);
+    return uint32_t(bits);
+  };
+  return one(first) | one(second) << 16;
+}
+
 // entry(words, k): the k-th number of one row of a, or of one vector of b, of `count` in the four
 // lanes that share it.
 template <class Entry>
@@ -291,6 +302,15 @@ inline void multiply_tf32(float (&sum)[4], const uint32_t* a, uint32_t b0, uint3
 
 inline void multiply_bfloat16(float (&sum)[4], const uint32_t* a, uint32_t b0, uint32_t b1) {
   multiply(sum, a, b0, b1, 16, [](uint32_t word, int k) { return as_float(word >> 16 * k << 16); });
+}
+
+inline void multiply_half(float (&sum)[4], const uint32_t* a, uint32_t b0, uint32_t b1) {
+  multiply(sum, a, b0, b1, 16, [](uint32_t word, int k) {
+    const uint16_t bits = word >> 16 * k;
+    _Float16 v;
+    std::memcpy(&v, &bits, sizeof v);
+    return float(v);
+  });
 }
 
 // What follows is called by the host.

@@ -17,6 +17,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from zoo.backend import platform
 from zoo.native import cpu, gpu
 from zoo.native.call import PLANES, Call, Flags, Given, Kernel
 from zoo.types import Array, Params, State
@@ -25,7 +26,7 @@ __all__ = ["PLANES", "Call", "Flags", "Kernel", "gpu", "layer", "missing"]
 __all__ += ["takes_linear", "tf32"]
 
 # Of the calls of kernels: those that were built for others are not called.
-INTERFACE = 4
+INTERFACE = 5
 
 
 def tf32() -> bool:
@@ -68,9 +69,10 @@ def takes_linear(dtype: jnp.dtype) -> bool:
     Args:
         dtype: of the state.
     """
-    if jax.default_backend() != "gpu" or dtype not in (jnp.float32, jnp.complex64):
+    if platform() != "gpu" or dtype not in (jnp.float32, jnp.complex64):
         return False
-    return missing("rnn_tanh", jnp.dtype(jnp.float32), 1) is None
+    # One that any GPU runs which runs one at all.
+    return missing("gpu", "rnn_tanh", jnp.dtype(jnp.float32), 1) is None
 
 
 def _kernels() -> Any:
