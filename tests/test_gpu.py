@@ -193,32 +193,61 @@ def test_many_layers_at_once_and_the_gradient_of_the_gradient():
 
 
 @pytest.mark.parametrize("reverse", [False, True])
-@pytest.mark.parametrize("dtype", ["float32", "complex64"])
-@pytest.mark.parametrize("shape", [(1, 3), (7, 2, 20), (200, 33)])
-def test_a_linear_recurrence_equals_the_loop(shape, dtype, reverse):
+@pytest.mark.parametrize("pairs", [False, True])
+@pytest.mark.parametrize(
+    ("shape", "axis", "of_a"),
+    [
+        # Fewer lanes than a warp, and more; one tile of steps, and more.
+        ((1, 6), 0, (1, 6)),
+        ((3, 200, 66), 1, (3, 200, 66)),
+        ((3, 7, 6), 1, (1, 7, 6)),
+        ((2, 3, 200, 40), 2, (40,)),
+    ],
+)
+def test_a_linear_recurrence_equals_the_tree(shape, axis, of_a, pairs, reverse):
     rng = np.random.default_rng(0)
+    arrays = [rng.normal(size=size) * 0.5 for size in (of_a, shape, shape)]
+    arrays = [jnp.asarray(array, jnp.float32) for array in arrays]
+    a, b, weights = arrays
+    h = b.take(0, axis)
 
-    def some(*shape):
-        real, imaginary = rng.normal(size=(2, *shape)) * 0.6
-        whole = real + 1j * imaginary if dtype == "complex64" else real
-        return jnp.asarray(whole, dtype)
-
-    arguments = some(*shape), some(*shape), some(*shape[1:])
-    weights = some(*shape)
-
-    def both(parallel):
+    def both(scan):
         def loss(a, b, h):
-            y = linear_scan(a, b, h, reverse=reverse, parallel=parallel)
-            return jnp.sum(jnp.real(y * weights)), y
+            y = scan(a, b, h, axis=axis, reverse=reverse, pairs=pairs)
+            return jnp.sum(y * weights), y
 
-        return jax.jit(jax.grad(loss, (0, 1, 2), has_aux=True))(*arguments)
+        return jax.jit(jax.grad(loss, (0, 1, 2), has_aux=True))(a, b, h)
 
-    assert_close(both(True), both(False), REFERENCE)
+    found = both(linear_scan)
+    with jax.default_device(jax.devices("cpu")[0]):
+        assert_close(found, both(linear_scan), REFERENCE)
 
 
-def test_linear_cells_with_masks_and_resets():
+def test_many_linear_recurrences_and_the_gradient_of_the_gradient():
+    rng = np.random.default_rng(0)
+    a, b, h = (
+        jnp.asarray(rng.normal(size=size) * 0.5, jnp.float32)
+        for size in ((4, 6), (4, 3, 5, 6), (4, 3, 6))
+    )
+
+    def second():
+        def norm(a, b, h):
+            y = jax.grad(
+                lambda b: jnp.sum(linear_scan(a, b, h, axis=1, pairs=True) ** 2)
+            )
+            return jnp.sum(y(b) ** 2)
+
+        return jax.jit(jax.vmap(jax.grad(norm, (0, 1, 2))))(a, b, h)
+
+    found = second()
+    with jax.default_device(jax.devices("cpu")[0]):
+        assert_close(found, second(), REFERENCE)
+
+
+@pytest.mark.parametrize("cell", [zoo.LRUCell, zoo.HGRNCell, zoo.S6Cell])
+def test_linear_cells_with_masks_and_resets(cell):
     layers = [
-        zoo.Recurrent(zoo.LRUCell(4, 20, rngs=nnx.Rngs(0)), steps=steps, unroll=1)
+        zoo.Recurrent(cell(4, 20, rngs=nnx.Rngs(0)), steps=steps, unroll=1)
         for steps in ("parallel", "loop")
     ]
     x, state = drawn(layers[0], 5, 30, 4)
@@ -226,6 +255,8 @@ def test_linear_cells_with_masks_and_resets():
     reset = jnp.zeros((5, 30), bool).at[0, 3].set(True)
     found = [gradients(layer, x, state, mask, reset) for layer in layers]
     assert_close(*found, REFERENCE)
+    (plan,) = zoo.explain(layers[0], x)
+    assert plan.why.endswith("as asked, in one pass of a kernel")
 
 
 OBSTACLES = {

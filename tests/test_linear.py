@@ -1,5 +1,7 @@
 """Linear recurrences: all steps at once give what one after the other does."""
 
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -16,63 +18,95 @@ from zoo.cells.s5 import hippo
 from zoo.linear import linear_scan
 
 
-def one_by_one(a, b, h, reverse):
+def numbers(array):
+    """Return complex numbers of pairs."""
+    re, im = jnp.split(array, 2, -1)
+    return jax.lax.complex(re, im)
+
+
+def pairs_of(array):
+    """Return pairs of complex numbers."""
+    return jnp.concatenate([array.real, array.imag], -1)
+
+
+def one_by_one(a, b, h, reverse, pairs):
     """Return the states, in plain Python."""
-    states = [None] * len(a)
-    for t in reversed(range(len(a))) if reverse else range(len(a)):
+    a = jnp.broadcast_to(a, b.shape)
+    if pairs:
+        a, b, h = numbers(a), numbers(b), numbers(h)
+    states = [None] * len(b)
+    for t in reversed(range(len(b))) if reverse else range(len(b)):
         h = a[t] * h + b[t]
         states[t] = h
-    return jnp.stack(states)
+    states = jnp.stack(states)
+    return pairs_of(states) if pairs else states
 
 
-def arrays(T, kind, seed):
-    """Return factors that neither vanish nor explode, what is added, and a start."""
+def arrays(T, constant, seed):
+    """Return factors that neither vanish nor explode, what is added, and a start.
+
+    As pairs, too, the factors are at most 1.
+    """
     rng = np.random.default_rng(seed)
-    a, b = rng.normal(size=(2, T, 3)) + 1j * rng.normal(size=(2, T, 3))
-    h = rng.normal(size=3) + 1j * rng.normal(size=3)
-    a = a / np.abs(a) * rng.uniform(0.0, 1.0, a.shape)
-    if kind == "real":
-        return [jnp.asarray(part.real, jnp.float32) for part in (a, b, h)]
-    return [jnp.asarray(part, jnp.complex64) for part in (a, b, h)]
+    angle = rng.uniform(0, 2 * np.pi, (1 if constant else T, 3))
+    size = rng.uniform(0.0, 1.0, angle.shape)
+    a = np.concatenate([size * np.cos(angle), size * np.sin(angle)], -1)
+    b, h = rng.normal(size=(T, 6)), rng.normal(size=6)
+    return [jnp.asarray(part, jnp.float32) for part in (a, b, h)]
+
+
+WAYS = pytest.mark.parametrize(
+    ("constant", "pairs", "reverse"), list(itertools.product([False, True], repeat=3))
+)
 
 
 @given(
-    st.integers(1, 9),
-    st.sampled_from(["real", "complex"]),
-    st.booleans(),
-    st.integers(0, 999),
+    st.integers(1, 9), st.booleans(), st.booleans(), st.booleans(), st.integers(0, 999)
 )
-def test_states(T, kind, reverse, seed):
-    a, b, h = arrays(T, kind, seed)
-    expected = one_by_one(a, b, h, reverse)
-    for parallel in (True, False):
-        found = linear_scan(a, b, h, reverse=reverse, parallel=parallel)
-        assert_close(found, expected, REFERENCE)
+def test_states(T, constant, pairs, reverse, seed):
+    a, b, h = arrays(T, constant, seed)
+    expected = one_by_one(a, b, h, reverse, pairs)
+    found = linear_scan(a, b, h, reverse=reverse, pairs=pairs)
+    assert_close(found, expected, REFERENCE)
 
 
-@pytest.mark.parametrize("parallel", [True, False])
-@pytest.mark.parametrize("reverse", [True, False])
-@pytest.mark.parametrize("kind", ["real", "complex"])
-def test_gradients(kind, reverse, parallel):
-    a, b, h = arrays(7, kind, 0)
-    weights = np.random.default_rng(1).normal(size=(7, 3)).astype(np.float32)
+@WAYS
+def test_gradients(constant, pairs, reverse):
+    """And the gradients of gradients, which pass both a recurrence and its adjoint."""
+    given = arrays(7, constant, 0)
+    rng = np.random.default_rng(1)
+    weights = jnp.asarray(rng.normal(size=(7, 6)), jnp.float32)
+    ahead = [jnp.asarray(rng.normal(size=part.shape), jnp.float32) for part in given]
 
-    def loss(states):
-        return (weights * (states.real + jnp.abs(states) ** 2)).sum()
+    def both(states):
+        def loss(*arrays):
+            found = states(*arrays)
+            return (weights * (found + found**2)).sum()
 
-    def ours(a, b, h):
-        return loss(linear_scan(a, b, h, reverse=reverse, parallel=parallel))
+        def slope(*arrays):
+            grads = jax.grad(loss, argnums=(0, 1, 2))(*arrays)
+            parts = zip(grads, ahead, strict=True)
+            return sum((jnp.sin(g) * d).sum() for g, d in parts), grads
 
-    def plain(a, b, h):
-        return loss(one_by_one(a, b, h, reverse))
+        return jax.grad(slope, argnums=(0, 1, 2), has_aux=True)(*given)
 
-    found = jax.grad(ours, argnums=(0, 1, 2))(a, b, h)
-    assert_close(found, jax.grad(plain, argnums=(0, 1, 2))(a, b, h), 10 * REFERENCE)
+    found = both(lambda a, b, h: linear_scan(a, b, h, reverse=reverse, pairs=pairs))
+    expected = both(lambda a, b, h: one_by_one(a, b, h, reverse, pairs))
+    assert_close(found, expected, 20 * REFERENCE)
+
+
+def test_any_axis():
+    rng = np.random.default_rng(0)
+    a, b = rng.uniform(0, 1, (2, 3, 5, 2, 4)).astype(np.float32)
+    h = rng.normal(size=(3, 2, 4)).astype(np.float32)
+    turned = [np.moveaxis(part, 1, 0) for part in (a, b)]
+    expected = jnp.moveaxis(linear_scan(*turned, h), 0, 1)
+    assert_close(linear_scan(a, b, h, axis=1), expected, REFERENCE)
 
 
 def test_the_tree_is_not_stored():
     """The backward pass keeps a, the states and the start, and no inner node."""
-    a, b, h = arrays(64, "real", 0)
+    a, b, h = arrays(64, False, 0)
     _, kept = jax.vjp(lambda a, b, h: linear_scan(a, b, h), a, b, h)
     size = sum(leaf.size for leaf in jax.tree.leaves(kept))
     assert size <= a.size + b.size + h.size

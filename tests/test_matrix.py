@@ -19,36 +19,36 @@ B, HEADS, K, V = 3, 2, 3, 2
 def written(T, decays, delta, *, rate=0.3, seed=0):
     """Return queries, what is written, a state, another to restart from, and flags."""
     rng = np.random.default_rng(seed)
-    q, k = rng.normal(size=(2, T, B, HEADS, K)) / np.sqrt(K)
-    v = rng.normal(size=(T, B, HEADS, V))
-    log_decay = -rate * rng.exponential(size=(T, B, HEADS, K if decays else 1))
-    beta = rng.uniform(size=(T, B, HEADS, 1)) if delta else None
+    q, k = rng.normal(size=(2, B, T, HEADS, K)) / np.sqrt(K)
+    v = rng.normal(size=(B, T, HEADS, V))
+    log_decay = -rate * rng.exponential(size=(B, T, HEADS, K if decays else 1))
+    beta = rng.uniform(size=(B, T, HEADS, 1)) if delta else None
     S, initial = rng.normal(size=(2, B, HEADS, K, V))
-    mask = rng.uniform(size=(T, B)) < 0.8
-    mask[:, 1] = False
-    reset = mask & (rng.uniform(size=(T, B)) < 0.1)
-    reset[:, 2] = False
+    mask = rng.uniform(size=(B, T)) < 0.8
+    mask[1] = False
+    reset = mask & (rng.uniform(size=(B, T)) < 0.1)
+    reset[2] = False
     steps = Write(k, v, log_decay, beta)
     return (q, steps, S, initial), mask, reset
 
 
 def one_by_one(q, steps, S, initial, mask, reset, reverse):
     """Return the last state, and what is read at real steps, with plain products."""
-    S, T = np.array(S), len(q)
+    S, T = np.array(S), q.shape[1]
     r = np.zeros((*q.shape[:3], V))
     for row, head in np.ndindex(B, HEADS):
         now = S[row, head]
         for t in reversed(range(T)) if reverse else range(T):
-            if not mask[t, row]:
+            if not mask[row, t]:
                 continue
-            if reset[t, row]:
+            if reset[row, t]:
                 now = initial[row, head]
-            k, v = steps.k[t, row, head], steps.v[t, row, head]
-            now = np.exp(steps.log_decay[t, row, head])[:, None] * now
+            k, v = steps.k[row, t, head], steps.v[row, t, head]
+            now = np.exp(steps.log_decay[row, t, head])[:, None] * now
             if steps.beta is not None:
-                v = steps.beta[t, row, head] * (v - k @ now)
+                v = steps.beta[row, t, head] * (v - k @ now)
             now = now + np.outer(k, v)
-            r[t, row, head] = q[t, row, head] @ now
+            r[row, t, head] = q[row, t, head] @ now
         S[row, head] = now
     return S, r
 
@@ -71,7 +71,7 @@ def test_chunks_equal_steps(decays, delta, reverse):
     """
     rng = np.random.default_rng(1)
     T = 75
-    weights = rng.normal(size=(B, HEADS, K, V)), rng.normal(size=(T, B, HEADS, V))
+    weights = rng.normal(size=(B, HEADS, K, V)), rng.normal(size=(B, T, HEADS, V))
     arrays, mask, reset = written(T, decays, delta)
     span = Span(mask, reset, reverse)
 
@@ -165,7 +165,7 @@ def test_delta_rule_replaces_what_a_key_stands_for(steps):
     if steps == "parallel":
         _, r = write_and_read(k, write, S, S, Span(None, None, False))
     else:
-        mask = np.ones((3, B), bool)
+        mask = np.ones((B, 3), bool)
         _, r = one_by_one(
             *jax.tree.map(np.asarray, (k, write, S, S)), mask, ~mask, False
         )

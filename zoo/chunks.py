@@ -33,7 +33,7 @@ BLOCK = 16  # steps whose decays are compared one by one
 
 
 class Write(NamedTuple):
-    """What is written in one step, or in many ``[T, ...]``.
+    """What is written in one step, or in many, ``[B, T, ...]``.
 
     Attributes:
         k: keys ``[B, heads, K]``.
@@ -83,8 +83,8 @@ def write_and_read(
     """Take all steps of a sequence, chunk by chunk.
 
     Args:
-        q: queries ``[T, B, heads, K]``, T of 1 or more.
-        steps: what is written, ``[T, ...]``.
+        q: queries ``[B, T, heads, K]``, T of 1 or more.
+        steps: what is written, ``[B, T, ...]``.
         S: the state before the step that is met first.
         initial: the state that a reset restarts from.
         span: mask, reset and direction.
@@ -92,18 +92,20 @@ def write_and_read(
 
     Returns:
         The state after the step that is met last, and what is read after each step,
-        ``[T, B, heads, V]``; at padding this has no meaning.
+        ``[B, T, heads, V]``; at padding this has no meaning.
     """
-    T = q.shape[0]
+    T = q.shape[1]
     steps = _masked(steps, span.mask)
     everything = (q, steps, span.reset)
     if span.reverse:
-        everything = jax.tree.map(lambda a: jnp.flip(a, 0), everything)
+        everything = jax.tree.map(lambda a: jnp.flip(a, 1), everything)
     size = min(size, -(-T // BLOCK) * BLOCK)
     chunks = jax.tree.map(partial(_in_chunks, size=size), everything)
     S, r = jax.lax.scan(partial(_chunk, initial), S, chunks)
-    r = jnp.moveaxis(r, 3, 1).reshape(-1, *q.shape[1:-1], r.shape[-1])[:T]
-    return S, jnp.flip(r, 0) if span.reverse else r
+    # [chunks, B, heads, size, V]
+    r = jnp.moveaxis(r, (0, 3), (1, 2))
+    r = r.reshape(len(q), -1, *r.shape[3:])[:, :T]
+    return S, jnp.flip(r, 1) if span.reverse else r
 
 
 def _masked(steps: Write, mask: Array | None) -> Write:
@@ -116,12 +118,12 @@ def _masked(steps: Write, mask: Array | None) -> Write:
 
 
 def _in_chunks(a: Array, size: int) -> Array:
-    """Cut ``[T, B, ...]`` into ``[chunks, B, heads, size, N]``, zeros at the end."""
-    rest = -a.shape[0] % size
-    a = jnp.pad(a, ((0, rest), *((0, 0) for _ in a.shape[1:])))
-    a = a.reshape(-1, size, *a.shape[1:])
+    """Cut ``[B, T, ...]`` into ``[chunks, B, heads, size, N]``, zeros at the end."""
+    rest = -a.shape[1] % size
+    a = jnp.pad(a, ((0, 0), (0, rest), *((0, 0) for _ in a.shape[2:])))
+    a = a.reshape(len(a), -1, size, *a.shape[2:])
     # Flags have no heads: their steps stay behind the batch.
-    return jnp.moveaxis(a, 1, 2 if a.ndim == 3 else 3)
+    return jnp.moveaxis(a, (1, 2), (0, 2 if a.ndim == 3 else 3))
 
 
 def _chunk(initial: Array, S: Array, chunk: tuple[Array, Write, Array | None]):

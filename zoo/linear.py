@@ -1,14 +1,19 @@
-"""Linear recurrences, ``h_t = a_t * h_(t-1) + b_t``: in a loop, or all steps at once.
+"""Linear recurrences, ``h_t = a_t * h_(t-1) + b_t``: all steps at once.
 
 The factors do not depend on the state, so that two steps in a row are one step of the
 same form, ``(a, b) then (a', b') = (a * a', a' * b + b')``: the steps may be taken
 together in any order, as a tree of depth log T (Blelloch 1990; Martin and Cundy 2017,
-arXiv:1709.04057). The gradient of a linear recurrence is a linear recurrence the other
-way, so that no inner node of the tree is stored.
+arXiv:1709.04057), or on a GPU by a kernel, in one pass over memory. The gradient of a
+linear recurrence is a linear recurrence the other way, so that no inner node of the
+tree is stored.
+
+Complex numbers are *pairs*: the first half of the last axis holds real parts, the
+second the imaginary ones. So what they come from, and what is made of them, are
+products of real matrices.
 """
 
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -18,32 +23,58 @@ from zoo.loop import Span, spread
 from zoo.types import Array
 
 
-def span_scan(a: Array, b: Array, h: Array, initial: Array, span: Span) -> Array:
+def times(a: Array, b: Array, *, pairs: bool = False) -> Array:
+    """Return ``a * b``.
+
+    Args:
+        a: numbers ``[..., N]``.
+        b: numbers ``[..., N]``.
+        pairs: whether they are complex, as told above.
+    """
+    if not pairs:
+        return a * b
+    (a_re, a_im), (b_re, b_im) = jnp.split(a, 2, -1), jnp.split(b, 2, -1)
+    return jnp.concatenate([a_re * b_re - a_im * b_im, a_re * b_im + a_im * b_re], -1)
+
+
+def span_scan(
+    a: Array, b: Array, h: Array, initial: Array, span: Span, *, pairs: bool = False
+) -> Array:
     """Return the states of all steps, with padding and resets.
 
     Args:
-        a: factors ``[T, B, ...]``, real or complex.
-        b: what is added ``[T, B, ...]``.
+        a: factors ``[B, T, ...]``, or what can be broadcast to that.
+        b: what is added ``[B, T, ...]``.
         h: the state before the step that is met first, ``[B, ...]``.
         initial: the state that a reset restarts from.
         span: mask, reset and direction.
+        pairs: whether all of these are complex, ``[B, T, 2 N]``.
 
     Returns:
-        ``[T, B, ...]``, in the order of `a`.
+        ``[B, T, ...]``, in the order of `b`.
     """
     if span.reset is not None:
         begins = spread(span.reset, b)
-        b = jnp.where(begins, a * initial + b, b)
+        b = jnp.where(begins, times(a, initial[:, None], pairs=pairs) + b, b)
         a = jnp.where(begins, jnp.zeros((), a.dtype), a)
     if span.mask is not None:
         real = spread(span.mask, b)
-        a = jnp.where(real, a, jnp.ones((), a.dtype))
+        one = jnp.ones(b.shape[-1], a.dtype)
+        if pairs:
+            one = one.at[len(one) // 2 :].set(0)
+        a = jnp.where(real, a, one)
         b = jnp.where(real, b, jnp.zeros((), b.dtype))
-    return linear_scan(a, b, h, reverse=span.reverse)
+    return linear_scan(a, b, h, axis=1, reverse=span.reverse, pairs=pairs)
 
 
 def linear_scan(
-    a: Array, b: Array, h: Array, *, reverse: bool = False, parallel: bool = True
+    a: Array,
+    b: Array,
+    h: Array,
+    *,
+    axis: int = 0,
+    reverse: bool = False,
+    pairs: bool = False,
 ) -> Array:
     """Return the states of all steps.
 
@@ -52,17 +83,100 @@ def linear_scan(
         h_t = a_t * h_(t-1) + b_t
 
     Args:
-        a: factors ``[T, ...]``, real or complex.
+        a: factors ``[T, ...]``, or what can be broadcast to that.
         b: what is added ``[T, ...]``.
         h: the state before the first step that is met, ``[...]``.
+        axis: that of time.
         reverse: go from the last step to the first.
-        parallel: take all steps together, else one after the other.
+        pairs: whether all of these are complex; the only axis after that of time is
+            then the last, ``[..., T, 2 N]``.
 
     Returns:
-        ``[T, ...]``, in the order of `a`.
+        ``[T, ...]``, in the order of `b`.
     """
-    states: Any = _linear_scan(a, b, h, reverse, parallel)
+    a = a.reshape((1,) * (b.ndim - a.ndim) + a.shape)
+    states: Any = _linear_scan(_Way(axis, reverse, pairs, False), a, b, h)
     return states
+
+
+class _Way(NamedTuple):
+    """How a linear recurrence is to be read.
+
+    Attributes:
+        axis: that of time.
+        reverse: go from the last step to the first.
+        pairs: whether numbers are complex.
+        adjoint: ``h_t = conj(a_s) * h_s + b_t``, where s is the step met before t, and
+            h is zero at first: the linear map from b to the states, transposed, if it
+            goes the other way.
+    """
+
+    axis: int
+    reverse: bool
+    pairs: bool
+    adjoint: bool
+
+    def conj(self, a: Array) -> Array:
+        """Return the conjugate."""
+        if not self.pairs:
+            return a
+        re, im = jnp.split(a, 2, -1)
+        return jnp.concatenate([re, -im], -1)
+
+    def before(self, steps: Array, edge: Array) -> Array:
+        """Return for each step the value of the one met before it."""
+        T, edge = steps.shape[self.axis], jnp.expand_dims(edge, self.axis)
+        if self.reverse:
+            later = jax.lax.slice_in_dim(steps, 1, T, axis=self.axis)
+            return jnp.concatenate([later, edge], self.axis)
+        earlier = jax.lax.slice_in_dim(steps, 0, T - 1, axis=self.axis)
+        return jnp.concatenate([edge, earlier], self.axis)
+
+    def first(self, steps: Array) -> Array:
+        """Return the value of the step that is met first, or the one for all."""
+        return steps.take(-1 if self.reverse else 0, self.axis)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _linear_scan(way: _Way, a: Array, b: Array, h: Array) -> Array:
+    if native.takes_linear(b.dtype):
+        return native.gpu.linear(a, b, h, **way._asdict())
+    a = jnp.broadcast_to(a, b.shape)
+    if way.adjoint:
+        a = way.before(way.conj(a), jnp.zeros_like(h))
+
+    def join(first, then):
+        """Return two steps as one."""
+        (a, b), (c, d) = first, then
+        return times(c, a, pairs=way.pairs), times(c, b, pairs=way.pairs) + d
+
+    tree = partial(jax.lax.associative_scan, reverse=way.reverse, axis=way.axis)
+    factors, states = tree(join, (a, b))
+    return times(factors, jnp.expand_dims(h, way.axis), pairs=way.pairs) + states
+
+
+def _forward(way, a, b, h):
+    states = _linear_scan(way, a, b, h)
+    return states, (a, h, states)
+
+
+def _backward(way, kept, by_states):
+    a, h, states = kept
+    none = jnp.zeros_like(h)
+    back = way._replace(reverse=not way.reverse, adjoint=not way.adjoint)
+    g: Any = _linear_scan(back, a, by_states, none)
+    if way.adjoint:
+        by_a = times(states, way.conj(back.before(g, none)), pairs=way.pairs)
+        by_h = none
+    else:
+        by_a = times(way.conj(way.before(states, h)), g, pairs=way.pairs)
+        first = way.conj(way.first(a))
+        by_h = times(first, way.first(g), pairs=way.pairs)
+    same = [axis for axis, size in enumerate(a.shape) if size < by_a.shape[axis]]
+    return by_a.sum(same, keepdims=True), g, by_h
+
+
+_linear_scan.defvjp(_forward, _backward)
 
 
 def max_scan(
@@ -71,8 +185,8 @@ def max_scan(
     """Return ``m_t = max(a_t + m_(t-1), b_t)`` of all steps: linear, with max for plus.
 
     Args:
-        a: what is added ``[T, B, ...]``.
-        b: the least value ``[T, B, ...]``; -inf at padding.
+        a: what is added ``[B, T, ...]``.
+        b: the least value ``[B, T, ...]``; -inf at padding.
         m: the value before the step that is met first, ``[B, ...]``.
         initial: the value that a reset restarts from.
         span: mask, reset and direction.
@@ -84,17 +198,17 @@ def max_scan(
     sums, least = a, b
     if span.reset is not None:
         begins = spread(span.reset, b)
-        least = jnp.where(begins, jnp.maximum(a + initial, b), b)
+        least = jnp.where(begins, jnp.maximum(a + initial[:, None], b), b)
         sums = jnp.where(begins, none, a)
     if span.mask is not None:
         sums = jnp.where(spread(span.mask, a), sums, jnp.zeros((), a.dtype))
     sums, least = jax.lax.associative_scan(
-        _join_max, (sums, least), reverse=span.reverse
+        _join_max, (sums, least), reverse=span.reverse, axis=1
     )
-    after = jnp.maximum(sums + m, least)
-    before = _shifted(after, m, span.reverse)
+    after = jnp.maximum(sums + m[:, None], least)
+    before = _Way(1, span.reverse, False, False).before(after, m)
     if span.reset is not None:
-        before = jnp.where(spread(span.reset, b), initial, before)
+        before = jnp.where(spread(span.reset, b), initial[:, None], before)
     return before, after
 
 
@@ -102,53 +216,3 @@ def _join_max(first: tuple[Array, Array], then: tuple[Array, Array]):
     """Return two steps as one."""
     (a, b), (c, d) = first, then
     return a + c, jnp.maximum(c + b, d)
-
-
-@partial(jax.custom_vjp, nondiff_argnums=(3, 4))
-def _linear_scan(a, b, h, reverse, parallel):
-    if parallel and native.takes_linear(b.dtype):
-        return native.gpu.linear(a, b, h, reverse=reverse)
-    if parallel:
-        factors, states = jax.lax.associative_scan(_join, (a, b), reverse=reverse)
-        return factors * h + states
-
-    def body(h, step):
-        a, b = step
-        h = a * h + b
-        return h, h
-
-    return jax.lax.scan(body, h, (a, b), reverse=reverse)[1]
-
-
-def _join(first: tuple[Array, Array], then: tuple[Array, Array]):
-    """Return two steps as one."""
-    (a, b), (c, d) = first, then
-    return a * c, c * b + d
-
-
-def _forward(a, b, h, reverse, parallel):
-    states = linear_scan(a, b, h, reverse=reverse, parallel=parallel)
-    return states, (a, h, states)
-
-
-def _backward(reverse, parallel, kept, by_states):
-    """Go the other way: ``g_t = by_h_t + a_(t+1) * g_(t+1)``."""
-    a, h, states = kept
-    # The factor of the step that was met after this one; the last met has none.
-    later = _shifted(a, jnp.zeros_like(h), not reverse)
-    none = jnp.zeros_like(h)
-    back = {"reverse": not reverse, "parallel": parallel}
-    g = linear_scan(later, by_states, none, **back)
-    before = _shifted(states, h, reverse)
-    first = -1 if reverse else 0
-    return g * before, g, a[first] * g[first]
-
-
-def _shifted(steps: Array, edge: Array, reverse: bool) -> Array:
-    """Return for each step the value of the one before it, in the direction told."""
-    if reverse:
-        return jnp.concatenate([steps[1:], edge[None]])
-    return jnp.concatenate([edge[None], steps[:-1]])
-
-
-_linear_scan.defvjp(_forward, _backward)

@@ -22,8 +22,8 @@ class Span(NamedTuple):
     """Steps that are taken all at once.
 
     Attributes:
-        mask: bool ``[T, B]``, or None.
-        reset: bool ``[T, B]``, or None.
+        mask: bool ``[B, T]``, or None.
+        reset: bool ``[B, T]``, or None.
         reverse: whether the last step is met first.
     """
 
@@ -44,8 +44,9 @@ class Functions(NamedTuple):
         output: ``(params, state, p) -> y``, the read-out.
         additive: whether p and q enter only as p + q, so that one array need be kept.
         together: ``(params, p, state, initial, span) -> (state, y, states)``, all steps
-            at once, of a cell that is linear in its state; states may be None, and y at
-            padding may be anything. None if each step has to wait for the one before.
+            at once, rows before time, of a cell that is linear in its state; states may
+            be None, and y at padding may be anything. None if each step has to wait for
+            the one before.
         native: a kernel that runs all of the loop, None if there is none.
     """
 

@@ -47,9 +47,9 @@ class Schedule(NamedTuple):
             latter.
         steps: ``"loop"`` takes one step after the other, ``"parallel"`` all steps of a
             linear cell at once, with the inputs projected ahead: those of a vector as a
-            tree of depth log T, those of a matrix in chunks. The states of all steps of
-            a matrix are always made in the loop. ``"auto"``: what measures faster on
-            the backend.
+            tree of depth log T, or on a GPU by a kernel (`zoo.native`) where there is
+            one; those of a matrix in chunks. The states of all steps of a matrix are
+            always made in the loop. ``"auto"``: what measures faster on the backend.
         backend: ``"scan"``: ``jax.lax.scan``; ``"native"``: all steps in one call of a
             kernel (`zoo.native`), an error where it cannot be; ``"auto"``: a kernel
             where there is one.
@@ -176,7 +176,7 @@ def scan(
         body = plain
     run = partial(body, loop, params, initial)
     state, ys = _in_chunks(run, chunk, state, steps, reverse)
-    y, all_states = jax.tree.map(lambda a: jnp.moveaxis(a, 0, 1), ys)
+    y, all_states = jax.tree.map(_turned, ys)
     return state, y, all_states
 
 
@@ -217,8 +217,13 @@ def time_first(
         x = jnp.where(spread(mask, x), x, jnp.zeros((), x.dtype))
     if reset is not None:
         reset = restarts(reset, mask, reverse=reverse)
-    x, mask, reset = jax.tree.map(lambda a: jnp.moveaxis(a, 1, 0), (x, mask, reset))
+    x, mask, reset = jax.tree.map(_turned, (x, mask, reset))
     return Steps(x, mask, reset, noise)
+
+
+def _turned(a: Array) -> Array:
+    """Return an array with time before rows, or rows before time."""
+    return jnp.swapaxes(a, 0, 1)
 
 
 def restarts(reset: Array, mask: Array | None, *, reverse: bool) -> Array:
@@ -254,16 +259,18 @@ def _together(loop: Loop, params: Params, initial: State, state: State, steps: S
     if not steps.x.shape[0]:
         return plain(loop, params, initial, state, steps)
     assert loop.cell.together is not None
-    p = loop.cell.project(params, steps.x)
-    span = Span(steps.mask, steps.reset, loop.reverse)
+    # Rows first, as it was: nothing has to be turned for what is not a loop.
+    x, mask, reset = jax.tree.map(_turned, (steps.x, steps.mask, steps.reset))
+    p = loop.cell.project(params, x)
+    span = Span(mask, reset, loop.reverse)
     initial = state if initial is None else initial  # no reset: it is not looked at
     last, y, states = loop.cell.together(params, p, state, initial, span)
     if loop.states and states is None:
         # What was made above is not used, so that it is not computed either.
         return plain(loop, params, initial, state, steps)
-    if steps.mask is not None:
-        y = jnp.where(spread(steps.mask, y), y, jnp.zeros((), y.dtype))
-    return last, (y, states if loop.states else None)
+    if mask is not None:
+        y = jnp.where(spread(mask, y), y, jnp.zeros((), y.dtype))
+    return last, jax.tree.map(_turned, (y, states if loop.states else None))
 
 
 def _in_chunks(run, chunk, state, steps, reverse):

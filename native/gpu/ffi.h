@@ -147,34 +147,33 @@ ffi::Error run_backward(Stream stream, std::string_view cell, bool reverse, bool
   return run<BackwardPass>(cell, bfloat16, in, stream);
 }
 
-template <class Number>
-ffi::Error run_linear(Stream stream, bool reverse, const ffi::AnyBuffer& a, const ffi::AnyBuffer& b,
-                      const ffi::AnyBuffer& h, ffi::AnyBuffer& states) {
-  const auto shape = a.dimensions();
-  Linear<Number> in{};
-  in.layers = 1;
-  for (size_t k = 0; k + 2 < shape.size(); ++k) in.layers *= shape[k];
-  in.T = shape[shape.size() - 2], in.N = shape.back();
-  in.reverse = reverse;
-  in.a = static_cast<const Number*>(a.untyped_data());
-  in.b = static_cast<const Number*>(b.untyped_data());
-  in.h = static_cast<const Number*>(h.untyped_data());
-  in.states = static_cast<Number*>(states.untyped_data());
-  if (!in.layers || !in.T || !in.N) return ffi::Error::Success();
+// Arrays [..., L, T, N], of which those of a may have one entry for all L, and one for all T.
+ffi::Error run_linear(Stream stream, bool reverse, bool pairs, bool adjoint, Numbers a, Numbers b,
+                      Numbers h, NumbersOut states) {
+  if (!b.element_count()) return ffi::Error::Success();
+  const auto shape = b.dimensions(), of_a = a.dimensions();
+  const size_t axes = shape.size();
+  Linear in{};
+  in.sequences = h.element_count() / shape[axes - 1];
+  in.T = shape[axes - 2], in.N = shape[axes - 1] / (pairs ? 2 : 1);
+  in.shared = shape[axes - 3] / of_a[axes - 3];
+  in.reverse = reverse, in.adjoint = adjoint;
+  in.a = data(a), in.b = data(b), in.h = data(h), in.states = data(*states);
   Launch how;
-  how.kernel = kernel_address(linear<Number>);
-  how.cluster = 1, how.threads = THREADS, how.bytes = LinearPlan<Number>::BYTES;
-  how.clusters = ceiling(in.N, LANES), how.layers = in.layers;
+  auto choose = [&]<class Number, bool Constant>() {
+    how.kernel = kernel_address(linear<Number, Constant>);
+    how.bytes = LinearPlan<Number, Constant>::BYTES;
+  };
+  const bool constant = of_a[axes - 2] < in.T;
+  if (pairs)
+    constant ? choose.template operator()<Complex, true>()
+             : choose.template operator()<Complex, false>();
+  else
+    constant ? choose.template operator()<Real, true>() : choose.template operator()<Real, false>();
+  how.cluster = how.layers = 1, how.threads = THREADS;
+  how.clusters = in.sequences * ceiling(in.N, LANES);
   const char* error = launch(how, &in, stream);
   return error ? ffi::Error::Internal(error) : ffi::Error::Success();
-}
-
-// Arrays [..., T, N], whose first axes, if any, are of layers, and h [..., N].
-ffi::Error choose_linear(Stream stream, bool reverse, ffi::AnyBuffer a, ffi::AnyBuffer b,
-                         ffi::AnyBuffer h, ffi::Result<ffi::AnyBuffer> states) {
-  if (a.element_type() == ffi::F32) return run_linear<float>(stream, reverse, a, b, h, *states);
-  if (a.element_type() == ffi::C64) return run_linear<Complex>(stream, reverse, a, b, h, *states);
-  return ffi::Error::InvalidArgument("linear recurrences are of float32 and complex64");
 }
 
 }  // namespace
@@ -202,14 +201,13 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(zoo_gpu_backward, zoo::run_backward,
                                   .NUMBERS.RESULT.RESULT.RESULT.RESULT.RESULT,
                               {ffi::Traits::kCmdBufferCompatible});
 
-XLA_FFI_DEFINE_HANDLER_SYMBOL(zoo_gpu_linear, zoo::choose_linear,
+XLA_FFI_DEFINE_HANDLER_SYMBOL(zoo_gpu_linear, zoo::run_linear,
                               ffi::Ffi::Bind()
                                   .Ctx<zoo::StreamOfCall>()
                                   .Attr<bool>("reverse")
-                                  .Arg<ffi::AnyBuffer>()
-                                  .Arg<ffi::AnyBuffer>()
-                                  .Arg<ffi::AnyBuffer>()
-                                  .Ret<ffi::AnyBuffer>(),
+                                  .Attr<bool>("pairs")
+                                  .Attr<bool>("adjoint")
+                                  .NUMBERS.NUMBERS.NUMBERS.RESULT,
                               {ffi::Traits::kCmdBufferCompatible});
 
 // Whether the present GPU runs a layer.

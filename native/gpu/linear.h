@@ -9,60 +9,95 @@
 
 namespace zoo {
 
+struct Linear {
+  int sequences, T, N;  // of h and b; N complex lanes have 2 N numbers a step
+  int shared;           // sequences that have the same factors
+  bool reverse;         // from the last step to the first
+  bool adjoint;         // the factor of a step is the conjugate of that of the step met before it
+  const float* a;       // [sequences / shared, T or 1, N]
+  const float* b;       // [sequences, T, N]
+  const float* h;       // before the step that is met first [sequences, N]
+  float* states;        // [sequences, T, N]
+};
+
+struct Real {
+  static constexpr int PARTS = 1;
+  float re;
+
+  __device__ static Real read(const float* from, int) { return {*from}; }
+  __device__ void write(float* to, int) const { *to = re; }
+  __device__ Real conjugate() const { return *this; }
+  __device__ friend Real operator*(Real a, Real b) { return {a.re * b.re}; }
+  __device__ friend Real operator+(Real a, Real b) { return {a.re + b.re}; }
+};
+
+// The real parts of all lanes stand before the imaginary ones.
 struct Complex {
+  static constexpr int PARTS = 2;
   float re, im;
 
+  __device__ static Complex read(const float* from, int lanes) { return {from[0], from[lanes]}; }
+  __device__ void write(float* to, int lanes) const { to[0] = re, to[lanes] = im; }
+  __device__ Complex conjugate() const { return {re, -im}; }
   __device__ friend Complex operator*(Complex a, Complex b) {
     return {a.re * b.re - a.im * b.im, a.re * b.im + a.im * b.re};
   }
   __device__ friend Complex operator+(Complex a, Complex b) { return {a.re + b.re, a.im + b.im}; }
 };
 
-template <class Number>
-struct Linear {
-  int layers, T, N;     // layers stand one after the other
-  bool reverse;         // from the last step to the first
-  const Number *a, *b;  // [T, N]
-  const Number* h;      // before the step that is met first [N]
-  Number* states;       // [T, N]
-};
-
 constexpr int LANES = 32;
 
-template <class Number>
+template <class Number, bool Constant>
 struct LinearPlan {
-  static constexpr int STEPS = 32 / sizeof(Number);  // of a warp in a tile
+  // Of a warp in a tile: what it asks for ahead takes 16 registers.
+  static constexpr int STEPS = (Constant ? 16 : 8) / Number::PARTS;
   static constexpr int TILE = STEPS * WARPS;
   static constexpr int BYTES = 2 * WARPS * LANES * 2 * sizeof(Number);
 };
 
-template <class Number>
-__global__ void __launch_bounds__(THREADS, 1) linear(Linear<Number> in) {
-  using Plan = LinearPlan<Number>;
+// Constant: the factors are the same at all steps.
+template <class Number, bool Constant>
+__global__ void __launch_bounds__(THREADS, 2) linear(Linear in) {
+  using Plan = LinearPlan<Number, Constant>;
   constexpr int STEPS = Plan::STEPS;
   struct Step {
     Number a, b;
   };
   Step* const steps = reinterpret_cast<Step*>(shared_memory());  // [2][WARPS][LANES]
   const int warp = thread_index() / LANES, lane = thread_index() % LANES;
-  const int n = block_index() * LANES + lane;
-  const size_t first = size_t(layer_index()) * in.T * in.N + n;
-  const bool there = n < in.N;
-  auto at = [&](int step) { return first + size_t(in.reverse ? in.T - 1 - step : step) * in.N; };
+  const int blocks = (in.N + LANES - 1) / LANES;
+  const int sequence = block_index() / blocks, n = block_index() % blocks * LANES + lane;
+  const size_t width = size_t(in.N) * Number::PARTS, of_sequence = width * in.T;
+  const ptrdiff_t on = in.reverse ? -ptrdiff_t(width) : width;
+  const int first = warp * STEPS;
+  const size_t start = (in.reverse ? of_sequence - width : 0) + first * on + n;
+  const float* b_at = in.b + sequence * of_sequence + start;
+  float* to = in.states + sequence * of_sequence + start;
+  const float* a_at = in.a + sequence / in.shared * (Constant ? width : of_sequence);
+  a_at += Constant ? n : start - in.adjoint * on;
+  int left = n < in.N ? in.T - first : 0;  // steps from this warp's next on
+  auto factor = [&](const float* at) {
+    const Number a = Number::read(at, in.N);
+    return in.adjoint ? a.conjugate() : a;
+  };
   const Number one{1}, none{0};
-  Number h = there ? in.h[size_t(layer_index()) * in.N + n] : none;
+  Number h = none, constant = one;
+  if (n < in.N) {
+    h = Number::read(in.h + sequence * width + n, in.N);
+    if (Constant) constant = factor(a_at);
+  }
 
   Number a[STEPS], b[STEPS];  // of the next tile
-  auto fetch = [&](int tile) {
+  auto fetch = [&](int begin) {
 #pragma unroll
     for (int i = 0; i < STEPS; ++i) {
-      const int step = tile + warp * STEPS + i;
-      const bool real = there && step < in.T;
-      a[i] = real ? in.a[at(step)] : one;
-      b[i] = real ? in.b[at(step)] : none;
+      a[i] = constant, b[i] = none;
+      if (i < left) b[i] = Number::read(b_at + i * on, in.N);
+      if (!Constant && begin <= i && i < left) a[i] = factor(a_at + i * on);
     }
+    b_at += Plan::TILE * on, a_at += Plan::TILE * on;
   };
-  fetch(0);
+  fetch(in.adjoint && !warp);  // the step that is met first has none before it
   for (int tile = 0, now = 0; tile < in.T; tile += Plan::TILE, now ^= 1) {
     Step own[STEPS], whole{one, none};
 #pragma unroll
@@ -71,7 +106,9 @@ __global__ void __launch_bounds__(THREADS, 1) linear(Linear<Number> in) {
       whole = {a[i] * whole.a, a[i] * whole.b + b[i]};
     }
     steps[(now * WARPS + warp) * LANES + lane] = whole;
-    fetch(tile + Plan::TILE);
+    const int count = left;
+    left -= Plan::TILE;
+    fetch(0);
     synchronise_block();
     Number begin = h;
 #pragma unroll
@@ -82,10 +119,10 @@ __global__ void __launch_bounds__(THREADS, 1) linear(Linear<Number> in) {
     }
 #pragma unroll
     for (int i = 0; i < STEPS; ++i) {
-      const int step = tile + warp * STEPS + i;
       begin = own[i].a * begin + own[i].b;
-      if (there && step < in.T) in.states[at(step)] = begin;
+      if (i < count) begin.write(to + i * on, in.N);
     }
+    to += Plan::TILE * on;
   }
 }
 

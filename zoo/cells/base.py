@@ -345,13 +345,13 @@ class Cell(nnx.Module):
         """Take all steps of a sequence at once, only where ``parallel`` is True.
 
         Args:
-            p: what `project` made of the inputs, ``[T, B, ...]``.
+            p: what `project` made of the inputs, ``[B, T, ...]``.
             state: the state before the step that is met first.
             initial: the state that a reset restarts from.
             span: mask, reset and direction.
 
         Returns:
-            The state after the step that is met last; the outputs ``[T, B, H]``, which
+            The state after the step that is met last; the outputs ``[B, T, H]``, which
             may be anything at padding; and the states of all steps, or None if only a
             loop has them.
         """

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from zoo.cells.base import Cell, HiddenState, gate
-from zoo.linear import span_scan
+from zoo.linear import span_scan, times
 from zoo.loop import Span
 from zoo.types import Array, State
 
@@ -23,14 +23,19 @@ class LinearCell(Cell):
     Layers of such cells can take all steps at once, ``Recurrent(cell,
     steps="parallel")``. There is no recurrent matrix, so that recurrent dropout and
     weight drop have nothing to act on.
+
+    Attributes:
+        pairs: whether a, b and the vector are complex numbers, as `zoo.linear` has
+            them.
     """
 
     recurrent: ClassVar[tuple[str, ...]] = ()
     parallel = True
+    pairs: ClassVar[bool] = False
 
     @abstractmethod
     def coefficients(self, p: Any) -> tuple[Array, Array]:
-        """Return a and b, of one step or of all.
+        """Return a and b, of one step or of all; an a that is the same for all is one.
 
         Args:
             p: what `project` made of the input.
@@ -57,16 +62,16 @@ class LinearCell(Cell):
     ) -> State:
         """Return the new state; overridden because nothing is multiplied with it."""
         a, b = self.coefficients(p)
-        return self.state_of(a * self.vector(state) + b)
+        return self.state_of(times(a, self.vector(state), pairs=self.pairs) + b)
 
     def together(
         self, p: Any, state: State, initial: State, span: Span
     ) -> tuple[State, Array, State]:
         """Take all steps at once, as told in `zoo.linear`."""
         a, b = self.coefficients(p)
-        h = span_scan(a, b, self.vector(state), self.vector(initial), span)
-        states = self.state_of(h)
-        last = jax.tree.map(lambda part: part[0 if span.reverse else -1], states)
+        h, initial = self.vector(state), self.vector(initial)
+        states = self.state_of(span_scan(a, b, h, initial, span, pairs=self.pairs))
+        last = jax.tree.map(lambda part: part[:, 0 if span.reverse else -1], states)
         return last, self.output(states, p), states
 
 

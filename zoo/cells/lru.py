@@ -24,7 +24,29 @@ class ComplexState(NamedTuple):
     im: Array
 
 
-class LRUCell(LinearCell):
+class ComplexCell(LinearCell):
+    """A linear cell whose state is complex."""
+
+    pairs = True
+
+    def vector(self, state: ComplexState) -> Array:
+        """Return the state as pairs.
+
+        Args:
+            state: of one step or of all.
+        """
+        return jnp.concatenate(state, -1)
+
+    def state_of(self, h: Array) -> ComplexState:
+        """Return the state of pairs.
+
+        Args:
+            h: of one step or of all.
+        """
+        return ComplexState(*jnp.split(h, 2, -1))
+
+
+class LRUCell(ComplexCell):
     """The linear recurrent unit: complex numbers that turn and shrink at each step.
 
     ::
@@ -101,31 +123,34 @@ class LRUCell(LinearCell):
         zeros = jnp.zeros((batch_size, self.hidden_size), self.state_dtype)
         return ComplexState(zeros, zeros)
 
-    def coefficients(self, p: Array) -> tuple[Array, Array]:
+    def project(self, x: Array) -> tuple[Array, Array]:
+        """Return ``exp(gamma) * (x B)``, real parts and imaginary ones, and ``x D``.
+
+        Args:
+            x: inputs ``[..., D]``: a step, or a whole sequence.
+        """
+        own, gamma = 2 * self.hidden_size, jnp.exp(self.gamma[...])
+        scale = jnp.concatenate([gamma, gamma])
+        W = self.W[...]
+        # Of the matrix, which is smaller than what it makes of all inputs.
+        read, direct = self.dot(x, W[:, :own] * scale), self.dot(x, W[:, own:])
+        if self.b is not None:
+            b = self.exact(self.b)
+            read, direct = read + b[:own] * scale, direct + b[own:]
+        return read, direct
+
+    def coefficients(self, p: tuple[Array, Array]) -> tuple[Array, Array]:
         """Return lambda and exp(gamma) * (x B)."""
-        nu, theta, gamma = (
-            param[...].astype(self.state_dtype)
-            for param in (self.nu, self.theta, self.gamma)
-        )
-        re, im, _ = self.split(p)
-        scale, size, angle = jnp.exp(gamma), jnp.exp(-jnp.exp(nu)), jnp.exp(theta)
-        factor = jax.lax.complex(size * jnp.cos(angle), size * jnp.sin(angle))
-        added = jax.lax.complex(scale * re, scale * im)
-        return jnp.broadcast_to(factor, added.shape), added
+        nu, theta = self.exact(self.nu), self.exact(self.theta)
+        size, angle = jnp.exp(-jnp.exp(nu)), jnp.exp(theta)
+        read, _ = p
+        return jnp.concatenate([size * jnp.cos(angle), size * jnp.sin(angle)]), read
 
-    def vector(self, state: ComplexState) -> Array:
-        """Return the state as complex numbers."""
-        return jax.lax.complex(state.re, state.im)
-
-    def state_of(self, h: Array) -> ComplexState:
-        """Return the state of complex numbers."""
-        return ComplexState(h.real, h.imag)
-
-    def output(self, state: ComplexState, p: Array) -> Array:
+    def output(self, state: ComplexState, p: tuple[Array, Array]) -> Array:
         """Return ``Re(s C) + x D``."""
-        _, _, direct = self.split(p)
         re, im = self.C[...]
-        return self.dot(state.re, re) - self.dot(state.im, im) + direct
+        _, direct = p
+        return self.dot(self.vector(state), jnp.concatenate([re, -im])) + direct
 
 
 def _ring(

@@ -178,5 +178,5 @@ class MatrixLSTMCell(MatrixCell):
             self.matrix(initial),
             span,
         )
-        last = self.state_at(S, m[0 if span.reverse else -1])
+        last = self.state_at(S, m[:, 0 if span.reverse else -1])
         return last, self.shown(r, m, p), None

@@ -9,13 +9,13 @@ from flax import nnx
 
 from zoo import checks, initializers
 from zoo.cells.blocks import BlockCell
-from zoo.cells.linear import LinearCell
-from zoo.cells.lru import ComplexState
+from zoo.cells.lru import ComplexCell, ComplexState
 from zoo.initializers import Initializer
+from zoo.linear import times
 from zoo.types import Array
 
 
-class S5Cell(BlockCell, LinearCell):
+class S5Cell(BlockCell, ComplexCell):
     """The simplified state space layer: one diagonal system for all channels.
 
     ::
@@ -140,21 +140,16 @@ class S5Cell(BlockCell, LinearCell):
         step = jnp.exp(log_step)
         turn = jax.lax.complex(step * rate.real, step * rate.imag)
         # Delta is small: exp - 1 would lose digits.
-        added = jnp.expm1(turn) / rate * jax.lax.complex(p["re"], p["im"])
-        return jnp.broadcast_to(jnp.exp(turn), added.shape), added
-
-    def vector(self, state: ComplexState) -> Array:
-        """Return the state as complex numbers."""
-        return jax.lax.complex(state.re, state.im)
-
-    def state_of(self, h: Array) -> ComplexState:
-        """Return the state of complex numbers."""
-        return ComplexState(h.real, h.imag)
+        hold, turned = jnp.expm1(turn) / rate, jnp.exp(turn)
+        hold, factor = (jnp.concatenate([z.real, z.imag]) for z in (hold, turned))
+        read = jnp.concatenate([p["re"], p["im"]], -1)
+        return factor, times(hold, read, pairs=True)
 
     def output(self, state: ComplexState, p: dict[str, Array]) -> Array:
         """Return ``2 Re(s C) + x D``."""
         re, im = self.C[...]
-        return 2 * (self.dot(state.re, re) - self.dot(state.im, im)) + p["D"]
+        read = self.dot(self.vector(state), jnp.concatenate([re, -im]))
+        return 2 * read + p["D"]
 
 
 def hippo(size: int, blocks: int) -> tuple[np.ndarray, np.ndarray]:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import jax
 from flax import nnx
 
+from zoo import native
 from zoo.backend import platform
+from zoo.cells.linear import LinearCell
 from zoo.types import ArrayLike, Key
 
 if TYPE_CHECKING:
@@ -125,6 +127,10 @@ def _reason(layer: Recurrent, joint: bool, obstacle: str | None) -> tuple[str, s
     chosen = f"faster on a {where.upper()}" if auto else "as asked"
     if layer.at_once and schedule.parallel:
         ways = [chosen, *(["both directions at once"] if joint else [])]
+        if isinstance(layer.cell, LinearCell) and native.takes_linear(
+            layer.cell.state_dtype
+        ):
+            ways.append("in one pass of a kernel")
         return "parallel", f"the cell is linear in its state, {', '.join(ways)}"
     if layer.at_once:
         why = chosen

@@ -69,7 +69,7 @@ def takes_linear(dtype: jnp.dtype) -> bool:
     Args:
         dtype: of the state.
     """
-    if platform() != "gpu" or dtype not in (jnp.float32, jnp.complex64):
+    if platform() != "gpu" or dtype != jnp.float32:
         return False
     # One that any GPU runs which runs one at all.
     return missing("gpu", "rnn_tanh", jnp.dtype(jnp.float32), 1) is None

@@ -117,23 +117,16 @@ class Gradients(NamedTuple):
     initial: list[Array]
 
 
-def foreign(
-    name: str,
-    shapes: list,
-    vmap: str,
-    aliases: dict[int, int] | None = None,
-    dtype: Any = jnp.float32,
-):
-    """Return a foreign function.
+def foreign(name: str, shapes: list, vmap: str, aliases: dict[int, int] | None = None):
+    """Return a foreign function with results of float32.
 
     Args:
         name: that it is registered by.
         shapes: of the results.
         vmap: how `jax.vmap` is to call it, see `jax.ffi.ffi_call`.
         aliases: which arguments' places the results take.
-        dtype: of the results.
     """
-    out = [jax.ShapeDtypeStruct(shape, dtype) for shape in shapes]
+    out = [jax.ShapeDtypeStruct(shape, jnp.float32) for shape in shapes]
     return jax.ffi.ffi_call(
         name, out, input_output_aliases=aliases or {}, vmap_method=vmap
     )

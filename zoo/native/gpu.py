@@ -6,6 +6,8 @@ every step. U stays on the chip for all of them, divided among some multiprocess
 which send each other the new states.
 """
 
+from math import prod
+
 import jax.numpy as jnp
 
 from zoo.native.call import PLANES, Call, Flags, Given, Gradients, foreign, parts
@@ -82,18 +84,40 @@ def backward(
     return Gradients(by_weights, _dot(call, by_p, W.T), by[:2], by[2:])
 
 
-def linear(a: Array, b: Array, h: Array, *, reverse: bool) -> Array:
-    """Return ``h_t = a_t * h_(t-1) + b_t`` of all steps.
+def linear(
+    a: Array,
+    b: Array,
+    h: Array,
+    *,
+    axis: int,
+    reverse: bool,
+    pairs: bool,
+    adjoint: bool,
+) -> Array:
+    """Return the states of a linear recurrence, as `zoo.linear` has it.
 
     Args:
-        a: factors ``[T, ...]``, float32 or complex64.
-        b: what is added ``[T, ...]``.
-        h: the state before the step that is met first, ``[...]``.
+        a: factors, of as many axes as `b`; one entry may stand for all along any.
+        b: what is added, float32.
+        h: the state before the step that is met first.
+        axis: that of time.
         reverse: whether the last step is met first.
+        pairs: whether numbers are complex.
+        adjoint: whether the recurrence is transposed.
     """
-    flat = [array.reshape(len(a), -1) for array in (a, b)]
-    call = foreign("zoo_gpu_linear", [flat[0].shape], VMAP, dtype=b.dtype)
-    (states,) = call(*flat, h.reshape(-1), reverse=reverse)
+    # Sequences, time, and lanes.
+    L, T, N = prod(b.shape[:axis]), b.shape[axis], prod(b.shape[axis + 1 :])
+    outer, inner = a.shape[:axis], a.shape[axis + 1 :]
+    if any(size > 1 for size in outer):
+        outer = b.shape[:axis]
+    if inner != b.shape[axis + 1 :]:
+        inner = b.shape[axis + 1 :]
+    a = jnp.broadcast_to(a, (*outer, a.shape[axis], *inner))
+    a = a.astype(b.dtype).reshape(prod(outer), -1, N)
+    (states,) = foreign("zoo_gpu_linear", [(L, T, N)], VMAP)(
+        a, b.reshape(L, T, N), h.reshape(L, N),
+        reverse=reverse, pairs=pairs, adjoint=adjoint,
+    )  # fmt: skip
     return states.reshape(b.shape)
 
 
