@@ -48,9 +48,8 @@ On a GPU (`python -m benchmarks.speed --device gpu`) there are these differences
   compiles, then on a GPU that all processes share.
 - `jax cudnn` is `jax.experimental.rnn`: cuDNN in one call, of float32 alone. That our
   LSTM does not call it has its reason in these rows.
-- Where rnn-zoo-native is not among the versions, ours ran by the loop: two launches a
-  step, 8 steps an iteration and both directions at once. So it did in bfloat16, against
-  T, and in float32 still with the simple network of one row in two layers.
+- minGRU at T = 4096 and HGRN were measured in an earlier run than the other cells
+  against T, with an earlier kernel for them, which was slower if anything.
 """
 PROGRAMS = """\
 ## Whole programs
@@ -123,9 +122,18 @@ On a GPU: cuDNN in place of our loop, slower in every case (`jax cudnn`). By the
 two launches a step, a GRU of one layer took more than half of Keras' time; hence
 kernels, of one launch for all steps. In them, what multiprocessors tell each other can
 be sent by each thread, 16 bytes at a time, or by the engine that copies: the former
-took a little less time forward, the latter less backward, and it is what they do. The
-one case that misses its goal, a GRU of 512 units forward, has one of the largest
-matrices: 16 multiprocessors hold it, and four such clusters run the 64 rows, on less
-than half of the chip. Products take the time, and reading what they multiply from
-shared memory.
+took a little less time forward, the latter less backward, and it is what they do. With
+512 units 16 multiprocessors hold the matrix, and four such clusters run the 64 rows, on
+less than half of the chip. Reading what they multiply from shared memory took most of a
+step; as float16, which has as many bits as TF32, it is half as much, and forward takes
+3.0 µs a step in place of 4.8. Twice as many units in half as many multiprocessors, and
+8 rows a cluster in place of 16, took longer, and two sums in turn, which do not wait
+for each other, as long.
+
+Linear recurrences as a tree pass over memory some ten times; hence a kernel, which
+passes once. The rest is products with the inputs, and passes over what they make, near
+to what the memory allows. The LRU has the most of these, and is the one whose training
+step is not yet ten times as fast: its state is complex, and C a matrix of its own. With
+complex numbers as such, XLA took them apart and put them together again before and
+after; turning time before rows and back was another two passes; either took a tenth.
 """
