@@ -42,8 +42,8 @@ On a GPU (`python -m benchmarks.speed --device gpu`) there are these differences
   finished; the time to launch it counts.
 - float32 is compared to 5e-3, for a GPU multiplies it as TF32 where a library does not
   ask for more, and none is made to.
-- A turn lasts as long as `--seconds` says, here 0.03 s, and the peers are those that
-  `--peers` names. All programs are compiled before, at once, and read from a cache:
+- A turn lasts as long as `--seconds` says, here 0.02 or 0.03 s, and the peers are those
+  that `--peers` names. All programs are compiled before, at once, and read from a cache:
   there are no seconds of a first call. XLA chooses some kernels by timing them while it
   compiles, then on a GPU that all processes share.
 - `jax cudnn` is `jax.experimental.rnn`: cuDNN in one call, of float32 alone. That our
@@ -126,14 +126,14 @@ took a little less time forward, the latter less backward, and it is what they d
 512 units 16 multiprocessors hold the matrix, and four such clusters run the 64 rows, on
 less than half of the chip. Reading what they multiply from shared memory took most of a
 step; as float16, which has as many bits as TF32, it is half as much, and forward takes
-3.0 µs a step in place of 4.8. Twice as many units in half as many multiprocessors, and
+2.9 µs a step in place of 4.8. Twice as many units in half as many multiprocessors, and
 8 rows a cluster in place of 16, took longer, and two sums in turn, which do not wait
 for each other, as long.
 
 Linear recurrences as a tree pass over memory some ten times; hence a kernel, which
 passes once. The rest is products with the inputs, and passes over what they make, near
-to what the memory allows. The LRU has the most of these, and is the one whose training
-step is not yet ten times as fast: its state is complex, and C a matrix of its own. With
+to what the memory allows. The LRU has the most of these, and its training step stays
+furthest from ten times: its state is complex, and C a matrix of its own. With
 complex numbers as such, XLA took them apart and put them together again before and
 after; turning time before rows and back was another two passes; either took a tenth.
 """
