@@ -264,15 +264,28 @@ inline uint32_t round_to_bfloat16(float first, float second) {
   return one(first) | one(second) << 16;
 }
 
+// Of float16: a sign, 5 bits of exponent and 10 more of the number; below 2^-14 a fixed point.
 inline uint32_t round_to_half(float first, float second) {
-  auto one = [](float v) {
-    const float fit = std::isfinite(v) ? std::clamp(v, -65504.0f, 65504.0f) : v;
-    const _Float16 rounded = _Float16(fit);
-    uint16_t bits;
-    std::memcpy(&bits, &rounded, sizeof bits);
-    return uint32_t(bits);
+  auto one = [](float v) -> uint32_t {
+    const uint32_t sign = std::signbit(v) ? 0x8000 : 0;
+    if (!std::isfinite(v)) return sign | (std::isnan(v) ? 0x7e00 : 0x7c00);
+    const float size = std::min(std::fabs(v), 65504.0f);
+    const int exponent = size < 0x1p-14f ? -14 : std::ilogb(size);
+    // With the bit that is not stored, which carries into the exponent, and so does rounding up.
+    const uint32_t digits = std::nearbyint(std::ldexp(size, 10 - exponent));
+    return sign | ((exponent + 14) * 1024 + digits);
   };
   return one(first) | one(second) << 16;
+}
+
+inline float half_as_float(uint32_t bits) {
+  const uint32_t digits = bits & 0x3ff, exponent = bits >> 10 & 0x1f;
+  float size = std::ldexp(float(digits), -24);
+  if (exponent == 0x1f)
+    size = digits ? NAN : INFINITY;
+  else if (exponent)
+    size = std::ldexp(float(digits + 1024), int(exponent) - 25);
+  return bits & 0x8000 ? -size : size;
 }
 
 // entry(words, k): the k-th number of one row of a, or of one vector of b, of `count` in the four
@@ -305,12 +318,8 @@ inline void multiply_bfloat16(float (&sum)[4], const uint32_t* a, uint32_t b0, u
 }
 
 inline void multiply_half(float (&sum)[4], const uint32_t* a, uint32_t b0, uint32_t b1) {
-  multiply(sum, a, b0, b1, 16, [](uint32_t word, int k) {
-    const uint16_t bits = word >> 16 * k;
-    _Float16 v;
-    std::memcpy(&v, &bits, sizeof v);
-    return float(v);
-  });
+  multiply(sum, a, b0, b1, 16,
+           [](uint32_t word, int k) { return half_as_float(word >> 16 * k & 0xffff); });
 }
 
 // What follows is called by the host.
