@@ -43,9 +43,9 @@ On a GPU (`python -m benchmarks.speed --device gpu`) there are these differences
 - float32 is compared to 5e-3, for a GPU multiplies it as TF32 where a library does not
   ask for more, and none is made to.
 - A turn lasts as long as `--seconds` says, here 0.02 or 0.03 s, and the peers are those
-  that `--peers` names. All programs are compiled before, at once, and read from a cache:
-  there are no seconds of a first call. XLA chooses some kernels by timing them while it
-  compiles, then on a GPU that all processes share.
+  that `--peers` names. All programs are compiled before, at once, and read from a
+  cache: there are no seconds of a first call. XLA chooses some kernels by timing them
+  while it compiles, then on a GPU that all processes share.
 - `jax cudnn` is `jax.experimental.rnn`: cuDNN in one call, of float32 alone. That our
   LSTM does not call it has its reason in these rows.
 - minGRU at T = 4096 and HGRN were measured in an earlier run than the other cells
