@@ -18,7 +18,7 @@ import jax.numpy as jnp
 from zoo import checks
 from zoo.layers import Recurrent
 from zoo.layers.recurrent import Noise
-from zoo.linear import linear_scan
+from zoo.linear import linear_scan, shifted
 from zoo.loop import Functions, Loop, Steps, plain, select, spread
 from zoo.scan import time_first
 from zoo.types import Array, ArrayLike, State
@@ -145,7 +145,7 @@ def _solve(solver, params, initial, state, steps):
 
     def improve(found):
         guess, _, iterations = found
-        before = _shifted(guess, first, solver.reverse)
+        before = shifted(guess, first, reverse=solver.reverse)
         a, s = _linearised(solver, f, params, initial, before, steps)
         if solver.full:
             b = s - jnp.einsum("tbij,tbj->tbi", a, before)
@@ -193,12 +193,12 @@ def _backward(solver, kept, gradients):
     f = partial(_step, solver.cell, restore)
     found = jax.vmap(lambda s: _joined(s)[0])(states)
     by_found = jax.vmap(lambda s: _joined(s)[0])(gradients[0])
-    before = _shifted(found, first, solver.reverse)
+    before = shifted(found, first, reverse=solver.reverse)
     nothing = jnp.zeros_like(first)
     back = not solver.reverse
     if solver.full:
         a, _ = _linearised(solver, f, params, initial, before, steps)
-        later = _shifted(a, jnp.zeros_like(a[0]), back)
+        later = shifted(a, jnp.zeros_like(a[0]), reverse=back)
         g = _matrix_scan(jnp.swapaxes(later, -1, -2), by_found, nothing, back)
     else:
 
@@ -267,13 +267,6 @@ def _matrix_scan(a: Array, b: Array, first: Array, reverse: bool) -> Array:
 
     a, b = jax.lax.associative_scan(join, (a, b), reverse=reverse)
     return jnp.einsum("tbij,bj->tbi", a, first) + b
-
-
-def _shifted(steps: Array, edge: Array, reverse: bool) -> Array:
-    """Return for each step the value of the one before it, in the direction told."""
-    if reverse:
-        return jnp.concatenate([steps[1:], edge[None]])
-    return jnp.concatenate([edge[None], steps[:-1]])
 
 
 def _joined(state: State) -> tuple[Array, Any]:

@@ -99,6 +99,23 @@ def linear_scan(
     return states
 
 
+def shifted(steps: Array, edge: Array, *, axis: int = 0, reverse: bool) -> Array:
+    """Return for each step the value of the one that is met before it.
+
+    Args:
+        steps: a value for each step.
+        edge: that before the step that is met first.
+        axis: that of time.
+        reverse: whether the last step is met first.
+    """
+    T, edge = steps.shape[axis], jnp.expand_dims(edge, axis)
+    if reverse:
+        later = jax.lax.slice_in_dim(steps, 1, T, axis=axis)
+        return jnp.concatenate([later, edge], axis)
+    earlier = jax.lax.slice_in_dim(steps, 0, T - 1, axis=axis)
+    return jnp.concatenate([edge, earlier], axis)
+
+
 class _Way(NamedTuple):
     """How a linear recurrence is to be read.
 
@@ -125,12 +142,7 @@ class _Way(NamedTuple):
 
     def before(self, steps: Array, edge: Array) -> Array:
         """Return for each step the value of the one met before it."""
-        T, edge = steps.shape[self.axis], jnp.expand_dims(edge, self.axis)
-        if self.reverse:
-            later = jax.lax.slice_in_dim(steps, 1, T, axis=self.axis)
-            return jnp.concatenate([later, edge], self.axis)
-        earlier = jax.lax.slice_in_dim(steps, 0, T - 1, axis=self.axis)
-        return jnp.concatenate([edge, earlier], self.axis)
+        return shifted(steps, edge, axis=self.axis, reverse=self.reverse)
 
     def first(self, steps: Array) -> Array:
         """Return the value of the step that is met first, or the one for all."""
@@ -206,7 +218,7 @@ def max_scan(
         _join_max, (sums, least), reverse=span.reverse, axis=1
     )
     after = jnp.maximum(sums + m[:, None], least)
-    before = _Way(1, span.reverse, False, False).before(after, m)
+    before = shifted(after, m, axis=1, reverse=span.reverse)
     if span.reset is not None:
         before = jnp.where(spread(span.reset, b), initial[:, None], before)
     return before, after

@@ -49,7 +49,7 @@ On a GPU (`python -m benchmarks.speed --device gpu`) there are these differences
 - `jax cudnn` is `jax.experimental.rnn`: cuDNN in one call, of float32 alone. That our
   LSTM does not call it has its reason in these rows.
 - minGRU at T = 4096 and HGRN were measured in an earlier run than the other cells
-  against T, with an earlier kernel for them, which was slower if anything.
+  against T, with an earlier kernel for them: `zoo` in the table names the commits.
 """
 PROGRAMS = """\
 ## Whole programs
@@ -125,15 +125,14 @@ be sent by each thread, 16 bytes at a time, or by the engine that copies: the fo
 took a little less time forward, the latter less backward, and it is what they do. With
 512 units 16 multiprocessors hold the matrix, and four such clusters run the 64 rows, on
 less than half of the chip. Reading what they multiply from shared memory took most of a
-step; as float16, which has as many bits as TF32, it is half as much, and forward takes
-2.9 µs a step in place of 4.8. Twice as many units in half as many multiprocessors, and
-8 rows a cluster in place of 16, took longer, and two sums in turn, which do not wait
-for each other, as long.
+step; as float16, which has as many bits as TF32, it is half as much. Twice as many
+units in half as many multiprocessors, and 8 rows a cluster in place of 16, took longer,
+and two sums in turn, which do not wait for each other, as long.
 
-Linear recurrences as a tree pass over memory some ten times; hence a kernel, which
+Linear recurrences as a tree pass over memory again and again; hence a kernel, which
 passes once. The rest is products with the inputs, and passes over what they make, near
 to what the memory allows. The LRU has the most of these, and its training step stays
 furthest from ten times: its state is complex, and C a matrix of its own. With
 complex numbers as such, XLA took them apart and put them together again before and
-after; turning time before rows and back was another two passes; either took a tenth.
+after; turning time before rows and back was another two passes.
 """

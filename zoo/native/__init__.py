@@ -4,7 +4,8 @@ XLA runs a loop as it stands. On a CPU each step is a product, whose matrix is r
 anew, and passes over what the product made. A kernel packs the matrices once, squashes
 the gates before they leave the nearest cache, gives each thread its own rows, and takes
 no step for padding. On a GPU each step is launched and waited for. A kernel is launched
-once, and keeps the recurrent matrix on the chip.
+once, and keeps the recurrent matrix on the chip; one of a linear recurrence, without
+such a matrix, passes over memory once (`zoo.linear` calls it).
 
 It is called through XLA's foreign functions, under `jax.jit` as anywhere, and has the
 gradient; the gradient of the gradient comes from the loop in JAX.

@@ -106,14 +106,12 @@ def linear(
         adjoint: whether the recurrence is transposed.
     """
     # Sequences, time, and lanes.
-    L, T, N = prod(b.shape[:axis]), b.shape[axis], prod(b.shape[axis + 1 :])
-    outer, inner = a.shape[:axis], a.shape[axis + 1 :]
-    if any(size > 1 for size in outer):
-        outer = b.shape[:axis]
-    if inner != b.shape[axis + 1 :]:
-        inner = b.shape[axis + 1 :]
-    a = jnp.broadcast_to(a, (*outer, a.shape[axis], *inner))
-    a = a.astype(b.dtype).reshape(prod(outer), -1, N)
+    outer, T, inner = b.shape[:axis], b.shape[axis], b.shape[axis + 1 :]
+    L, N = prod(outer), prod(inner)
+    # One entry for all is left as it is where the kernel knows of it.
+    own = outer if prod(a.shape[:axis]) > 1 else a.shape[:axis]
+    a = jnp.broadcast_to(a, (*own, a.shape[axis], *inner))
+    a = a.astype(b.dtype).reshape(prod(own), -1, N)
     (states,) = foreign("zoo_gpu_linear", [(L, T, N)], VMAP)(
         a, b.reshape(L, T, N), h.reshape(L, N),
         reverse=reverse, pairs=pairs, adjoint=adjoint,
