@@ -11,6 +11,8 @@ CELLS = {
     "lstm": zoo.LSTMCell,
     "gru": zoo.GRUCell,
     "reset_before_gru": zoo.ResetBeforeGRUCell,
+    "mgu": zoo.MGUCell,
+    "reset_after_mgu": zoo.ResetAfterMGUCell,
     "rnn_tanh": zoo.ElmanCell,
     "rnn_relu": zoo.ElmanCell,
 }

@@ -30,8 +30,8 @@ pytestmark = [
     pytest.mark.usefixtures("gpu"),
 ]
 
-# Those of the kernels for CPUs, but for the one whose steps have two products.
-NAMES = sorted(CELLS.keys() - {"reset_before_gru"})
+# Those of the kernels for CPUs, but for those whose steps have two products.
+NAMES = sorted(CELLS.keys() - {"reset_before_gru", "mgu"})
 # What they multiply, and how near they are to the loop in float32, or in bfloat16.
 DTYPES = {"float32": 3e-3, "bfloat16": BFLOAT16}
 # A ReLU whose sum is near zero passes a gradient in one precision and none in another.
@@ -288,7 +288,12 @@ def test_what_no_kernel_runs(why):
 
 @pytest.mark.parametrize(
     ("name", "single", "half"),
-    [("lstm", 512, 640), ("gru", 512, 640), ("rnn_tanh", 1024, 1024)],
+    [
+        ("lstm", 512, 640),
+        ("gru", 512, 640),
+        ("reset_after_mgu", 768, 1024),
+        ("rnn_tanh", 1024, 1024),
+    ],
 )
 def test_how_many_units_fit(library, name, single, half):
     # As native/README.md has it.

@@ -19,17 +19,19 @@ CASE = Case("gru", 2, 5, 3, 4, both=True, ragged=True)
 
 
 @pytest.mark.usefixtures("standard_promotion")
-def test_flax_does_the_same_work():
+@pytest.mark.parametrize("cell", ["gru", "reset_after_mgu"])
+def test_flax_does_the_same_work(cell):
     """Outputs and gradients by inputs and weights, mapped to our names."""
+    case = replace(CASE, cell=cell)
     found = {}
     for name in (OURS, "linen"):
         runner = PEERS[name].load()
-        runner.build(CASE)
+        runner.build(case)
         y = runner.outputs(runner.forward())["y"]
-        masked = {"y": np.where(CASE.mask()[..., None], y, 0.0)}
+        masked = {"y": np.where(case.mask()[..., None], y, 0.0)}
         found[name] = masked | runner.gradients(runner.step())
     assert len(found["linen"]) == 2 + 2 * 4
-    assert error(found["linen"], found[OURS]) < tolerance(CASE)
+    assert error(found["linen"], found[OURS]) < tolerance(case)
 
 
 @pytest.mark.usefixtures("standard_promotion")

@@ -11,9 +11,10 @@ import numpy as np
 Kind = Literal["forward", "step"]
 Device = Literal["cpu", "gpu"]
 DType = Literal["float32", "bfloat16"]
+Gated = Literal["rnn", "lstm", "gru", "reset_after_mgu"]
 Weights = list[list[dict[str, np.ndarray]]]  # by layer, then by direction
 
-GATES = {"rnn": 1, "lstm": 4, "gru": 3}
+GATES = {"rnn": 1, "lstm": 4, "gru": 3, "reset_after_mgu": 2}
 LINEAR = ("lru", "mingru", "hgrn")  # ours alone, with weights as they are drawn
 SHAPES = (  # (B, T, D, H)
     (32, 64, 100, 128),
@@ -30,7 +31,7 @@ class Case:
     """One network and one batch.
 
     Attributes:
-        cell: ``"rnn"``, ``"lstm"``, ``"gru"``, or one of `LINEAR`.
+        cell: one of `GATES` or `LINEAR`, as `zoo.make` calls it.
         B: rows.
         T: steps.
         D: input size.
@@ -100,7 +101,7 @@ class Case:
         return rng.standard_normal((self.B, self.T, self.D), np.float32)
 
     def weights(self) -> Weights:
-        """Return W, U, b (and b_hn of a GRU) as our cells keep them.
+        """Return W, U, b (and b_hn of a GRU or MGU) as our cells keep them.
 
         b_hn is zero, for not every library has it; its gradient is not. There are none
         for cells that only we have: those keep what they draw.
@@ -116,7 +117,7 @@ class Case:
         def cell(width: int) -> dict[str, np.ndarray]:
             found = {"W": uniform(width, columns), "U": uniform(self.H, columns)}
             found["b"] = uniform(columns)
-            if self.cell == "gru":
+            if self.cell in ("gru", "reset_after_mgu"):
                 found["b_hn"] = np.zeros(self.H, np.float32)
             return found
 

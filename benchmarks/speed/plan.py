@@ -2,9 +2,18 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
-from benchmarks.speed.cases import LINEAR, QUICK, SHAPES, Case, Device, DType, Kind
+from benchmarks.speed.cases import (
+    LINEAR,
+    QUICK,
+    SHAPES,
+    Case,
+    Device,
+    DType,
+    Gated,
+    Kind,
+)
 from benchmarks.speed.peers import PEERS
 from benchmarks.speed.table import TABLE
 
@@ -21,7 +30,7 @@ STACKS = {"one": (1, False), "two": (2, True)}  # layers, both directions
 ON_GPU = (("one", "full"), ("two", "ragged"))
 LINEAR_SHAPE = (32, (64, 512, 4096), 128, 256)  # B, all T, D, H
 # What is wanted most comes first.
-ORDER = ("lstm", "gru", *LINEAR, "rnn")
+ORDER = ("lstm", "gru", *LINEAR, "rnn", "reset_after_mgu")
 
 
 @dataclass(frozen=True)
@@ -39,7 +48,7 @@ class Config:
     and linear."""
     peers: tuple[str, ...] = tuple(PEERS)
     """Libraries, by their names in the tables; ours is always there."""
-    cells: tuple[Literal["rnn", "lstm", "gru"], ...] = ("rnn", "lstm", "gru")
+    cells: tuple[Gated, ...] = get_args(Gated)
     """Cells of the grid."""
     shapes: tuple[tuple[int, int, int, int], ...] = SHAPES
     """B T D H of the grid, four numbers for each shape."""
@@ -92,7 +101,7 @@ def cases(config: Config) -> list[tuple[Part, Case]]:
 
 
 def _rank(found: tuple[Part, Case]) -> int:
-    """Return the place of a case: the grid's LSTM and GRU, the linear part, the RNN."""
+    """Return the place of a case; the linear part stands behind the grid's GRU."""
     part, case = found
     return ORDER.index(LINEAR[0] if part == "linear" else case.cell)
 

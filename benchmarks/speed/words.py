@@ -27,7 +27,8 @@ How it is measured:
   they run over the padding.
 - Haiku's GRU resets before the product and its simple network has a ReLU: it is
   compared with our layers of that form. Equinox has no simple cell. The GRU of nnx has
-  one bias less.
+  one bias less. Of the others only Flax (linen) has an MGU, which resets after the
+  product (`reset_after_mgu`).
 - JAX libraries are called under one `jax.jit`, as a user would; PyTorch without
   `torch.compile`.
 - In bfloat16 (`--dtype bfloat16`) the inputs are bfloat16 everywhere. The parameters

@@ -69,6 +69,31 @@ struct Gru {
   __device__ static constexpr int of_q(int gate) { return gate == 2 ? 3 : gate; }
 };
 
+// f = sigmoid; n = tanh(p + f q); h' = (1 - f) n + f h
+struct ResetAfterMgu {
+  static constexpr int GATES = 2, PLANES = 3;
+  static constexpr bool CELL_STATE = false, BOUNDED = true;
+
+  __device__ static void step(const float (&p)[2], const float (&q)[2], float bias, float& h,
+                              float&, float (&kept)[3]) {
+    const float f = sigmoid(p[0] + q[0]), q_n = q[1] + bias;
+    const float n = tanhf(p[1] + f * q_n);
+    h = (1 - f) * n + f * h;
+    kept[0] = f, kept[1] = n, kept[2] = q_n;
+  }
+
+  __device__ static void back(float h, float, float& by_h, float&, float (&plane)[3]) {
+    const float f = plane[0], n = plane[1], q_n = plane[2];
+    const float by_n = by_h * (1 - f) * (1 - n * n);
+    plane[0] = (by_h * (h - n) + by_n * q_n) * f * (1 - f);
+    plane[1] = by_n;
+    plane[2] = by_n * f;
+    by_h *= f;
+  }
+
+  __device__ static constexpr int of_q(int gate) { return gate == 1 ? 2 : gate; }
+};
+
 // h' = tanh(p + q), or the positive part of it
 template <bool Relu>
 struct Elman {

@@ -187,6 +187,85 @@ struct ResetBeforeGru {
   using Steps = Stages<Gates, Candidate>;
 };
 
+// f = sigmoid; s = f h; n = tanh(xW + sU); h' = (1 - f) h + f n. The planes are f n s, and one for
+// the gradient by f, which needs f itself a stage later.
+struct Mgu {
+  static constexpr int PLANES = 4;
+  static constexpr bool CELL_STATE = false;
+  using X = Product<0, 2, 0, 1>;
+
+  struct Gate : Product<0, 4, 0> {
+    static constexpr int SOURCE = STATE;
+
+    static void forward(const Vector (&a)[1], const ForwardStep& at) {
+      const Vector f = sigmoid(a[0]);
+      store(at.gates, f);
+      store(at.gates + 2 * at.plane, f * load(at.h_before));
+    }
+
+    static void backward(const BackwardStep& at) {
+      const Vector f = load(at.gates), by_s = load(at.by_source);
+      const Vector by_f = load(at.gates + 3 * at.plane) + by_s * at.h_before;
+      store(at.gates, by_f * f * (1.0f - f));
+      store(at.by_h_before, load(at.by_h_before) + by_s * f);
+    }
+  };
+
+  struct Candidate : Product<1, 4, 1> {
+    static constexpr int SOURCE = 2;
+
+    static void forward(const Vector (&a)[1], const ForwardStep& at) {
+      const Vector n = tanh(a[0]), h = load(at.h_before);
+      store(at.h, h + load(at.gates) * (n - h));
+      if (at.keep) store(at.gates + at.plane, n);
+    }
+
+    static void backward(const BackwardStep& at) {
+      const Vector f = load(at.gates), n = load(at.gates + at.plane);
+      store(at.gates + at.plane, at.by_h * f * (1.0f - n * n));
+      store(at.gates + 3 * at.plane, at.by_h * (n - at.h_before));
+      store(at.by_h_before, at.by_h * (1.0f - f));
+      store(at.by_source, Vector{});
+    }
+  };
+
+  using Steps = Stages<Gate, Candidate>;
+};
+
+// f = sigmoid; n = tanh(xW + f m), m = hU; h' = (1 - f) n + f h. The planes are n f m.
+struct ResetAfterMgu {
+  static constexpr int PLANES = 3;
+  static constexpr bool CELL_STATE = false;
+  using X = Product<0, 2, 1, 0>;
+
+  struct Step : Product<0, 2, 1, 2> {
+    static constexpr int SOURCE = STATE;
+
+    static void forward(const Vector (&a)[2], const ForwardStep& at) {
+      const Vector f = sigmoid(a[0]), n = tanh(load(at.gates) + f * a[1]);
+      store(at.h, n + f * (load(at.h_before) - n));
+      if (at.keep) {
+        store(at.gates, n);
+        store(at.gates + at.plane, f);
+        store(at.gates + 2 * at.plane, a[1]);
+      }
+    }
+
+    static void backward(const BackwardStep& at) {
+      float* gates = at.gates;
+      const Vector n = load(gates), f = load(gates + at.plane), m = load(gates + 2 * at.plane);
+      const Vector by_n = at.by_h * (1.0f - f) * (1.0f - n * n);
+      const Vector by_f = at.by_h * (at.h_before - n) + by_n * m;
+      store(gates, by_n);
+      store(gates + at.plane, by_f * f * (1.0f - f));
+      store(gates + 2 * at.plane, by_n * f);
+      store(at.by_h_before, at.by_h * f);
+    }
+  };
+
+  using Steps = Stages<Step>;
+};
+
 // h' = tanh or relu.
 template <bool relu>
 struct Elman {

@@ -77,6 +77,10 @@ ffi::Error with_pass(std::string_view cell, bool bfloat16, const Input& in, ffi:
     with_operand<Pass, Gru>(bfloat16, in, pool, body);
   else if (cell == "reset_before_gru")
     with_operand<Pass, ResetBeforeGru>(bfloat16, in, pool, body);
+  else if (cell == "mgu")
+    with_operand<Pass, Mgu>(bfloat16, in, pool, body);
+  else if (cell == "reset_after_mgu")
+    with_operand<Pass, ResetAfterMgu>(bfloat16, in, pool, body);
   else if (cell == "rnn_tanh")
     with_operand<Pass, Elman<false>>(bfloat16, in, pool, body);
   else if (cell == "rnn_relu")

@@ -1,4 +1,4 @@
-"""Layers of an LSTM, a GRU or a simple network in one call of XLA.
+"""Layers of an LSTM, a GRU, an MGU or a simple network in one call of XLA.
 
 `zoo` calls these by itself where they are installed. The library is built for several
 levels of x86-64, and the highest that this machine runs is loaded, or the one that the
@@ -21,7 +21,7 @@ import jax
 __all__ = ["BFLOAT16", "INTERFACE", "LANES", "LEVEL", "obstacle_on_gpu"]
 
 #: What the kernels are given and give, by number: `zoo.native` asks for its own.
-INTERFACE = 5
+INTERFACE = 6
 
 
 def _open(name: str) -> ctypes.CDLL | None:

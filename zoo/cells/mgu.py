@@ -49,6 +49,10 @@ class MGUCell(Cell):
         n = jnp.tanh(p_n + self.dot(f * shown, U_n))
         return HiddenState((1 - f) * state.h + f * thin(n, keep))
 
+    def kernel(self) -> str:
+        """Return ``"mgu"``."""
+        return "mgu"
+
 
 class ResetAfterMGUCell(Cell):
     """The minimal gated unit that resets after the product, as Flax has it.
@@ -93,3 +97,7 @@ class ResetAfterMGUCell(Cell):
         f = gate("f", f + hf)
         n = jnp.tanh(n + f * self.add_bias(hn, self.b_hn))
         return HiddenState((1 - f) * thin(n, keep) + f * state.h)
+
+    def kernel(self) -> str:
+        """Return ``"reset_after_mgu"``."""
+        return "reset_after_mgu"

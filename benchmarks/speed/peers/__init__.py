@@ -12,6 +12,7 @@ from typing import Any
 from benchmarks.speed.cases import LINEAR, Device, DType
 
 ALL = ("rnn", "lstm", "gru")
+WITH_MGU = (*ALL, "reset_after_mgu")
 
 
 @dataclass(frozen=True)
@@ -79,8 +80,8 @@ SCAN, REMAT = "zoo scan", "zoo remat"
 REMAT_OPTION = "step"  # what the latter is made with
 _JAX, _KERNELS = ("jax", "flax"), ("rnn-zoo-native",)
 _PEERS = (
-    Peer(OURS, "zoo:Zoo", _JAX, (*ALL, *LINEAR), extras=_KERNELS),
-    Peer(SCAN, "zoo:Scan", _JAX),
+    Peer(OURS, "zoo:Zoo", _JAX, (*WITH_MGU, *LINEAR), extras=_KERNELS),
+    Peer(SCAN, "zoo:Scan", _JAX, WITH_MGU),
     Peer(
         REMAT,
         "zoo:Remat",
@@ -99,7 +100,7 @@ _PEERS = (
     ),
     Peer("torch", "torch:Padded", ("torch",), lengths=False),
     Peer("torch packed", "torch:Packed", ("torch",), ragged_only=True),
-    Peer("linen", "flax:Linen", ("jax", "flax")),
+    Peer("linen", "flax:Linen", ("jax", "flax"), WITH_MGU),
     Peer("linen optimized", "flax:LinenOptimized", ("jax", "flax"), ("lstm",)),
     Peer("nnx", "flax:NNX", ("jax", "flax")),
     Peer("nnx optimized", "flax:NNXOptimized", ("jax", "flax"), ("lstm",)),

@@ -10,14 +10,19 @@ from benchmarks.speed.cases import Case, Weights
 from benchmarks.speed.peers.base import OnJax
 from zoo.interop.arrays import fill
 
-_OURS = {"rnn": zoo.ElmanCell, "lstm": zoo.LSTMCell, "gru": zoo.GRUCell}
+_OURS = {
+    "rnn": zoo.ElmanCell,
+    "lstm": zoo.LSTMCell,
+    "gru": zoo.GRUCell,
+    "reset_after_mgu": zoo.ResetAfterMGUCell,
+}
 
 
 def as_cell(kind: str, arrays: dict[str, Any]) -> zoo.Cell:
     """Return our cell with given weights, for `zoo.interop`.
 
     Args:
-        kind: ``"rnn"``, ``"lstm"`` or ``"gru"``.
+        kind: as a case calls it.
         arrays: its parameters.
     """
     D, H = arrays["W"].shape[0], arrays["U"].shape[0]
@@ -35,12 +40,13 @@ def of_cell(cell: zoo.Cell, names: set[str]) -> dict[str, Any]:
 
 
 class Linen(OnJax):
-    """``flax.linen.RNN`` of LSTMCell, GRUCell or SimpleCell."""
+    """``flax.linen.RNN`` of LSTMCell, GRUCell, MGUCell or SimpleCell."""
 
     cells: ClassVar[dict[str, Any]] = {
         "rnn": linen.SimpleCell,
         "lstm": linen.LSTMCell,
         "gru": linen.GRUCell,
+        "reset_after_mgu": linen.MGUCell,
     }
 
     def make(self, case: Case, weights: Weights) -> tuple[Any, Any]:
