@@ -51,6 +51,7 @@ On a GPU (`python -m benchmarks.speed --device gpu`) there are these differences
   LSTM does not call it has its reason in these rows.
 - minGRU at T = 4096 and HGRN were measured in an earlier run than the other cells
   against T, with an earlier kernel for them: `zoo` in the table names the commits.
+- The kernel of the MGU has not been measured on a GPU.
 """
 PROGRAMS = """\
 ## Whole programs
