@@ -61,7 +61,8 @@ struct BackwardStep {
   long plane;
   Vector h_before, c_before, c;
   Vector by_h;         // the gradient of the loss by the state after the step: last stage
-  float* by_c;         // the same, and the gradient by the state before the step
+  float* by_c;         // the same, and the gradient by the state before the step; where there is
+                       // no c, a place from one stage to the next
   float* by_h_before;  // without what comes through the products
   float* by_source;    // of a stage that multiplies a plane: the gradient by that plane
 };
@@ -187,10 +188,9 @@ struct ResetBeforeGru {
   using Steps = Stages<Gates, Candidate>;
 };
 
-// f = sigmoid; s = f h; n = tanh(xW + sU); h' = (1 - f) h + f n. The planes are f n s, and one for
-// the gradient by f, which needs f itself a stage later.
+// f = sigmoid; s = f h; n = tanh(xW + sU); h' = (1 - f) h + f n. The planes are f n s.
 struct Mgu {
-  static constexpr int PLANES = 4;
+  static constexpr int PLANES = 3;
   static constexpr bool CELL_STATE = false;
   using X = Product<0, 2, 0, 1>;
 
@@ -205,7 +205,7 @@ struct Mgu {
 
     static void backward(const BackwardStep& at) {
       const Vector f = load(at.gates), by_s = load(at.by_source);
-      const Vector by_f = load(at.gates + 3 * at.plane) + by_s * at.h_before;
+      const Vector by_f = load(at.by_c) + by_s * at.h_before;
       store(at.gates, by_f * f * (1.0f - f));
       store(at.by_h_before, load(at.by_h_before) + by_s * f);
     }
@@ -223,7 +223,7 @@ struct Mgu {
     static void backward(const BackwardStep& at) {
       const Vector f = load(at.gates), n = load(at.gates + at.plane);
       store(at.gates + at.plane, at.by_h * f * (1.0f - n * n));
-      store(at.gates + 3 * at.plane, at.by_h * (n - at.h_before));
+      store(at.by_c, at.by_h * (n - at.h_before));  // by f, which is needed a stage later itself
       store(at.by_h_before, at.by_h * (1.0f - f));
       store(at.by_source, Vector{});
     }

@@ -25,14 +25,13 @@ class Kernel(NamedTuple):
 
 
 # What a kernel makes of each token, by units, in an order of its own: i, f, g, o; r, z,
-# n, and the product that r multiplies; r, z, n, and the product of r and h; f, n, the
-# product of f and h, and a place to compute with; f, n, and the product that f
-# multiplies; h.
+# n, and the product that r multiplies; r, z, n, and the product of r and h; f, n, and
+# the product of f and h; f, n, and the product that f multiplies; h.
 PLANES = {
     "lstm": 4,
     "gru": 4,
     "reset_before_gru": 4,
-    "mgu": 4,
+    "mgu": 3,
     "reset_after_mgu": 3,
     "rnn_tanh": 1,
     "rnn_relu": 1,
