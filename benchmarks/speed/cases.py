@@ -11,10 +11,10 @@ import numpy as np
 Kind = Literal["forward", "step"]
 Device = Literal["cpu", "gpu"]
 DType = Literal["float32", "bfloat16"]
-Gated = Literal["rnn", "lstm", "gru", "reset_after_mgu"]
+Gated = Literal["rnn", "lstm", "gru", "reset_before_gru", "reset_after_mgu"]
 Weights = list[list[dict[str, np.ndarray]]]  # by layer, then by direction
 
-GATES = {"rnn": 1, "lstm": 4, "gru": 3, "reset_after_mgu": 2}
+GATES = {"rnn": 1, "lstm": 4, "gru": 3, "reset_before_gru": 3, "reset_after_mgu": 2}
 LINEAR = ("lru", "mingru", "hgrn")  # ours alone, with weights as they are drawn
 SHAPES = (  # (B, T, D, H)
     (32, 64, 100, 128),

@@ -75,12 +75,14 @@ ON_GPU = (
     Goal("lstm", TORCH, 0.95),
     Goal("gru", FLAX | KERAS, 2.0),
     Goal("rnn", FLAX | KERAS, 2.0),
+    Goal("reset_before_gru", KERAS, 2.0),
     Goal("reset_after_mgu", FLAX, 2.0),
 )
 ON_CPU = (
     Goal("lstm", FLAX | HAIKU | EQUINOX | KERAS, 1.3, ("step",)),
     Goal("gru", FLAX | EQUINOX | KERAS, 1.3, ("step",)),
     Goal("gru", HAIKU, 1.3, ("step",), form=" in Haiku's form"),
+    Goal("reset_before_gru", KERAS, 1.3, ("step",)),
     Goal("reset_after_mgu", FLAX, 1.3, ("step",)),
     *(Goal(cell, TORCH, 1.0, ("step",), ("0",)) for cell in ("lstm", "gru")),
     *(Goal(cell, TORCH, 1.2, ("step",), ("1",), True) for cell in ("lstm", "gru")),

@@ -30,7 +30,7 @@ STACKS = {"one": (1, False), "two": (2, True)}  # layers, both directions
 ON_GPU = (("one", "full"), ("two", "ragged"))
 LINEAR_SHAPE = (32, (64, 512, 4096), 128, 256)  # B, all T, D, H
 # What is wanted most comes first.
-ORDER = ("lstm", "gru", *LINEAR, "rnn", "reset_after_mgu")
+ORDER = ("lstm", "gru", *LINEAR, "rnn", "reset_before_gru", "reset_after_mgu")
 
 
 @dataclass(frozen=True)

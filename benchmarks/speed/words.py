@@ -27,8 +27,8 @@ How it is measured:
   they run over the padding.
 - Haiku's GRU resets before the product and its simple network has a ReLU: it is
   compared with our layers of that form. Equinox has no simple cell. The GRU of nnx has
-  one bias less. Of the others only Flax (linen) has an MGU, which resets after the
-  product (`reset_after_mgu`).
+  one bias less. `reset_before_gru` is in Keras `GRU(reset_after=False)`. Of the others
+  only Flax (linen) has an MGU, which resets after the product (`reset_after_mgu`).
 - JAX libraries are called under one `jax.jit`, as a user would; PyTorch without
   `torch.compile`.
 - In bfloat16 (`--dtype bfloat16`) the inputs are bfloat16 everywhere. The parameters
@@ -51,7 +51,8 @@ On a GPU (`python -m benchmarks.speed --device gpu`) there are these differences
   LSTM does not call it has its reason in these rows.
 - minGRU at T = 4096 and HGRN were measured in an earlier run than the other cells
   against T, with an earlier kernel for them: `zoo` in the table names the commits.
-- The kernel of the MGU has not been measured on a GPU.
+- The kernels of the MGU, and of the GRU that resets before the product, have not been
+  measured on a GPU.
 """
 PROGRAMS = """\
 ## Whole programs

@@ -1,8 +1,9 @@
 // The backward pass.
 //
-// At each step a block makes the gradients of its gates, and multiplies them with its columns of
-// U: a part of the gradient by the whole state before. It sends each block that block's units of
-// it, which adds up the parts of all.
+// At each stage of a step, the last one first, a block makes the gradients of its gates, and
+// multiplies them with its columns of U: a part of the gradient by all that the stage multiplied,
+// the state before or what was made of it. It sends each block that block's units of it, which adds
+// up the parts of all.
 #pragma once
 
 #include "cells.h"
@@ -31,26 +32,51 @@ struct Backward : Layer {
 template <class Cell, class Operand, int Rows, int Kept>
 struct BackwardPlan {
   static constexpr int BEGIN = Arrivals::BYTES + Range::BYTES;
-  int tiles, blocks, most;
-  int at_slots, at_sent, at_rest, bytes;
+  static constexpr int KEPT = Kept / STAGES<Cell>;  // of a stage
+  int tiles;
+  int at_slots, at_sent, at_first, at_second, bytes;
 
   __host__ __device__ BackwardPlan(int units, int cluster) {
-    tiles = units * cluster / BLOCK;
-    blocks = Cell::GATES * units / BLOCK;
-    most = (tiles + WARPS - 1) / WARPS * blocks;
-    at_slots = BEGIN + 2 * Rows * blocks * BLOCK * int(sizeof(typename Operand::Element));
+    const int blocks = units / BLOCK;  // of a gate
+    tiles = blocks * cluster;
+    const int most = (tiles + WARPS - 1) / WARPS;
+    at_slots = BEGIN + 2 * Rows * Cell::GATES * units * int(sizeof(typename Operand::Element));
     at_sent = at_slots + 2 * cluster * units * Rows * 4;
-    at_rest = at_sent + (tiles < WARPS ? tiles : WARPS) * BLOCK * Rows * 4;
-    bytes = at_rest + Fragments<Operand, Kept>::bytes(most);
+    at_first = at_sent + (tiles < WARPS ? tiles : WARPS) * BLOCK * Rows * 4;
+    at_second = at_first + Fragments<Operand, KEPT>::bytes(most * Cell::FIRST * blocks);
+    bytes =
+        at_second + Fragments<Operand, KEPT>::bytes(most * (Cell::GATES - Cell::FIRST) * blocks);
   }
 
   __host__ __device__ bool possible(int units) const { return Rows * units <= THREADS; }
+};
+
+// What a warp has of the product of a stage: every sixteenth tile.
+template <class Cell, class Operand, int Kept, int Number>
+struct BackwardProduct {
+  using Gates = Stage<Cell, Number>;
+  const int blocks;  // of the gates
+  const Fragments<Operand, Kept> weights;
+
+  __device__ BackwardProduct(const Layer& in, int tiles, int first_unit, void* rest)
+      : blocks(Gates::GATES * in.units / BLOCK),
+        weights((warp() < tiles ? (tiles - warp() - 1) / WARPS + 1 : 0) * blocks, rest,
+                [&](int i, int r, int k) -> float {
+                  const int tile = warp() + i / blocks * WARPS, to = tile * BLOCK + r;
+                  const int of = i % blocks * BLOCK + k, gate = Gates::BEGIN + of / in.units,
+                            from = first_unit + of % in.units;
+                  if (from >= in.H || to >= in.H) return 0;
+                  return in.U[size_t(to) * Cell::GATES * in.H + gate * in.H + from];
+                }) {}
+
+  __device__ static int warp() { return thread_index() / 32; }
 };
 
 template <class Cell, class Operand, int Rows, int Kept>
 __global__ void __launch_bounds__(THREADS, 1) backward(Backward in) {
   in.choose<Cell>(layer_index());
   constexpr int GATES = Cell::GATES, PLANES = Cell::PLANES, GROUPS = Rows / 8;
+  constexpr bool STAGED = STAGES<Cell> > 1;
   using Element = typename Operand::Element;
   char* const shared = shared_memory();
   const int rank = cluster_rank(), cluster = cluster_size();
@@ -65,16 +91,11 @@ __global__ void __launch_bounds__(THREADS, 1) backward(Backward in) {
       reinterpret_cast<float*>(shared + plan.at_slots);  // [2][cluster][units, Rows]
   float* const sent = reinterpret_cast<float*>(shared + plan.at_sent) + warp * BLOCK * Rows;
 
-  // A warp has every sixteenth tile.
-  const int own_tiles = warp < plan.tiles ? (plan.tiles - warp - 1) / WARPS + 1 : 0;
-  const Fragments<Operand, Kept> weights(
-      own_tiles * plan.blocks, shared + plan.at_rest, [&](int i, int r, int k) -> float {
-        const int tile = warp + i / plan.blocks * WARPS, to = tile * BLOCK + r;
-        const int of = i % plan.blocks * BLOCK + k, gate = of / in.units,
-                  from = unit + of % in.units;
-        if (from >= in.H || to >= in.H) return 0;
-        return in.U[size_t(to) * GATES * in.H + gate * in.H + from];
-      });
+  const BackwardProduct<Cell, Operand, Plan::KEPT, 0> first(in, plan.tiles, unit,
+                                                            shared + plan.at_first);
+  using Second = BackwardProduct<Cell, Operand, Plan::KEPT, 1>;
+  const std::conditional_t<STAGED, Second, Nothing> second(in, plan.tiles, unit,
+                                                           shared + plan.at_second);
 
   const Range steps = range(in, row, Rows, shared + Arrivals::BYTES);
   const bool updates = thread_index() < Rows * in.units;  // the same for all of a warp
@@ -116,18 +137,20 @@ __global__ void __launch_bounds__(THREADS, 1) backward(Backward in) {
     at_next += on;
   };
   uint8_t begins = 0;  // whether the step after began anew
-  // The gradient by the state after a step, or before the first.
+  // Add up what all blocks have sent.
   const float* const own_slots = slots + entry_at(Rows, own_row, own_unit);
   const int other_slots = cluster * in.units * Rows;
-  auto receive = [&](int number) {
-    float by_h = direct;
-    if (number) {
-      arrivals.wait(number);
-      const float* const from = own_slots + (number & 1) * other_slots;
+  auto receive = [&](float& sum, int number) {
+    arrivals.wait(number);
+    const float* const from = own_slots + (number & 1) * other_slots;
 #pragma unroll
-      for (int k = 0; k < MOST_BLOCKS; ++k)
-        if (k < cluster) by_h += from[k * in.units * Rows];
-    }
+    for (int k = 0; k < MOST_BLOCKS; ++k)
+      if (k < cluster) sum += from[k * in.units * Rows];
+  };
+  // The gradient by the state after a step, or before the first.
+  auto by_state = [&](int number) {
+    float by_h = direct;
+    if (number) receive(by_h, number);
     if (begins) {
       by_initial_h += by_h, by_initial_c += by_c;
       by_h = by_c = 0;
@@ -138,39 +161,21 @@ __global__ void __launch_bounds__(THREADS, 1) backward(Backward in) {
   const Element* const own_vectors = vectors + entry_at(Rows, lane / 4, lane % 4 * 4);
   Element* const to_vectors = vectors + entry_at(Rows, own_row, own_unit);
   float* const to_sent = sent + entry_at(Rows, lane % 4 * 2, lane / 4);
-
-  fetch(steps.end - 1);
-  for (int step = steps.end - 1; step >= steps.first; --step) {
-    const int number = steps.end - 1 - step, now = number & 1;
-    float plane[PLANES];
-    if (updates) {
-      float by_h = receive(number);
-#pragma unroll
-      for (int k = 0; k < PLANES; ++k) plane[k] = next.plane[k];
-      if (next.real) {
-        by_h += next.by_y;
-        Cell::back(next.h, next.c, by_h, by_c, plane);
-      } else {
-#pragma unroll
-        for (int k = 0; k < PLANES; ++k) plane[k] = 0;
-      }
-      direct = by_h;
-      begins = next.begins;
-#pragma unroll
-      for (int g = 0; g < GATES; ++g)
-        to_vectors[(now * GATES + g) * Rows * in.units] = Operand::round(plane[Cell::of_q(g)]);
-      fetch(step - 1);
-    }
-    synchronise_block();
-
+  // Show the gradient of a gate's q to the block.
+  auto show = [&](int gate, float by_q, int number) {
+    to_vectors[((number & 1) * GATES + gate) * Rows * in.units] = Operand::round(by_q);
+  };
+  // Multiply the gates of a stage, and send what came of it.
+  auto multiply = [&](const auto& product, int begin, int number) {
+    const int now = number & 1;
     float sum[GROUPS][2][4] = {};
     int tile = warp, block = 0;
-    const Element* const from = own_vectors + now * GATES * Rows * in.units;
-    weights.each([&](int, const uint32_t* words) {
+    const Element* const from = own_vectors + (now * GATES + begin) * Rows * in.units;
+    product.weights.each([&](int, const uint32_t* words) {
 #pragma unroll
       for (int n = 0; n < GROUPS; ++n)
         Operand::multiply(sum[n], words, from + (block * Rows + 8 * n) * BLOCK);
-      if (++block < plan.blocks) return;
+      if (++block < product.blocks) return;
       if (lane == 0) wait_for_copies();  // of what stood here before
       synchronise_warp();
 #pragma unroll
@@ -192,6 +197,43 @@ __global__ void __launch_bounds__(THREADS, 1) backward(Backward in) {
       block = 0;
       tile += WARPS;
     });
+  };
+
+  fetch(steps.end - 1);
+  for (int step = steps.end - 1; step >= steps.first; --step) {
+    int number = (steps.end - 1 - step) * STAGES<Cell>;
+    float plane[PLANES];
+    if (updates) {
+      float by_h = by_state(number);
+#pragma unroll
+      for (int k = 0; k < PLANES; ++k) plane[k] = next.plane[k];
+      if (next.real) {
+        by_h += next.by_y;
+        Cell::back(next.h, next.c, by_h, by_c, plane);
+      } else {
+#pragma unroll
+        for (int k = 0; k < PLANES; ++k) plane[k] = 0;
+      }
+      direct = by_h;
+      begins = next.begins;
+#pragma unroll
+      for (int g = STAGED ? Cell::FIRST : 0; g < GATES; ++g) show(g, plane[Cell::of_q(g)], number);
+      if (!STAGED) fetch(step - 1);
+    }
+    synchronise_block();
+    if constexpr (STAGED) {
+      multiply(second, Cell::FIRST, number++);
+      if (updates) {
+        float by_made = 0;
+        receive(by_made, number);
+        if (next.real) Cell::back_between(next.h, by_made, direct, by_c, plane);
+#pragma unroll
+        for (int g = 0; g < Cell::FIRST; ++g) show(g, plane[Cell::of_q(g)], number);
+        fetch(step - 1);
+      }
+      synchronise_block();
+    }
+    multiply(first, 0, number);
     if (there) {
 #pragma unroll
       for (int k = 0; k < PLANES; ++k) in.planes[(at * PLANES + k) * in.H + place.unit] = plane[k];
@@ -199,7 +241,7 @@ __global__ void __launch_bounds__(THREADS, 1) backward(Backward in) {
     }
   }
   if (updates) {
-    const float by_h = receive(steps.end - steps.first);
+    const float by_h = by_state((steps.end - steps.first) * STAGES<Cell>);
     if (there) {
       in.by_h[place.state] = by_h;
       if (Cell::CELL_STATE) in.by_c[place.state] = by_c;

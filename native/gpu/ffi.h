@@ -86,6 +86,8 @@ Choice plan(std::string_view cell, bool bfloat16, int layers, int B, int H) {
   };
   if (cell == "lstm") return of.template operator()<Lstm>();
   if (cell == "gru") return of.template operator()<Gru>();
+  if (cell == "reset_before_gru") return of.template operator()<ResetBeforeGru>();
+  if (cell == "mgu") return of.template operator()<Mgu>();
   if (cell == "reset_after_mgu") return of.template operator()<ResetAfterMgu>();
   if (cell == "rnn_tanh") return of.template operator()<Elman<false>>();
   if (cell == "rnn_relu") return of.template operator()<Elman<true>>();

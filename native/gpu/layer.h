@@ -5,6 +5,8 @@
 // memory. A thread has one unit of one row, whose state stays in registers.
 #pragma once
 
+#include <type_traits>
+
 #include "product.h"
 
 namespace zoo {
@@ -57,6 +59,22 @@ __device__ inline Range range(const Layer& in, int row, int rows, void* memory) 
   synchronise_block();
   return {min(shared[0], shared[1]), shared[1]};
 }
+
+// The gates of a stage of a step.
+template <class Cell, int Number>
+struct Stage {
+  static constexpr int BEGIN = Number ? Cell::FIRST : 0;
+  static constexpr int GATES = Number ? Cell::GATES - Cell::FIRST : Cell::FIRST;
+};
+
+template <class Cell>
+constexpr int STAGES = Cell::FIRST < Cell::GATES ? 2 : 1;
+
+// In place of what belongs to a second stage.
+struct Nothing {
+  template <class... Given>
+  __device__ explicit Nothing(const Given&...) {}
+};
 
 // One unit of one row.
 struct Place {

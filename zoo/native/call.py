@@ -37,6 +37,9 @@ PLANES = {
     "rnn_relu": 1,
 }
 
+# Those whose last gate multiplies the last plane in place of the state.
+STAGED = ("reset_before_gru", "mgu")
+
 
 class Call(NamedTuple):
     """What is fixed before anything runs.

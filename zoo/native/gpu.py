@@ -10,7 +10,16 @@ from math import prod
 
 import jax.numpy as jnp
 
-from zoo.native.call import PLANES, Call, Flags, Given, Gradients, foreign, parts
+from zoo.native.call import (
+    PLANES,
+    STAGED,
+    Call,
+    Flags,
+    Given,
+    Gradients,
+    foreign,
+    parts,
+)
 from zoo.products import product
 from zoo.types import Array, State
 
@@ -72,15 +81,20 @@ def backward(
     planes, *by = foreign("zoo_gpu_backward", shapes, VMAP, {3: 0})(
         U, *flags.given, gates, cells, before, by_y, *parts(by_last), **call.attributes
     )
-    by_p = by_q = planes[..., :columns]
-    if len(b) > columns:
+    by_p, more = planes[..., :columns], planes[..., columns:]
+
+    def matrix(read, by):
+        return _dot(call, _of_tokens(read).T, _of_tokens(by))
+
+    if call.kernel.name in STAGED:
+        of_h = matrix(before, by_p[..., :-H]), matrix(more, by_p[..., -H:])
+        by_U = jnp.concatenate(of_h, -1)
+    elif len(b) > columns:
         # The last gate has a q that does not enter as p + q.
-        by_q = jnp.concatenate([planes[..., : columns - H], planes[..., columns:]], -1)
-    by_weights = (
-        _dot(call, _of_tokens(_real(x, flags)).T, _of_tokens(by_p)),
-        _dot(call, _of_tokens(before).T, _of_tokens(by_q)),
-        planes.sum((0, 1)),
-    )
+        by_U = matrix(before, jnp.concatenate([by_p[..., :-H], more], -1))
+    else:
+        by_U = matrix(before, by_p)
+    by_weights = matrix(_real(x, flags), by_p), by_U, planes.sum((0, 1))
     return Gradients(by_weights, _dot(call, by_p, W.T), by[:2], by[2:])
 
 

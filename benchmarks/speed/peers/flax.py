@@ -14,6 +14,7 @@ _OURS = {
     "rnn": zoo.ElmanCell,
     "lstm": zoo.LSTMCell,
     "gru": zoo.GRUCell,
+    "reset_before_gru": zoo.ResetBeforeGRUCell,
     "reset_after_mgu": zoo.ResetAfterMGUCell,
 }
 

@@ -1,6 +1,7 @@
 """Keras on JAX: its layers, called one after the other under ``jax.jit``."""
 
 import os
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ _LAYERS = {
     "rnn": keras.layers.SimpleRNN,
     "lstm": keras.layers.LSTM,
     "gru": keras.layers.GRU,
+    "reset_before_gru": partial(keras.layers.GRU, reset_after=False),
 }
 # Parameters stay float32.
 _POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
@@ -67,11 +69,13 @@ class Keras(OnJax):
 
         def cell(arrays: list[Any]) -> dict[str, Any]:
             W, U, b = map(np.asarray, arrays)
-            if self.case.cell != "gru":
+            if self.case.cell in ("rnn", "lstm"):
                 return {"W": W, "U": U, "b": b}
-            # Gates z r h, and two rows of biases.
+            # Gates z r h; one that resets after the product has two rows of biases.
+            W, U, b = (reorder(value, (1, 0, 2)) for value in (W, U, b))
+            if self.case.cell == "reset_before_gru":
+                return {"W": W, "U": U, "b": b}
             first, second = b
-            W, U, first = (reorder(value, (1, 0, 2)) for value in (W, U, first))
             return {"W": W, "U": U, "b": first, "b_hn": second[2 * self.case.H :]}
 
         return [
