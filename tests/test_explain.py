@@ -107,7 +107,7 @@ def test_an_explanation_names_every_layer(monkeypatch):
     )
     assert "the cell is linear in its state, as asked" in lines[2]
     assert "zoneout acts on one state after the other" in lines[3]
-    assert "remat chunk:4, no kernel: remat in chunks and gradient are" in lines[4]
+    assert "remat chunk:4, no kernel: rnn-zoo-native is not installed" in lines[4]
 
 
 def test_what_a_gpu_would_do(monkeypatch):

@@ -77,19 +77,20 @@ def gpu(library, monkeypatch):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(
-    ("sizes", "masked", "reset", "reverse"),
+    ("sizes", "masked", "reset", "reverse", "remat"),
     [
         # One block of threads; some, with padding of rows and units; twice as many rows
         # a cluster, since more of fewer would not run at the same time.
-        ((3, 5, 4, 6), False, False, False),
-        ((9, 7, 5, 40), True, True, False),
-        ((21, 6, 5, 17), True, False, True),
-        ((2, 9, 3, 33), False, True, True),
+        ((3, 5, 4, 6), False, False, False, "none"),
+        ((9, 7, 5, 40), True, True, False, "step"),
+        ((21, 6, 5, 17), True, False, True, "none"),
+        ((2, 9, 3, 33), False, True, True, "chunk:4"),
     ],
 )
-def test_a_kernel_equals_the_loop(name, dtype, sizes, masked, reset, reverse):
+def test_a_kernel_equals_the_loop(name, dtype, sizes, masked, reset, reverse, remat):
     B, T, D, H = sizes
     options = {"reverse": reverse, "learn_initial_state": True, "unroll": 1}
+    options |= {"remat": remat}
     kernel, loop = pair(name, D, H, dtype=dtype, **options)
     x, state = drawn(kernel, B, T, D)
     rng = np.random.default_rng(2)
@@ -258,29 +259,29 @@ def test_linear_cells_with_masks_and_resets(cell):
     assert plan.why.endswith("as asked, in one pass of a kernel")
 
 
-OBSTACLES = {
-    "on a GPU remat is for the loop": ({"remat": "step"}, 5),
-    "no lstm of 1100 units": ({}, 1100),
-}
+@pytest.mark.parametrize("remat", ["none", "step", "chunk:8"])
+def test_what_is_kept_for_the_backward_pass(remat):
+    B, T, D, H = 3, 40, 2, 8
+    kernel, _ = pair("lstm", D, H, remat=remat)
+    x, _ = drawn(kernel, B, T, D)
+    _, back = jax.vjp(lambda x: kernel(x)[1], x)
+    most = max(leaf.size for leaf in jax.tree.leaves(back))
+    # All gates; of all tokens only y; nothing that is larger than U.
+    kept = {"none": B * T * 4 * H, "step": B * T * H, "chunk:8": H * 4 * H}
+    assert most == kept[remat]
 
 
-@pytest.mark.parametrize("why", OBSTACLES)
-def test_what_no_kernel_runs(why):
-    options, H = OBSTACLES[why]
-
-    def plan(backend):
-        def explain():
-            made = zoo.LSTMCell(4, H, rngs=nnx.Rngs(0))
-            layer = zoo.Recurrent(made, backend=backend, **options)
-            return zoo.explain(layer, jnp.zeros((4, 5, 4)))[0]
-
-        return explain
-
-    found = plan("auto")()
-    assert found.backend == "scan"
-    assert f"no kernel: {why}" in found.why
+def test_a_matrix_that_is_too_large():
+    why = "no lstm of 1100 units"
+    layers = {
+        backend: zoo.Recurrent(zoo.LSTMCell(4, 1100, rngs=nnx.Rngs(0)), backend=backend)
+        for backend in ("auto", "native")
+    }
+    x = jnp.zeros((4, 5, 4))
+    (found,) = zoo.explain(layers["auto"], x)
+    assert found.backend == "scan" and f"no kernel: {why}" in found.why
     with pytest.raises(ValueError, match=f'backend="native": {why}'):
-        plan("native")()
+        layers["native"](x)
 
 
 @pytest.mark.parametrize(

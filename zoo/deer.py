@@ -20,7 +20,7 @@ from zoo.layers import Recurrent
 from zoo.layers.recurrent import Noise
 from zoo.linear import linear_scan, shifted
 from zoo.loop import Functions, Loop, Steps, plain, select, spread
-from zoo.scan import time_first
+from zoo.scan import restarts, time_first
 from zoo.types import Array, ArrayLike, State
 
 
@@ -110,13 +110,11 @@ def deer(
                 f"{part.shape}"
             )
     cell, params = layer._functions()
-    steps = time_first(
-        x,
-        None if mask is None else jnp.asarray(mask),
-        None if reset is None else jnp.asarray(reset),
-        Noise(),
-        reverse=layer.reverse,
-    )
+    if mask is not None:
+        mask = jnp.asarray(mask)
+    if reset is not None:
+        reset = restarts(jnp.asarray(reset), mask, reverse=layer.reverse)
+    steps = time_first(x, mask, reset, Noise())
     solver = Solver(
         cell, layer.reverse, jacobian == "full", float(tolerance), max_iterations
     )

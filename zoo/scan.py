@@ -38,7 +38,7 @@ class Schedule(NamedTuple):
             or ``"auto"``: what measures faster on the backend.
         remat: what the backward pass computes again instead of storing it: ``"none"``,
             ``"step"`` (keeps only the states), or ``"chunk:n"`` (keeps only every n-th
-            state; n near sqrt(T) needs the least memory; always by the loop).
+            state; n near sqrt(T) needs the least memory).
         project: where ``project`` runs: ``"ahead"`` of the loop, as one large product,
             inside the ``"loop"``, or ``"auto"``: what measures faster on the backend.
         gradient: where the gradients of matrices are formed: ``"after"`` the loop, or
@@ -74,8 +74,25 @@ class Schedule(NamedTuple):
         checks.one_of("gradient", self.gradient, ("after", "loop"))
         checks.one_of("steps", self.steps, ("auto", "loop", "parallel"))
         checks.one_of("backend", self.backend, ("auto", "scan", "native"))
-        _chunk(self.remat)
+        _ = self.chunk  # which names what is wrong
         return self
+
+    @property
+    def chunk(self) -> int:
+        """Steps between stored states: 0 for "none", 1 for "step", n for "chunk:n".
+
+        Raises:
+            ValueError: if `remat` is none of these.
+        """
+        if self.remat in ("none", "step"):
+            return int(self.remat == "step")
+        kind, _, n = str(self.remat).partition(":")
+        if kind != "chunk" or not n.isdecimal() or int(n) < 1:
+            raise ValueError(
+                'remat must be "none", "step" or "chunk:n" with n of 1 or more, '
+                f"got {self.remat!r}"
+            )
+        return int(n)
 
     @property
     def each(self) -> int:
@@ -162,13 +179,21 @@ def scan(
         The state after the last step that the loop met; the outputs ``[B, T, ...]``,
         zero at padding; and the states of all steps, ``[B, T, ...]``, or None.
     """
+    if reset is not None:
+        reset = restarts(reset, mask, reverse=reverse)
     if cell.native is not None and not states and not jax.tree.leaves(noise):
-        options = {"noise": noise, "reverse": reverse, "schedule": schedule}
-        return _native(cell, params, x, state, mask, reset, initial, options)
-    steps = time_first(x, mask, reset, noise, reverse=reverse)
-    chunk = _chunk(schedule.remat)
+        flags = native.Flags(mask, reset)
+        options = noise, reverse, schedule
+        return _native(cell, params, x, state, flags, initial, *options)
+    steps = time_first(x, mask, reset, noise)
+    return _loop(cell, params, steps, state, initial, reverse, states, schedule)
+
+
+def _loop(cell, params, steps, state, initial, reverse, states, schedule):
+    """Do what `scan` does, by a loop or all steps at once."""
+    chunk = schedule.chunk
     loop = Loop(cell, reverse, states, schedule.ahead, schedule.each, chunk == 1)
-    if cell.together and schedule.parallel and not jax.tree.leaves(noise):
+    if cell.together and schedule.parallel and not jax.tree.leaves(steps.noise):
         body = _together
     elif schedule.gradient == "after" and cell.recur is not None:
         body = collected
@@ -180,45 +205,56 @@ def scan(
     return state, y, all_states
 
 
-def _native(cell, params, x, state, mask, reset, initial, options):
-    """Do what `scan` does in one call."""
+def _native(cell, params, x, state, flags, initial, noise, reverse, schedule):
+    """Do what `scan` does, by calls of a kernel."""
     loop = cell._replace(native=None)
 
     def again(params, x, state, initial, flags):
-        given = {"mask": flags.mask, "reset": flags.reset, "initial": initial}
-        last, y, _ = scan(loop, params, x, state, **given, **options)
+        steps = time_first(x, flags.mask, flags.restart, noise)
+        last, y, _ = _loop(
+            loop, params, steps, state, initial, reverse, False, schedule
+        )
         return last, y
 
-    reverse = options["reverse"]
-    restart = None if reset is None else restarts(reset, mask, reverse=reverse)
-    frugal = options["schedule"].remat == "step"
-    call = native.Call(cell.native, platform(), reverse, frugal, again)
-    flags = native.Flags(mask, reset, restart)
-    x = x.astype(jnp.float32)  # the kernel rounds what it multiplies
-    found: Any = native.layer(call, params, x, state, initial, flags)
-    last, y = found
+    chunk = schedule.chunk
+    call = native.Call(cell.native, platform(), reverse, chunk == 1, again)
+
+    def run(state, steps):
+        x, flags = steps
+        found: Any = native.layer(call, params, x, state, initial, flags)
+        return found
+
+    steps = x.astype(jnp.float32), flags  # the kernel rounds what it multiplies
+    if chunk < 2:
+        last, y = run(state, steps)
+    else:
+
+        def piece(state, steps):
+            last, y = run(state, jax.tree.map(_turned, steps))
+            return last, _turned(y)
+
+        turned = jax.tree.map(_turned, steps)
+        last, y = _in_chunks(piece, chunk, state, turned, reverse)
+        y = _turned(y)
     return last, y.astype(cell.native.dtype), None
 
 
 def time_first(
-    x: Array, mask: Array | None, reset: Array | None, noise: Any, *, reverse: bool
+    x: Array, mask: Array | None, restart: Array | None, noise: Any
 ) -> Steps:
     """Return what a loop reads of a batch: zeros at padding, time before rows.
 
     Args:
         x: as for `scan`.
         mask: as for `scan`.
-        reset: as for `scan`.
+        restart: what `restarts` has found, or None.
         noise: as for `scan`, with time first already.
-        reverse: as for `scan`; a reset then stands where the loop is to restart.
     """
     if mask is not None:
         # Zeroed before the first product: NaN * 0 is NaN in the gradient of a weight.
         x = jnp.where(spread(mask, x), x, jnp.zeros((), x.dtype))
-    if reset is not None:
-        reset = restarts(reset, mask, reverse=reverse)
-    x, mask, reset = jax.tree.map(_turned, (x, mask, reset))
-    return Steps(x, mask, reset, noise)
+    x, mask, restart = jax.tree.map(_turned, (x, mask, restart))
+    return Steps(x, mask, restart, noise)
 
 
 def _turned(a: Array) -> Array:
@@ -278,7 +314,7 @@ def _in_chunks(run, chunk, state, steps, reverse):
     if chunk < 2:
         return run(state, steps)
 
-    length = steps.x.shape[0]
+    length = jax.tree.leaves(steps)[0].shape[0]
     whole = length - length % chunk
     main = jax.tree.map(
         lambda a: a[:whole].reshape(whole // chunk, chunk, *a.shape[1:]), steps
@@ -290,6 +326,10 @@ def _in_chunks(run, chunk, state, steps, reverse):
         state, ys = jax.lax.scan(inner, state, main, reverse=reverse)
         return state, jax.tree.map(lambda a: a.reshape(whole, *a.shape[2:]), ys)
 
+    if not whole:
+        return inner(state, rest)
+    if whole == length:
+        return run_main(state)
     if reverse:
         state, last = inner(state, rest)
         state, first = run_main(state)
@@ -297,16 +337,3 @@ def _in_chunks(run, chunk, state, steps, reverse):
         state, first = run_main(state)
         state, last = inner(state, rest)
     return state, jax.tree.map(lambda a, b: jnp.concatenate([a, b]), first, last)
-
-
-def _chunk(remat: str) -> int:
-    """Steps between stored states: 0 for "none", 1 for "step", n for "chunk:n"."""
-    if remat in ("none", "step"):
-        return int(remat == "step")
-    kind, _, n = str(remat).partition(":")
-    if kind != "chunk" or not n.isdecimal() or int(n) < 1:
-        raise ValueError(
-            'remat must be "none", "step" or "chunk:n" with n of 1 or more, '
-            f"got {remat!r}"
-        )
-    return int(n)

@@ -119,7 +119,8 @@ def _reason(layer: Recurrent, joint: bool, obstacle: str | None) -> tuple[str, s
     if obstacle is None:
         asked = schedule.backend == "native"
         why = "as asked" if asked else f"faster on a {where.upper()}"
-        ways = [f"all steps{' of both directions' * joint} in one call of a kernel"]
+        steps = "all steps" if schedule.chunk < 2 else "the steps of a chunk"
+        ways = [f"{steps}{' of both directions' * joint} in one call of a kernel"]
         if schedule.remat != "none":
             ways.append(f"remat {schedule.remat}")
         return "native", f"{why}; {', '.join(ways)}"

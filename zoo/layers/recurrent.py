@@ -221,10 +221,8 @@ class Recurrent(Layer):
             obstacle = "a regulariser acts on every step"
         elif states:
             obstacle = "the states of all steps are asked for"
-        elif schedule.remat not in ("none", "step") or schedule.gradient != "after":
-            obstacle = "remat in chunks and gradient are for the loop"
-        elif gpu and schedule.remat != "none":
-            obstacle = "on a GPU remat is for the loop"
+        elif schedule.gradient != "after":
+            obstacle = "gradient is for the loop"
         elif gpu and cell.dtype == jnp.float32 and not native.tf32():
             obstacle = "on a GPU the kernels multiply TF32"
         else:
@@ -232,6 +230,8 @@ class Recurrent(Layer):
             obstacle = native.missing(platform(), *kernel)
         if obstacle is None and schedule.backend == "auto":
             B, T = x.shape[:2]
+            if schedule.chunk > 1:
+                T = min(T, schedule.chunk)  # of one call
             if T < 4 or (B * T < 16 and not gpu):
                 # By measurements with 64 to 512 units.
                 obstacle = "for so few tokens it would not pay to pack the matrices"

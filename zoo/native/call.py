@@ -48,7 +48,8 @@ class Call(NamedTuple):
         kernel: the kernel.
         platform: ``"cpu"`` or ``"gpu"``.
         reverse: run from the last step to the first.
-        frugal: keep only the states for the backward pass, which makes the gates again.
+        frugal: keep at most the states for the backward pass, which makes the rest
+            again.
         again: ``(params, x, state, initial, flags) -> (state, y)``, the same in JAX.
     """
 
@@ -69,24 +70,21 @@ class Call(NamedTuple):
 
 
 class Flags(NamedTuple):
-    """Which tokens are real, and which begin a sequence.
+    """Which tokens are real, and before which the loop restarts.
 
     Attributes:
         mask: bool ``[B, T]``, or None.
-        reset: bool ``[B, T]``, or None.
-        restart: bool ``[B, T]``, or None: before which tokens the loop restarts, of the
-            resets and the direction.
+        restart: bool ``[B, T]``, or None.
     """
 
     mask: Array | None
-    reset: Array | None
     restart: Array | None
 
     @property
     def given(self) -> list[Array]:
-        """Return mask and restart; what there is not is empty."""
+        """Return both; what there is not is empty."""
         none = jnp.zeros((0,), bool)
-        return [none if flag is None else flag for flag in (self.mask, self.restart)]
+        return [none if flag is None else flag for flag in self]
 
 
 class Given(NamedTuple):

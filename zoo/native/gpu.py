@@ -8,6 +8,7 @@ which send each other the new states.
 
 from math import prod
 
+import jax
 import jax.numpy as jnp
 
 from zoo.native.call import (
@@ -39,11 +40,12 @@ def forward(
 
     Returns:
         h and c after the last step, y ``[B, T, H]``, and what `backward` needs besides:
-        empty arrays without `keep`.
+        empty arrays without `keep`, and where the pass is to be made again.
     """
     (W, U, b), x, state, initial, flags = given
     (B, T, _), (H, columns) = x.shape, U.shape
     cell_state = "c" in state._fields
+    keep = keep and not call.frugal
     p = _dot(call, _real(x, flags), W) + b[:columns]
     last_h, last_c = (B, H), (B, H) if cell_state else (0,)
     gates = (B, T, PLANES[call.kernel.name] * H) if keep else (0,)
@@ -73,6 +75,11 @@ def backward(
         by_last: the gradient by the state after the last step.
         by_y: the gradient by y.
     """
+    if call.frugal:
+        # After the gradient by y, and behind a barrier, or XLA would keep what is the
+        # same from before.
+        given, by_y = jax.lax.optimization_barrier((given, by_y))
+        _, _, kept = forward(call._replace(frugal=False), given, keep=True)
     (W, U, b), x, state, initial, flags = given
     gates, cells, before = kept
     H, columns = U.shape
