@@ -202,6 +202,9 @@ def test_many_layers_at_once_and_the_gradient_of_the_gradient():
         ((3, 200, 66), 1, (3, 200, 66)),
         ((3, 7, 6), 1, (1, 7, 6)),
         ((2, 3, 200, 40), 2, (40,)),
+        # A sum over time on the way: of one tile, of lanes that fill two warps and more.
+        ((3, 7, 6), 1, (6,)),
+        ((2, 150, 132), 1, (2, 1, 132)),
     ],
 )
 def test_a_linear_recurrence_equals_the_tree(shape, axis, of_a, pairs, reverse):
@@ -231,11 +234,12 @@ def test_many_linear_recurrences_and_the_gradient_of_the_gradient():
     )
 
     def second():
-        def norm(a, b, h):
-            y = jax.grad(
-                lambda b: jnp.sum(linear_scan(a, b, h, axis=1, pairs=True) ** 2)
-            )
-            return jnp.sum(y(b) ** 2)
+        def square(*given):
+            return jnp.sum(linear_scan(*given, axis=1, pairs=True) ** 2)
+
+        def norm(*given):
+            found = jax.grad(square, (0, 1, 2))(*given)
+            return sum(jnp.sum(by**2) for by in found)
 
         return jax.jit(jax.vmap(jax.grad(norm, (0, 1, 2))))(a, b, h)
 

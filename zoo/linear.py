@@ -152,7 +152,8 @@ class _Way(NamedTuple):
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _linear_scan(way: _Way, a: Array, b: Array, h: Array) -> Array:
     if native.takes_linear(b.dtype):
-        return native.gpu.linear(a, b, h, **way._asdict())
+        states, _ = native.gpu.linear(a, b, h, **way._asdict())
+        return states
     a = jnp.broadcast_to(a, b.shape)
     if way.adjoint:
         a = way.before(way.conj(a), jnp.zeros_like(h))
@@ -176,12 +177,13 @@ def _backward(way, kept, by_states):
     a, h, states = kept
     none = jnp.zeros_like(h)
     back = way._replace(reverse=not way.reverse, adjoint=not way.adjoint)
-    g: Any = _linear_scan(back, a, by_states, none)
     if way.adjoint:
+        g: Any = _linear_scan(back, a, by_states, none)
         by_a = times(states, way.conj(back.before(g, none)), pairs=way.pairs)
         by_h = none
     else:
-        by_a = times(way.conj(way.before(states, h)), g, pairs=way.pairs)
+        both: Any = _adjoint(back, a, by_states, states, h)
+        g, by_a = both
         first = way.conj(way.first(a))
         by_h = times(first, way.first(g), pairs=way.pairs)
     same = [axis for axis, size in enumerate(a.shape) if size < by_a.shape[axis]]
@@ -189,6 +191,36 @@ def _backward(way, kept, by_states):
 
 
 _linear_scan.defvjp(_forward, _backward)
+
+
+def _apart(way, a, b, states, h):
+    """Return the states g of a transposed recurrence, and the gradient by a of each."""
+    g: Any = _linear_scan(way, a, b, jnp.zeros_like(h))
+    back = way._replace(reverse=not way.reverse)
+    return g, times(way.conj(back.before(states, h)), g, pairs=way.pairs)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _adjoint(way, a, b, states, h):
+    """Do what `_apart` does; the gradient by an a for all steps may be a sum."""
+    if a.shape[way.axis] == b.shape[way.axis] or not native.takes_linear(b.dtype):
+        return _apart(way, a, b, states, h)
+    beside = states, h
+    g, by_a = native.gpu.linear(a, b, jnp.zeros_like(h), **way._asdict(), beside=beside)
+    return g, jnp.expand_dims(by_a, way.axis)
+
+
+def _adjoint_forward(way, *given):
+    return _adjoint(way, *given), given
+
+
+def _adjoint_backward(way, given, by):
+    (_, by_a), back = jax.vjp(partial(_apart, way), *given)
+    # Of a sum over time: the same for all steps.
+    return back((by[0], jnp.broadcast_to(by[1], by_a.shape)))
+
+
+_adjoint.defvjp(_adjoint_forward, _adjoint_backward)
 
 
 def max_scan(

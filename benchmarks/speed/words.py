@@ -51,8 +51,9 @@ On a GPU (`python -m benchmarks.speed --device gpu`) there are these differences
   LSTM does not call it has its reason in these rows.
 - minGRU at T = 4096 and HGRN were measured in an earlier run than the other cells
   against T, with an earlier kernel for them: `zoo` in the table names the commits.
-- The kernels of the MGU, and of the GRU that resets before the product, have not been
-  measured on a GPU.
+- Not measured on a GPU yet: the kernels of the MGU and of the GRU that resets before
+  the product, `remat` by kernels, and an LRU whose kernel adds up the gradient by
+  lambda on the way.
 """
 PROGRAMS = """\
 ## Whole programs

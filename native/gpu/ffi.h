@@ -150,9 +150,11 @@ ffi::Error run_backward(Stream stream, std::string_view cell, bool reverse, bool
   return run<BackwardPass>(cell, bfloat16, in, stream);
 }
 
-// Arrays [..., L, T, N], of which those of a may have one entry for all L, and one for all T.
+// Arrays [..., L, T, N], of which those of a may have one entry for all L, and one for all T. There
+// may be totals in the latter case only.
 ffi::Error run_linear(Stream stream, bool reverse, bool pairs, bool adjoint, Numbers a, Numbers b,
-                      Numbers h, NumbersOut states) {
+                      Numbers h, Numbers others, Numbers edge, NumbersOut states,
+                      NumbersOut totals) {
   if (!b.element_count()) return ffi::Error::Success();
   const auto shape = b.dimensions(), of_a = a.dimensions();
   const size_t axes = shape.size();
@@ -162,17 +164,21 @@ ffi::Error run_linear(Stream stream, bool reverse, bool pairs, bool adjoint, Num
   in.shared = shape[axes - 3] / of_a[axes - 3];
   in.reverse = reverse, in.adjoint = adjoint;
   in.a = data(a), in.b = data(b), in.h = data(h), in.states = data(*states);
+  in.others = data(others), in.edge = data(edge), in.totals = data(*totals);
   Launch how;
-  auto choose = [&]<class Number, bool Constant>() {
-    how.kernel = kernel_address(linear<Number, Constant>);
-    how.bytes = LinearPlan<Number, Constant>::BYTES;
+  auto launched = [&]<class Number, bool Constant, bool Total>() {
+    how.kernel = kernel_address(linear<Number, Constant, Total>);
+    how.bytes = LinearPlan<Number, Constant, Total>::BYTES;
   };
-  const bool constant = of_a[axes - 2] < in.T;
-  if (pairs)
-    constant ? choose.template operator()<Complex, true>()
-             : choose.template operator()<Complex, false>();
-  else
-    constant ? choose.template operator()<Real, true>() : choose.template operator()<Real, false>();
+  auto choose = [&]<class Number>() {
+    if (in.totals)
+      launched.template operator()<Number, true, true>();
+    else if (of_a[axes - 2] < in.T)
+      launched.template operator()<Number, true, false>();
+    else
+      launched.template operator()<Number, false, false>();
+  };
+  pairs ? choose.template operator()<Complex>() : choose.template operator()<Real>();
   how.cluster = how.layers = 1, how.threads = THREADS;
   how.clusters = in.sequences * ceiling(in.N, LANES);
   const char* error = launch(how, &in, stream);
@@ -210,7 +216,7 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(zoo_gpu_linear, zoo::run_linear,
                                   .Attr<bool>("reverse")
                                   .Attr<bool>("pairs")
                                   .Attr<bool>("adjoint")
-                                  .NUMBERS.NUMBERS.NUMBERS.RESULT,
+                                  .NUMBERS.NUMBERS.NUMBERS.NUMBERS.NUMBERS.RESULT.RESULT,
                               {ffi::Traits::kCmdBufferCompatible});
 
 // Whether the present GPU runs a layer.

@@ -3,6 +3,9 @@
 // A warp has 32 lanes, a block all steps of them, a tile at a time: each of its warps takes some
 // steps in a row and makes one step of the same form of them. Of these, and of the state before
 // the tile, every warp makes the state that its steps begin with.
+//
+// The gradient by factors that are the same at all steps is a sum over what the transposed
+// recurrence makes, times the states: it is added up on the way.
 #pragma once
 
 #include "cluster.h"
@@ -18,6 +21,11 @@ struct Linear {
   const float* b;       // [sequences, T, N]
   const float* h;       // before the step that is met first [sequences, N]
   float* states;        // [sequences, T, N]
+  // Where there are totals [sequences, N]: the sum, over all steps, of the state times the
+  // conjugate of what `others` [sequences, T, N] has at the step that is met next, or `edge`
+  // [sequences, N].
+  const float *others, *edge;
+  float* totals;
 };
 
 struct Real {
@@ -47,18 +55,18 @@ struct Complex {
 
 constexpr int LANES = 32;
 
-template <class Number, bool Constant>
+template <class Number, bool Constant, bool Total>
 struct LinearPlan {
   // Of a warp in a tile: what it asks for ahead takes 16 registers.
-  static constexpr int STEPS = (Constant ? 16 : 8) / Number::PARTS;
+  static constexpr int STEPS = (Constant && !Total ? 16 : 8) / Number::PARTS;
   static constexpr int TILE = STEPS * WARPS;
   static constexpr int BYTES = 2 * WARPS * LANES * 2 * sizeof(Number);
 };
 
-// Constant: the factors are the same at all steps.
-template <class Number, bool Constant>
+// Constant: the factors are the same at all steps. Total: there are totals.
+template <class Number, bool Constant, bool Total>
 __global__ void __launch_bounds__(THREADS, 2) linear(Linear in) {
-  using Plan = LinearPlan<Number, Constant>;
+  using Plan = LinearPlan<Number, Constant, Total>;
   constexpr int STEPS = Plan::STEPS;
   struct Step {
     Number a, b;
@@ -87,22 +95,29 @@ __global__ void __launch_bounds__(THREADS, 2) linear(Linear in) {
     if (Constant) constant = factor(a_at);
   }
 
-  Number a[STEPS], b[STEPS];  // of the next tile
+  const float* others_at = in.others + sequence * of_sequence + start + on;
+  Number edge = none, total = none;
+  if (Total && n < in.N) edge = Number::read(in.edge + sequence * width + n, in.N);
+
+  Number a[STEPS], b[STEPS], others[STEPS];  // of the next tile
   auto fetch = [&](int begin) {
 #pragma unroll
     for (int i = 0; i < STEPS; ++i) {
       a[i] = constant, b[i] = none;
       if (i < left) b[i] = Number::read(b_at + i * on, in.N);
       if (!Constant && begin <= i && i < left) a[i] = factor(a_at + i * on);
+      if (Total) others[i] = i + 1 < left ? Number::read(others_at + i * on, in.N) : edge;
     }
-    b_at += Plan::TILE * on, a_at += Plan::TILE * on;
+    b_at += Plan::TILE * on, a_at += Plan::TILE * on, others_at += Plan::TILE * on;
   };
   fetch(in.adjoint && !warp);  // the step that is met first has none before it
   for (int tile = 0, now = 0; tile < in.T; tile += Plan::TILE, now ^= 1) {
     Step own[STEPS], whole{one, none};
+    Number beside[STEPS];
 #pragma unroll
     for (int i = 0; i < STEPS; ++i) {
       own[i] = {a[i], b[i]};
+      if (Total) beside[i] = others[i].conjugate();
       whole = {a[i] * whole.a, a[i] * whole.b + b[i]};
     }
     steps[(now * WARPS + warp) * LANES + lane] = whole;
@@ -121,8 +136,18 @@ __global__ void __launch_bounds__(THREADS, 2) linear(Linear in) {
     for (int i = 0; i < STEPS; ++i) {
       begin = own[i].a * begin + own[i].b;
       if (i < count) begin.write(to + i * on, in.N);
+      if (Total && i < count) total = total + beside[i] * begin;
     }
     to += Plan::TILE * on;
+  }
+  if constexpr (Total) {
+    Number* const totals = reinterpret_cast<Number*>(shared_memory());  // [WARPS][LANES]
+    synchronise_block();
+    totals[warp * LANES + lane] = total;
+    synchronise_block();
+    if (warp || n >= in.N) return;
+    for (int k = 1; k < WARPS; ++k) total = total + totals[k * LANES + lane];
+    total.write(in.totals + sequence * width + n, in.N);
   }
 }
 

@@ -114,8 +114,9 @@ def linear(
     reverse: bool,
     pairs: bool,
     adjoint: bool,
-) -> Array:
-    """Return the states of a linear recurrence, as `zoo.linear` has it.
+    beside: tuple[Array, Array] | None = None,
+) -> tuple[Array, Array]:
+    """Return the states of a linear recurrence, as `zoo.linear` has it, and totals.
 
     Args:
         a: factors, of as many axes as `b`; one entry may stand for all along any.
@@ -125,6 +126,12 @@ def linear(
         reverse: whether the last step is met first.
         pairs: whether numbers are complex.
         adjoint: whether the recurrence is transposed.
+        beside: an array like `b`, and one like `h` that stands behind its last step;
+            only if `a` has one entry for all steps, of which there are some.
+
+    Returns:
+        The states, and the sum, over time, of each times the conjugate of what stands
+        beside the step that is met next; without `beside` nothing.
     """
     # Sequences, time, and lanes.
     outer, T, inner = b.shape[:axis], b.shape[axis], b.shape[axis + 1 :]
@@ -133,11 +140,15 @@ def linear(
     own = outer if prod(a.shape[:axis]) > 1 else a.shape[:axis]
     a = jnp.broadcast_to(a, (*own, a.shape[axis], *inner))
     a = a.astype(b.dtype).reshape(prod(own), -1, N)
-    (states,) = foreign("zoo_gpu_linear", [(L, T, N)], VMAP)(
-        a, b.reshape(L, T, N), h.reshape(L, N),
+    others, edge = (jnp.zeros(0, b.dtype),) * 2
+    if beside is not None:
+        others, edge = beside[0].reshape(L, T, N), beside[1].reshape(L, N)
+    shapes = [(L, T, N), (0,) if beside is None else (L, N)]
+    states, totals = foreign("zoo_gpu_linear", shapes, VMAP)(
+        a, b.reshape(L, T, N), h.reshape(L, N), others, edge,
         reverse=reverse, pairs=pairs, adjoint=adjoint,
     )  # fmt: skip
-    return states.reshape(b.shape)
+    return states.reshape(b.shape), totals.reshape(h.shape if totals.size else (0,))
 
 
 def _real(x: Array, flags: Flags) -> Array:
