@@ -74,20 +74,20 @@ def gpu(library, monkeypatch):
     native.missing.cache_clear()
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(
-    ("sizes", "masked", "reset", "reverse", "remat"),
+    ("sizes", "masked", "reset", "reverse", "remat", "dtype"),
     [
         # One block of threads; some, with padding of rows and units; twice as many rows
         # a cluster, since more of fewer would not run at the same time.
-        ((3, 5, 4, 6), False, False, False, "none"),
-        ((9, 7, 5, 40), True, True, False, "step"),
-        ((21, 6, 5, 17), True, False, True, "none"),
-        ((2, 9, 3, 33), False, True, True, "chunk:4"),
+        ((3, 5, 4, 6), False, False, False, "none", "float32"),
+        ((9, 7, 5, 40), True, True, False, "step", "float32"),
+        ((9, 7, 5, 40), True, True, True, "none", "bfloat16"),
+        ((21, 6, 5, 17), True, False, True, "none", "float32"),
+        ((2, 9, 3, 33), False, True, True, "chunk:4", "float32"),
     ],
 )
-def test_a_kernel_equals_the_loop(name, dtype, sizes, masked, reset, reverse, remat):
+def test_a_kernel_equals_the_loop(name, sizes, masked, reset, reverse, remat, dtype):
     B, T, D, H = sizes
     options = {"reverse": reverse, "learn_initial_state": True, "unroll": 1}
     options |= {"remat": remat}
@@ -273,6 +273,9 @@ def test_what_is_kept_for_the_backward_pass(remat):
     # All gates; of all tokens only y; nothing that is larger than U.
     kept = {"none": B * T * 4 * H, "step": B * T * H, "chunk:8": H * 4 * H}
     assert most == kept[remat]
+    (plan,) = zoo.explain(kernel, x)
+    steps = "the steps of a chunk" if remat == "chunk:8" else "all steps"
+    assert f"; {steps} in one call of a kernel" in plan.why
 
 
 def test_a_matrix_that_is_too_large():

@@ -71,12 +71,12 @@ struct ForwardPlan {
   }
 };
 
-// The product of a stage: what a warp has of it, and what a thread reads of what came of it.
+// What a warp has of the product of a stage.
 template <class Cell, class Operand, int Rows, int Kept, int Number>
 class ForwardProduct {
   using Gates = Stage<Cell, Number>;
   using Element = typename Operand::Element;
-  static constexpr int GROUPS = Rows / 8, MOST_SPLITS = WARPS / Gates::GATES;
+  static constexpr int GROUPS = Rows / 8;
 
  public:
   // states [2][units of all blocks, Rows]
@@ -130,7 +130,7 @@ class ForwardProduct {
   float* to_sums_;
 };
 
-// Add to q of a thread's unit and row what all warps have made of it.
+// Add up what all warps have made for one unit of one row, of so many.
 template <class Gates, int Rows, int Count>
 __device__ void collect(float (&q)[Count], const float* sums, const Shares& shares, int row,
                         int unit, int units) {
