@@ -202,7 +202,7 @@ def test_many_layers_at_once_and_the_gradient_of_the_gradient():
         ((3, 200, 66), 1, (3, 200, 66)),
         ((3, 7, 6), 1, (1, 7, 6)),
         ((2, 3, 200, 40), 2, (40,)),
-        # A sum over time on the way: of one tile, of lanes that fill two warps and more.
+        # A sum over time on the way: of one tile; of lanes of more than two warps.
         ((3, 7, 6), 1, (6,)),
         ((2, 150, 132), 1, (2, 1, 132)),
     ],
