@@ -203,7 +203,7 @@ OBSTACLES = {
     "there is no kernel of PeepholeLSTMCell": (zoo.PeepholeLSTMCell, {}, {}),
     "the kernels are of float32 and bfloat16": (LSTM, {"dtype": jnp.float16}, {}),
     "a regulariser acts on every step": (GRU, {}, {"zoneout": 0.1}),
-    "gradient is for the loop": (GRU, {}, {"gradient": "loop"}),
+    'gradient="loop" is asked for': (GRU, {}, {"gradient": "loop"}),
 }
 
 

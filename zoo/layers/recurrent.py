@@ -222,7 +222,7 @@ class Recurrent(Layer):
         elif states:
             obstacle = "the states of all steps are asked for"
         elif schedule.gradient != "after":
-            obstacle = "gradient is for the loop"
+            obstacle = 'gradient="loop" is asked for'
         elif gpu and cell.dtype == jnp.float32 and not native.tf32():
             obstacle = "on a GPU the kernels multiply TF32"
         else:
