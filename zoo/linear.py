@@ -182,7 +182,9 @@ def _backward(way, kept, by_states):
         by_a = times(states, way.conj(back.before(g, none)), pairs=way.pairs)
         by_h = none
     else:
-        both: Any = _adjoint(back, a, by_states, states, h)
+        constant = a.shape[way.axis] < by_states.shape[way.axis]
+        summed = constant and native.takes_linear(by_states.dtype)
+        both: Any = (_summed if summed else _apart)(back, a, by_states, states, h)
         g, by_a = both
         first = way.conj(way.first(a))
         by_h = times(first, way.first(g), pairs=way.pairs)
@@ -201,26 +203,24 @@ def _apart(way, a, b, states, h):
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _adjoint(way, a, b, states, h):
-    """Do what `_apart` does; the gradient by an a for all steps may be a sum."""
-    if a.shape[way.axis] == b.shape[way.axis] or not native.takes_linear(b.dtype):
-        return _apart(way, a, b, states, h)
+def _summed(way, a, b, states, h):
+    """Do what `_apart` does, by a kernel, with the sum of the gradients by a."""
     beside = states, h
     g, by_a = native.gpu.linear(a, b, jnp.zeros_like(h), **way._asdict(), beside=beside)
     return g, jnp.expand_dims(by_a, way.axis)
 
 
-def _adjoint_forward(way, *given):
-    return _adjoint(way, *given), given
+def _keep_given(way, *given):
+    return _summed(way, *given), given
 
 
-def _adjoint_backward(way, given, by):
+def _backward_of_summed(way, given, by):
     (_, by_a), back = jax.vjp(partial(_apart, way), *given)
     # Of a sum over time: the same for all steps.
     return back((by[0], jnp.broadcast_to(by[1], by_a.shape)))
 
 
-_adjoint.defvjp(_adjoint_forward, _adjoint_backward)
+_summed.defvjp(_keep_given, _backward_of_summed)
 
 
 def max_scan(

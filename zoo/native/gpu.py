@@ -131,7 +131,7 @@ def linear(
 
     Returns:
         The states, and the sum, over time, of each times the conjugate of what stands
-        beside the step that is met next; without `beside` nothing.
+        beside the step that is met next; without `beside` an empty array.
     """
     # Sequences, time, and lanes.
     outer, T, inner = b.shape[:axis], b.shape[axis], b.shape[axis + 1 :]
@@ -148,7 +148,9 @@ def linear(
         a, b.reshape(L, T, N), h.reshape(L, N), others, edge,
         reverse=reverse, pairs=pairs, adjoint=adjoint,
     )  # fmt: skip
-    return states.reshape(b.shape), totals.reshape(h.shape if totals.size else (0,))
+    if beside is not None:
+        totals = totals.reshape(h.shape)
+    return states.reshape(b.shape), totals
 
 
 def _real(x: Array, flags: Flags) -> Array:

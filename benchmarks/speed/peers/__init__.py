@@ -9,11 +9,9 @@ import importlib.metadata
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.speed.cases import LINEAR, Device, DType
+from benchmarks.speed.cases import GATES, LINEAR, Device, DType
 
 ALL = ("rnn", "lstm", "gru")
-MGU, GRU_2014 = "reset_after_mgu", "reset_before_gru"
-GATED = (*ALL, GRU_2014, MGU)
 
 
 @dataclass(frozen=True)
@@ -81,8 +79,8 @@ SCAN, REMAT = "zoo scan", "zoo remat"
 REMAT_OPTION = "step"  # what the latter is made with
 _JAX, _KERNELS = ("jax", "flax"), ("rnn-zoo-native",)
 _PEERS = (
-    Peer(OURS, "zoo:Zoo", _JAX, (*GATED, *LINEAR), extras=_KERNELS),
-    Peer(SCAN, "zoo:Scan", _JAX, GATED),
+    Peer(OURS, "zoo:Zoo", _JAX, (*GATES, *LINEAR), extras=_KERNELS),
+    Peer(SCAN, "zoo:Scan", _JAX, tuple(GATES)),
     Peer(
         REMAT,
         "zoo:Remat",
@@ -101,7 +99,7 @@ _PEERS = (
     ),
     Peer("torch", "torch:Padded", ("torch",), lengths=False),
     Peer("torch packed", "torch:Packed", ("torch",), ragged_only=True),
-    Peer("linen", "flax:Linen", ("jax", "flax"), (*ALL, MGU)),
+    Peer("linen", "flax:Linen", ("jax", "flax"), (*ALL, "reset_after_mgu")),
     Peer("linen optimized", "flax:LinenOptimized", ("jax", "flax"), ("lstm",)),
     Peer("nnx", "flax:NNX", ("jax", "flax")),
     Peer("nnx optimized", "flax:NNXOptimized", ("jax", "flax"), ("lstm",)),
@@ -116,7 +114,7 @@ _PEERS = (
     Peer(
         "equinox", "equinox:Equinox", ("jax", "equinox"), ("lstm", "gru"), lengths=False
     ),
-    Peer("keras", "keras:Keras", ("jax", "keras"), (*ALL, GRU_2014)),
+    Peer("keras", "keras:Keras", ("jax", "keras"), (*ALL, "reset_before_gru")),
     Peer(CUDNN, "cudnn:Cudnn", ("jax",), ("lstm",), bfloat16=False, devices=("gpu",)),
 )
 PEERS = {peer.name: peer for peer in _PEERS}
