@@ -6,9 +6,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
-from tolerances import REFERENCE, SCHEDULE, assert_close, assert_identical
+from tolerances import (
+    BFLOAT16_GRADIENT,
+    REFERENCE,
+    SCHEDULE,
+    assert_close,
+    assert_identical,
+)
 
 import zoo
+from zoo import products
 
 B, T, H = 2, 4, 3
 RNG = np.random.default_rng(0)
@@ -60,6 +67,27 @@ def test_conv_lstm_equals_flax(space):
     (by_mine, by_found), found = jax.grad(loss, (0, 1), has_aux=True)(mine, x)
     assert_close((found, by_found), (y, by_x), REFERENCE)
     assert_close(by_mine["cell"], ours(by_params["params"]["cell"], 0), REFERENCE)
+
+
+@pytest.mark.parametrize("space, kernel", [((5,), (3,)), ((4, 3), (2, 5))])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_derivatives_of_a_convolution_are_those_of_xla(space, kernel, dtype):
+    """Both ways, and of second order, though they come from another form of it."""
+    x, W, v = draw(B, *space, 2), draw(*kernel, 2, H), draw(B, *space, 2)
+
+    def derivatives(convolve):
+        def loss(x, W):
+            y = convolve(x.astype(dtype), W.astype(dtype), dtype, jnp.float32)
+            return (jnp.tanh(y) ** 2).sum()
+
+        def along(x, W):
+            return jax.jvp(lambda x: loss(x, W), (x,), (v,))[1]
+
+        return loss(x, W), *jax.grad(loss, (0, 1))(x, W), *jax.grad(along, (0, 1))(x, W)
+
+    bound = {"float32": REFERENCE, "bfloat16": BFLOAT16_GRADIENT}[dtype]
+    expected = derivatives(products._by_xla)
+    assert_close(derivatives(products.convolution), expected, bound)
 
 
 def conv(rngs):

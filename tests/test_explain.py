@@ -110,6 +110,19 @@ def test_an_explanation_names_every_layer(monkeypatch):
     assert "remat chunk:4, no kernel: rnn-zoo-native is not installed" in lines[4]
 
 
+def test_steps_of_matrices_are_taken_at_once_on_a_cpu():
+    def plan(**options):
+        cell = zoo.DeltaNetCell(D, H, rngs=nnx.Rngs(0))
+        (found,) = zoo.explain(zoo.Recurrent(cell, **options), X)
+        return found[2:]
+
+    told = "the cell is linear in its state, faster on a CPU"
+    assert plan() == ("parallel", told)
+    assert plan(steps="loop")[1].startswith("as asked; 1 step an iteration")
+    backend, why = plan(gradient="loop")
+    assert backend == "scan" and why.startswith('gradient="loop" is asked for; 1 step')
+
+
 def test_what_a_gpu_would_do(monkeypatch):
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
     monkeypatch.setattr(native, "missing", lambda where, *kernel: f"none on a {where}")

@@ -49,7 +49,8 @@ class Schedule(NamedTuple):
             linear cell at once, with the inputs projected ahead: those of a vector as a
             tree of depth log T, or on a GPU by a kernel (`zoo.native`) where there is
             one; those of a matrix in chunks. The states of all steps of a matrix are
-            always made in the loop. ``"auto"``: what measures faster on the backend.
+            always made in the loop. ``"auto"``: what measures faster on the backend;
+            with ``gradient="loop"`` the loop. It is for who makes `Functions` to heed.
         backend: ``"scan"``: ``jax.lax.scan``; ``"native"``: all steps in one call of a
             kernel (`zoo.native`), an error where it cannot be; ``"auto"``: a kernel
             where there is one.
@@ -112,14 +113,6 @@ class Schedule(NamedTuple):
             # is a launch.
             return platform() != "cpu"
         return self.project == "ahead"
-
-    @property
-    def parallel(self) -> bool:
-        """Whether all steps of a linear cell are taken at once."""
-        if self.steps == "auto":
-            # The tree does twice the work of the loop: it needs a machine that is wide.
-            return platform() != "cpu"
-        return self.steps == "parallel"
 
 
 def mask_from_lengths(lengths: ArrayLike, T: int) -> Array:
@@ -193,7 +186,7 @@ def _loop(cell, params, steps, state, initial, reverse, states, schedule):
     """Do what `scan` does, by a loop or all steps at once."""
     chunk = schedule.chunk
     loop = Loop(cell, reverse, states, schedule.ahead, schedule.each, chunk == 1)
-    if cell.together and schedule.parallel and not jax.tree.leaves(steps.noise):
+    if cell.together and not jax.tree.leaves(steps.noise):
         body = _together
     elif schedule.gradient == "after" and cell.recur is not None:
         body = collected

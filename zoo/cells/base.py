@@ -339,6 +339,13 @@ class Cell(nnx.Module):
         """
         return None
 
+    def prefers_together(self) -> bool:
+        """Return whether `together` measures faster than a loop where a call will run.
+
+        Only where ``parallel`` is True.
+        """
+        return True
+
     def together(
         self, p: Any, state: State, initial: State, span: Span
     ) -> tuple[State, Array, State]:

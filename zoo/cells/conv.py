@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-import jax
 import numpy as np
 from flax import nnx
 
 from zoo import checks, initializers
 from zoo.cells.lstm import LSTMCell, LSTMState
 from zoo.initializers import Initializer
+from zoo.products import convolution
 from zoo.types import Array
 
 
@@ -121,14 +121,7 @@ class ConvLSTMCell(LSTMCell):
             x: an array ``[..., *space, N]``.
             weights: filters ``[*kernel, N, M]``.
         """
-        axes = "DHW"[-len(self.space) :]
         batch, shape = x.shape[: -len(self.space) - 1], x.shape[-len(self.space) - 1 :]
-        y = jax.lax.conv_general_dilated(
-            x.reshape(int(np.prod(batch)), *shape).astype(self.dtype),
-            weights.astype(self.dtype),
-            window_strides=[1] * len(self.space),
-            padding="SAME",
-            dimension_numbers=(f"N{axes}C", f"{axes}IO", f"N{axes}C"),
-            preferred_element_type=self.state_dtype,
-        )
+        rows = x.reshape(int(np.prod(batch)), *shape)
+        y = convolution(rows, weights, self.dtype, self.state_dtype)
         return y.reshape(*batch, *y.shape[1:])

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 import jax
 import jax.numpy as jnp
 
+from zoo.backend import platform
 from zoo.cells.base import Cell, HiddenState, gate
 from zoo.linear import span_scan, times
 from zoo.loop import Span
@@ -63,6 +64,11 @@ class LinearCell(Cell):
         """Return the new state; overridden because nothing is multiplied with it."""
         a, b = self.coefficients(p)
         return self.state_of(times(a, self.vector(state), pairs=self.pairs) + b)
+
+    def prefers_together(self) -> bool:
+        """Return whether `together` measures faster than a loop."""
+        # A tree does twice the work of the loop: it needs a machine that is wide.
+        return platform() != "cpu"
 
     def together(
         self, p: Any, state: State, initial: State, span: Span

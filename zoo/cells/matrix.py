@@ -34,9 +34,8 @@ class MatrixCell(BlockCell):
 
     where q, k, v, the decay and beta come from the input alone, as `query` and
     `writing` make them. ``H = heads * V``. Layers of such cells can take the steps one
-    by one, or in chunks, ``Recurrent(cell, steps="parallel")``: see `zoo.chunks`. There
-    is no recurrent matrix, so that recurrent dropout and weight drop have nothing to
-    act on.
+    by one, or in chunks, which is the default: see `zoo.chunks`. There is no recurrent
+    matrix, so that recurrent dropout and weight drop have nothing to act on.
 
     The read-out of most is ``scale * r / rms(r)``, with the mean square of a head, and
     times ``silu(g)`` where there is a gate g. A paper's layer ends with one more

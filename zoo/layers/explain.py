@@ -126,14 +126,16 @@ def _reason(layer: Recurrent, joint: bool, obstacle: str | None) -> tuple[str, s
         return "native", f"{why}; {', '.join(ways)}"
     auto = schedule.steps == "auto"
     chosen = f"faster on a {where.upper()}" if auto else "as asked"
-    if layer.at_once and schedule.parallel:
+    if layer.together:
         ways = [chosen, *(["both directions at once"] if joint else [])]
         if isinstance(layer.cell, LinearCell) and native.takes_linear(
             layer.cell.state_dtype
         ):
             ways.append("in one pass of a kernel")
         return "parallel", f"the cell is linear in its state, {', '.join(ways)}"
-    if layer.at_once:
+    if layer.at_once and auto and schedule.gradient == "loop":
+        why = 'gradient="loop" is asked for'
+    elif layer.at_once:
         why = chosen
     elif layer.cell.parallel:
         why = "zoneout acts on one state after the other"

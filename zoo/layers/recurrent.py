@@ -178,6 +178,16 @@ class Recurrent(Layer):
         # Zoneout acts on one state after the other, at evaluation too.
         return self.cell.parallel and not self.zoneout
 
+    @property
+    def together(self) -> bool:
+        """Whether they are, unless there is noise."""
+        steps = self.schedule.steps
+        if not self.at_once or steps == "loop":
+            return False
+        if steps == "parallel":
+            return True
+        return self.schedule.gradient == "after" and self.cell.prefers_together()
+
     def _run(self, x, mask, state, reset, key, states):
         functions, params = self._functions()
         params, noise = self._draw(key, params, *x.shape[:2])
@@ -306,7 +316,7 @@ class Recurrent(Layer):
             update,
             output,
             additive=self.cell.additive and not whole,
-            together=together if self.at_once else None,
+            together=together if self.together else None,
             native=None
             if kernel is None
             else native.Kernel(kernel, weights, self.cell.dtype),
