@@ -4,6 +4,7 @@ Only numpy: a worker imports nothing that its library does not need.
 """
 
 from dataclasses import dataclass, replace
+from math import prod
 from typing import Literal
 
 import numpy as np
@@ -16,6 +17,7 @@ Weights = list[list[dict[str, np.ndarray]]]  # by layer, then by direction
 
 GATES = {"rnn": 1, "lstm": 4, "gru": 3, "reset_before_gru": 3, "reset_after_mgu": 2}
 LINEAR = ("lru", "mingru", "hgrn")  # ours alone, with weights as they are drawn
+CONV, SPACE, KERNEL = "conv_lstm", (16, 16), (3, 3)  # over images, with filters
 SHAPES = (  # (B, T, D, H)
     (32, 64, 100, 128),
     (32, 128, 256, 256),
@@ -31,10 +33,10 @@ class Case:
     """One network and one batch.
 
     Attributes:
-        cell: one of `GATES` or `LINEAR`, as `zoo.make` calls it.
+        cell: one of `GATES` or `LINEAR`, as `zoo.make` calls it, or `CONV`.
         B: rows.
         T: steps.
-        D: input size.
+        D: input size; of `CONV` the channels of images of `SPACE`.
         H: hidden size.
         layers: how many.
         both: read in both directions.
@@ -71,6 +73,11 @@ class Case:
         return 2 if self.both else 1
 
     @property
+    def space(self) -> tuple[int, ...]:
+        """The axes of space of inputs and outputs."""
+        return SPACE if self.cell == CONV else ()
+
+    @property
     def output_size(self) -> int:
         """The size of one step's output."""
         return self.H * self.directions
@@ -93,12 +100,12 @@ class Case:
 
     def entries(self) -> int:
         """Return how many outputs the mean of the loss is over."""
-        return int(self.lengths().sum()) * self.output_size
+        return int(self.lengths().sum()) * prod(self.space) * self.output_size
 
     def x(self) -> np.ndarray:
-        """Return the inputs ``[B, T, D]``."""
+        """Return the inputs ``[B, T, *space, D]``."""
         rng = np.random.default_rng(0)
-        return rng.standard_normal((self.B, self.T, self.D), np.float32)
+        return rng.standard_normal((self.B, self.T, *self.space, self.D), np.float32)
 
     def weights(self) -> Weights:
         """Return W, U, b (and b_hn of a GRU or MGU) as our cells keep them.
@@ -108,14 +115,18 @@ class Case:
         """
         if self.cell in LINEAR:
             return []
-        rng, bound = np.random.default_rng(1), self.H**-0.5
-        columns = GATES[self.cell] * self.H
+        kernel = KERNEL if self.cell == CONV else ()
+        rng, bound = np.random.default_rng(1), (prod(kernel) * self.H) ** -0.5
+        columns = (GATES | {CONV: 4})[self.cell] * self.H
 
         def uniform(*shape: int) -> np.ndarray:
             return rng.uniform(-bound, bound, shape).astype(np.float32)
 
         def cell(width: int) -> dict[str, np.ndarray]:
-            found = {"W": uniform(width, columns), "U": uniform(self.H, columns)}
+            found = {
+                "W": uniform(*kernel, width, columns),
+                "U": uniform(*kernel, self.H, columns),
+            }
             found["b"] = uniform(columns)
             if self.cell in ("gru", "reset_after_mgu"):
                 found["b_hn"] = np.zeros(self.H, np.float32)

@@ -5,7 +5,7 @@ from math import exp, log
 from statistics import mean
 from typing import NamedTuple
 
-from benchmarks.speed.cases import LINEAR, Kind
+from benchmarks.speed.cases import CONV, LINEAR, Kind
 from benchmarks.speed.linear import LONG, gains, rival
 from benchmarks.speed.marks import KINDS, fastest, lines
 from benchmarks.speed.peers import OURS, REMAT
@@ -43,7 +43,7 @@ class Goal(NamedTuple):
         """Return what is told of the goal, and the ratio of each case.
 
         Args:
-            grid: rows of the grid, of one machine.
+            grid: rows of the grid, and of images, of one machine.
         """
         own = [
             row
@@ -77,6 +77,7 @@ ON_GPU = (
     Goal("rnn", FLAX | KERAS, 2.0),
     Goal("reset_before_gru", KERAS, 2.0),
     Goal("reset_after_mgu", FLAX, 2.0),
+    Goal(CONV, FLAX | KERAS, 2.0),
 )
 ON_CPU = (
     Goal("lstm", FLAX | HAIKU | EQUINOX | KERAS, 1.3, ("step",)),
@@ -84,6 +85,7 @@ ON_CPU = (
     Goal("gru", HAIKU, 1.3, ("step",), form=" in Haiku's form"),
     Goal("reset_before_gru", KERAS, 1.3, ("step",)),
     Goal("reset_after_mgu", FLAX, 1.3, ("step",)),
+    Goal(CONV, FLAX | KERAS, 1.3, ("step",)),
     *(Goal(cell, TORCH, 1.0, ("step",), ("0",)) for cell in ("lstm", "gru")),
     *(Goal(cell, TORCH, 1.2, ("step",), ("1",), True) for cell in ("lstm", "gru")),
     *(Goal(c, TORCH, 1.0, ("forward",), padding=True) for c in ("lstm", "gru")),
@@ -102,7 +104,7 @@ def goals(rows: list[Row], heading: str) -> list[str]:
         rows: of one machine and dtype.
         heading: what a heading of this depth begins with.
     """
-    grid = [row for row in rows if row["part"] == "grid"]
+    grid = [row for row in rows if row["part"] in ("grid", "images")]
     on_cpu = any(row["device"] == "cpu" for row in rows)
     table = []
     for goal in ON_CPU if on_cpu else ON_GPU:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from math import exp, log
 from statistics import mean, median
 
+from benchmarks.speed.cases import KERNEL
 from benchmarks.speed.goals import goals
 from benchmarks.speed.linear import against_length
 from benchmarks.speed.marks import (
@@ -121,6 +122,33 @@ def grid(rows: list[Row], heading: str) -> list[str]:
                 told = [] if found else [GRID, ""]  # once is enough
                 found += [f"{heading} {title}, {stack}, {how}", "", *told]
                 found += lines(header, table)
+    return found
+
+
+def images(rows: list[Row], heading: str) -> list[str]:
+    """Return the times of an LSTM of convolutions.
+
+    Args:
+        rows: of the part, of one machine.
+        heading: what a heading of this depth begins with.
+    """
+    found: list[str] = []
+    for kind, title in KINDS.items():
+        by = {(r["peer"], case_of(r)): r for r in rows if r["kind"] == kind}
+        cases = list(dict.fromkeys(case for _, case in by))
+        if not cases:
+            continue
+        header = ["B, T, D, H", *(f"{c.B}, {c.T}, {c.D}, {c.H}" for c in cases)]
+        table = [
+            [name, *(entry(by.get((name, case))) for case in cases)]
+            for name in names(rows)
+        ]
+        space, kernel = (" x ".join(map(str, n)) for n in (cases[0].space, KERNEL))
+        told = (
+            f"Images of {space}, filters of {kernel}. Ratio to ours, and milliseconds."
+        )
+        found += [f"{heading} {title} of an LSTM of convolutions", "", told, ""]
+        found += lines(header, table)
     return found
 
 
@@ -262,7 +290,7 @@ def page(rows: list[Row], of_programs: list[Row]) -> str:
         device, dtype, machine, cores = place
         parts = {
             part: [r for r in mine if r["part"] == part]
-            for part in ("grid", "length", "width", "memory")
+            for part in ("grid", "images", "length", "width", "memory")
         }
         where = f"{machine}; {cores} used"
         if device != "cpu":
@@ -275,6 +303,7 @@ def page(rows: list[Row], of_programs: list[Row]) -> str:
         if parts["grid"]:
             found += [MEANS, "", *summary(parts["grid"])]
             found += grid(parts["grid"], "###")
+        found += images(parts["images"], "###")
         found += curve(parts["length"], "T", "###")
         found += curve(parts["width"], "H", "###")
         if any(r["first_seconds"] for r in parts["grid"]):

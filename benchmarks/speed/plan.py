@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from benchmarks.speed.cases import (
+    CONV,
     LINEAR,
     QUICK,
     SHAPES,
@@ -17,20 +18,21 @@ from benchmarks.speed.cases import (
 from benchmarks.speed.peers import PEERS
 from benchmarks.speed.table import TABLE
 
-Part = Literal["grid", "length", "width", "memory", "linear"]
+Part = Literal["grid", "images", "length", "width", "memory", "linear"]
 PARTS: dict[Device, tuple[Part, ...]] = {
-    "cpu": ("grid", "length", "width", "memory"),
-    "gpu": ("grid", "linear"),
+    "cpu": ("grid", "images", "length", "width", "memory"),
+    "gpu": ("grid", "images", "linear"),
 }
 LENGTHS = (64, 128, 256, 512, 1024, 2048, 4096)
 WIDTHS = (32, 64, 128, 256, 512, 1024)
 MEMORY = (32, 128, 256, 256)
+IMAGES = ((32, 10, 1, 16), (16, 12, 3, 32), (8, 16, 32, 64))
 STACKS = {"one": (1, False), "two": (2, True)}  # layers, both directions
 # A GPU is lent by the minute: the simplest of stacks and rows, and the richest.
 ON_GPU = (("one", "full"), ("two", "ragged"))
 LINEAR_SHAPE = (32, (64, 512, 4096), 128, 256)  # B, all T, D, H
 # What is wanted most comes first.
-ORDER = ("lstm", "gru", *LINEAR, "rnn", "reset_before_gru", "reset_after_mgu")
+ORDER = ("lstm", "gru", *LINEAR, "rnn", "reset_before_gru", "reset_after_mgu", CONV)
 
 
 @dataclass(frozen=True)
@@ -43,9 +45,9 @@ class Config:
     """Of inputs and products; parameters stay float32, except those of PyTorch and
     Equinox."""
     parts: tuple[Part, ...] = ()
-    """The grid of cells and shapes; an LSTM against T, and against H; memory; our
-    linear cells against T. By default grid, length, width and memory, or on a GPU grid
-    and linear."""
+    """The grid of cells and shapes; an LSTM of convolutions over images; an LSTM
+    against T, and against H; memory; our linear cells against T. By default all but the
+    last, or on a GPU grid, images and linear."""
     peers: tuple[str, ...] = tuple(PEERS)
     """Libraries, by their names in the tables; ours is always there."""
     cells: tuple[Gated, ...] = get_args(Gated)
@@ -117,6 +119,8 @@ def _cases(part: Part, config: Config) -> list[Case]:
             for cell in config.cells
             for shape in config.shapes
         ]
+    if part == "images":
+        return [Case(CONV, *s) for s in (QUICK if config.quick else IMAGES)]
     if part == "length":
         lengths = (5, 9) if config.quick else LENGTHS
         return [Case("lstm", 16, T, 128, 128) for T in lengths]

@@ -9,7 +9,7 @@ import importlib.metadata
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.speed.cases import GATES, LINEAR, Device, DType
+from benchmarks.speed.cases import CONV, GATES, LINEAR, Device, DType
 
 ALL = ("rnn", "lstm", "gru")
 
@@ -79,7 +79,7 @@ SCAN, REMAT = "zoo scan", "zoo remat"
 REMAT_OPTION = "step"  # what the latter is made with
 _JAX, _KERNELS = ("jax", "flax"), ("rnn-zoo-native",)
 _PEERS = (
-    Peer(OURS, "zoo:Zoo", _JAX, (*GATES, *LINEAR), extras=_KERNELS),
+    Peer(OURS, "zoo:Zoo", _JAX, (*GATES, *LINEAR, CONV), extras=_KERNELS),
     Peer(SCAN, "zoo:Scan", _JAX, tuple(GATES)),
     Peer(
         REMAT,
@@ -99,7 +99,7 @@ _PEERS = (
     ),
     Peer("torch", "torch:Padded", ("torch",), lengths=False),
     Peer("torch packed", "torch:Packed", ("torch",), ragged_only=True),
-    Peer("linen", "flax:Linen", ("jax", "flax"), (*ALL, "reset_after_mgu")),
+    Peer("linen", "flax:Linen", _JAX, (*ALL, "reset_after_mgu", CONV)),
     Peer("linen optimized", "flax:LinenOptimized", ("jax", "flax"), ("lstm",)),
     Peer("nnx", "flax:NNX", ("jax", "flax")),
     Peer("nnx optimized", "flax:NNXOptimized", ("jax", "flax"), ("lstm",)),
@@ -114,7 +114,7 @@ _PEERS = (
     Peer(
         "equinox", "equinox:Equinox", ("jax", "equinox"), ("lstm", "gru"), lengths=False
     ),
-    Peer("keras", "keras:Keras", ("jax", "keras"), (*ALL, "reset_before_gru")),
+    Peer("keras", "keras:Keras", ("jax", "keras"), (*ALL, "reset_before_gru", CONV)),
     Peer(CUDNN, "cudnn:Cudnn", ("jax",), ("lstm",), bfloat16=False, devices=("gpu",)),
 )
 PEERS = {peer.name: peer for peer in _PEERS}

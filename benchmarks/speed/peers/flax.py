@@ -1,15 +1,18 @@
 """Flax, linen and nnx: ``RNN`` and ``Bidirectional`` around its cells."""
 
+from functools import partial
 from typing import Any, ClassVar
 
 import jax.numpy as jnp
+import numpy as np
 from flax import linen, nnx
 
 import zoo
-from benchmarks.speed.cases import Case, Weights
+from benchmarks.speed.cases import CONV, KERNEL, Case, Weights, reorder
 from benchmarks.speed.peers.base import OnJax
 from zoo.interop.arrays import fill
 
+_CONV_GATES = (0, 2, 1, 3)  # i g f o of linen's ConvLSTMCell, i f g o of ours
 _OURS = {
     "rnn": zoo.ElmanCell,
     "lstm": zoo.LSTMCell,
@@ -41,13 +44,14 @@ def of_cell(cell: zoo.Cell, names: set[str]) -> dict[str, Any]:
 
 
 class Linen(OnJax):
-    """``flax.linen.RNN`` of LSTMCell, GRUCell, MGUCell or SimpleCell."""
+    """``flax.linen.RNN`` of LSTMCell, GRUCell, MGUCell, SimpleCell or ConvLSTMCell."""
 
     cells: ClassVar[dict[str, Any]] = {
         "rnn": linen.SimpleCell,
         "lstm": linen.LSTMCell,
         "gru": linen.GRUCell,
         "reset_after_mgu": linen.MGUCell,
+        CONV: partial(linen.ConvLSTMCell, kernel_size=KERNEL),
     }
 
     def make(self, case: Case, weights: Weights) -> tuple[Any, Any]:
@@ -66,12 +70,7 @@ class Linen(OnJax):
         layers = [
             linen.Bidirectional(rnn(), rnn()) if case.both else rnn() for _ in weights
         ]
-        params = [
-            self._names([
-                zoo.interop.to_flax(as_cell(case.cell, cell))["params"] for cell in pair
-            ])
-            for pair in weights
-        ]  # fmt: skip
+        params = [self._names([self._given(cell) for cell in pair]) for pair in weights]
 
         def run(params, x, mask, lengths):
             for layer, own in zip(layers, params, strict=True):
@@ -79,6 +78,27 @@ class Linen(OnJax):
             return x
 
         return params, run
+
+    def _given(self, arrays: dict[str, Any]) -> Any:
+        """Return our arrays of one cell under linen's names."""
+        if self.case.cell != CONV:
+            return zoo.interop.to_flax(as_cell(self.case.cell, arrays))["params"]
+        W, U, b = (reorder(arrays[name], _CONV_GATES) for name in ("W", "U", "b"))
+        # Its second bias is the same parameter once more, and it adds one to that of
+        # the forget gate, the third here, at each step.
+        one = np.repeat(np.float32([0, 0, 1, 0]), self.case.H)
+        return {
+            "ih": {"kernel": W, "bias": b - one},
+            "hh": {"kernel": U, "bias": np.zeros_like(b)},
+        }
+
+    def _found(self, params: Any) -> dict[str, Any]:
+        """Return the gradients of one cell under our names."""
+        if self.case.cell != CONV:
+            return of_cell(zoo.interop.from_flax(params), self.names)
+        found = {"W": params["ih"]["kernel"], "U": params["hh"]["kernel"]}
+        found["b"] = params["ih"]["bias"]
+        return {name: reorder(array, _CONV_GATES) for name, array in found.items()}
 
     def _names(self, pair: list[Any]) -> dict[str, Any]:
         """Return the parameters of one or two directions under linen's names."""
@@ -97,10 +117,7 @@ class Linen(OnJax):
             [level[way]["cell"] for way in ways] if self.case.both else [level["cell"]]
             for level in by_params
         ]
-        return [
-            [of_cell(zoo.interop.from_flax(cell), self.names) for cell in pair]
-            for pair in found
-        ]
+        return [[self._found(cell) for cell in pair] for pair in found]
 
 
 class LinenOptimized(Linen):

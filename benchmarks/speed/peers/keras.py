@@ -11,7 +11,7 @@ os.environ["KERAS_BACKEND"] = "jax"
 import keras  # noqa: E402
 
 import zoo  # noqa: E402
-from benchmarks.speed.cases import Case, Weights, reorder  # noqa: E402
+from benchmarks.speed.cases import CONV, KERNEL, Case, Weights, reorder  # noqa: E402
 from benchmarks.speed.peers.base import OnJax  # noqa: E402
 from benchmarks.speed.peers.flax import as_cell  # noqa: E402
 
@@ -20,13 +20,21 @@ _LAYERS = {
     "lstm": keras.layers.LSTM,
     "gru": keras.layers.GRU,
     "reset_before_gru": partial(keras.layers.GRU, reset_after=False),
+    CONV: partial(keras.layers.ConvLSTM2D, kernel_size=KERNEL, padding="same"),
 }
 # Parameters stay float32.
 _POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 
 
+def _given(case: Case, cell: dict[str, np.ndarray]) -> list[np.ndarray]:
+    """Return the weights of a layer."""
+    if case.cell == CONV:  # the gates stand as ours do
+        return [cell["W"], cell["U"], cell["b"]]
+    return zoo.interop.to_keras(as_cell(case.cell, cell))
+
+
 class Keras(OnJax):
-    """SimpleRNN, LSTM and GRU, and Bidirectional around them."""
+    """SimpleRNN, LSTM, GRU and ConvLSTM2D, and Bidirectional around them."""
 
     def make(self, case: Case, weights: Weights) -> tuple[Any, Any]:
         """Return the variables of each layer, and a stateless call of all of them.
@@ -44,12 +52,12 @@ class Keras(OnJax):
             )
             if case.both:
                 layer = keras.layers.Bidirectional(layer)
-            layer.build((case.B, case.T, width))
+            layer.build((case.B, case.T, *case.space, width))
             parts = (
                 [layer.forward_layer, layer.backward_layer] if case.both else [layer]
             )
             for part, cell in zip(parts, pair, strict=True):
-                part.set_weights(zoo.interop.to_keras(as_cell(case.cell, cell)))
+                part.set_weights(_given(case, cell))
             layers.append(layer)
         fixed = [[v.value for v in layer.non_trainable_variables] for layer in layers]
 
@@ -69,7 +77,7 @@ class Keras(OnJax):
 
         def cell(arrays: list[Any]) -> dict[str, Any]:
             W, U, b = map(np.asarray, arrays)
-            if self.case.cell in ("rnn", "lstm"):
+            if self.case.cell in ("rnn", "lstm", CONV):
                 return {"W": W, "U": U, "b": b}
             # Gates z r h; one that resets after the product has two rows of biases.
             W, U, b = (reorder(value, (1, 0, 2)) for value in (W, U, b))

@@ -6,10 +6,10 @@ import jax.numpy as jnp
 from flax import nnx
 
 import zoo
-from benchmarks.speed.cases import Case, Weights
+from benchmarks.speed.cases import CONV, KERNEL, Case, Weights
 from benchmarks.speed.peers import REMAT_OPTION
 from benchmarks.speed.peers.base import OnJax
-from zoo.layers import CellStack
+from zoo.layers import CellStack, Stacked
 
 
 class Zoo(OnJax):
@@ -17,7 +17,7 @@ class Zoo(OnJax):
 
     options: ClassVar[dict[str, Any]] = {}
 
-    def layer(self, case: Case) -> CellStack:
+    def layer(self, case: Case) -> Stacked:
         """Return the layers, newly drawn.
 
         Args:
@@ -27,6 +27,12 @@ class Zoo(OnJax):
         options: dict[str, Any] = {"bidirectional": case.both, "dtype": case.dtype}
         options |= self.options
         named = {"rnn": zoo.RNN, "lstm": zoo.LSTM, "gru": zoo.GRU}
+        if case.cell == CONV:
+            shape = (*case.space, case.D)
+            cell = zoo.ConvLSTMCell(
+                shape, case.H, kernel_size=KERNEL, dtype=case.dtype, rngs=nnx.Rngs(0)
+            )
+            return Stacked([zoo.Recurrent(cell)])
         if case.cell in named:
             return named[case.cell](*sizes, rngs=nnx.Rngs(0), **options)
         return zoo.make(case.cell, *sizes, rngs=nnx.Rngs(0), **options)
