@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from contract import MASK, B, D, H, T
 from flax import nnx
-from tolerances import SCHEDULE, assert_close
+from tolerances import SCHEDULE, SCHEDULE_GRADIENT, assert_close
 
 import zoo
 from zoo import native, scan
+from zoo.cells import linear
 from zoo.layers import joint
 
 X = np.random.default_rng(0).normal(size=(B, T, D)).astype(np.float32)
@@ -121,6 +122,40 @@ def test_steps_of_matrices_are_taken_at_once_on_a_cpu():
     assert plan(steps="loop")[1].startswith("as asked; 1 step an iteration")
     backend, why = plan(gradient="loop")
     assert backend == "scan" and why.startswith('gradient="loop" is asked for; 1 step')
+
+
+def test_large_linear_layers_run_in_a_loop_unless_they_are_differentiated():
+    """On a CPU; and the results are the same."""
+    layer = zoo.Recurrent(zoo.HGRNCell(D, H, rngs=nnx.Rngs(0)))
+    (small,) = zoo.explain(layer, X)
+    assert small.why == "the cell is linear in its state, faster on a CPU"
+    (large,) = zoo.explain(layer, jax.ShapeDtypeStruct((1 << 10, 1 << 10, D), float))
+    assert large.why == small.why + ", for the gradient: without one, by the loop"
+    wide = zoo.Recurrent(zoo.S6Cell(D, H, rngs=nnx.Rngs(0)))
+    assert zoo.explain(wide, X)[0].backend == "scan"
+
+
+@pytest.mark.parametrize("remat", ["none", "chunk:4"])
+def test_a_gradient_of_all_steps_at_once_is_that_of_the_loop(monkeypatch, remat):
+    """First and second, where the loop runs what is not differentiated."""
+    monkeypatch.setattr(linear, "CACHED", 0)
+    x, found = jnp.asarray(X), []
+    for steps in ("auto", "loop"):
+        cell = zoo.HGRNCell(D, H, rngs=nnx.Rngs(0))
+        layer = zoo.Recurrent(cell, steps=steps, remat=remat)
+        params, apply = zoo.functional(layer)
+
+        def loss(params, x, apply=apply):
+            (last,), y = apply(params, x, MASK, reset=RESET)
+            return (last**2).sum() + (y**3).sum()
+
+        def slope(params, x, loss=loss):
+            grads = jax.grad(loss, (0, 1))(params, x)
+            return sum((leaf**2).sum() for leaf in jax.tree.leaves(grads)), grads
+
+        seconds, firsts = jax.jit(jax.grad(slope, (0, 1), has_aux=True))(params, x)
+        found.append((loss(params, x), firsts, seconds))
+    assert_close(*found, 20 * SCHEDULE_GRADIENT)
 
 
 def test_what_a_gpu_would_do(monkeypatch):

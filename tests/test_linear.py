@@ -1,6 +1,7 @@
 """Linear recurrences: all steps at once give what one after the other does."""
 
 import itertools
+from unittest import mock
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from tolerances import REFERENCE, assert_close
 
 import zoo
+from zoo import linear
 from zoo.cells.s5 import hippo
 from zoo.linear import linear_scan
 
@@ -60,18 +62,26 @@ WAYS = pytest.mark.parametrize(
 )
 
 
+def on(where):
+    """Take all steps as they are taken there."""
+    return mock.patch.object(linear, "platform", lambda: where)
+
+
+@pytest.mark.parametrize("where", ["cpu", "tpu"])
 @given(
     st.integers(1, 9), st.booleans(), st.booleans(), st.booleans(), st.integers(0, 999)
 )
-def test_states(T, constant, pairs, reverse, seed):
+def test_states(where, T, constant, pairs, reverse, seed):
     a, b, h = arrays(T, constant, seed)
     expected = one_by_one(a, b, h, reverse, pairs)
-    found = linear_scan(a, b, h, reverse=reverse, pairs=pairs)
+    with on(where):
+        found = linear_scan(a, b, h, reverse=reverse, pairs=pairs)
     assert_close(found, expected, REFERENCE)
 
 
 @WAYS
-def test_gradients(constant, pairs, reverse):
+@pytest.mark.parametrize("where", ["cpu", "tpu"])
+def test_gradients(where, constant, pairs, reverse):
     """And the gradients of gradients, which pass both a recurrence and its adjoint."""
     given = arrays(7, constant, 0)
     rng = np.random.default_rng(1)
@@ -90,24 +100,28 @@ def test_gradients(constant, pairs, reverse):
 
         return jax.grad(slope, argnums=(0, 1, 2), has_aux=True)(*given)
 
-    found = both(lambda a, b, h: linear_scan(a, b, h, reverse=reverse, pairs=pairs))
+    with on(where):
+        found = both(lambda a, b, h: linear_scan(a, b, h, reverse=reverse, pairs=pairs))
     expected = both(lambda a, b, h: one_by_one(a, b, h, reverse, pairs))
     assert_close(found, expected, 20 * REFERENCE)
 
 
-def test_any_axis():
+@pytest.mark.parametrize("where", ["cpu", "tpu"])
+def test_any_axis(where):
     rng = np.random.default_rng(0)
     a, b = rng.uniform(0, 1, (2, 3, 5, 2, 4)).astype(np.float32)
     h = rng.normal(size=(3, 2, 4)).astype(np.float32)
     turned = [np.moveaxis(part, 1, 0) for part in (a, b)]
     expected = jnp.moveaxis(linear_scan(*turned, h), 0, 1)
-    assert_close(linear_scan(a, b, h, axis=1), expected, REFERENCE)
+    with on(where):
+        assert_close(linear_scan(a, b, h, axis=1), expected, REFERENCE)
 
 
 def test_the_tree_is_not_stored():
     """The backward pass keeps a, the states and the start, and no inner node."""
     a, b, h = arrays(64, False, 0)
-    _, kept = jax.vjp(lambda a, b, h: linear_scan(a, b, h), a, b, h)
+    with on("tpu"):
+        _, kept = jax.vjp(lambda a, b, h: linear_scan(a, b, h), a, b, h)
     size = sum(leaf.size for leaf in jax.tree.leaves(kept))
     assert size <= a.size + b.size + h.size
 

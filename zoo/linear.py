@@ -3,9 +3,10 @@
 The factors do not depend on the state, so that two steps in a row are one step of the
 same form, ``(a, b) then (a', b') = (a * a', a' * b + b')``: the steps may be taken
 together in any order, as a tree of depth log T (Blelloch 1990; Martin and Cundy 2017,
-arXiv:1709.04057), or on a GPU by a kernel, in one pass over memory. The gradient of a
-linear recurrence is a linear recurrence the other way, so that no inner node of the
-tree is stored.
+arXiv:1709.04057), or on a GPU by a kernel, in one pass over memory. A CPU, which is not
+wide enough for a tree, takes one after the other, in a loop that does nothing else. The
+gradient of a linear recurrence is a linear recurrence the other way, so that no inner
+node of the tree is stored.
 
 Complex numbers are *pairs*: the first half of the last axis holds real parts, the
 second the imaginary ones. So what they come from, and what is made of them, are
@@ -19,6 +20,7 @@ import jax
 import jax.numpy as jnp
 
 from zoo import native
+from zoo.backend import platform
 from zoo.loop import Span, spread
 from zoo.types import Array
 
@@ -154,9 +156,13 @@ def _linear_scan(way: _Way, a: Array, b: Array, h: Array) -> Array:
     if native.takes_linear(b.dtype):
         states, _ = native.gpu.linear(a, b, h, **way._asdict())
         return states
-    a = jnp.broadcast_to(a, b.shape)
     if way.adjoint:
-        a = way.before(way.conj(a), jnp.zeros_like(h))
+        a = way.conj(a)
+        if a.shape[way.axis] > 1:  # else the one factor: at first h is zero
+            a = way.before(a, jnp.zeros_like(way.first(a)))
+    if platform() == "cpu":
+        return _one_by_one(way, a, b, h)
+    a = jnp.broadcast_to(a, b.shape)
 
     def join(first, then):
         """Return two steps as one."""
@@ -166,6 +172,21 @@ def _linear_scan(way: _Way, a: Array, b: Array, h: Array) -> Array:
     tree = partial(jax.lax.associative_scan, reverse=way.reverse, axis=way.axis)
     factors, states = tree(join, (a, b))
     return times(factors, jnp.expand_dims(h, way.axis), pairs=way.pairs) + states
+
+
+def _one_by_one(way, a, b, h):
+    """Return the states of all steps, by a loop."""
+    b = jnp.moveaxis(b, way.axis, 0)
+    a = jnp.moveaxis(a, way.axis, 0)
+    same = len(a) < len(b)
+
+    def body(h, step):
+        factor, added = (a[0], step) if same else step
+        h = times(factor, h, pairs=way.pairs) + added
+        return h, h
+
+    _, states = jax.lax.scan(body, h, b if same else (a, b), reverse=way.reverse)
+    return jnp.moveaxis(states, 0, way.axis)
 
 
 def _forward(way, a, b, h):

@@ -47,6 +47,8 @@ class Functions(NamedTuple):
             at once, rows before time, of a cell that is linear in its state; states may
             be None, and y at padding may be anything. None if each step has to wait for
             the one before.
+        prefers: ``(tokens, gradient) -> bool``, whether `together` is to be called, and
+            not the loop, of so many tokens in all; with its gradient, or without one.
         native: a kernel that runs all of the loop, None if there is none.
     """
 
@@ -56,6 +58,7 @@ class Functions(NamedTuple):
     output: Callable[[Params, State, Any], Array]
     additive: bool = False
     together: Callable[..., tuple[State, Array, State]] | None = None
+    prefers: Callable[[int, bool], bool] = lambda tokens, gradient: True
     native: Kernel | None = None
 
 

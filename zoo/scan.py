@@ -46,11 +46,12 @@ class Schedule(NamedTuple):
             be differentiated in forward mode. Without a `recur` it is always the
             latter.
         steps: ``"loop"`` takes one step after the other, ``"parallel"`` all steps of a
-            linear cell at once, with the inputs projected ahead: those of a vector as a
-            tree of depth log T, or on a GPU by a kernel (`zoo.native`) where there is
-            one; those of a matrix in chunks. The states of all steps of a matrix are
-            always made in the loop. ``"auto"``: what measures faster on the backend;
-            with ``gradient="loop"`` the loop. It is for who makes `Functions` to heed.
+            linear cell at once, with all that does not depend on the state made ahead:
+            those of a vector as told in `zoo.linear`, those of a matrix in chunks
+            (`zoo.chunks`). The states of all steps of a matrix are always made in the
+            loop. ``"auto"``: what measures faster on the backend, which on a CPU may be
+            the former without a gradient and the latter with it; with
+            ``gradient="loop"`` the loop.
         backend: ``"scan"``: ``jax.lax.scan``; ``"native"``: all steps in one call of a
             kernel (`zoo.native`), an error where it cannot be; ``"auto"``: a kernel
             where there is one.
@@ -186,8 +187,9 @@ def _loop(cell, params, steps, state, initial, reverse, states, schedule):
     """Do what `scan` does, by a loop or all steps at once."""
     chunk = schedule.chunk
     loop = Loop(cell, reverse, states, schedule.ahead, schedule.each, chunk == 1)
-    if cell.together and not jax.tree.leaves(steps.noise):
-        body = _together
+    tokens, noisy = steps.x.shape[0] * steps.x.shape[1], jax.tree.leaves(steps.noise)
+    if cell.together and not noisy and cell.prefers(tokens, True):
+        body = _together if cell.prefers(tokens, False) else _trained_together
     elif schedule.gradient == "after" and cell.recur is not None:
         body = collected
     else:
@@ -300,6 +302,25 @@ def _together(loop: Loop, params: Params, initial: State, state: State, steps: S
     if mask is not None:
         y = jnp.where(spread(mask, y), y, jnp.zeros((), y.dtype))
     return last, jax.tree.map(_turned, (y, states if loop.states else None))
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _trained_together(
+    loop: Loop, params: Params, initial: State, state: State, steps: Steps
+):
+    """Do what `plain` does, but what `_together` does if it is differentiated."""
+    return plain(loop, params, initial, state, steps)
+
+
+def _keep_together(loop, *given):
+    return jax.vjp(partial(_together, loop), *given)
+
+
+def _backward_together(loop, back, by):
+    return back(by)
+
+
+_trained_together.defvjp(_keep_together, _backward_together)
 
 
 def _in_chunks(run, chunk, state, steps, reverse):

@@ -16,7 +16,8 @@ Gated = Literal["rnn", "lstm", "gru", "reset_before_gru", "reset_after_mgu"]
 Weights = list[list[dict[str, np.ndarray]]]  # by layer, then by direction
 
 GATES = {"rnn": 1, "lstm": 4, "gru": 3, "reset_before_gru": 3, "reset_after_mgu": 2}
-LINEAR = ("lru", "mingru", "hgrn")  # ours alone, with weights as they are drawn
+# Ours alone, with weights as they are drawn: of a vector, and of a matrix.
+LINEAR, MATRIX = ("lru", "mingru", "hgrn"), ("gla", "mlstm", "deltanet")
 CONV, SPACE, KERNEL = "conv_lstm", (16, 16), (3, 3)  # over images, with filters
 SHAPES = (  # (B, T, D, H)
     (32, 64, 100, 128),
@@ -33,7 +34,7 @@ class Case:
     """One network and one batch.
 
     Attributes:
-        cell: one of `GATES` or `LINEAR`, as `zoo.make` calls it, or `CONV`.
+        cell: one of `GATES`, `LINEAR` or `MATRIX`, as `zoo.make` calls it, or `CONV`.
         B: rows.
         T: steps.
         D: input size; of `CONV` the channels of images of `SPACE`.
@@ -113,7 +114,7 @@ class Case:
         b_hn is zero, for not every library has it; its gradient is not. There are none
         for cells that only we have: those keep what they draw.
         """
-        if self.cell in LINEAR:
+        if self.cell in LINEAR + MATRIX:
             return []
         kernel = KERNEL if self.cell == CONV else ()
         rng, bound = np.random.default_rng(1), (prod(kernel) * self.H) ** -0.5

@@ -16,9 +16,18 @@ from benchmarks.speed.marks import (
     lines,
     milliseconds,
 )
-from benchmarks.speed.peers import OTHER_FORM, OURS, PEERS, REMAT, REMAT_OPTION
+from benchmarks.speed.peers import OTHER_FORM, OURS, PEERS, REMAT, REMAT_OPTION, SCAN
 from benchmarks.speed.table import ROOT, Row, case_of
-from benchmarks.speed.words import GRID, HEAD, MEANS, PROCESS, PROGRAMS, STEPS, TRIED
+from benchmarks.speed.words import (
+    AT_ONCE,
+    GRID,
+    HEAD,
+    MEANS,
+    PROCESS,
+    PROGRAMS,
+    STEPS,
+    TRIED,
+)
 
 PAGE = ROOT / "docs" / "speed.md"
 
@@ -149,6 +158,36 @@ def images(rows: list[Row], heading: str) -> list[str]:
         )
         found += [f"{heading} {title} of an LSTM of convolutions", "", told, ""]
         found += lines(header, table)
+    return found
+
+
+def at_once(rows: list[Row], heading: str) -> list[str]:
+    """Return the times of our cells that take all steps at once, and of their loops.
+
+    Args:
+        rows: of the part, of one machine.
+        heading: what a heading of this depth begins with.
+    """
+    found: list[str] = []
+    for kind, title in KINDS.items():
+        by = {
+            (r["peer"], r["cell"], tuple(r[name] for name in "BTDH")): r
+            for r in rows
+            if r["kind"] == kind
+        }
+        shapes = list(dict.fromkeys(shape for *_, shape in by))
+        if not shapes:
+            continue
+
+        def told(cell: str, shape: tuple[str, ...], by: dict = by) -> str:
+            ours, loop = (by.get((name, cell, shape)) for name in (OURS, SCAN))
+            return f"{milliseconds(ours)}; {entry(loop)}" if ours else ""
+
+        cells = dict.fromkeys(cell for _, cell, _ in by)
+        table = [[cell, *(told(cell, shape) for shape in shapes)] for cell in cells]
+        header = ["B, T, D, H", *map(", ".join, shapes)]
+        found += [f"{heading} {title} of cells that are linear in their state", ""]
+        found += [AT_ONCE, "", *lines(header, table)]
     return found
 
 
@@ -290,7 +329,7 @@ def page(rows: list[Row], of_programs: list[Row]) -> str:
         device, dtype, machine, cores = place
         parts = {
             part: [r for r in mine if r["part"] == part]
-            for part in ("grid", "images", "length", "width", "memory")
+            for part in ("grid", "images", "at once", "length", "width", "memory")
         }
         where = f"{machine}; {cores} used"
         if device != "cpu":
@@ -304,6 +343,7 @@ def page(rows: list[Row], of_programs: list[Row]) -> str:
             found += [MEANS, "", *summary(parts["grid"])]
             found += grid(parts["grid"], "###")
         found += images(parts["images"], "###")
+        found += at_once(parts["at once"], "###")
         found += curve(parts["length"], "T", "###")
         found += curve(parts["width"], "H", "###")
         if any(r["first_seconds"] for r in parts["grid"]):

@@ -7,6 +7,7 @@ from typing import Literal, get_args
 from benchmarks.speed.cases import (
     CONV,
     LINEAR,
+    MATRIX,
     QUICK,
     SHAPES,
     Case,
@@ -18,14 +19,15 @@ from benchmarks.speed.cases import (
 from benchmarks.speed.peers import PEERS
 from benchmarks.speed.table import TABLE
 
-Part = Literal["grid", "images", "length", "width", "memory", "linear"]
+Part = Literal["grid", "images", "at once", "length", "width", "memory", "linear"]
 PARTS: dict[Device, tuple[Part, ...]] = {
-    "cpu": ("grid", "images", "length", "width", "memory"),
+    "cpu": ("grid", "images", "at once", "length", "width", "memory"),
     "gpu": ("grid", "images", "linear"),
 }
 LENGTHS = (64, 128, 256, 512, 1024, 2048, 4096)
 WIDTHS = (32, 64, 128, 256, 512, 1024)
 MEMORY = (32, 128, 256, 256)
+AT_ONCE = ((32, 64, 128, 128), (8, 256, 128, 128), (1, 1024, 128, 128))
 IMAGES = ((32, 10, 1, 16), (16, 12, 3, 32), (8, 16, 32, 64))
 STACKS = {"one": (1, False), "two": (2, True)}  # layers, both directions
 # A GPU is lent by the minute: the simplest of stacks and rows, and the richest.
@@ -33,6 +35,7 @@ ON_GPU = (("one", "full"), ("two", "ragged"))
 LINEAR_SHAPE = (32, (64, 512, 4096), 128, 256)  # B, all T, D, H
 # What is wanted most comes first.
 ORDER = ("lstm", "gru", *LINEAR, "rnn", "reset_before_gru", "reset_after_mgu", CONV)
+ORDER += MATRIX
 
 
 @dataclass(frozen=True)
@@ -45,9 +48,9 @@ class Config:
     """Of inputs and products; parameters stay float32, except those of PyTorch and
     Equinox."""
     parts: tuple[Part, ...] = ()
-    """The grid of cells and shapes; an LSTM of convolutions over images; an LSTM
-    against T, and against H; memory; our linear cells against T. By default all but the
-    last, or on a GPU grid, images and linear."""
+    """The grid of cells and shapes; an LSTM of convolutions over images; our linear
+    cells beside a loop; an LSTM against T, and against H; memory; our linear cells
+    against T. By default all but the last, or on a GPU grid, images and linear."""
     peers: tuple[str, ...] = tuple(PEERS)
     """Libraries, by their names in the tables; ours is always there."""
     cells: tuple[Gated, ...] = get_args(Gated)
@@ -121,6 +124,9 @@ def _cases(part: Part, config: Config) -> list[Case]:
         ]
     if part == "images":
         return [Case(CONV, *s) for s in (QUICK if config.quick else IMAGES)]
+    if part == "at once":
+        shapes = QUICK if config.quick else AT_ONCE
+        return [Case(cell, *shape) for cell in LINEAR + MATRIX for shape in shapes]
     if part == "length":
         lengths = (5, 9) if config.quick else LENGTHS
         return [Case("lstm", 16, T, 128, 128) for T in lengths]

@@ -29,6 +29,9 @@ How it is measured:
   compared with our layers of that form. Equinox has no simple cell. The GRU of nnx has
   one bias less. `reset_before_gru` is in Keras `GRU(reset_after=False)`. Of the others
   only Flax (linen) has an MGU, which resets after the product (`reset_after_mgu`).
+  An LSTM of convolutions is in Flax (linen) `ConvLSTMCell`, in Keras `ConvLSTM2D`.
+- Cells that are linear in their state are ours alone. They are compared with the loop
+  that takes one step after the other.
 - JAX libraries are called under one `jax.jit`, as a user would; PyTorch without
   `torch.compile`.
 - In bfloat16 (`--dtype bfloat16`) the inputs are bfloat16 everywhere. The parameters
@@ -75,6 +78,10 @@ MEANS = (
 GRID = (
     "Ratio to ours, and milliseconds; in bold the fastest of the others that do the "
     "same work."
+)
+AT_ONCE = (
+    "Milliseconds of ours; then ratio and milliseconds of the same layer with "
+    '`steps="loop"`.'
 )
 STEPS = (
     "A step alone, once compiled: MB that a process held at most in a training step "

@@ -339,10 +339,14 @@ class Cell(nnx.Module):
         """
         return None
 
-    def prefers_together(self) -> bool:
+    def prefers_together(self, tokens: int, *, gradient: bool) -> bool:
         """Return whether `together` measures faster than a loop where a call will run.
 
         Only where ``parallel`` is True.
+
+        Args:
+            tokens: of all rows.
+            gradient: whether the call will be differentiated.
         """
         return True
 

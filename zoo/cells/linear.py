@@ -12,6 +12,8 @@ from zoo.linear import span_scan, times
 from zoo.loop import Span
 from zoo.types import Array, State
 
+CACHED = 1 << 20  # numbers in an array
+
 
 class LinearCell(Cell):
     """One step of ``h' = a * h + b``, where a and b come from the input alone.
@@ -21,9 +23,9 @@ class LinearCell(Cell):
         a, b = coefficients(project(x))
         state' = state_of(a * vector(state) + b)
 
-    Layers of such cells can take all steps at once, ``Recurrent(cell,
-    steps="parallel")``. There is no recurrent matrix, so that recurrent dropout and
-    weight drop have nothing to act on.
+    Layers of such cells take all steps at once, where that measures faster or
+    ``Recurrent(cell, steps="parallel")`` asks for it. There is no recurrent matrix, so
+    that recurrent dropout and weight drop have nothing to act on.
 
     Attributes:
         pairs: whether a, b and the vector are complex numbers, as `zoo.linear` has
@@ -65,10 +67,11 @@ class LinearCell(Cell):
         a, b = self.coefficients(p)
         return self.state_of(times(a, self.vector(state), pairs=self.pairs) + b)
 
-    def prefers_together(self) -> bool:
-        """Return whether `together` measures faster than a loop."""
-        # A tree does twice the work of the loop: it needs a machine that is wide.
-        return platform() != "cpu"
+    def prefers_together(self, tokens: int, *, gradient: bool) -> bool:
+        """Return whether `together` measures faster than a loop, as a `Cell` does."""
+        # The gradient of a loop has passes over memory at every step. Without it there
+        # is only what the loop does not write, which counts where no cache holds it.
+        return gradient or platform() != "cpu" or tokens * self.output_size <= CACHED
 
     def together(
         self, p: Any, state: State, initial: State, span: Span

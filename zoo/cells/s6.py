@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from zoo import checks, initializers
+from zoo.backend import platform
 from zoo.cells.base import gate
 from zoo.cells.blocks import BlockCell
 from zoo.cells.linear import LinearCell
@@ -107,6 +108,10 @@ class S6Cell(BlockCell, LinearCell):
         rates = jnp.exp(self.A_log[...].astype(self.state_dtype))
         added = (delta * p["u"])[..., None] * p["B"][..., None, :]
         return gate("a", -delta[..., None] * rates, jnp.exp), added
+
+    def prefers_together(self, tokens: int, *, gradient: bool) -> bool:
+        """Return whether the machine is wide: N numbers a channel are many to write."""
+        return platform() != "cpu"
 
     def vector(self, state: ChannelState) -> Array:
         """Return s."""

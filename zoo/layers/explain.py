@@ -46,7 +46,23 @@ class Explanation(tuple[Plan, ...]):
         )
 
 
-_noted: ContextVar[list[tuple[Recurrent, bool, str | None]] | None]
+class Note(NamedTuple):
+    """What a layer tells when it is run.
+
+    Attributes:
+        layer: the layer.
+        joint: whether it shares a loop with that of the other direction.
+        tokens: of all rows.
+        obstacle: why no kernel runs it, None if one does.
+    """
+
+    layer: Recurrent
+    joint: bool
+    tokens: int
+    obstacle: str | None
+
+
+_noted: ContextVar[list[Note] | None]
 _noted = ContextVar("_noted", default=None)
 
 
@@ -86,8 +102,8 @@ def explain(
         try:
             own._run(x, mask, own.init_state(x.shape[0]), reset, key, False)
             plans.extend(
-                Plan(names[id(one)], _describe(one), *_reason(one, joint, obstacle))
-                for one, joint, obstacle in _noted.get() or ()
+                Plan(names[id(one.layer)], _describe(one.layer), *_reason(one))
+                for one in _noted.get() or ()
             )
         finally:
             _noted.reset(token)
@@ -96,16 +112,18 @@ def explain(
     return Explanation(plans)
 
 
-def note(*layers: Recurrent, obstacle: str | None) -> None:
+def note(*layers: Recurrent, tokens: int, obstacle: str | None) -> None:
     """Note that layers are run, for who asks for an explanation.
 
     Args:
         *layers: one, or both directions of one that share a loop.
+        tokens: of all rows.
         obstacle: why no kernel runs them, None if one does.
     """
     noted = _noted.get()
     if noted is not None:
-        noted.extend((layer, len(layers) > 1, obstacle) for layer in layers)
+        joint = len(layers) > 1
+        noted.extend(Note(layer, joint, tokens, obstacle) for layer in layers)
 
 
 def _describe(layer: Recurrent) -> str:
@@ -113,8 +131,9 @@ def _describe(layer: Recurrent) -> str:
     return f"{type(cell).__name__} {cell.input_size} -> {cell.output_size}"
 
 
-def _reason(layer: Recurrent, joint: bool, obstacle: str | None) -> tuple[str, str]:
+def _reason(noted: Note) -> tuple[str, str]:
     """Return the backend of a layer, and the reason."""
+    layer, joint, tokens, obstacle = noted
     schedule, where = layer.schedule, platform()
     if obstacle is None:
         asked = schedule.backend == "native"
@@ -126,12 +145,14 @@ def _reason(layer: Recurrent, joint: bool, obstacle: str | None) -> tuple[str, s
         return "native", f"{why}; {', '.join(ways)}"
     auto = schedule.steps == "auto"
     chosen = f"faster on a {where.upper()}" if auto else "as asked"
-    if layer.together:
+    if layer.together(tokens, True):
         ways = [chosen, *(["both directions at once"] if joint else [])]
         if isinstance(layer.cell, LinearCell) and native.takes_linear(
             layer.cell.state_dtype
         ):
             ways.append("in one pass of a kernel")
+        if not layer.together(tokens, False):
+            ways.append("for the gradient: without one, by the loop")
         return "parallel", f"the cell is linear in its state, {', '.join(ways)}"
     if layer.at_once and auto and schedule.gradient == "loop":
         why = 'gradient="loop" is asked for'

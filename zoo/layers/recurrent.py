@@ -178,15 +178,20 @@ class Recurrent(Layer):
         # Zoneout acts on one state after the other, at evaluation too.
         return self.cell.parallel and not self.zoneout
 
-    @property
-    def together(self) -> bool:
-        """Whether they are, unless there is noise."""
+    def together(self, tokens: int, gradient: bool) -> bool:
+        """Return whether they are, unless there is noise.
+
+        Args:
+            tokens: of all rows.
+            gradient: whether the call is differentiated.
+        """
         steps = self.schedule.steps
         if not self.at_once or steps == "loop":
             return False
         if steps == "parallel":
             return True
-        return self.schedule.gradient == "after" and self.cell.prefers_together()
+        wanted = self.cell.prefers_together(tokens, gradient=gradient)
+        return wanted and self.schedule.gradient == "after"
 
     def _run(self, x, mask, state, reset, key, states):
         functions, params = self._functions()
@@ -194,7 +199,7 @@ class Recurrent(Layer):
         obstacle = self._obstacle(x, params, noise, states)
         if obstacle is not None:
             functions = functions._replace(native=None)
-        note(self, obstacle=obstacle)
+        note(self, tokens=x.shape[0] * x.shape[1], obstacle=obstacle)
         return scan(
             functions,
             params,
@@ -316,7 +321,8 @@ class Recurrent(Layer):
             update,
             output,
             additive=self.cell.additive and not whole,
-            together=together if self.together else None,
+            together=together if self.at_once else None,
+            prefers=self.together,
             native=None
             if kernel is None
             else native.Kernel(kernel, weights, self.cell.dtype),

@@ -9,7 +9,7 @@ import importlib.metadata
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.speed.cases import CONV, GATES, LINEAR, Device, DType
+from benchmarks.speed.cases import CONV, GATES, LINEAR, MATRIX, Device, DType
 
 ALL = ("rnn", "lstm", "gru")
 
@@ -79,8 +79,8 @@ SCAN, REMAT = "zoo scan", "zoo remat"
 REMAT_OPTION = "step"  # what the latter is made with
 _JAX, _KERNELS = ("jax", "flax"), ("rnn-zoo-native",)
 _PEERS = (
-    Peer(OURS, "zoo:Zoo", _JAX, (*GATES, *LINEAR, CONV), extras=_KERNELS),
-    Peer(SCAN, "zoo:Scan", _JAX, tuple(GATES)),
+    Peer(OURS, "zoo:Zoo", _JAX, (*GATES, *LINEAR, *MATRIX, CONV), extras=_KERNELS),
+    Peer(SCAN, "zoo:Scan", _JAX, (*GATES, *LINEAR, *MATRIX)),
     Peer(
         REMAT,
         "zoo:Remat",

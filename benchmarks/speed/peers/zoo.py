@@ -73,9 +73,9 @@ class Zoo(OnJax):
 
 
 class Scan(Zoo):
-    """The same without a kernel: by ``jax.lax.scan``."""
+    """The same without a kernel, one step after the other: by ``jax.lax.scan``."""
 
-    options: ClassVar = {"backend": "scan"}
+    options: ClassVar = {"backend": "scan", "steps": "loop"}
 
 
 class Remat(Zoo):
