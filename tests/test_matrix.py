@@ -124,6 +124,25 @@ def test_layers_in_chunks_equal_the_loop(name):
     )
 
 
+@pytest.mark.parametrize("T", [1, 33, 64])
+def test_the_same_key_at_all_steps(T):
+    """Each step takes out what the one before has written, and nothing grows."""
+    k = np.ones((1, T, 1, 1))
+    v = np.random.default_rng(0).normal(size=(1, T, 1, 2))
+    steps = Write(*(np.float32(a) for a in (k, v, 0 * k, k)))
+    state = np.zeros((1, 1, 1, 2), np.float32)
+    S, r = write_and_read(steps.k, steps, state, state, Span(None, None, False))
+    assert_close((S[0, 0, 0], r[0, :, 0]), (v[0, -1, 0], v[0, :, 0]), REFERENCE)
+
+
+def test_no_solver_that_waits_for_ever():
+    """Two calls of LAPACK that XLA makes at the same time can stop a CPU's threads."""
+    made = layer("deltanet")
+    x = jnp.ones((3, 40, 5))
+    learn = jax.jit(jax.grad(lambda x: made(x)[1].sum()))
+    assert "lapack" not in learn.lower(x).compile().as_text()
+
+
 def parts(name, x, **sizes):
     """Return the gates of a cell in float64, ``[T, heads, size]``, and its layer."""
     made = layer(name)

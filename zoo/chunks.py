@@ -88,7 +88,7 @@ def write_and_read(
         S: the state before the step that is met first.
         initial: the state that a reset restarts from.
         span: mask, reset and direction.
-        size: steps of a chunk, a multiple of `BLOCK`.
+        size: steps of a chunk, `BLOCK` times a power of two.
 
     Returns:
         The state after the step that is met last, and what is read after each step,
@@ -99,7 +99,7 @@ def write_and_read(
     everything = (q, steps, span.reset)
     if span.reverse:
         everything = jax.tree.map(lambda a: jnp.flip(a, 1), everything)
-    size = min(size, -(-T // BLOCK) * BLOCK)
+    size = min(size, BLOCK << (-(-T // BLOCK) - 1).bit_length())
     chunks = jax.tree.map(partial(_in_chunks, size=size), everything)
     S, r = jax.lax.scan(partial(_chunk, initial), S, chunks)
     # [chunks, B, heads, size, V]
@@ -152,13 +152,7 @@ def _chunk(initial: Array, S: Array, chunk: tuple[Array, Write, Array | None]):
     if beta is not None:
         # (I + A) u = beta (v - S^T k): A below the diagonal, which is never looked at.
         A = beta * _products(k, k, g, seen & ~jnp.eye(C, dtype=bool))
-        u = jax.lax.linalg.triangular_solve(
-            A,
-            beta * (v - before(k)),
-            left_side=True,
-            lower=True,
-            unit_diagonal=True,
-        )
+        u = _inverse(A) @ (beta * (v - before(k)))
     r = before(q) + _products(q, k, g, seen) @ u
 
     last = seen[..., -1, :, None]
@@ -166,6 +160,34 @@ def _chunk(initial: Array, S: Array, chunk: tuple[Array, Write, Array | None]):
     S = S if old is None else jnp.where(old[:, :, -1:], S, initial)
     decay = jnp.exp(jnp.swapaxes(since[..., -1:, :], -1, -2))  # [B, heads, 1 or K, 1]
     return decay * S + jnp.swapaxes(kept, -1, -2) @ u, r
+
+
+def _inverse(A: Array) -> Array:
+    """Return the inverse of ``I + A``.
+
+    Block by block, of which two at a time make one of twice the size. Not by
+    ``triangular_solve``: on a CPU, two calls of it that XLA makes at the same time may
+    wait for each other for ever.
+
+    Args:
+        A: ``[..., C, C]``, zero but below the diagonal; C is a power of two.
+    """
+    *axes, C, _ = A.shape
+    found = jnp.ones((*axes, C, 1, 1), A.dtype)
+    multiply = partial(jnp.matmul, precision=jax.lax.Precision.HIGHEST)
+    size = 1
+    while size < C:
+        n = C // (2 * size)
+        first, second = found[..., ::2, :, :], found[..., 1::2, :, :]
+        # [[1 + A_1, 0], [B, 1 + A_2]] has [[F_1, 0], [-F_2 B F_1, F_2]] as its inverse.
+        each = jnp.arange(n)
+        blocks = A.reshape(*axes, n, 2, size, n, 2, size)
+        below = jnp.moveaxis(blocks[..., each, 1, :, each, 0, :], 0, -3)
+        below = -multiply(multiply(second, below), first)
+        top = jnp.concatenate([first, jnp.zeros_like(first)], -1)
+        found = jnp.concatenate([top, jnp.concatenate([below, second], -1)], -2)
+        size *= 2
+    return found[..., 0, :, :]
 
 
 def _products(q: Array, k: Array, g: Array, seen: Array) -> Array:
