@@ -43,6 +43,7 @@ class Functions(NamedTuple):
         update: ``(params, state, p, q, noise) -> state``, the rest of one step.
         output: ``(params, state, p) -> y``, the read-out.
         additive: whether p and q enter only as p + q, so that one array need be kept.
+        frugal: whether the backward pass is to have no more stored than the states.
         together: ``(params, p, state, initial, span) -> (state, y, states)``, all steps
             at once, rows before time, of a cell that is linear in its state; states may
             be None, and y at padding may be anything. None if each step has to wait for
@@ -57,6 +58,7 @@ class Functions(NamedTuple):
     update: Callable[[Params, State, Any, Any, Any], State]
     output: Callable[[Params, State, Any], Array]
     additive: bool = False
+    frugal: bool = False
     together: Callable[..., tuple[State, Array, State]] | None = None
     prefers: Callable[[int, bool], bool] = lambda tokens, gradient: True
     native: Kernel | None = None

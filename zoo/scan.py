@@ -186,7 +186,8 @@ def scan(
 def _loop(cell, params, steps, state, initial, reverse, states, schedule):
     """Do what `scan` does, by a loop or all steps at once."""
     chunk = schedule.chunk
-    loop = Loop(cell, reverse, states, schedule.ahead, schedule.each, chunk == 1)
+    frugal = cell.frugal or chunk == 1
+    loop = Loop(cell, reverse, states, schedule.ahead, schedule.each, frugal)
     tokens, noisy = steps.x.shape[0] * steps.x.shape[1], jax.tree.leaves(steps.noise)
     if cell.together and not noisy and cell.prefers(tokens, True):
         body = _together if cell.prefers(tokens, False) else _trained_together

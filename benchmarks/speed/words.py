@@ -55,8 +55,8 @@ On a GPU (`python -m benchmarks.speed --device gpu`) there are these differences
 - minGRU at T = 4096 and HGRN were measured in an earlier run than the other cells
   against T, with an earlier kernel for them: `zoo` in the table names the commits.
 - Not measured on a GPU yet: the kernels of the MGU and of the GRU that resets before
-  the product, `remat` by kernels, and an LRU whose kernel adds up the gradient by
-  lambda on the way.
+  the product, `remat` by kernels, an LSTM of convolutions, and an LRU whose kernel adds
+  up the gradient by lambda on the way.
 """
 PROGRAMS = """\
 ## Whole programs
@@ -120,6 +120,17 @@ Evaluating the character model is nearly all products of its two layers, 1.7 MFL
 character: at the rates above about 160 GFLOP/s, here and in PyTorch alike. What is left
 to save is the product with the embedded characters, a thirteenth, which could be one
 with the table instead.
+
+An LSTM of convolutions: in a loop on a CPU, XLA leaves every convolution but that of
+the forward pass to code that takes ten to a hundred times as long. The gradients are
+sums of products of matrices here, one for each entry of a filter.
+
+Cells that are linear in their state, on a CPU: a tree of depth log T was slower than a
+loop that does nothing but the recurrence, with all that does not depend on the state
+made ahead of it for all steps at once. Where no cache holds that, a loop that does all
+of a step is faster without a gradient, and runs then. A state of S6 is 16 times as
+large as its output: it stays in that loop. Matrices as states are taken in chunks, by
+products.
 
 In bfloat16 the gates, the states and all that is rounded on the way take as long as in
 float32, so that small layers gain less. Rounding by instructions of its own, rather

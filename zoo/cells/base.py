@@ -93,6 +93,8 @@ class Cell(nnx.Module):
         additive: whether `update` uses p and q only as p + q, and `output` no p: the
             loop then keeps one array for its backward pass where it else keeps two. Not
             inherited by a class with an `update` or `output` of its own.
+        frugal: whether it is faster to make again what a step makes, for the backward
+            pass, than to store it.
         parallel: whether the cell is linear in its state, so that `together` can take
             all steps at once.
     """
@@ -110,6 +112,7 @@ class Cell(nnx.Module):
     recurrent: ClassVar[tuple[str, ...]] = ("U",)
     candidate: ClassVar[bool] = False
     additive: ClassVar[bool] = False
+    frugal: ClassVar[bool] = False
     parallel: ClassVar[bool] = False
 
     def __init_subclass__(cls, **options: Any) -> None:

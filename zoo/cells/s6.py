@@ -56,6 +56,7 @@ class S6Cell(BlockCell, LinearCell):
     parameters = "D * (2*H + 32) + 18*H"
     gates: ClassVar = {"u": 0, "delta": -1, "B": 0, "C": 0}
     bias_gates = ("delta",)
+    frugal = True  # a and what is added are N times as large as what they come from
 
     def __init__(
         self,

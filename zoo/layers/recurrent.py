@@ -321,6 +321,7 @@ class Recurrent(Layer):
             update,
             output,
             additive=self.cell.additive and not whole,
+            frugal=self.cell.frugal,
             together=together if self.at_once else None,
             prefers=self.together,
             native=None
