@@ -34,13 +34,14 @@ COLUMNS = [
 HEAD = """\
 # Newton's method against the loop
 
-`zoo.deer` takes all steps of a non-linear cell at once; the loop takes one after the
-other. Written by `benchmarks/deer.py`; medians of 7 rounds, taken in turns in one
+`zoo.deer` takes all steps of a non-linear cell at once; the loop, `backend="scan"`,
+takes one after the other. Written by `benchmarks/deer.py`; medians of 7 rounds, taken in turns in one
 process, 4 rows, D = H, freshly initialised cells, inputs from N(0, 1), tolerance 1e-6.
 A ratio is the time of the loop by that of the solver: **above 1 the solver wins**.
 Iterations above 50 tell that it did not converge and took the steps in turn. Full
 Jacobians of more than 50 million numbers are left out. A processor with few cores has
-little to take steps together with; a wide machine is not in the table yet.
+little to take steps together with, and takes the linear recurrence of each iteration in
+turn; a wide machine is not in the table yet.
 """.splitlines()
 
 
@@ -65,7 +66,7 @@ def measure(rows: list[dict[str, str]]) -> None:
         if (cell, str(size), str(length)) in done:
             continue
         made = zoo.cells()[cell](size, size, rngs=nnx.Rngs(0))
-        layer = zoo.Recurrent(made)
+        layer = zoo.Recurrent(made, backend="scan")
         params, apply = zoo.functional(layer)
         x = np.random.default_rng(0).normal(size=(ROWS, length, size))
         x = jnp.asarray(x, jnp.float32)

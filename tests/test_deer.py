@@ -1,14 +1,17 @@
 """All steps at once against one after the other: states, outputs, gradients."""
 
+import sys
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
-from tolerances import assert_close, assert_identical
+from tolerances import REFERENCE, assert_close, assert_identical
 
 import zoo
 
+deer = sys.modules["zoo.deer"]  # the function has its name in the package
 B, T, D, H = 4, 9, 3, 4
 DEER = 1e-4  # relative to the largest entry
 CELLS = [
@@ -62,6 +65,20 @@ def both(name, *, jacobian="full", given=True, **options):
         jax.grad(loss, argnums=(0, 1, 2), has_aux=True), static_argnames="method"
     )
     return run(params, x, state, method=looped), run(params, x, state, method=solved)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_recurrences_of_matrices(monkeypatch, reverse):
+    """In turn, as on a CPU, and as a tree."""
+    a, b, first = RNG.normal(size=(T, B, H, H)), RNG.normal(size=(T, B, H)), np.ones(H)
+    a, b, s = np.float32(a / 2), np.float32(b), np.broadcast_to(first, (B, H))
+    expected = np.zeros_like(b)
+    for t in reversed(range(T)) if reverse else range(T):
+        s = expected[t] = np.einsum("bij,bj->bi", a[t], s) + b[t]
+    for where in ("cpu", "tpu"):
+        monkeypatch.setattr(deer, "platform", lambda where=where: where)
+        found = deer._matrix_scan(a, b, jnp.ones((B, H)), reverse)
+        assert_close(found, expected, REFERENCE)
 
 
 @pytest.mark.one_of_each_kind

@@ -2,7 +2,7 @@
 
 A sequence of states is the root of ``s_t - f(s_(t-1), x_t)`` at all t together. Each
 iteration makes f linear around the last guess and solves the linear recurrence that is
-left, for all steps at once (DEER, Lim et al. 2023, arXiv:2309.12252); with the diagonal
+left, for all steps at once, or on a CPU in turn (DEER, Lim et al. 2023, arXiv:2309.12252); with the diagonal
 of the Jacobian alone it is cheap in memory, but needs more iterations (quasi-DEER,
 Gonzalez et al. 2024, arXiv:2407.19115). Near the root the error is squared in each
 iteration; where f is chaotic, or the sequence long, it may not get there, and the steps
@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 
 from zoo import checks
+from zoo.backend import platform
 from zoo.layers import Recurrent
 from zoo.layers.recurrent import Noise
 from zoo.linear import linear_scan, shifted
@@ -258,6 +259,14 @@ def _linearised(solver, f, params, initial, before, steps) -> tuple[Array, Array
 
 def _matrix_scan(a: Array, b: Array, first: Array, reverse: bool) -> Array:
     """Return ``s_t = a_t s_(t-1) + b_t`` of all steps; a ``[T, B, N, N]``."""
+
+    def advance(s, step):
+        a, b = step
+        s = jnp.einsum("bij,bj->bi", a, s) + b
+        return s, s
+
+    if platform() == "cpu":  # not wide enough for a tree, which multiplies matrices
+        return jax.lax.scan(advance, first, (a, b), reverse=reverse)[1]
 
     def join(one, then):
         (a, b), (c, d) = one, then
