@@ -35,13 +35,13 @@ HEAD = """\
 # Newton's method against the loop
 
 `zoo.deer` takes all steps of a non-linear cell at once; the loop, `backend="scan"`,
-takes one after the other. Written by `benchmarks/deer.py`; medians of 7 rounds, taken in turns in one
-process, 4 rows, D = H, freshly initialised cells, inputs from N(0, 1), tolerance 1e-6.
-A ratio is the time of the loop by that of the solver: **above 1 the solver wins**.
-Iterations above 50 tell that it did not converge and took the steps in turn. Full
-Jacobians of more than 50 million numbers are left out. A processor with few cores has
-little to take steps together with, and takes the linear recurrence of each iteration in
-turn; a wide machine is not in the table yet.
+takes one after the other. Written by `benchmarks/deer.py`; medians of 7 rounds, taken
+in turns in one process, 4 rows, D = H, freshly initialised cells, inputs from N(0, 1),
+tolerance 1e-6. A ratio is the time of the loop by that of the solver: **above 1 the
+solver wins**. Iterations above 50 tell that it did not converge and took the steps in
+turn. Full Jacobians of more than 50 million numbers are left out. A processor with few
+cores has little to take steps together with, and takes the linear recurrence of each
+iteration in turn; a wide machine is not in the table yet.
 """.splitlines()
 
 

@@ -2,11 +2,11 @@
 
 A sequence of states is the root of ``s_t - f(s_(t-1), x_t)`` at all t together. Each
 iteration makes f linear around the last guess and solves the linear recurrence that is
-left, for all steps at once, or on a CPU in turn (DEER, Lim et al. 2023, arXiv:2309.12252); with the diagonal
-of the Jacobian alone it is cheap in memory, but needs more iterations (quasi-DEER,
-Gonzalez et al. 2024, arXiv:2407.19115). Near the root the error is squared in each
-iteration; where f is chaotic, or the sequence long, it may not get there, and the steps
-are taken one after the other after all.
+left, for all steps at once, or on a CPU in turn (DEER, Lim et al. 2023,
+arXiv:2309.12252); with the diagonal of the Jacobian alone it is cheap in memory, but
+needs more iterations (quasi-DEER, Gonzalez et al. 2024, arXiv:2407.19115). Near the
+root the error is squared in each iteration; where f is chaotic, or the sequence long,
+it may not get there, and the steps are taken one after the other after all.
 """
 
 from functools import partial
