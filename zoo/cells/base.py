@@ -342,14 +342,15 @@ class Cell(nnx.Module):
         """
         return None
 
-    def prefers_together(self, tokens: int, *, gradient: bool) -> bool:
-        """Return whether `together` measures faster than a loop where a call will run.
+    def prefers_together(self, tokens: int, *, gradient: bool, frugal: bool) -> bool:
+        """Return whether `together` measures better than a loop where a call will run.
 
         Only where ``parallel`` is True.
 
         Args:
             tokens: of all rows.
             gradient: whether the call will be differentiated.
+            frugal: whether memory is what counts, and not time.
         """
         return True
 

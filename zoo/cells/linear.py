@@ -67,11 +67,13 @@ class LinearCell(Cell):
         a, b = self.coefficients(p)
         return self.state_of(times(a, self.vector(state), pairs=self.pairs) + b)
 
-    def prefers_together(self, tokens: int, *, gradient: bool) -> bool:
-        """Return whether `together` measures faster than a loop, as a `Cell` does."""
+    def prefers_together(self, tokens: int, *, gradient: bool, frugal: bool) -> bool:
+        """Return whether `together` measures better than a loop, as a `Cell` does."""
+        if platform() != "cpu":
+            return True
         # The gradient of a loop has passes over memory at every step. Without it there
         # is only what the loop does not write, which counts where no cache holds it.
-        return gradient or platform() != "cpu" or tokens * self.output_size <= CACHED
+        return not frugal and (gradient or tokens * self.output_size <= CACHED)
 
     def together(
         self, p: Any, state: State, initial: State, span: Span

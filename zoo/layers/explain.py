@@ -157,7 +157,7 @@ def _reason(noted: Note) -> tuple[str, str]:
     if layer.at_once and auto and schedule.gradient == "loop":
         why = 'gradient="loop" is asked for'
     elif layer.at_once:
-        why = chosen
+        why = "it stores less" if auto and schedule.chunk == 1 else chosen
     elif layer.cell.parallel:
         why = "zoneout acts on one state after the other"
     else:

@@ -190,7 +190,9 @@ class Recurrent(Layer):
             return False
         if steps == "parallel":
             return True
-        wanted = self.cell.prefers_together(tokens, gradient=gradient)
+        wanted = self.cell.prefers_together(
+            tokens, gradient=gradient, frugal=self.schedule.chunk == 1
+        )
         return wanted and self.schedule.gradient == "after"
 
     def _run(self, x, mask, state, reset, key, states):
