@@ -10,6 +10,7 @@ from flax import nnx
 from tolerances import FINITE_DIFFERENCE, FLOAT64, REFERENCE, assert_close
 
 import zoo
+from zoo import chunks
 from zoo.chunks import Write, write_and_read
 from zoo.loop import Span
 
@@ -54,21 +55,22 @@ def one_by_one(q, steps, S, initial, mask, reset, reverse):
 
 
 @pytest.mark.parametrize(
-    ("decays", "delta", "reverse"),
+    ("decays", "delta", "reverse", "where"),
     [
-        (False, False, False),
-        (False, True, True),
-        (True, False, True),
-        (True, True, False),
+        (False, False, False, "cpu"),
+        (False, True, True, "cpu"),
+        (True, False, True, "cpu"),
+        (True, True, False, "cpu"),
+        (True, True, False, "tpu"),
     ],
-    ids=["scalar added", "scalar delta", "vector added", "vector delta"],
 )
-def test_chunks_equal_steps(decays, delta, reverse):
+def test_chunks_equal_steps(monkeypatch, decays, delta, reverse, where):
     """Values and a derivative, in float64, over two whole chunks and a piece.
 
     At the fast decay a step keeps exp(-40): the quotient of two decays of a chunk would
     be infinite.
     """
+    monkeypatch.setattr(chunks, "platform", lambda: where)
     rng = np.random.default_rng(1)
     T = 75
     weights = rng.normal(size=(B, HEADS, K, V)), rng.normal(size=(B, T, HEADS, V))

@@ -15,16 +15,19 @@ running sum g of log a, so that
 is two products of matrices for all t at once, and so is the S that the chunk ends with.
 The delta rule's u solve one triangular system (Yang et al. 2024, arXiv:2406.06484). No
 exponent above zero is ever taken, however fast the decay: the factors of a product over
-K are taken relative to the edge of a block of a few steps, and directly inside of it
-(Yang et al. 2023, arXiv:2312.06635).
+K are taken relative to the edge between two blocks of steps, and directly inside of the
+smallest blocks (Yang et al. 2023, arXiv:2312.06635). Both are made of blocks of twice
+the size again and again.
 """
 
+from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
+from zoo.backend import platform
 from zoo.loop import Span, spread
 from zoo.types import Array
 
@@ -165,29 +168,24 @@ def _chunk(initial: Array, S: Array, chunk: tuple[Array, Write, Array | None]):
 def _inverse(A: Array) -> Array:
     """Return the inverse of ``I + A``.
 
-    Block by block, of which two at a time make one of twice the size. Not by
-    ``triangular_solve``: on a CPU, two calls of it that XLA makes at the same time may
-    wait for each other for ever.
+    Not by ``triangular_solve``: on a CPU, two calls of it that XLA makes at the same
+    time may wait for each other for ever.
 
     Args:
         A: ``[..., C, C]``, zero but below the diagonal; C is a power of two.
     """
     *axes, C, _ = A.shape
-    found = jnp.ones((*axes, C, 1, 1), A.dtype)
     multiply = partial(jnp.matmul, precision=jax.lax.Precision.HIGHEST)
-    size = 1
-    while size < C:
-        n = C // (2 * size)
-        first, second = found[..., ::2, :, :], found[..., 1::2, :, :]
+
+    def below(size, found):
         # [[1 + A_1, 0], [B, 1 + A_2]] has [[F_1, 0], [-F_2 B F_1, F_2]] as its inverse.
-        each = jnp.arange(n)
-        blocks = A.reshape(*axes, n, 2, size, n, 2, size)
-        below = jnp.moveaxis(blocks[..., each, 1, :, each, 0, :], 0, -3)
-        below = -multiply(multiply(second, below), first)
-        top = jnp.concatenate([first, jnp.zeros_like(first)], -1)
-        found = jnp.concatenate([top, jnp.concatenate([below, second], -1)], -2)
-        size *= 2
-    return found[..., 0, :, :]
+        first, second = found[..., ::2, :, :], found[..., 1::2, :, :]
+        each = jnp.arange(C // (2 * size))
+        blocks = A.reshape(*axes, len(each), 2, size, len(each), 2, size)
+        B = jnp.moveaxis(blocks[..., each, 1, :, each, 0, :], 0, -3)
+        return -multiply(multiply(second, B), first)
+
+    return _triangle(jnp.ones((*axes, C, 1, 1), A.dtype), below)
 
 
 def _products(q: Array, k: Array, g: Array, seen: Array) -> Array:
@@ -203,26 +201,43 @@ def _products(q: Array, k: Array, g: Array, seen: Array) -> Array:
         decay = jnp.exp(jnp.where(seen, g - jnp.swapaxes(g, -1, -2), -jnp.inf))
         return (q @ jnp.swapaxes(k, -1, -2)) * decay
     *axes, C, K = q.shape
-    n = C // BLOCK
-    q, by_block, g_block = (a.reshape(*axes, n, BLOCK, K) for a in (q, k, g))
 
-    # Inside of a block, pair by pair.
-    difference = g_block[..., :, None, :] - g_block[..., None, :, :]
-    lower = jnp.tri(BLOCK, dtype=bool)[..., None]
+    def halves(a, size):
+        """Return the first and the second block of each pair."""
+        pairs = a.reshape(*axes, -1, 2, size, K)
+        return pairs[..., 0, :, :], pairs[..., 1, :, :]
+
+    def below(size, _):
+        _, q2 = halves(q, size)
+        k1, _ = halves(k, size)
+        g1, g2 = halves(g, size)
+        edge = g1[..., -1:, :]
+        return (q2 * jnp.exp(g2 - edge)) @ jnp.swapaxes(k1 * jnp.exp(edge - g1), -1, -2)
+
+    # A CPU begins with single steps; elsewhere each size is some launches more, and
+    # the first blocks are compared step by step.
+    size = 1 if platform() == "cpu" else BLOCK
+    near = (*axes, C // size, size, K)
+    q1, k1, g1 = (a.reshape(near) for a in (q, k, g))
+    difference = g1[..., :, None, :] - g1[..., None, :, :]
+    lower = jnp.tri(size, dtype=bool)[..., None]
     decay = jnp.exp(jnp.where(lower, difference, -jnp.inf))
-    near = jnp.einsum("...tk,...sk,...tsk->...ts", q, by_block, decay)
-    eye = jnp.eye(n, dtype=q.dtype)
-    near = near[..., :, :, None, :] * eye[:, None, :, None]  # [..., n, BLOCK, n, BLOCK]
+    found = jnp.einsum("...tk,...sk,...tsk->...ts", q1, k1, decay)
+    return jnp.where(seen, _triangle(found, below), jnp.zeros((), found.dtype))
 
-    # From the blocks before it, by way of the edge between.
-    edge = jnp.pad(
-        g_block[..., :-1, -1:, :], [*[(0, 0)] * len(axes), (1, 0), *[(0, 0)] * 2]
-    )
-    earlier = jnp.arange(C) // BLOCK < jnp.arange(n)[:, None]  # [n, C]
-    decay = jnp.exp(jnp.where(earlier[..., None], edge - g[..., None, :, :], -jnp.inf))
-    far = (q * jnp.exp(g_block - edge)) @ jnp.swapaxes(
-        k[..., None, :, :] * decay, -1, -2
-    )
 
-    both = near.reshape(*axes, C, C) + far.reshape(*axes, C, C)
-    return jnp.where(seen, both, jnp.zeros((), both.dtype))
+def _triangle(found: Array, below: Callable[[int, Array], Array]) -> Array:
+    """Return a matrix with nothing above its diagonal, of blocks.
+
+    Two at a time make one of twice the size, with what `below` gives below them.
+
+    Args:
+        found: the blocks on the diagonal, ``[..., n, size, size]``, n a power of two.
+        below: ``(size, found) -> [..., n / 2, size, size]``, of blocks of that size.
+    """
+    while found.shape[-3] > 1:
+        first, second = found[..., ::2, :, :], found[..., 1::2, :, :]
+        top = jnp.concatenate([first, jnp.zeros_like(first)], -1)
+        low = jnp.concatenate([below(found.shape[-1], found), second], -1)
+        found = jnp.concatenate([top, low], -2)
+    return found[..., 0, :, :]
