@@ -153,9 +153,8 @@ def _chunk(initial: Array, S: Array, chunk: tuple[Array, Write, Array | None]):
 
     u = v
     if beta is not None:
-        # (I + A) u = beta (v - S^T k): A below the diagonal, which is never looked at.
-        A = beta * _products(k, k, g, seen & ~jnp.eye(C, dtype=bool))
-        u = _inverse(A) @ (beta * (v - before(k)))
+        # (I + A) u = beta (v - S^T k): of A only what is below the diagonal.
+        u = _inverse(beta * _products(k, k, g, seen)) @ (beta * (v - before(k)))
     r = before(q) + _products(q, k, g, seen) @ u
 
     last = seen[..., -1, :, None]
@@ -166,13 +165,13 @@ def _chunk(initial: Array, S: Array, chunk: tuple[Array, Write, Array | None]):
 
 
 def _inverse(A: Array) -> Array:
-    """Return the inverse of ``I + A``.
+    """Return the inverse of ``I + A``, of A only what is below the diagonal.
 
     Not by ``triangular_solve``: on a CPU, two calls of it that XLA makes at the same
     time may wait for each other for ever.
 
     Args:
-        A: ``[..., C, C]``, zero but below the diagonal; C is a power of two.
+        A: ``[..., C, C]``; C is a power of two.
     """
     *axes, C, _ = A.shape
     multiply = partial(jnp.matmul, precision=jax.lax.Precision.HIGHEST)

@@ -56,8 +56,8 @@ def _by_xla(x: Array, W: Array, dtype: Any, wide: Any) -> Array:
 
 
 # In a loop on a CPU, XLA brings no convolution but this one into the form that its fast
-# code takes (jax-ml/jax issue 12868): its gradients took twenty times as long and more.
-# They come from another form of the same map, whose products are of matrices.
+# code takes (jax-ml/jax issue 12868). The gradients come from another form of the same
+# map, whose products are of matrices.
 _convolution = jax.custom_jvp(_by_xla, nondiff_argnums=(2, 3))
 
 

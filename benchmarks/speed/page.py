@@ -4,7 +4,7 @@ from collections.abc import Callable
 from math import exp, log
 from statistics import mean, median
 
-from benchmarks.speed.cases import KERNEL
+from benchmarks.speed.cases import KERNEL, SPACE
 from benchmarks.speed.goals import goals
 from benchmarks.speed.linear import against_length
 from benchmarks.speed.marks import (
@@ -134,6 +134,44 @@ def grid(rows: list[Row], heading: str) -> list[str]:
     return found
 
 
+def crossed(
+    rows: list[Row],
+    first: str,
+    line: Callable[[Row], str],
+    column: Callable[[Row], str],
+) -> list[str]:
+    """Return a table of ratios and milliseconds.
+
+    Args:
+        rows: of one kind of work, in the order of lines and columns.
+        first: what stands above the names of the lines.
+        line: the name of a row's line.
+        column: the name of its column.
+    """
+    by = {(line(row), column(row)): row for row in rows}
+    heads, columns = (dict.fromkeys(map(name, rows)) for name in (line, column))
+    told = [[one, *(entry(by.get((one, other))) for other in columns)] for one in heads]
+    return lines([first, *columns], told)
+
+
+def by_peer(rows: list[Row]) -> list[Row]:
+    """Return rows in the order of the registry.
+
+    Args:
+        rows: of the table.
+    """
+    return [row for name in names(rows) for row in rows if row["peer"] == name]
+
+
+def shape(row: Row) -> str:
+    """Return B, T, D and H.
+
+    Args:
+        row: of the table.
+    """
+    return ", ".join(row[name] for name in "BTDH")
+
+
 def images(rows: list[Row], heading: str) -> list[str]:
     """Return the times of an LSTM of convolutions.
 
@@ -142,22 +180,13 @@ def images(rows: list[Row], heading: str) -> list[str]:
         heading: what a heading of this depth begins with.
     """
     found: list[str] = []
+    space, kernel = (" x ".join(map(str, n)) for n in (SPACE, KERNEL))
+    told = f"Images of {space}, filters of {kernel}. Ratio to ours, and milliseconds."
     for kind, title in KINDS.items():
-        by = {(r["peer"], case_of(r)): r for r in rows if r["kind"] == kind}
-        cases = list(dict.fromkeys(case for _, case in by))
-        if not cases:
-            continue
-        header = ["B, T, D, H", *(f"{c.B}, {c.T}, {c.D}, {c.H}" for c in cases)]
-        table = [
-            [name, *(entry(by.get((name, case))) for case in cases)]
-            for name in names(rows)
-        ]
-        space, kernel = (" x ".join(map(str, n)) for n in (cases[0].space, KERNEL))
-        told = (
-            f"Images of {space}, filters of {kernel}. Ratio to ours, and milliseconds."
-        )
-        found += [f"{heading} {title} of an LSTM of convolutions", "", told, ""]
-        found += lines(header, table)
+        some = [r for r in rows if r["kind"] == kind]
+        if some:
+            found += [f"{heading} {title} of an LSTM of convolutions", "", told, ""]
+            found += crossed(by_peer(some), "B, T, D, H", lambda r: r["peer"], shape)
     return found
 
 
@@ -168,26 +197,16 @@ def at_once(rows: list[Row], heading: str) -> list[str]:
         rows: of the part, of one machine.
         heading: what a heading of this depth begins with.
     """
+
+    def line(row: Row) -> str:
+        return row["cell"] + ", step by step" * (row["peer"] == SCAN)
+
     found: list[str] = []
     for kind, title in KINDS.items():
-        by = {
-            (r["peer"], r["cell"], tuple(r[name] for name in "BTDH")): r
-            for r in rows
-            if r["kind"] == kind
-        }
-        shapes = list(dict.fromkeys(shape for *_, shape in by))
-        if not shapes:
-            continue
-
-        def told(cell: str, shape: tuple[str, ...], by: dict = by) -> str:
-            ours, loop = (by.get((name, cell, shape)) for name in (OURS, SCAN))
-            return f"{milliseconds(ours)}; {entry(loop)}" if ours else ""
-
-        cells = dict.fromkeys(cell for _, cell, _ in by)
-        table = [[cell, *(told(cell, shape) for shape in shapes)] for cell in cells]
-        header = ["B, T, D, H", *map(", ".join, shapes)]
-        found += [f"{heading} {title} of cells that are linear in their state", ""]
-        found += [AT_ONCE, "", *lines(header, table)]
+        some = [r for r in rows if r["kind"] == kind]
+        if some:
+            found += [f"{heading} {title} of cells that are linear in their state", ""]
+            found += [AT_ONCE, "", *crossed(some, "B, T, D, H", line, shape)]
     return found
 
 
@@ -204,16 +223,11 @@ def curve(rows: list[Row], axis: str, heading: str) -> list[str]:
         some = [r for r in rows if r["kind"] == kind]
         if not some:
             continue
-        values = sorted({int(r[axis]) for r in some})
+        some.sort(key=lambda r: int(r[axis]))
         fixed = ", ".join(f"{n} = {some[0][n]}" for n in "BTDH" if n != axis)
-        by = {(r["peer"], int(r[axis])): r for r in some}
-        table = [
-            [name, *(entry(by.get((name, value))) for value in values)]
-            for name in names(some)
-        ]
         found += [f"{heading} {title} of an LSTM against {axis}", ""]
         found += [f"{fixed}. Ratio to ours, and milliseconds.", ""]
-        found += lines([axis, *map(str, values)], table)
+        found += crossed(by_peer(some), axis, lambda r: r["peer"], lambda r: r[axis])
     return found
 
 

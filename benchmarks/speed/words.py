@@ -80,8 +80,7 @@ GRID = (
     "same work."
 )
 AT_ONCE = (
-    "Milliseconds of ours; then ratio and milliseconds of the same layer with "
-    '`steps="loop"`.'
+    'Ratio and milliseconds; "step by step" is the same layer with `steps="loop"`.'
 )
 STEPS = (
     "A step alone, once compiled: MB that a process held at most in a training step "
@@ -122,8 +121,8 @@ to save is the product with the embedded characters, a thirteenth, which could b
 with the table instead.
 
 An LSTM of convolutions: in a loop on a CPU, XLA leaves every convolution but that of
-the forward pass to code that takes ten to a hundred times as long. The gradients are
-sums of products of matrices here, one for each entry of a filter.
+the forward pass to its slow code (jax-ml/jax issue 12868). The gradients are sums of
+products of matrices here, one for each entry of a filter.
 
 Cells that are linear in their state, on a CPU: a tree of depth log T was slower than a
 loop that does nothing but the recurrence, with all that does not depend on the state

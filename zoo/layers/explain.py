@@ -145,13 +145,13 @@ def _reason(noted: Note) -> tuple[str, str]:
         return "native", f"{why}; {', '.join(ways)}"
     auto = schedule.steps == "auto"
     chosen = f"faster on a {where.upper()}" if auto else "as asked"
-    if layer.together(tokens, True):
+    if layer.prefers_together(tokens, True):
         ways = [chosen, *(["both directions at once"] if joint else [])]
         if isinstance(layer.cell, LinearCell) and native.takes_linear(
             layer.cell.state_dtype
         ):
             ways.append("in one pass of a kernel")
-        if not layer.together(tokens, False):
+        if not layer.prefers_together(tokens, False):
             ways.append("for the gradient: without one, by the loop")
         return "parallel", f"the cell is linear in its state, {', '.join(ways)}"
     if layer.at_once and auto and schedule.gradient == "loop":

@@ -178,7 +178,7 @@ class Recurrent(Layer):
         # Zoneout acts on one state after the other, at evaluation too.
         return self.cell.parallel and not self.zoneout
 
-    def together(self, tokens: int, gradient: bool) -> bool:
+    def prefers_together(self, tokens: int, gradient: bool) -> bool:
         """Return whether they are, unless there is noise.
 
         Args:
@@ -325,7 +325,7 @@ class Recurrent(Layer):
             additive=self.cell.additive and not whole,
             frugal=self.cell.frugal,
             together=together if self.at_once else None,
-            prefers=self.together,
+            prefers=self.prefers_together,
             native=None
             if kernel is None
             else native.Kernel(kernel, weights, self.cell.dtype),
