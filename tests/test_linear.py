@@ -117,6 +117,32 @@ def test_any_axis(where):
         assert_close(linear_scan(a, b, h, axis=1), expected, REFERENCE)
 
 
+@pytest.mark.parametrize(
+    ("name", "barriers"),
+    # One for each product of all steps, and one for the sum of two that is y.
+    [("mingru", 1), ("lru", 4), ("s5", 3)],
+)
+def test_what_enters_two_products_is_computed_once_on_a_gpu(name, barriers):
+    layer = zoo.make(name, 3, 4, rngs=nnx.Rngs(0))
+    params, apply = zoo.functional(layer)
+    x = jnp.asarray(np.random.default_rng(0).normal(size=(2, 5, 3)), jnp.float32)
+
+    def slopes(params, x):
+        return jax.grad(lambda *given: jnp.sin(apply(*given)[1]).sum(), (0, 1))(
+            params, x
+        )
+
+    found = []
+    for where, count in (("cpu", 0), ("gpu", barriers)):
+        with mock.patch.object(jax, "default_backend", lambda where=where: where):
+            jax.clear_caches()  # of what was traced for the other
+            jaxpr = jax.make_jaxpr(slopes)(params, x)
+            assert str(jaxpr).count("optimization_barrier") == count
+            found.append(jax.jit(lambda *given: slopes(*given))(params, x))
+    jax.clear_caches()
+    assert_close(*found, REFERENCE)
+
+
 def test_the_tree_is_not_stored():
     """The backward pass keeps a, the states and the start, and no inner node."""
     a, b, h = arrays(64, False, 0)

@@ -27,7 +27,30 @@ def product(x: Array, W: Array, dtype: Any, wide: Any) -> Array:
         W.astype(dtype),
         preferred_element_type=wide,
     )
-    return y.reshape(*x.shape[:-1], W.shape[-1])
+    y = y.reshape(*x.shape[:-1], W.shape[-1])
+    return once(y) if y.ndim > 2 else y  # of many steps, or of one
+
+
+def once(y: Array) -> Array:
+    """Return y, whose gradient is computed once, and not for each product it enters.
+
+    On a GPU XLA makes what enters a product a part of it, and where cuBLAS is faster,
+    another pass over memory for each.
+
+    Args:
+        y: what products have made, of which the backward pass has two each.
+    """
+    return _once(y) if platform() == "gpu" else y
+
+
+@jax.custom_jvp
+def _once(y: Array) -> Array:
+    return y
+
+
+@_once.defjvp
+def _once_tangent(primals, tangents):
+    return _once(*primals), jax.lax.optimization_barrier(*tangents)
 
 
 def convolution(x: Array, W: Array, dtype: Any, wide: Any) -> Array:

@@ -167,8 +167,9 @@ ffi::Error run_linear(Stream stream, bool reverse, bool pairs, bool adjoint, Num
   in.others = data(others), in.edge = data(edge), in.totals = data(*totals);
   Launch how;
   auto launched = [&]<class Number, bool Constant, bool Total>() {
+    using Plan = LinearPlan<Number, Constant, Total>;
     how.kernel = kernel_address(linear<Number, Constant, Total>);
-    how.bytes = LinearPlan<Number, Constant, Total>::BYTES;
+    how.threads = Plan::THREADS, how.bytes = Plan::BYTES;
   };
   auto choose = [&]<class Number>() {
     if (in.totals)
@@ -179,7 +180,7 @@ ffi::Error run_linear(Stream stream, bool reverse, bool pairs, bool adjoint, Num
       launched.template operator()<Number, false, false>();
   };
   pairs ? choose.template operator()<Complex>() : choose.template operator()<Real>();
-  how.cluster = how.layers = 1, how.threads = THREADS;
+  how.cluster = how.layers = 1;
   how.clusters = in.sequences * ceiling(in.N, LANES);
   const char* error = launch(how, &in, stream);
   return error ? ffi::Error::Internal(error) : ffi::Error::Success();

@@ -37,6 +37,8 @@ struct Real {
   __device__ Real conjugate() const { return *this; }
   __device__ friend Real operator*(Real a, Real b) { return {a.re * b.re}; }
   __device__ friend Real operator+(Real a, Real b) { return {a.re + b.re}; }
+  // a b + c.
+  __device__ friend Real fused(Real a, Real b, Real c) { return {a.re * b.re + c.re}; }
 };
 
 // The real parts of all lanes stand before the imaginary ones.
@@ -51,32 +53,41 @@ struct Complex {
     return {a.re * b.re - a.im * b.im, a.re * b.im + a.im * b.re};
   }
   __device__ friend Complex operator+(Complex a, Complex b) { return {a.re + b.re, a.im + b.im}; }
+  __device__ friend Complex fused(Complex a, Complex b, Complex c) {
+    // Added in this order each part takes two instructions.
+    return {a.re * b.re + (c.re - a.im * b.im), a.re * b.im + (c.im + a.im * b.re)};
+  }
 };
 
 constexpr int LANES = 32;
 
 template <class Number, bool Constant, bool Total>
 struct LinearPlan {
-  // Of a warp in a tile: what it asks for ahead takes 16 registers.
-  static constexpr int STEPS = (Constant && !Total ? 16 : 8) / Number::PARTS;
+  // Half as many as of other kernels, with twice as many steps: what they tell each other, which
+  // each reads, takes a fourth of the instructions.
+  static constexpr int WARPS = 8, THREADS = WARPS * LANES;
+  // Of a warp in a tile: what it asks for ahead takes 32 registers.
+  static constexpr int STEPS = (Constant && !Total ? 32 : 16) / Number::PARTS;
   static constexpr int TILE = STEPS * WARPS;
-  static constexpr int BYTES = 2 * WARPS * LANES * 2 * sizeof(Number);
+  // What the warps make of two tiles. The product of constant factors is known to all.
+  static constexpr int BYTES = 2 * WARPS * LANES * (Constant ? 1 : 2) * sizeof(Number);
 };
 
 // Constant: the factors are the same at all steps. Total: there are totals.
 template <class Number, bool Constant, bool Total>
-__global__ void __launch_bounds__(THREADS, 2) linear(Linear in) {
+__global__ void __launch_bounds__(LinearPlan<Number, Constant, Total>::THREADS, 2)
+    linear(Linear in) {
   using Plan = LinearPlan<Number, Constant, Total>;
-  constexpr int STEPS = Plan::STEPS;
-  struct Step {
-    Number a, b;
-  };
-  Step* const steps = reinterpret_cast<Step*>(shared_memory());  // [2][WARPS][LANES]
+  constexpr int WARPS = Plan::WARPS, STEPS = Plan::STEPS;
+  // Of each warp's steps, begun with nothing, and the product of their factors:
+  Number* const sums = reinterpret_cast<Number*>(shared_memory());  // [2][WARPS][LANES]
+  Number* const products = sums + 2 * WARPS * LANES;                // [2][WARPS][LANES]
   const int warp = thread_index() / LANES, lane = thread_index() % LANES;
   const int blocks = (in.N + LANES - 1) / LANES;
   const int sequence = block_index() / blocks, n = block_index() % blocks * LANES + lane;
   const size_t width = size_t(in.N) * Number::PARTS, of_sequence = width * in.T;
   const ptrdiff_t on = in.reverse ? -ptrdiff_t(width) : width;
+  const ptrdiff_t rest = (Plan::TILE - STEPS) * on;  // from a warp's last step to its next
   const int first = warp * STEPS;
   const size_t start = (in.reverse ? of_sequence - width : 0) + first * on + n;
   const float* b_at = in.b + sequence * of_sequence + start;
@@ -89,11 +100,13 @@ __global__ void __launch_bounds__(THREADS, 2) linear(Linear in) {
     return in.adjoint ? a.conjugate() : a;
   };
   const Number one{1}, none{0};
-  Number h = none, constant = one;
+  Number h = none, constant = one, power = one;
   if (n < in.N) {
     h = Number::read(in.h + sequence * width + n, in.N);
     if (Constant) constant = factor(a_at);
   }
+  if (Constant)
+    for (int i = 0; i < STEPS; ++i) power = power * constant;
 
   const float* others_at = in.others + sequence * of_sequence + start + on;
   Number edge = none, total = none;
@@ -104,23 +117,26 @@ __global__ void __launch_bounds__(THREADS, 2) linear(Linear in) {
 #pragma unroll
     for (int i = 0; i < STEPS; ++i) {
       a[i] = constant, b[i] = none;
-      if (i < left) b[i] = Number::read(b_at + i * on, in.N);
-      if (!Constant && begin <= i && i < left) a[i] = factor(a_at + i * on);
-      if (Total) others[i] = i + 1 < left ? Number::read(others_at + i * on, in.N) : edge;
+      if (i < left) b[i] = Number::read(b_at, in.N);
+      if (!Constant && begin <= i && i < left) a[i] = factor(a_at);
+      if (Total) others[i] = i + 1 < left ? Number::read(others_at, in.N) : edge;
+      b_at += on, a_at += on, others_at += on;
     }
-    b_at += Plan::TILE * on, a_at += Plan::TILE * on, others_at += Plan::TILE * on;
+    b_at += rest, a_at += rest, others_at += rest;
   };
   fetch(in.adjoint && !warp);  // the step that is met first has none before it
   for (int tile = 0, now = 0; tile < in.T; tile += Plan::TILE, now ^= 1) {
-    Step own[STEPS], whole{one, none};
-    Number beside[STEPS];
+    Number factors[STEPS], added[STEPS], beside[STEPS], sum = none, product = one;
 #pragma unroll
     for (int i = 0; i < STEPS; ++i) {
-      own[i] = {a[i], b[i]};
+      factors[i] = a[i], added[i] = b[i];
       if (Total) beside[i] = others[i].conjugate();
-      whole = {a[i] * whole.a, a[i] * whole.b + b[i]};
+      sum = fused(a[i], sum, b[i]);
+      if (!Constant) product = a[i] * product;
     }
-    steps[(now * WARPS + warp) * LANES + lane] = whole;
+    const int own = (now * WARPS + warp) * LANES + lane;
+    sums[own] = sum;
+    if (!Constant) products[own] = product;
     const int count = left;
     left -= Plan::TILE;
     fetch(0);
@@ -129,24 +145,24 @@ __global__ void __launch_bounds__(THREADS, 2) linear(Linear in) {
 #pragma unroll
     for (int k = 0; k < WARPS; ++k) {
       if (k == warp) begin = h;
-      const Step step = steps[(now * WARPS + k) * LANES + lane];
-      h = step.a * h + step.b;
+      const int at = (now * WARPS + k) * LANES + lane;
+      h = fused(Constant ? power : products[at], h, sums[at]);
     }
 #pragma unroll
     for (int i = 0; i < STEPS; ++i) {
-      begin = own[i].a * begin + own[i].b;
-      if (i < count) begin.write(to + i * on, in.N);
-      if (Total && i < count) total = total + beside[i] * begin;
+      begin = fused(factors[i], begin, added[i]);
+      if (i < count) begin.write(to, in.N);
+      if (Total && i < count) total = fused(beside[i], begin, total);
+      to += on;
     }
-    to += Plan::TILE * on;
+    to += rest;
   }
   if constexpr (Total) {
-    Number* const totals = reinterpret_cast<Number*>(shared_memory());  // [WARPS][LANES]
     synchronise_block();
-    totals[warp * LANES + lane] = total;
+    sums[warp * LANES + lane] = total;
     synchronise_block();
     if (warp || n >= in.N) return;
-    for (int k = 1; k < WARPS; ++k) total = total + totals[k * LANES + lane];
+    for (int k = 1; k < WARPS; ++k) total = total + sums[k * LANES + lane];
     total.write(in.totals + sequence * width + n, in.N);
   }
 }

@@ -9,6 +9,7 @@ from flax import nnx
 
 from zoo.cells.base import gate
 from zoo.cells.linear import LinearCell
+from zoo.products import once
 from zoo.types import Array, Key
 
 
@@ -150,7 +151,7 @@ class LRUCell(ComplexCell):
         """Return ``Re(s C) + x D``."""
         re, im = self.C[...]
         _, direct = p
-        return self.dot(self.vector(state), jnp.concatenate([re, -im])) + direct
+        return once(self.dot(self.vector(state), jnp.concatenate([re, -im])) + direct)
 
 
 def _ring(

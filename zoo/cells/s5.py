@@ -12,6 +12,7 @@ from zoo.cells.blocks import BlockCell
 from zoo.cells.lru import ComplexCell, ComplexState
 from zoo.initializers import Initializer
 from zoo.linear import times
+from zoo.products import once
 from zoo.types import Array
 
 
@@ -149,7 +150,7 @@ class S5Cell(BlockCell, ComplexCell):
         """Return ``2 Re(s C) + x D``."""
         re, im = self.C[...]
         read = self.dot(self.vector(state), jnp.concatenate([re, -im]))
-        return 2 * read + p["D"]
+        return once(2 * read + p["D"])
 
 
 def hippo(size: int, blocks: int) -> tuple[np.ndarray, np.ndarray]:
