@@ -52,11 +52,11 @@ On a GPU (`python -m benchmarks.speed --device gpu`) there are these differences
   while it compiles, then on a GPU that all processes share.
 - `jax cudnn` is `jax.experimental.rnn`: cuDNN in one call, of float32 alone. That our
   LSTM does not call it has its reason in these rows.
-- minGRU at T = 4096 and HGRN were measured in an earlier run than the other cells
-  against T, with an earlier kernel for them: `zoo` in the table names the commits.
-- Not measured on a GPU yet: the kernels of the MGU and of the GRU that resets before
-  the product, `remat` by kernels, an LSTM of convolutions, and an LRU whose kernel adds
-  up the gradient by lambda on the way.
+- To wait for each call is most of the time of a short one, more so in JAX than in
+  PyTorch, and takes some machines longer than others with the same GPU: long for the
+  figures against T. A training loop, which does not wait for each step, has less of it.
+- Not measured on a GPU yet: the time of `remat` by kernels, and cells whose state is a
+  matrix.
 """
 PROGRAMS = """\
 ## Whole programs
@@ -152,8 +152,16 @@ and two sums in turn, which do not wait for each other, as long.
 
 Linear recurrences as a tree pass over memory again and again; hence a kernel, which
 passes once. The rest is products with the inputs, and passes over what they make, near
-to what the memory allows. The LRU has the most of these, and its training step stays
-furthest from ten times: its state is complex, and C a matrix of its own. With
-complex numbers as such, XLA took them apart and put them together again before and
-after; turning time before rows and back was another two passes.
+to what the memory allows. The LRU has the most of these: its state is complex, and C a
+matrix of its own. With complex numbers as such, XLA took them apart and put them
+together again before and after; turning time before rows and back was another two
+passes. So was the gradient by y, and what a gate's are made of, that XLA computed for
+each product it enters anew. The kernel with half as many warps, of twice as many steps
+each, needs half the instructions and takes as long where there are many sequences,
+which says that memory is what it waits for; two units a thread took a tenth less there,
+and twice as long with few.
+
+An LSTM of convolutions, forward: most of the time goes into starting cuDNN, once a
+step. Patches and a product in its place, which XLA starts together with the rest,
+halved the training step of the smallest images, and changed little else.
 """
