@@ -131,6 +131,8 @@ def test_large_linear_layers_run_in_a_loop_unless_they_are_differentiated():
     assert small.why == "the cell is linear in its state, faster on a CPU"
     (large,) = zoo.explain(layer, jax.ShapeDtypeStruct((1 << 10, 1 << 10, D), float))
     assert large.why == small.why + ", for the gradient: without one, by the loop"
+    (single,) = zoo.explain(layer, jax.ShapeDtypeStruct((1, 1 << 20, D), float))
+    assert single.why == small.why
     frugal = zoo.Recurrent(layer.cell, remat="step")
     assert zoo.explain(frugal, X)[0].why.startswith("it stores less; 1 step")
     wide = zoo.Recurrent(zoo.S6Cell(D, H, rngs=nnx.Rngs(0)))

@@ -48,8 +48,8 @@ class Functions(NamedTuple):
             at once, rows before time, of a cell that is linear in its state; states may
             be None, and y at padding may be anything. None if each step has to wait for
             the one before.
-        prefers: ``(tokens, gradient) -> bool``, whether `together` is to be called, and
-            not the loop, of so many tokens in all; with its gradient, or without one.
+        prefers: ``(B, T, gradient) -> bool``, whether `together` is to be called, and
+            not the loop, of so many rows and steps; with its gradient, or without one.
         native: a kernel that runs all of the loop, None if there is none.
     """
 
@@ -60,7 +60,7 @@ class Functions(NamedTuple):
     additive: bool = False
     frugal: bool = False
     together: Callable[..., tuple[State, Array, State]] | None = None
-    prefers: Callable[[int, bool], bool] = lambda tokens, gradient: True
+    prefers: Callable[[int, int, bool], bool] = lambda B, T, gradient: True
     native: Kernel | None = None
 
 

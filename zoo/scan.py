@@ -188,9 +188,9 @@ def _loop(cell, params, steps, state, initial, reverse, states, schedule):
     chunk = schedule.chunk
     frugal = cell.frugal or chunk == 1
     loop = Loop(cell, reverse, states, schedule.ahead, schedule.each, frugal)
-    tokens, noisy = steps.x.shape[0] * steps.x.shape[1], jax.tree.leaves(steps.noise)
-    if cell.together and not noisy and cell.prefers(tokens, True):
-        body = _together if cell.prefers(tokens, False) else _trained_together
+    (T, B), noisy = steps.x.shape[:2], jax.tree.leaves(steps.noise)
+    if cell.together and not noisy and cell.prefers(B, T, True):
+        body = _together if cell.prefers(B, T, False) else _trained_together
     elif schedule.gradient == "after" and cell.recur is not None:
         body = collected
     else:

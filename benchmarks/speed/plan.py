@@ -27,7 +27,12 @@ PARTS: dict[Device, tuple[Part, ...]] = {
 LENGTHS = (64, 128, 256, 512, 1024, 2048, 4096)
 WIDTHS = (32, 64, 128, 256, 512, 1024)
 MEMORY = (32, 128, 256, 256)
-AT_ONCE = ((32, 64, 128, 128), (8, 256, 128, 128), (1, 1024, 128, 128))
+AT_ONCE = (
+    (32, 64, 128, 128),
+    (8, 256, 128, 128),
+    (1, 1024, 128, 128),
+    (1, 16384, 128, 128),
+)
 IMAGES = ((32, 10, 1, 16), (16, 12, 3, 32), (8, 16, 32, 64))
 STACKS = {"one": (1, False), "two": (2, True)}  # layers, both directions
 # A GPU is lent by the minute: the simplest of stacks and rows, and the richest.

@@ -342,13 +342,14 @@ class Cell(nnx.Module):
         """
         return None
 
-    def prefers_together(self, tokens: int, *, gradient: bool, frugal: bool) -> bool:
+    def prefers_together(self, B: int, T: int, *, gradient: bool, frugal: bool) -> bool:
         """Return whether `together` measures better than a loop where a call will run.
 
         Only where ``parallel`` is True.
 
         Args:
-            tokens: of all rows.
+            B: rows.
+            T: steps.
             gradient: whether the call will be differentiated.
             frugal: whether memory is what counts, and not time.
         """

@@ -110,7 +110,7 @@ class S6Cell(BlockCell, LinearCell):
         added = (delta * p["u"])[..., None] * p["B"][..., None, :]
         return gate("a", -delta[..., None] * rates, jnp.exp), added
 
-    def prefers_together(self, tokens: int, *, gradient: bool, frugal: bool) -> bool:
+    def prefers_together(self, B: int, T: int, *, gradient: bool, frugal: bool) -> bool:
         """Return whether the machine is wide: N numbers a channel are many to write."""
         return platform() != "cpu"
 

@@ -52,13 +52,15 @@ class Note(NamedTuple):
     Attributes:
         layer: the layer.
         joint: whether it shares a loop with that of the other direction.
-        tokens: of all rows.
+        B: rows.
+        T: steps.
         obstacle: why no kernel runs it, None if one does.
     """
 
     layer: Recurrent
     joint: bool
-    tokens: int
+    B: int
+    T: int
     obstacle: str | None
 
 
@@ -112,18 +114,19 @@ def explain(
     return Explanation(plans)
 
 
-def note(*layers: Recurrent, tokens: int, obstacle: str | None) -> None:
+def note(*layers: Recurrent, B: int, T: int, obstacle: str | None) -> None:
     """Note that layers are run, for who asks for an explanation.
 
     Args:
         *layers: one, or both directions of one that share a loop.
-        tokens: of all rows.
+        B: rows.
+        T: steps.
         obstacle: why no kernel runs them, None if one does.
     """
     noted = _noted.get()
     if noted is not None:
         joint = len(layers) > 1
-        noted.extend(Note(layer, joint, tokens, obstacle) for layer in layers)
+        noted.extend(Note(layer, joint, B, T, obstacle) for layer in layers)
 
 
 def _describe(layer: Recurrent) -> str:
@@ -133,7 +136,7 @@ def _describe(layer: Recurrent) -> str:
 
 def _reason(noted: Note) -> tuple[str, str]:
     """Return the backend of a layer, and the reason."""
-    layer, joint, tokens, obstacle = noted
+    layer, joint, B, T, obstacle = noted
     schedule, where = layer.schedule, platform()
     if obstacle is None:
         asked = schedule.backend == "native"
@@ -145,13 +148,13 @@ def _reason(noted: Note) -> tuple[str, str]:
         return "native", f"{why}; {', '.join(ways)}"
     auto = schedule.steps == "auto"
     chosen = f"faster on a {where.upper()}" if auto else "as asked"
-    if layer.prefers_together(tokens, True):
+    if layer.prefers_together(B, T, True):
         ways = [chosen, *(["both directions at once"] if joint else [])]
         if isinstance(layer.cell, LinearCell) and native.takes_linear(
             layer.cell.state_dtype
         ):
             ways.append("in one pass of a kernel")
-        if not layer.prefers_together(tokens, False):
+        if not layer.prefers_together(B, T, False):
             ways.append("for the gradient: without one, by the loop")
         return "parallel", f"the cell is linear in its state, {', '.join(ways)}"
     if layer.at_once and auto and schedule.gradient == "loop":

@@ -73,7 +73,7 @@ def run_both(
         obstacle = forward._obstacle(x, *drawn[0], states)
     if obstacle is not None:
         functions = functions._replace(native=None)
-    note(*both, tokens=B * T, obstacle=obstacle)
+    note(*both, B=B, T=T, obstacle=obstacle)
     params = _stack(*(params for params, _ in drawn))
     noise = _stack(drawn[0][1], _turn(drawn[1][1], 0))
     initial = None

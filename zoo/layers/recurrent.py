@@ -178,11 +178,12 @@ class Recurrent(Layer):
         # Zoneout acts on one state after the other, at evaluation too.
         return self.cell.parallel and not self.zoneout
 
-    def prefers_together(self, tokens: int, gradient: bool) -> bool:
+    def prefers_together(self, B: int, T: int, gradient: bool) -> bool:
         """Return whether they are, unless there is noise.
 
         Args:
-            tokens: of all rows.
+            B: rows.
+            T: steps.
             gradient: whether the call is differentiated.
         """
         steps = self.schedule.steps
@@ -191,17 +192,18 @@ class Recurrent(Layer):
         if steps == "parallel":
             return True
         wanted = self.cell.prefers_together(
-            tokens, gradient=gradient, frugal=self.schedule.chunk == 1
+            B, T, gradient=gradient, frugal=self.schedule.chunk == 1
         )
         return wanted and self.schedule.gradient == "after"
 
     def _run(self, x, mask, state, reset, key, states):
         functions, params = self._functions()
-        params, noise = self._draw(key, params, *x.shape[:2])
+        B, T = x.shape[:2]
+        params, noise = self._draw(key, params, B, T)
         obstacle = self._obstacle(x, params, noise, states)
         if obstacle is not None:
             functions = functions._replace(native=None)
-        note(self, tokens=x.shape[0] * x.shape[1], obstacle=obstacle)
+        note(self, B=B, T=T, obstacle=obstacle)
         return scan(
             functions,
             params,
@@ -209,7 +211,7 @@ class Recurrent(Layer):
             state,
             mask=mask,
             reset=reset,
-            initial=None if reset is None else self.init_state(x.shape[0]),
+            initial=None if reset is None else self.init_state(B),
             noise=noise,
             reverse=self.reverse,
             states=states,
