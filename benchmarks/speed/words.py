@@ -127,7 +127,8 @@ products of matrices here, one for each entry of a filter.
 Cells that are linear in their state, on a CPU: a tree of depth log T was slower than a
 loop that does nothing but the recurrence, with all that does not depend on the state
 made ahead of it for all steps at once. Where no cache holds that, a loop that does all
-of a step is faster without a gradient, and runs then. A state of S6 is 16 times as
+of a step is faster without a gradient, and runs then, but for a single row, for which
+it would read every matrix anew at every step. A state of S6 is 16 times as
 large as its output: it stays in that loop. Matrices as states are taken in chunks, by
 products.
 
