@@ -128,9 +128,8 @@ Cells that are linear in their state, on a CPU: a tree of depth log T was slower
 loop that does nothing but the recurrence, with all that does not depend on the state
 made ahead of it for all steps at once. Where no cache holds that, a loop that does all
 of a step is faster without a gradient, and runs then, but for a single row, for which
-it would read every matrix anew at every step. A state of S6 is 16 times as
-large as its output: it stays in that loop. Matrices as states are taken in chunks, by
-products.
+it would read every matrix anew at every step. A state of S6 is 16 times as large as its
+output: it stays in that loop. Matrices as states are taken in chunks, by products.
 
 In bfloat16 the gates, the states and all that is rounded on the way take as long as in
 float32, so that small layers gain less. Rounding by instructions of its own, rather
