@@ -18,7 +18,7 @@ import jax.numpy as jnp
 from zoo import checks
 from zoo.backend import platform
 from zoo.layers import Recurrent
-from zoo.layers.recurrent import Noise
+from zoo.layers.noise import Noise
 from zoo.linear import linear_scan, shifted
 from zoo.loop import Functions, Loop, Steps, plain, select, spread
 from zoo.scan import restarts, time_first

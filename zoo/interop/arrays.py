@@ -76,7 +76,7 @@ def directions(layer: Layer) -> list[tuple[Recurrent, ...]]:
                 )
             if one.initial is not None:
                 raise ValueError("a learnt initial state cannot be converted")
-            if one.zoneout:
+            if one.rates.zoneout:
                 raise ValueError("zoneout cannot be converted: it acts at evaluation")
         found.append(pair)
     return found

@@ -25,8 +25,7 @@ def alike(forward: Recurrent, backward: Recurrent) -> bool:
     def form(layer: Recurrent) -> tuple:
         graph, variables = nnx.split(layer.cell)
         shapes = jax.tree.map(lambda a: (a.shape, a.dtype), nnx.to_pure_dict(variables))
-        rates = layer.recurrent_dropout, layer.candidate_dropout, layer.weight_drop
-        return graph, shapes, layer.schedule, layer.zoneout, rates
+        return graph, shapes, layer.schedule, layer.rates
 
     return form(forward) == form(backward)
 
@@ -63,7 +62,7 @@ def run_both(
     B, T = x.shape[:2]
     both = forward, backward
     drawn = [
-        layer._draw(key, layer._functions()[1], B, T)
+        layer.rates.draw(layer.cell, key, layer._functions()[1], B, T)
         for layer, key in zip(both, keys, strict=True)
     ]
     # What is alike is the functions: those of one serve both.

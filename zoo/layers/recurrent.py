@@ -1,45 +1,21 @@
 """One cell over time."""
 
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from zoo import checks, native, regularizers
+from zoo import native, regularizers
 from zoo.backend import platform
 from zoo.cells.base import Cell
 from zoo.layers.base import Layer
 from zoo.layers.explain import note
+from zoo.layers.noise import LoopParams, Noise, Rates, is_floating
 from zoo.loop import Functions
 from zoo.scan import Schedule, scan
-from zoo.types import Array, Key, State
-
-
-class LoopParams(NamedTuple):
-    """What is the same at every step.
-
-    Attributes:
-        cell: the variables of the cell.
-        dropped: factor of the h that the recurrent products see, ``[B, H]``.
-    """
-
-    cell: dict[str, Any]
-    dropped: Array | None = None
-
-
-class Noise(NamedTuple):
-    """What is drawn for one step of training.
-
-    Attributes:
-        keep: factor of the candidate, ``[B, H]``.
-        hold: for each zoned-out part of the state, True where a unit keeps its old
-            value.
-    """
-
-    keep: Array | None = None
-    hold: Mapping[str, Array] | None = None
+from zoo.types import Array, State
 
 
 class Recurrent(Layer):
@@ -99,31 +75,19 @@ class Recurrent(Layer):
         self.schedule = Schedule(
             unroll, remat, project, gradient, steps, backend
         ).check()
-        self.recurrent_dropout = checks.rate("recurrent_dropout", recurrent_dropout)
-        self.candidate_dropout = checks.rate("candidate_dropout", candidate_dropout)
-        self.weight_drop = checks.rate("weight_drop", weight_drop)
-        state = jax.eval_shape(lambda: cell.init_state(1))
-        self.zoneout = _zoneout_rates(zoneout, state)
+        self.rates = Rates.of(
+            cell,
+            recurrent_dropout=recurrent_dropout,
+            candidate_dropout=candidate_dropout,
+            zoneout=zoneout,
+            weight_drop=weight_drop,
+        )
         cell_name = type(cell).__name__
-        if self.recurrent_dropout and not ("h" in state._fields and cell.recurrent):
-            raise ValueError(
-                "recurrent_dropout acts on the h of recurrent products, which "
-                f"{cell_name} has not"
-            )
-        if self.candidate_dropout and not cell.candidate:
-            raise ValueError(
-                f"candidate_dropout acts on a candidate, which {cell_name} has not; "
-                "recurrent_dropout serves every cell"
-            )
-        if self.weight_drop and not cell.recurrent:
-            raise ValueError(
-                f"weight_drop acts on recurrent matrices, which {cell_name} has not"
-            )
         if steps == "parallel" and not cell.parallel:
             raise ValueError(
                 f'steps="parallel" is for linear cells, which {cell_name} is not'
             )
-        if steps == "parallel" and self.zoneout:
+        if steps == "parallel" and self.rates.zoneout:
             raise ValueError(
                 'zoneout acts on one state after the other: steps must be "loop" or '
                 '"auto", got "parallel"'
@@ -131,11 +95,12 @@ class Recurrent(Layer):
         if backend == "native" and cell.kernel() is None:
             raise ValueError(f'backend="native": there is no kernel of {cell_name}')
         if learn_initial_state:
+            state = jax.eval_shape(lambda: cell.init_state(1))
             self.initial = nnx.Dict(
                 {
                     name: nnx.Param(jnp.zeros(part.shape[1:], cell.param_dtype))
                     for name, part in state._asdict().items()
-                    if _is_floating(part) and name not in cell.unread
+                    if is_floating(part) and name not in cell.unread
                 }
             )
         else:
@@ -176,7 +141,7 @@ class Recurrent(Layer):
     def at_once(self) -> bool:
         """Whether all steps can be taken at once."""
         # Zoneout acts on one state after the other, at evaluation too.
-        return self.cell.parallel and not self.zoneout
+        return self.cell.parallel and not self.rates.zoneout
 
     def prefers_together(self, B: int, T: int, gradient: bool) -> bool:
         """Return whether they are, unless there is noise.
@@ -199,7 +164,7 @@ class Recurrent(Layer):
     def _run(self, x, mask, state, reset, key, states):
         functions, params = self._functions()
         B, T = x.shape[:2]
-        params, noise = self._draw(key, params, B, T)
+        params, noise = self.rates.draw(self.cell, key, params, B, T)
         obstacle = self._obstacle(x, params, noise, states)
         if obstacle is not None:
             functions = functions._replace(native=None)
@@ -236,7 +201,7 @@ class Recurrent(Layer):
             obstacle = f"there is no kernel of {type(cell).__name__}"
         elif not {cell.dtype, cell.param_dtype} <= known:
             obstacle = "the kernels are of float32 and bfloat16"
-        elif self.zoneout or params.dropped is not None or noise.keep is not None:
+        elif self.rates.zoneout or params.dropped is not None or noise.keep is not None:
             obstacle = "a regulariser acts on every step"
         elif states:
             obstacle = "the states of all steps are asked for"
@@ -291,7 +256,7 @@ class Recurrent(Layer):
                 new = cell.advance(state, p, seen=seen(params, state), **options)
             else:
                 new = cell.update(state, p, q, **options)
-            for name, rate in self.zoneout:
+            for name, rate in self.rates.zoneout:
                 hold = None if noise.hold is None else noise.hold[name]
                 mixed = regularizers.zoneout(
                     hold, getattr(state, name), getattr(new, name), rate
@@ -332,56 +297,3 @@ class Recurrent(Layer):
             if kernel is None
             else native.Kernel(kernel, weights, self.cell.dtype),
         ), params
-
-    def _draw(
-        self, key: Key | None, params: LoopParams, B: int, T: int
-    ) -> tuple[LoopParams, Noise]:
-        """Draw all the noise of a sequence: into the parameters, and for each step."""
-        if key is None:
-            return params, Noise()
-        of_h, of_candidate, of_weights, of_zoneout = jax.random.split(key, 4)
-        dtype = self.cell.state_dtype
-        part = jax.eval_shape(lambda: self.cell.init_state(B))._asdict()
-        dropped = keep = hold = None
-        if self.recurrent_dropout:
-            dropped = regularizers.dropout_mask(
-                of_h, part["h"].shape, self.recurrent_dropout, dtype
-            )
-        if self.candidate_dropout:
-            keep = regularizers.dropout_mask(
-                of_candidate,
-                (T, B, self.cell.hidden_size),
-                self.candidate_dropout,
-                dtype,
-            )
-        if self.zoneout:
-            keys = jax.random.split(of_zoneout, len(self.zoneout))
-            hold = {
-                name: jax.random.bernoulli(k, rate, (T, *part[name].shape))
-                for k, (name, rate) in zip(keys, self.zoneout, strict=True)
-            }
-        names = self.cell.recurrent
-        keys = jax.random.split(of_weights, len(names)) if names else ()
-        thinned = {
-            name: regularizers.weight_drop(k, params.cell[name], self.weight_drop)
-            for k, name in zip(keys, names, strict=True)
-        }
-        return LoopParams({**params.cell, **thinned}, dropped), Noise(keep, hold)
-
-
-def _zoneout_rates(
-    zoneout: float | Mapping[str, float], state: State
-) -> tuple[tuple[str, float], ...]:
-    """Return the parts of a state that are zoned out, with their rates."""
-    parts = [name for name, part in state._asdict().items() if _is_floating(part)]
-    if not isinstance(zoneout, Mapping):
-        zoneout = dict.fromkeys(parts, checks.rate("zoneout", zoneout))
-    for name, rate in zoneout.items():
-        checks.one_of("a part of the state in zoneout", name, parts)
-        checks.rate(f"zoneout[{name!r}]", rate)
-    return tuple((name, float(rate)) for name, rate in zoneout.items() if rate)
-
-
-def _is_floating(part: Any) -> bool:
-    """Tell floating point from a clock, and from the state of a cell within a cell."""
-    return hasattr(part, "dtype") and jnp.issubdtype(part.dtype, jnp.floating)

@@ -1,0 +1,161 @@
+"""What the regularisers of a layer draw, all of it ahead of the loop."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from zoo import checks, regularizers
+from zoo.cells.base import Cell
+from zoo.types import Array, Key, State
+
+
+class LoopParams(NamedTuple):
+    """What is the same at every step.
+
+    Attributes:
+        cell: the variables of the cell.
+        dropped: factor of the h that the recurrent products see, ``[B, H]``.
+    """
+
+    cell: dict[str, Any]
+    dropped: Array | None = None
+
+
+class Noise(NamedTuple):
+    """What is drawn for one step of training.
+
+    Attributes:
+        keep: factor of the candidate, ``[B, H]``.
+        hold: for each zoned-out part of the state, True where a unit keeps its old
+            value.
+    """
+
+    keep: Array | None = None
+    hold: Mapping[str, Array] | None = None
+
+
+class Rates(NamedTuple):
+    """How much a layer is regularised; the rates are told at `zoo.Recurrent`.
+
+    Attributes:
+        recurrent_dropout: of the h that the recurrent products see.
+        candidate_dropout: of the candidate.
+        zoneout: of the parts of the state, by name.
+        weight_drop: of the recurrent matrices.
+    """
+
+    recurrent_dropout: float
+    candidate_dropout: float
+    zoneout: tuple[tuple[str, float], ...]
+    weight_drop: float
+
+    @classmethod
+    def of(
+        cls,
+        cell: Cell,
+        *,
+        recurrent_dropout: float,
+        candidate_dropout: float,
+        zoneout: float | Mapping[str, float],
+        weight_drop: float,
+    ) -> "Rates":
+        """Return rates that are right for a cell.
+
+        Args:
+            cell: what is regularised.
+            recurrent_dropout: a rate.
+            candidate_dropout: a rate.
+            zoneout: a rate, or one for each part of the state.
+            weight_drop: a rate.
+
+        Raises:
+            ValueError: if a rate is out of its range, or the cell has not got what it
+                acts on.
+        """
+        state = jax.eval_shape(lambda: cell.init_state(1))
+        found = cls(
+            checks.rate("recurrent_dropout", recurrent_dropout),
+            checks.rate("candidate_dropout", candidate_dropout),
+            _zoneout(zoneout, state),
+            checks.rate("weight_drop", weight_drop),
+        )
+        name = type(cell).__name__
+        if found.recurrent_dropout and not ("h" in state._fields and cell.recurrent):
+            raise ValueError(
+                "recurrent_dropout acts on the h of recurrent products, which "
+                f"{name} has not"
+            )
+        if found.candidate_dropout and not cell.candidate:
+            raise ValueError(
+                f"candidate_dropout acts on a candidate, which {name} has not; "
+                "recurrent_dropout serves every cell"
+            )
+        if found.weight_drop and not cell.recurrent:
+            raise ValueError(
+                f"weight_drop acts on recurrent matrices, which {name} has not"
+            )
+        return found
+
+    def draw(
+        self, cell: Cell, key: Key | None, params: LoopParams, B: int, T: int
+    ) -> tuple[LoopParams, Noise]:
+        """Draw all the noise of a sequence: into the parameters, and for each step.
+
+        Args:
+            cell: what is regularised.
+            key: a key, or None for evaluation, which draws nothing.
+            params: of the loop.
+            B: rows.
+            T: steps.
+        """
+        if key is None:
+            return params, Noise()
+        of_h, of_candidate, of_weights, of_zoneout = jax.random.split(key, 4)
+        dtype = cell.state_dtype
+        part = jax.eval_shape(lambda: cell.init_state(B))._asdict()
+        dropped = keep = hold = None
+        if self.recurrent_dropout:
+            dropped = regularizers.dropout_mask(
+                of_h, part["h"].shape, self.recurrent_dropout, dtype
+            )
+        if self.candidate_dropout:
+            keep = regularizers.dropout_mask(
+                of_candidate, (T, B, cell.hidden_size), self.candidate_dropout, dtype
+            )
+        if self.zoneout:
+            keys = jax.random.split(of_zoneout, len(self.zoneout))
+            hold = {
+                name: jax.random.bernoulli(k, rate, (T, *part[name].shape))
+                for k, (name, rate) in zip(keys, self.zoneout, strict=True)
+            }
+        names = cell.recurrent
+        keys = jax.random.split(of_weights, len(names)) if names else ()
+        thinned = {
+            name: regularizers.weight_drop(k, params.cell[name], self.weight_drop)
+            for k, name in zip(keys, names, strict=True)
+        }
+        return LoopParams({**params.cell, **thinned}, dropped), Noise(keep, hold)
+
+
+def is_floating(part: Any) -> bool:
+    """Tell floating point from a clock, and from the state of a cell within a cell.
+
+    Args:
+        part: of a state.
+    """
+    return hasattr(part, "dtype") and jnp.issubdtype(part.dtype, jnp.floating)
+
+
+def _zoneout(
+    zoneout: float | Mapping[str, float], state: State
+) -> tuple[tuple[str, float], ...]:
+    """Return the parts of a state that are zoned out, with their rates."""
+    parts = [name for name, part in state._asdict().items() if is_floating(part)]
+    if not isinstance(zoneout, Mapping):
+        zoneout = dict.fromkeys(parts, checks.rate("zoneout", zoneout))
+    for name, rate in zoneout.items():
+        checks.one_of("a part of the state in zoneout", name, parts)
+        checks.rate(f"zoneout[{name!r}]", rate)
+    return tuple((name, float(rate)) for name, rate in zoneout.items() if rate)
