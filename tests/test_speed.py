@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.speed import __main__, worker
+from benchmarks.speed import __main__, trace, worker
 from benchmarks.speed.cases import CONV, Case
 from benchmarks.speed.marks import fastest
 from benchmarks.speed.measure import Bench, error, tolerance
@@ -220,3 +220,39 @@ def test_the_way_of_a_gpu_can_be_gone_on_a_cpu(tmp_path, monkeypatch, capsys):
     assert all(r["median_ms"] and not r["first_seconds"] for r in rows)
     assert {(r["device"], r["dtype"]) for r in rows} == {("cpu", "float32")}
     assert "compiled in" in capsys.readouterr().out
+
+
+def event(name, tid, dur, **args):
+    return {"ph": "X", "pid": 1, "tid": tid, "name": name, "dur": dur, "args": args}
+
+
+def test_a_trace_has_the_kernels_of_a_call():
+    """And not what the host does meanwhile, nor other lines of the GPU."""
+    names = [("process_name", None, "/device:GPU:0"), ("thread_name", 7, "Stream #20")]
+    names += [("thread_name", 8, "XLA Ops")]
+    events = [
+        {"ph": "M", "pid": 1, "tid": tid, "name": name, "args": {"name": told}}
+        for name, tid, told in names
+    ]
+    del events[0]["tid"]
+    events += 4 * [event("gemm  float", 7, 30.0, hlo_op="dot.1")]
+    events += 2 * [event("linear", 7, 200.0), event("fusion", 8, 900.0)]
+    events += [{"ph": "X", "pid": 2, "tid": 7, "name": "step", "dur": 5e3}]
+    assert trace.kernels(events, calls=2) == [
+        ("linear []", 200e-6, 1.0),
+        ("gemm float [dot.1]", 60e-6, 2.0),
+    ]
+
+
+def test_a_call_may_be_waited_for_or_follow_another():
+    runner = PEERS[OURS].load()
+    runner.build(replace(CASE, cell="janet"))
+    assert all(0 < seconds < 1 for seconds in trace.timed(runner, "forward", rounds=1))
+    assert trace.traced(runner.forward, 1) == []  # a CPU has no kernels
+
+
+def test_a_trace_needs_a_gpu_and_jax(monkeypatch):
+    for flags, told in (("--peer torch", "--peer must be"), ("", "jax has no GPU")):
+        monkeypatch.setattr(sys, "argv", ["trace", *flags.split()])
+        with pytest.raises(SystemExit, match=told):
+            trace.main()

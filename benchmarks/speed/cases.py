@@ -34,7 +34,7 @@ class Case:
     """One network and one batch.
 
     Attributes:
-        cell: one of `GATES`, `LINEAR` or `MATRIX`, as `zoo.make` calls it, or `CONV`.
+        cell: as `zoo.make` calls it, or `CONV`.
         B: rows.
         T: steps.
         D: input size; of `CONV` the channels of images of `SPACE`.
@@ -114,7 +114,7 @@ class Case:
         b_hn is zero, for not every library has it; its gradient is not. There are none
         for cells that only we have: those keep what they draw.
         """
-        if self.cell in LINEAR + MATRIX:
+        if self.cell not in (*GATES, CONV):
             return []
         kernel = KERNEL if self.cell == CONV else ()
         rng, bound = np.random.default_rng(1), (prod(kernel) * self.H) ** -0.5

@@ -54,7 +54,9 @@ On a GPU (`python -m benchmarks.speed --device gpu`) there are these differences
   LSTM does not call it has its reason in these rows.
 - To wait for each call is most of the time of a short one, more so in JAX than in
   PyTorch, and takes some machines longer than others with the same GPU: long for the
-  figures against T. A training loop, which does not wait for each step, has less of it.
+  figures against T. A training loop, which does not wait for each step, has less of it:
+  `python -m benchmarks.speed.trace` tells both times of a call, and of which kernels it
+  is made.
 - Not measured on a GPU yet: the time of `remat` by kernels, and cells whose state is a
   matrix.
 """

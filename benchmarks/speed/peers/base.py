@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.speed.cases import Case, Weights, flat
+from benchmarks.speed.cases import Case, Kind, Weights, flat
 
 
 class Runner(ABC):
@@ -92,17 +92,25 @@ class OnJax(Runner):
         self.case = case
         x = case.x().astype(jnp.dtype(case.dtype))
         self.args = jax.device_put((params, x, *given))
-        self._forward = jax.jit(apply)
-        self._step = jax.jit(jax.grad(loss, argnums=(0, 1)))
-        self._wait = jax.block_until_ready
+        step = jax.jit(jax.grad(loss, argnums=(0, 1)))
+        self._calls: dict[Kind, Any] = {"forward": jax.jit(apply), "step": step}
+        self.wait = jax.block_until_ready
+
+    def launch(self, kind: Kind) -> Any:
+        """Begin a call; return what it will give, to be waited for.
+
+        Args:
+            kind: what is called.
+        """
+        return self._calls[kind](*self.args)
 
     def forward(self) -> Any:
         """Run the network and wait for its outputs."""
-        return self._wait(self._forward(*self.args))
+        return self.wait(self.launch("forward"))
 
     def step(self) -> Any:
         """Return the gradients by the parameters and the inputs; wait for them."""
-        return self._wait(self._step(*self.args))
+        return self.wait(self.launch("step"))
 
     def outputs(self, found: Any) -> dict[str, np.ndarray]:
         """Return the outputs under our name.
