@@ -28,7 +28,8 @@ def product(x: Array, W: Array, dtype: Any, wide: Any) -> Array:
         preferred_element_type=wide,
     )
     y = y.reshape(*x.shape[:-1], W.shape[-1])
-    return once(y) if y.ndim > 2 else y  # of many steps, or of one
+    # What a step of a loop gives back is small: XLA may do with it as it likes.
+    return once(y) if y.ndim > 2 else y
 
 
 def once(y: Array) -> Array:

@@ -165,5 +165,6 @@ and twice as long with few.
 
 An LSTM of convolutions, forward: most of the time goes into starting cuDNN, once a
 step. Patches and a product in its place, which XLA starts together with the rest,
-halved the training step of the smallest images, and changed little else.
+halved the training step of one case; the others took about as long, and one of them
+forward longer.
 """
