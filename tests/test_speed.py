@@ -244,15 +244,37 @@ def test_a_trace_has_the_kernels_of_a_call():
     ]
 
 
-def test_a_call_may_be_waited_for_or_follow_another():
+def test_a_call_is_waited_for_or_follows_another():
+    done = []
+
+    class Runner:
+        def launch(self, kind):
+            done.append(kind)
+            return len(done)
+
+        def wait(self, found):
+            done.append(found)
+
+    assert len(trace.timed(Runner(), "step", rounds=2)) == 2
+    each = [entry for k in range(trace.TIMED) for entry in ("step", 2 * k + 1)]
+    rest = [*["step"] * trace.TIMED, 3 * trace.TIMED]
+    assert done[: 3 * trace.TIMED + 1] == each + rest
+    assert len(done) == 2 * len(each + rest)
+
+
+def test_a_trace_is_read():
+    """Of any cell of ours; on a CPU there are no kernels in it."""
     runner = PEERS[OURS].load()
     runner.build(replace(CASE, cell="janet"))
-    assert all(0 < seconds < 1 for seconds in trace.timed(runner, "forward", rounds=1))
-    assert trace.traced(runner.forward, 1) == []  # a CPU has no kernels
+    assert trace.traced(runner.forward) == []
 
 
 def test_a_trace_needs_a_gpu_and_jax(monkeypatch):
-    for flags, told in (("--peer torch", "--peer must be"), ("", "jax has no GPU")):
+    for flags, told in (
+        ("--peer torch", "--peer must be"),
+        ("--peer linen --cell janet", "--cell must be"),
+        ("", "jax has no GPU"),
+    ):
         monkeypatch.setattr(sys, "argv", ["trace", *flags.split()])
         with pytest.raises(SystemExit, match=told):
             trace.main()

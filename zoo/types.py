@@ -21,6 +21,7 @@ c)``.
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
@@ -32,6 +33,21 @@ Params = Any
 """A pytree of parameters, opaque to whoever passes it on."""
 State = Any
 """What a cell carries from step to step: a NamedTuple of arrays ``[B, ...]``."""
+
+
+def floating(state: State) -> dict[str, Array]:
+    """Return the parts of a state that are floating point, by name.
+
+    Not so are a clock, and the state of a cell within a cell, which is no array.
+
+    Args:
+        state: of a cell.
+    """
+    return {
+        name: part
+        for name, part in state._asdict().items()
+        if hasattr(part, "dtype") and jnp.issubdtype(part.dtype, jnp.floating)
+    }
 
 
 class Constant(nnx.Variable):

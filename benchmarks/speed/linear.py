@@ -1,7 +1,9 @@
-"""Our linear cells against T."""
+"""Our linear cells, beside the loop, and against T."""
 
-from benchmarks.speed.marks import KINDS, lines, milliseconds
+from benchmarks.speed.marks import KINDS, crossed, lines, milliseconds, shape
+from benchmarks.speed.peers import SCAN
 from benchmarks.speed.table import Row
+from benchmarks.speed.words import AT_ONCE
 
 LONG = 4096  # where the linear cells shall be ten times as fast as the LSTM
 
@@ -67,3 +69,23 @@ def gains(linear: list[Row], kind: str, cell: str) -> dict[int, float]:
         for (name, T), time in times.items()
         if name == cell and ("lstm", T) in times
     }
+
+
+def at_once(rows: list[Row], heading: str) -> list[str]:
+    """Return the times of our cells that take all steps at once, and of their loops.
+
+    Args:
+        rows: of the part, of one machine.
+        heading: what a heading of this depth begins with.
+    """
+
+    def line(row: Row) -> str:
+        return row["cell"] + ", step by step" * (row["peer"] == SCAN)
+
+    found: list[str] = []
+    for kind, title in KINDS.items():
+        some = [r for r in rows if r["kind"] == kind]
+        if some:
+            found += [f"{heading} {title} of cells that are linear in their state", ""]
+            found += [AT_ONCE, "", *crossed(some, "B, T, D, H", line, shape)]
+    return found

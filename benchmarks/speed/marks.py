@@ -1,6 +1,6 @@
 """What the tables of the page are made of."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from benchmarks.speed.peers import PEERS
 from benchmarks.speed.table import Row
@@ -43,6 +43,54 @@ def entry(row: Row | None) -> str:
     if not row["ratio"]:
         return f"({milliseconds(row)})"
     return f"{float(row['ratio']):.2f} ({milliseconds(row)})"
+
+
+def crossed(
+    rows: list[Row],
+    first: str,
+    line: Callable[[Row], str],
+    column: Callable[[Row], str],
+) -> list[str]:
+    """Return a table of ratios and milliseconds.
+
+    Args:
+        rows: of one kind of work, in the order of lines and columns.
+        first: what stands above the names of the lines.
+        line: the name of a row's line.
+        column: the name of its column.
+    """
+    by = {(line(row), column(row)): row for row in rows}
+    heads, columns = (dict.fromkeys(map(name, rows)) for name in (line, column))
+    told = [[one, *(entry(by.get((one, other))) for other in columns)] for one in heads]
+    return lines([first, *columns], told)
+
+
+def names(rows: list[Row]) -> list[str]:
+    """Return the peers that rows are of, in the order of the registry.
+
+    Args:
+        rows: of the table.
+    """
+    found = {row["peer"] for row in rows}
+    return [name for name in PEERS if name in found]
+
+
+def by_peer(rows: list[Row]) -> list[Row]:
+    """Return rows in the order of the registry.
+
+    Args:
+        rows: of the table.
+    """
+    return [row for name in names(rows) for row in rows if row["peer"] == name]
+
+
+def shape(row: Row) -> str:
+    """Return B, T, D and H.
+
+    Args:
+        row: of the table.
+    """
+    return ", ".join(row[name] for name in "BTDH")
 
 
 def fastest(

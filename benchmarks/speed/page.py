@@ -6,43 +6,28 @@ from statistics import mean, median
 
 from benchmarks.speed.cases import KERNEL, SPACE
 from benchmarks.speed.goals import goals
-from benchmarks.speed.linear import against_length
+from benchmarks.speed.linear import against_length, at_once
 from benchmarks.speed.marks import (
     KINDS,
     ROWS,
     STACKS,
+    by_peer,
+    crossed,
     entry,
     fastest,
     lines,
     milliseconds,
+    names,
+    shape,
 )
-from benchmarks.speed.peers import OTHER_FORM, OURS, PEERS, REMAT, REMAT_OPTION, SCAN
+from benchmarks.speed.peers import OTHER_FORM, OURS, PEERS, REMAT, REMAT_OPTION
 from benchmarks.speed.table import ROOT, Row, case_of
-from benchmarks.speed.words import (
-    AT_ONCE,
-    GRID,
-    HEAD,
-    MEANS,
-    PROCESS,
-    PROGRAMS,
-    STEPS,
-    TRIED,
-)
+from benchmarks.speed.words import GRID, HEAD, MEANS, PROCESS, PROGRAMS, STEPS, TRIED
 
 PAGE = ROOT / "docs" / "speed.md"
 
 # Not what we measure of ourselves.
 OTHERS = [name for name in PEERS if not name.startswith(OURS)]
-
-
-def names(rows: list[Row]) -> list[str]:
-    """Return the peers that rows are of, in the order of the registry.
-
-    Args:
-        rows: of the table.
-    """
-    found = {row["peer"] for row in rows}
-    return [name for name in PEERS if name in found]
 
 
 def starred(name: str, ragged: bool) -> str:
@@ -134,44 +119,6 @@ def grid(rows: list[Row], heading: str) -> list[str]:
     return found
 
 
-def crossed(
-    rows: list[Row],
-    first: str,
-    line: Callable[[Row], str],
-    column: Callable[[Row], str],
-) -> list[str]:
-    """Return a table of ratios and milliseconds.
-
-    Args:
-        rows: of one kind of work, in the order of lines and columns.
-        first: what stands above the names of the lines.
-        line: the name of a row's line.
-        column: the name of its column.
-    """
-    by = {(line(row), column(row)): row for row in rows}
-    heads, columns = (dict.fromkeys(map(name, rows)) for name in (line, column))
-    told = [[one, *(entry(by.get((one, other))) for other in columns)] for one in heads]
-    return lines([first, *columns], told)
-
-
-def by_peer(rows: list[Row]) -> list[Row]:
-    """Return rows in the order of the registry.
-
-    Args:
-        rows: of the table.
-    """
-    return [row for name in names(rows) for row in rows if row["peer"] == name]
-
-
-def shape(row: Row) -> str:
-    """Return B, T, D and H.
-
-    Args:
-        row: of the table.
-    """
-    return ", ".join(row[name] for name in "BTDH")
-
-
 def images(rows: list[Row], heading: str) -> list[str]:
     """Return the times of an LSTM of convolutions.
 
@@ -187,26 +134,6 @@ def images(rows: list[Row], heading: str) -> list[str]:
         if some:
             found += [f"{heading} {title} of an LSTM of convolutions", "", told, ""]
             found += crossed(by_peer(some), "B, T, D, H", lambda r: r["peer"], shape)
-    return found
-
-
-def at_once(rows: list[Row], heading: str) -> list[str]:
-    """Return the times of our cells that take all steps at once, and of their loops.
-
-    Args:
-        rows: of the part, of one machine.
-        heading: what a heading of this depth begins with.
-    """
-
-    def line(row: Row) -> str:
-        return row["cell"] + ", step by step" * (row["peer"] == SCAN)
-
-    found: list[str] = []
-    for kind, title in KINDS.items():
-        some = [r for r in rows if r["kind"] == kind]
-        if some:
-            found += [f"{heading} {title} of cells that are linear in their state", ""]
-            found += [AT_ONCE, "", *crossed(some, "B, T, D, H", line, shape)]
     return found
 
 

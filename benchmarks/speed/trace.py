@@ -11,7 +11,7 @@ import re
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any, Literal, NamedTuple
@@ -24,6 +24,7 @@ from benchmarks.speed.peers.base import OnJax
 from benchmarks.speed.plan import STACKS
 
 Event = dict[str, Any]
+TRACED, TIMED = 5, 10  # calls
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,6 @@ class Config:
     """Of inputs and products."""
     peer: str = OURS
     """A library on JAX."""
-    calls: int = 5
-    """Calls that are traced."""
     most: int = 16
     """Kernels that are shown, the longest."""
 
@@ -71,16 +70,18 @@ def kernels(events: list[Event], calls: int) -> list[Kernel]:
         events: of a trace, as Chrome reads them, with microseconds.
         calls: how many were traced.
     """
-    named = {
-        (e["name"], e["pid"], e.get("tid")): e["args"]["name"]
-        for e in events
-        if e.get("name") in ("process_name", "thread_name")
-    }
+    processes, threads = {}, {}
+    for event in events:
+        if event.get("name") == "process_name":
+            processes[event["pid"]] = event["args"]["name"]
+        elif event.get("name") == "thread_name":
+            threads[event["pid"], event["tid"]] = event["args"]["name"]
 
     def on_gpu(event: Event) -> bool:
-        process = named.get(("process_name", event.get("pid"), None), "")
-        thread = named.get(("thread_name", event.get("pid"), event.get("tid")), "")
-        return event.get("ph") == "X" and "GPU" in process and "Stream" in thread
+        if event.get("ph") != "X":
+            return False
+        line = threads.get((event["pid"], event["tid"]), "")
+        return "GPU" in processes.get(event["pid"], "") and "Stream" in line
 
     found: dict[str, tuple[float, int]] = {}
     for event in filter(on_gpu, events):
@@ -92,22 +93,21 @@ def kernels(events: list[Event], calls: int) -> list[Kernel]:
     return sorted(some, key=lambda kernel: -kernel.seconds)
 
 
-def traced(run: Callable[[], Any], calls: int) -> list[Kernel]:
+def traced(run: Callable[[], Any]) -> list[Kernel]:
     """Return the kernels of a call.
 
     Args:
-        run: calls, and waits.
-        calls: how many to trace.
+        run: makes a call, and waits for it.
     """
     import jax
 
     with tempfile.TemporaryDirectory() as folder:
         with jax.profiler.trace(folder):
-            for _ in range(calls):
+            for _ in range(TRACED):
                 run()
         (path,) = Path(folder).rglob("*.trace.json.gz")
         trace = json.loads(gzip.decompress(path.read_bytes()))
-        return kernels(trace["traceEvents"], calls)
+        return kernels(trace["traceEvents"], TRACED)
 
 
 def timed(runner: OnJax, kind: Kind, rounds: int = 9) -> tuple[float, float]:
@@ -116,48 +116,51 @@ def timed(runner: OnJax, kind: Kind, rounds: int = 9) -> tuple[float, float]:
     Args:
         runner: with a case built.
         kind: what is called.
-        rounds: of which the medians are returned; each has ten calls of both kinds.
+        rounds: of which the medians are returned.
     """
-    calls, waited, queued = 10, [], []
-    for _ in range(rounds):
-        begun = time.perf_counter()
-        for _ in range(calls):
+
+    def each() -> None:
+        for _ in range(TIMED):
             runner.wait(runner.launch(kind))
-        waited.append((time.perf_counter() - begun) / calls)
-        begun = time.perf_counter()
-        for _ in range(calls):
-            last = runner.launch(kind)
-        runner.wait(last)
-        queued.append((time.perf_counter() - begun) / calls)
-    return median(waited), median(queued)
+
+    def last() -> None:
+        runner.wait([runner.launch(kind) for _ in range(TIMED)][-1])
+
+    found: dict[Callable[[], None], list[float]] = {each: [], last: []}
+    for _ in range(rounds):
+        for run, seconds in found.items():
+            begun = time.perf_counter()
+            run()
+            seconds.append((time.perf_counter() - begun) / TIMED)
+    return median(found[each]), median(found[last])
 
 
 def main() -> None:
     """Read the command line, and print what is found."""
     config = tyro.cli(Config, description=__doc__)
-    if config.peer not in PEERS or "jax" not in PEERS[config.peer].packages:
-        on_jax = [name for name, peer in PEERS.items() if "jax" in peer.packages]
+    on_jax = [name for name, peer in PEERS.items() if "jax" in peer.packages]
+    if config.peer not in on_jax:
         raise SystemExit(f"--peer must be among {on_jax}, got {config.peer!r}")
+    peer = PEERS[config.peer]
+    if peer.versions() is None:
+        raise SystemExit(f"{peer.name} needs {' and '.join(peer.packages)}")
+    if config.cell not in peer.cells and peer.name != OURS:
+        raise SystemExit(f"--cell must be among {peer.cells}, got {config.cell!r}")
     import jax
 
     if jax.default_backend() != "gpu":
         raise SystemExit(f"jax has no GPU here, but {jax.devices()}")
-    case = Case(config.cell, *config.shape, *STACKS[config.stack])
-    case = replace(case, ragged=config.ragged, dtype=config.dtype, device="gpu")
-    peer = PEERS[config.peer]
+    layers = config.cell, *config.shape, *STACKS[config.stack]
+    case = Case(*layers, config.ragged, config.dtype, "gpu")
     runner = peer.load()
-    assert isinstance(runner, OnJax)
     try:
         runner.build(case)
-    except (KeyError, ValueError) as error:
-        raise SystemExit(f"--cell {config.cell}: {error}") from None
-
-    def run() -> None:
-        runner.wait(runner.launch(config.kind))
-
-    run()
+    except ValueError as error:
+        raise SystemExit(f"{case}: {error}") from None
+    run = getattr(runner, config.kind)
+    run()  # which compiles
     waited, queued = timed(runner, config.kind)
-    found = traced(run, config.calls)
+    found = traced(run)
     total = sum(kernel.seconds for kernel in found)
     print(f"{config.peer}, {config.kind}: {case} on {jax.devices()[0].device_kind}")
     print(f"  {1e3 * waited:8.3f} ms  a call that is waited for")

@@ -52,11 +52,9 @@ On a GPU (`python -m benchmarks.speed --device gpu`) there are these differences
   while it compiles, then on a GPU that all processes share.
 - `jax cudnn` is `jax.experimental.rnn`: cuDNN in one call, of float32 alone. That our
   LSTM does not call it has its reason in these rows.
-- To wait for each call is most of the time of a short one, more so in JAX than in
-  PyTorch, and takes some machines longer than others with the same GPU: long for the
-  figures against T. A training loop, which does not wait for each step, has less of it:
-  `python -m benchmarks.speed.trace` tells both times of a call, and of which kernels it
-  is made.
+- Every call is waited for, which a training loop does not do. How much of a short call
+  that is differs between machines with the same GPU: `python -m benchmarks.speed.trace`
+  tells both times of a call, and of which kernels it is made.
 - Not measured on a GPU yet: the time of `remat` by kernels, and cells whose state is a
   matrix.
 """
@@ -157,14 +155,12 @@ passes once. The rest is products with the inputs, and passes over what they mak
 to what the memory allows. The LRU has the most of these: its state is complex, and C a
 matrix of its own. With complex numbers as such, XLA took them apart and put them
 together again before and after; turning time before rows and back was another two
-passes. So was the gradient by y, and what a gate's are made of, that XLA computed for
-each product it enters anew. The kernel with half as many warps, of twice as many steps
-each, needs half the instructions and takes as long where there are many sequences,
-which says that memory is what it waits for; two units a thread took a tenth less there,
-and twice as long with few.
+passes. A gradient that enters two products XLA computed anew for each, in a pass of its
+own: it is computed once now, ahead of both. The kernel with half as many warps, of
+twice as many steps each, needs fewer instructions, and is faster with few sequences
+only: with many it waits for memory. Two units a thread were the other way about.
 
 An LSTM of convolutions, forward: most of the time goes into starting cuDNN, once a
-step. Patches and a product in its place, which XLA starts together with the rest,
-halved the training step of one case; the others took about as long, and one of them
-forward longer.
+step. Patches and a product in its place, which XLA starts together with the rest, were
+faster in training, but not in every case forward.
 """

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from zoo import checks
 from zoo.layers import Layer, Stacked
-from zoo.types import Array, ArrayLike
+from zoo.types import Array, ArrayLike, floating
 
 
 class Trajectories(NamedTuple):
@@ -58,12 +58,7 @@ def trajectories(
         raise ValueError("layer must run in one direction, got direction='both'")
     states = layer.states(x, mask)
     last = states[-1] if isinstance(layer, Stacked) else states
-    # A clock moves along a line, and the state of a cell within a cell is no array.
-    parts = {
-        name: values
-        for name, values in last._asdict().items()
-        if hasattr(values, "dtype") and jnp.issubdtype(values.dtype, jnp.floating)
-    }
+    parts = floating(last)
     values = parts[checks.one_of("part", part, parts)]
     values = values.reshape(*values.shape[:2], -1)
     H = values.shape[-1]

@@ -4,11 +4,10 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 
 from zoo import checks, regularizers
 from zoo.cells.base import Cell
-from zoo.types import Array, Key, State
+from zoo.types import Array, Key, State, floating
 
 
 class LoopParams(NamedTuple):
@@ -139,20 +138,11 @@ class Rates(NamedTuple):
         return LoopParams({**params.cell, **thinned}, dropped), Noise(keep, hold)
 
 
-def is_floating(part: Any) -> bool:
-    """Tell floating point from a clock, and from the state of a cell within a cell.
-
-    Args:
-        part: of a state.
-    """
-    return hasattr(part, "dtype") and jnp.issubdtype(part.dtype, jnp.floating)
-
-
 def _zoneout(
     zoneout: float | Mapping[str, float], state: State
 ) -> tuple[tuple[str, float], ...]:
     """Return the parts of a state that are zoned out, with their rates."""
-    parts = [name for name, part in state._asdict().items() if is_floating(part)]
+    parts = list(floating(state))
     if not isinstance(zoneout, Mapping):
         zoneout = dict.fromkeys(parts, checks.rate("zoneout", zoneout))
     for name, rate in zoneout.items():

@@ -12,10 +12,10 @@ from zoo.backend import platform
 from zoo.cells.base import Cell
 from zoo.layers.base import Layer
 from zoo.layers.explain import note
-from zoo.layers.noise import LoopParams, Noise, Rates, is_floating
+from zoo.layers.noise import LoopParams, Noise, Rates
 from zoo.loop import Functions
 from zoo.scan import Schedule, scan
-from zoo.types import Array, State
+from zoo.types import Array, State, floating
 
 
 class Recurrent(Layer):
@@ -99,8 +99,8 @@ class Recurrent(Layer):
             self.initial = nnx.Dict(
                 {
                     name: nnx.Param(jnp.zeros(part.shape[1:], cell.param_dtype))
-                    for name, part in state._asdict().items()
-                    if is_floating(part) and name not in cell.unread
+                    for name, part in floating(state).items()
+                    if name not in cell.unread
                 }
             )
         else:

@@ -100,9 +100,9 @@ _PEERS = (
     Peer("torch", "torch:Padded", ("torch",), lengths=False),
     Peer("torch packed", "torch:Packed", ("torch",), ragged_only=True),
     Peer("linen", "flax:Linen", _JAX, (*ALL, "reset_after_mgu", CONV)),
-    Peer("linen optimized", "flax:LinenOptimized", ("jax", "flax"), ("lstm",)),
-    Peer("nnx", "flax:NNX", ("jax", "flax")),
-    Peer("nnx optimized", "flax:NNXOptimized", ("jax", "flax"), ("lstm",)),
+    Peer("linen optimized", "flax:LinenOptimized", _JAX, ("lstm",)),
+    Peer("nnx", "flax:NNX", _JAX),
+    Peer("nnx optimized", "flax:NNXOptimized", _JAX, ("lstm",)),
     Peer(
         "haiku",
         "haiku:Haiku",
