@@ -24,6 +24,12 @@ def test_dropout_keeps_the_mean_and_draws_each_entry():
     assert_identical(regularizers.dropout(None, x, 0.3), x)
 
 
+@pytest.mark.parametrize("p", [0.3, np.linspace(0, 1, 10)], ids=["one", "each"])
+def test_draws_are_those_of_jax(p):
+    drawn = regularizers.bernoulli(KEY, p, (3, 5, 10))
+    assert_identical(drawn, jax.random.bernoulli(KEY, p, (3, 5, 10)))
+
+
 def test_locked_dropout_is_one_mask_a_sequence():
     y = np.asarray(regularizers.locked_dropout(KEY, jnp.ones((40, 9, 10)), 0.5))
     assert (y == y[:, :1]).all()

@@ -5,6 +5,7 @@ free of randomness, so a mask that should last a whole sequence cannot change on
 way.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +13,23 @@ import jax
 import jax.numpy as jnp
 
 from zoo.types import Array, Key
+
+
+def bernoulli(key: Key, p: float | Array, shape: Sequence[int]) -> Array:
+    """Draw True with probability `p`, as `jax.random.bernoulli` does, to the bit.
+
+    Args:
+        key: a key.
+        p: a probability, or one for each entry.
+        shape: of what is drawn.
+
+    Returns:
+        An array of bools.
+    """
+    # Along one axis: to number the entries of several, XLA compiles for twice as long
+    # on a CPU, and for every shape of a batch anew.
+    p = jnp.broadcast_to(p, shape).reshape(-1) if jnp.ndim(p) else p
+    return jax.random.bernoulli(key, p, (math.prod(shape),)).reshape(shape)
 
 
 def dropout_mask(key: Key, shape: Sequence[int], rate: float, dtype: Any) -> Array:
@@ -26,7 +44,7 @@ def dropout_mask(key: Key, shape: Sequence[int], rate: float, dtype: Any) -> Arr
     Returns:
         An array of `shape` whose mean is one in expectation.
     """
-    keep = jax.random.bernoulli(key, 1.0 - rate, tuple(shape))
+    keep = bernoulli(key, 1.0 - rate, shape)
     return jnp.where(keep, 1.0 / (1.0 - rate), 0.0).astype(dtype)
 
 
@@ -94,7 +112,7 @@ def word_dropout(
     """
     if key is None or (isinstance(rate, float) and rate == 0.0):
         return ids
-    drop = jax.random.bernoulli(key, rate, ids.shape)
+    drop = bernoulli(key, rate, ids.shape)
     return jnp.where(drop, jnp.asarray(unknown, ids.dtype), ids)
 
 

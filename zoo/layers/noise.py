@@ -109,7 +109,7 @@ class Rates(NamedTuple):
             B: rows.
             T: steps.
         """
-        if key is None:
+        if key is None or not any(self):
             return params, Noise()
         of_h, of_candidate, of_weights, of_zoneout = jax.random.split(key, 4)
         dtype = cell.state_dtype
@@ -126,7 +126,7 @@ class Rates(NamedTuple):
         if self.zoneout:
             keys = jax.random.split(of_zoneout, len(self.zoneout))
             hold = {
-                name: jax.random.bernoulli(k, rate, (T, *part[name].shape))
+                name: regularizers.bernoulli(k, rate, (T, *part[name].shape))
                 for k, (name, rate) in zip(keys, self.zoneout, strict=True)
             }
         names = cell.recurrent

@@ -250,7 +250,7 @@ class Decoder(nnx.Module):
                 # A token is replaced only where the one before was real: what was drawn
                 # at padding, or before the first token, means nothing.
                 follows = jnp.pad(jnp.asarray(mask)[:, :-1], ((0, 0), (1, 0)))
-                own = jax.random.bernoulli(of_own, sampling, ids.shape) & follows
+                own = regularizers.bernoulli(of_own, sampling, ids.shape) & follows
 
         def body(carry, step):
             state, drawn = carry
