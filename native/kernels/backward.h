@@ -188,6 +188,7 @@ class Backward : Layout<Cell> {
     std::vector<const float*> rows(n);
     Rows<Operand> operands(n, GATES * Hp_);
     for (long k = end - 1; k >= begin; --k) {
+      pool_.settle();
       while (active < n && k < long(rows_[group[active]].size())) ++active;
       Steps::backward([&]<class S>() {
         for (long r = 0; r < active; ++r)
@@ -286,6 +287,7 @@ class Backward : Layout<Cell> {
     std::vector<const float*> source;
     const long count = tokens.g.size();
     for (long k = 0; k == 0 || k < count; k += TOKENS) {
+      pool_.settle();
       const long K = std::min(TOKENS, count - k);
       const bool put = first && k == 0;
       const auto add = [&]<class P>(float* matrix, int new_planes, const float* const* rows,

@@ -152,10 +152,13 @@ extern "C" long zoo_lanes() { return zoo::LANES; }
 extern "C" bool zoo_bfloat16() { return zoo::multiplies_halves(); }
 
 // Let glibc keep blocks of up to a gigabyte that are freed, instead of giving them back to
-// the system, which clears every page anew when the next step asks for it again.
+// the system, which clears every page anew when the next step asks for it again. All threads
+// but the first take memory from heaps of 64 MB: an empty one is given back, unless as much
+// is to stay at the end of the one before.
 extern "C" bool zoo_keep_memory() {
 #if defined(__GLIBC__)
-  return mallopt(M_MMAP_THRESHOLD, 1 << 30) && mallopt(M_TRIM_THRESHOLD, 1 << 30);
+  return mallopt(M_MMAP_THRESHOLD, 1 << 30) && mallopt(M_TRIM_THRESHOLD, 1 << 30) &&
+         mallopt(M_TOP_PAD, 64 << 20);
 #else
   return false;
 #endif

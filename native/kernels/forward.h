@@ -138,6 +138,7 @@ class Forward : Layout<Cell> {
 
       float** place = places.data();
       for (long k = k0; k < std::min(k0 + chunk, steps); ++k) {
+        pool_.settle();
         while (k >= long(rows_[group[active - 1]].size())) --active;
         for (long r = 0; r < active; ++r)
           if (rows_[group[r]][k].before == -2) {

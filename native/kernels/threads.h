@@ -10,6 +10,8 @@
 #include <mutex>
 #include <thread>
 
+#include "cores.h"
+
 namespace zoo {
 
 // Threads that belong to another. Who asks works too and waits for nothing but work that
@@ -26,13 +28,18 @@ class Pool {
     // A thread may come when all is done and the caller gone: it finds nothing to take, and
     // looks at nothing but this.
     struct Shared {
+      Shared(std::shared_ptr<Cores> cores, long count) : helpers(std::move(cores), count) {}
+      Helpers helpers;
       std::atomic<long> next = 0;
       long done = 0;
       std::exception_ptr failed;
       std::mutex mutex;
       std::condition_variable finished;
     };
-    auto shared = std::make_shared<Shared>();
+    const long helpers = std::min(count, threads()) - 1;
+    cores_ = std::make_shared<Cores>();
+    cores_->take();
+    auto shared = std::make_shared<Shared>(cores_, helpers);
     auto work = [shared, count, &body] {
       for (long i; (i = shared->next++) < count;) {
         std::exception_ptr failed;
@@ -46,12 +53,32 @@ class Pool {
         if (++shared->done == count) shared->finished.notify_all();
       }
     };
-    for (long i = 1; i < std::min(count, threads()); ++i) schedule(work);
+    for (long i = 0; i < helpers; ++i)
+      schedule([shared, work, count] {
+        if (shared->next >= count) return;
+        shared->helpers.come();
+        work();
+      });
+    helpers_ = &shared->helpers;
     work();
+    helpers_ = nullptr;
     std::unique_lock lock(shared->mutex);
     shared->finished.wait(lock, [&] { return shared->done == count; });
     if (shared->failed) std::rethrow_exception(shared->failed);
   }
+
+  // To be called now and then by a body that takes long.
+  void settle() {
+    if (std::this_thread::get_id() == asking_ && helpers_) helpers_->settle();
+  }
+
+  // Of the threads of this run.
+  const std::shared_ptr<Cores>& cores() const { return cores_; }
+
+ private:
+  const std::thread::id asking_ = std::this_thread::get_id();
+  std::shared_ptr<Cores> cores_;
+  Helpers* helpers_ = nullptr;  // of this run, for the thread that asks
 };
 
 // A leader and those who have joined it, for many small pieces of work one after the
@@ -59,7 +86,7 @@ class Pool {
 // sleeping, since a step takes microseconds; the leader shares only with who is there.
 class Team {
  public:
-  Team(Pool& pool, long followers) {
+  Team(Pool& pool, long followers) : state_(std::make_shared<State>(pool.cores(), followers)) {
     for (long i = 0; i < followers; ++i) pool.schedule([state = state_] { follow(*state); });
   }
   ~Team() {
@@ -73,6 +100,7 @@ class Team {
   template <class Body>
   void run(long count, const Body& body) {
     State& state = *state_;
+    state.followers.settle();
     const long members = 1 + state.joined.load(std::memory_order_acquire);
     if (members == 1) {
       for (long i = 0; i < count; ++i) body(i);
@@ -91,6 +119,8 @@ class Team {
   static constexpr long MOST = 1 << 16;
 
   struct State {
+    State(std::shared_ptr<Cores> cores, long count) : followers(std::move(cores), count) {}
+    Helpers followers;
     std::atomic<long> joined = 0;
     // The number of a piece of work times MOST, and how many share it; -1: no more comes.
     // In one number, since a follower that is not among them may look at nothing else.
@@ -103,6 +133,7 @@ class Team {
 
   static void follow(State& state) {
     if (state.turn.load(std::memory_order_acquire) == -1) return;
+    state.followers.come();
     const long own = 1 + state.joined.fetch_add(1, std::memory_order_acq_rel);
     for (long seen = 0;;) {
       long turn = seen;
@@ -133,7 +164,7 @@ class Team {
     }
   }
 
-  std::shared_ptr<State> state_ = std::make_shared<State>();
+  std::shared_ptr<State> state_;
   long turns_ = 0;
 };
 

@@ -55,7 +55,10 @@ def _register(library: ctypes.CDLL, platform: str, *names: str) -> None:
 #: (AVX-512).
 LEVEL, _library = _load()
 
-_own = {"MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "GLIBC_TUNABLES"}
+_own = {
+    "GLIBC_TUNABLES",
+    *(f"MALLOC_{name}_" for name in ("MMAP_THRESHOLD", "TRIM_THRESHOLD", "TOP_PAD")),
+}
 if os.environ.get("ZOO_NATIVE_MEMORY") != "return" and not _own & os.environ.keys():
     _library.zoo_keep_memory()
 
