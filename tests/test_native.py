@@ -198,6 +198,17 @@ def test_calls_at_the_same_time_do_not_block_each_other():
             assert_identical(other, found[-1])
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="threads change cores on Linux")
+def test_threads_may_use_the_same_cores_afterwards():
+    kernel, _ = pair("lstm", 32, 64)
+    x, state = drawn(kernel, 4, 50, 32, 0)
+    for _ in range(100):
+        gradients(kernel, x, state, None, None, 0)
+    threads = [int(name) for name in os.listdir("/proc/self/task")]
+    allowed = os.sched_getaffinity(0)
+    assert all(os.sched_getaffinity(thread) == allowed for thread in threads)
+
+
 LSTM, GRU = zoo.LSTMCell, zoo.GRUCell
 OBSTACLES = {
     "there is no kernel of PeepholeLSTMCell": (zoo.PeepholeLSTMCell, {}, {}),
