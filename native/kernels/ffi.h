@@ -98,6 +98,8 @@ ffi::Error forward(ffi::ThreadPool threads, std::string_view cell, bool reverse,
                    Numbers x, Numbers W, Numbers U, Numbers b, Numbers h, Numbers c,
                    Numbers initial_h, Numbers initial_c, Flags mask, Flags reset, NumbersOut y,
                    NumbersOut last_h, NumbersOut last_c, NumbersOut gates, NumbersOut cells) {
+  for (NumbersOut* block : {&y, &gates, &cells})
+    in_large_pages((*block)->typed_data(), (*block)->size_bytes());
   const Input in = read(reverse, x, W, U, b, h, c, initial_h, initial_c, mask, reset);
   return with_pass<Forward>(cell, bfloat16, in, threads, [&](auto& pass) {
     pass.run(y->typed_data(), last_h->typed_data(), data(*last_c), data(*gates), data(*cells));
@@ -111,6 +113,7 @@ ffi::Error backward(ffi::ThreadPool threads, std::string_view cell, bool reverse
                     NumbersOut gates, NumbersOut by_x, NumbersOut by_W, NumbersOut by_U,
                     NumbersOut by_b, NumbersOut by_h, NumbersOut by_c, NumbersOut by_initial_h,
                     NumbersOut by_initial_c) {
+  in_large_pages(by_x->typed_data(), by_x->size_bytes());
   // XLA lets `gates` stand where `kept` did, which is what is asked for in Python.
   if (gates->typed_data() != kept.typed_data())
     std::memcpy(gates->typed_data(), kept.typed_data(), kept.size_bytes());

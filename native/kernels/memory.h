@@ -1,10 +1,15 @@
 // Memory that begins where a cache line does.
 #pragma once
 
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <new>
+
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
 
 namespace zoo {
 
@@ -27,5 +32,16 @@ class Array {
 };
 
 using Floats = Array<float>;
+
+// Ask for pages of 2 MB where a large block is new: the system clears a page when it is first
+// written, and is called for each.
+inline void in_large_pages(const void* block, size_t bytes) {
+#if defined(__linux__)
+  constexpr uintptr_t PAGE = 2 << 20, FEW = 4;
+  const uintptr_t from = (uintptr_t(block) + PAGE - 1) / PAGE * PAGE;
+  const uintptr_t to = (uintptr_t(block) + bytes) / PAGE * PAGE;
+  if (to > from + FEW * PAGE) madvise(reinterpret_cast<void*>(from), to - from, MADV_HUGEPAGE);
+#endif
+}
 
 }  // namespace zoo
