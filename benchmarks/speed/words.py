@@ -116,9 +116,15 @@ now and then takes the place of one of the two that wait for each other. Since t
 soon give way to others it costs less.
 
 Evaluating the character model is nearly all products of its two layers, 1.7 MFLOP a
-character: at the rates above about 160 GFLOP/s, here and in PyTorch alike. What is left
-to save is the product with the embedded characters, a thirteenth, which could be one
-with the table instead.
+character: at the rates above nearly 400 GFLOP/s, here and in PyTorch alike. What is
+left to save is the product with the embedded characters, a thirteenth, which could be
+one with the table instead.
+
+Many calls of a kernel on two cores took some milliseconds longer than the others of
+their kind: Linux had woken the second thread on the core of the first, and left it
+there, though the other core had nothing to do. To wait until it has begun did not help,
+smaller groups of rows, of which the first thread takes more, took longer: it is moved
+now. XLA's own threads have the same trouble, with less at stake.
 
 An LSTM of convolutions: in a loop on a CPU, XLA leaves every convolution but that of
 the forward pass to its slow code (jax-ml/jax issue 12868). The gradients are sums of
