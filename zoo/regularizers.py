@@ -26,8 +26,8 @@ def bernoulli(key: Key, p: float | Array, shape: Sequence[int]) -> Array:
     Returns:
         An array of bools.
     """
-    # Along one axis: to number the entries of several, XLA compiles for twice as long
-    # on a CPU, and for every shape of a batch anew.
+    # Along one axis: to number the entries of several, XLA compiles for longer on a
+    # CPU, and for every shape of a batch anew.
     p = jnp.broadcast_to(p, shape).reshape(-1) if jnp.ndim(p) else p
     return jax.random.bernoulli(key, p, (math.prod(shape),)).reshape(shape)
 

@@ -1,4 +1,4 @@
-// Memory that begins where a cache line does.
+// Memory that begins where a cache line does, and large blocks in large pages.
 #pragma once
 
 #include <cstdint>

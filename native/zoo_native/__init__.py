@@ -57,7 +57,9 @@ LEVEL, _library = _load()
 
 _own = {
     "GLIBC_TUNABLES",
-    *(f"MALLOC_{name}_" for name in ("MMAP_THRESHOLD", "TRIM_THRESHOLD", "TOP_PAD")),
+    "MALLOC_MMAP_THRESHOLD_",
+    "MALLOC_TOP_PAD_",
+    "MALLOC_TRIM_THRESHOLD_",
 }
 if os.environ.get("ZOO_NATIVE_MEMORY") != "return" and not _own & os.environ.keys():
     _library.zoo_keep_memory()
