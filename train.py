@@ -51,8 +51,11 @@ class Program:
         """
         apply = task.pipeline.apply
         mesh = jax.make_mesh((jax.device_count(),), ("data",), (AxisType.Auto,))
-        self.rows = NamedSharding(mesh, PartitionSpec("data"))
         self.whole = NamedSharding(mesh, PartitionSpec())
+        # What one device returns is whole. All of a state must be laid out
+        # before the first step as after it, or the second is compiled anew.
+        dealt = NamedSharding(mesh, PartitionSpec("data"))
+        self.rows = dealt if jax.device_count() > 1 else self.whole
 
         def loss(params, batch, carry, key, progress):
             (total, count), carry = apply(
@@ -91,7 +94,12 @@ class Program:
         self._tx = tx
 
     def place(self, batch: Any) -> Any:
-        """Lay the rows of a batch out over the devices, if they can be dealt evenly."""
+        """Lay the rows of a batch out over the devices."""
+        # A compiled step takes it to the only device by itself, and sooner.
+        return self._lay_out(batch) if jax.device_count() > 1 else batch
+
+    def _lay_out(self, batch: Any) -> Any:
+        """Lay rows out over the devices, if they can be dealt evenly."""
         B = jax.tree.leaves(batch)[0].shape[0] if jax.tree.leaves(batch) else 0
         even = B % jax.device_count() == 0
         return jax.device_put(batch, self.rows if even else self.whole)
@@ -112,11 +120,12 @@ class Program:
         average = jax.tree.map(jnp.copy, params) if self.task.config.ema else ()
         key = jax.device_put(jax.random.key_data(jax.random.key(seed)), self.whole)
         carry = self.fresh(params, self.task.config.batch_size)
-        return State(params, average, self._tx.init(params), carry, key)
+        opt_state = jax.device_put(self._tx.init(params), self.whole)
+        return State(params, average, opt_state, carry, key)
 
     def fresh(self, params: Any, batch_size: int) -> Any:
         """Return the carry before the first batch."""
-        return self.place(self._init_carry(params, batch_size))
+        return self._lay_out(self._init_carry(params, batch_size))
 
     def evaluate(self, params: Any, split: str) -> Evaluation:
         """Return the scores of a split, its loss a token, and what was predicted."""

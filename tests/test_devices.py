@@ -27,14 +27,15 @@ for name in {tasks!r}:
     args = sys.argv[2].split("|")[{tasks!r}.index(name)].split()
     config = tyro.cli(task_class.Config, args=args)
     task = task_class(config)
-    tx = optax.sgd(1.0)
+    tx = optax.sgd(optax.constant_schedule(1.0))  # whose state is a count
     program = Program(task, tx)
-    losses, grads = [], None
+    losses, grads, shapes = [], None, set()
     state = program.begin(task.pipeline.params, 0)
     step = 0
     while step < {steps}:
         for batch in task.batches("train", step):
             batch = program.place(batch)
+            shapes.add(str(jax.tree.map(np.shape, batch)))
             if grads is None:
                 params, carry, key = state.params, state.carry, state.key
                 grads, *_ = program.differentiate(params, batch, carry, key, 0)
@@ -44,7 +45,8 @@ for name in {tasks!r}:
             if step == {steps}:
                 break
     leaves = {{f"grad{{k}}": g for k, g in enumerate(jax.tree.leaves(grads))}}
-    np.savez(folder / f"{{name}}-{{jax.device_count()}}.npz", losses=losses, **leaves)
+    leaves |= dict(losses=losses, shapes=len(shapes), programs=program.compilations())
+    np.savez(folder / f"{{name}}-{{jax.device_count()}}.npz", **leaves)
 """.format(tasks=list(TASKS), steps=STEPS)
 
 
@@ -67,8 +69,16 @@ def results(tmp_path_factory):
 def test_four_devices_compute_what_one_does(results, task):
     one, four = (np.load(results / f"{task}-{count}.npz") for count in (1, 4))
     assert one["losses"].shape == (STEPS,)
-    for name in one.files:
+    for name in ["losses", *(name for name in one.files if name.startswith("grad"))]:
         scale = float(np.abs(one[name]).max())
         assert scale > 0
         assert_close(four[name] / scale, one[name] / scale, 1e-5, name)
     assert len(set(one["losses"].tolist())) > STEPS // 2
+
+
+@pytest.mark.parametrize("count", [1, 4])
+@pytest.mark.parametrize("task", TASKS)
+def test_nothing_is_compiled_twice(results, task, count):
+    found = np.load(results / f"{task}-{count}.npz")
+    # The gradient for each shape of batch, and the update.
+    assert found["programs"] == found["shapes"] + 1
