@@ -14,6 +14,7 @@ from tasks import base, data, scratch, sections, store
 from tasks.batching import Streams
 from tasks.page import Section
 from tasks.rows import first, one_split
+from zoo.decoding import likeliest
 from zoo.pipelines import LanguageModelPipeline
 from zoo.text import Text
 
@@ -188,7 +189,7 @@ class CharacterModel(base.Task):
         """Return the loss, what was expected, how sure it and what came, the state."""
         carry, scores, picked = _read(model, batch, carry, None)
         found = {
-            "expected": scores.argmax(axis=-1),
+            "expected": likeliest(scores),
             "sure": jnp.exp(scores.max(axis=-1)),
             "probability": jnp.exp(picked),
             "loss": -picked.sum(),

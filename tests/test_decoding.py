@@ -41,6 +41,15 @@ def test_temperature_zero_takes_the_likeliest():
     assert draw(jax.random.key(0), LOGITS[None]).tolist() == [0]
 
 
+def test_the_likeliest_is_the_first_of_equal_ones():
+    few = np.random.default_rng(0).integers(0, 3, (50, 4, 7)).astype("f4")
+    scores = jnp.asarray(np.where(few > 0, few, -np.inf)).at[0, 0].set(-jnp.inf)
+    found = decoding.likeliest(scores)
+    assert found.dtype == jnp.int32
+    np.testing.assert_array_equal(found, np.argmax(scores, axis=-1))
+    assert decoding.likeliest(scores.at[1].set(jnp.nan)).max() < 7
+
+
 @pytest.mark.parametrize(
     "options", [{"temperature": -1.0}, {"top_k": 0}, {"top_p": 0.0}, {"top_p": 1.5}]
 )

@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 
 from zoo import checks
+from zoo.backend import platform
 from zoo.types import Array, ArrayLike, Key, State
 
 Step = Callable[[State, Array], tuple[Any, ...]]
@@ -65,11 +66,28 @@ def sampler(
     @jax.jit
     def draw(key: Key, logits: Array) -> Array:
         if temperature == 0.0:
-            return jnp.argmax(logits, axis=-1).astype(jnp.int32)
+            return likeliest(logits)
         logits = restrict(logits / temperature, top_k=top_k, top_p=top_p)
         return jax.random.categorical(key, logits).astype(jnp.int32)
 
     return draw
+
+
+def likeliest(scores: Array) -> Array:
+    """Return where the greatest score is, the first place of equal ones.
+
+    Args:
+        scores: ``[..., K]``. A row with NaN gives the place of no number in particular.
+
+    Returns:
+        int32 ``[...]``, from 0 to K - 1.
+    """
+    K = scores.shape[-1]
+    if platform() != "cpu":
+        return jnp.argmax(scores, axis=-1).astype(jnp.int32)
+    # XLA's argmax there looks at one number after the other; it makes vectors of these.
+    less = scores < scores.max(axis=-1, keepdims=True)
+    return jnp.where(less, K, jnp.arange(K, dtype=jnp.int32)).min(axis=-1)
 
 
 def restrict(

@@ -9,6 +9,7 @@ from flax import nnx
 
 from zoo import checks, crf, initializers, regularizers
 from zoo.characters import CharCNN, CharLSTM
+from zoo.decoding import likeliest
 from zoo.embedding import Embedding
 from zoo.models.linear import Linear
 from zoo.models.stack import stack
@@ -197,7 +198,7 @@ class Tagger(nnx.Module):
         mask = jnp.asarray(mask)
         if self.transitions is None and self.bio_labels is None:
             probabilities = jax.nn.softmax(logits)
-            labels = jnp.argmax(logits, axis=-1).astype(jnp.int32)
+            labels = likeliest(logits)
         else:
             transitions = self._transitions()
             probabilities = crf.marginals(logits, transitions, mask)
