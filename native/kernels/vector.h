@@ -4,6 +4,10 @@
 #include <cstring>
 #include <utility>
 
+#if defined(__AVX__)
+#include <immintrin.h>
+#endif
+
 // Loops over a few vectors are written out, so that what they work on stays in registers.
 #if defined(__clang__)
 #define UNROLL _Pragma("clang loop unroll(full)")
@@ -92,14 +96,23 @@ inline void transpose(Vector (&v)[LANES]) {
 
 // The nearest of x in [low, high]; NaN stays NaN.
 inline Vector clip(Vector x, float low, float high) {
+#if defined(__AVX512F__)
+  // If one of both is NaN, these take the second. GCC makes a comparison and a blend of `?`.
+  return _mm512_min_ps(_mm512_set1_ps(high), _mm512_max_ps(_mm512_set1_ps(low), x));
+#elif defined(__AVX__)
+  return _mm256_min_ps(_mm256_set1_ps(high), _mm256_max_ps(_mm256_set1_ps(low), x));
+#else
   x = x < low ? Vector{} + low : x;
   return x > high ? Vector{} + high : x;
+#endif
 }
 
 // x P(x²) / Q(x²), fitted by least squares of the relative error, weighted until the
-// largest was least. Beyond 9 the hyperbolic tangent is one in float32.
+// largest was least. Beyond 9.6 that is more than one, and the result exactly one, so that a
+// unit that is full passes no gradient, however large.
 inline Vector tanh(Vector x) {
-  const Vector inner = clip(x, -9.0f, 9.0f), s = inner * inner;
+  x = clip(x, -9.8f, 9.8f);
+  const Vector s = x * x;
   Vector p = s * 1.3354916971e-8f + 2.06093062607e-5f;
   p = p * s + 3.49560355974e-3f;
   p = p * s + 0.133810392762f;
@@ -108,30 +121,25 @@ inline Vector tanh(Vector x) {
   q = q * s + 2.58770428862e-2f;
   q = q * s + 0.467143548982f;
   q = q * s + 1.0f;
-  Vector y = clip(inner * p / q, -1.0f, 1.0f);
-  // Exactly one, so that a unit that is full passes no gradient, however large.
-  y = x >= 9.0f ? Vector{} + 1.0f : y;
-  return x <= -9.0f ? Vector{} - 1.0f : y;
+  return clip(x * p / q, -1.0f, 1.0f);
 }
 
-// e to the x: 2ⁿ times a polynomial in what is left, |r| <= log(2) / 2. Infinity from 88.7
-// on; no less than e to the -87.
-inline Vector exponential(Vector x) {
-  x = clip(x, -87.0f, 89.0f);
+// The logistic function, 1 / (1 + e⁻ˣ). The power is 2ⁿ times a polynomial in what is left,
+// |r| <= log(2) / 2; it is infinity from x = -88.7 on, and no less than e to the -87.
+inline Vector sigmoid(Vector x) {
+  x = clip(x, -89.0f, 87.0f);
   // Added to 1.5 · 2²³, a number is rounded to a whole one, in the last bits.
-  const Vector shifted = x * 1.44269504089f + 12582912.0f;
+  const Vector shifted = 12582912.0f - x * 1.44269504089f;
   const Vector n = shifted - 12582912.0f;
-  const Vector r = (x - n * 0.693359375f) + n * 2.12194440055e-4f;
+  const Vector r = n * 2.12194440055e-4f - (n * 0.693359375f + x);
   Vector p = r * 1.38144627052e-3f + 8.36878082088e-3f;
   p = p * r + 4.16683943021e-2f;
   p = p * r + 0.166665201034f;
   p = p * r + 0.49999993412f;
-  p = p * r * r + r + 1.0f;
+  p = p * r + 1.0f;
+  p = p * r + 1.0f;
   const Bits power = ((Bits)shifted << 23) + 0x3f800000;
-  return p * (Vector)power;
+  return 1.0f / (p * (Vector)power + 1.0f);
 }
-
-// The logistic function.
-inline Vector sigmoid(Vector x) { return 1.0f / (exponential(-x) + 1.0f); }
 
 }  // namespace zoo
