@@ -20,8 +20,9 @@ class Backward : Layout<Cell> {
   using Steps = typename Cell::Steps;
   using Word = typename Operand::Word;
 
-  // Tokens, and vectors of columns, of a piece of work that fits the caches.
-  static constexpr long TOKENS = 256, WIDE = 4;
+  // Tokens, and vectors of columns, of a piece of work that fits the caches; fewer tokens, of
+  // which all columns are made.
+  static constexpr long TOKENS = 256, WIDE = 4, FEW = 8 * ROWS;
   // Tokens whose gates are made again at once: few, but enough for all threads.
   static constexpr long AGAIN = 1024;
 
@@ -74,16 +75,16 @@ class Backward : Layout<Cell> {
           tokens.g.push_back(token.gates);
           tokens.by_x.push_back(by_x + token.at * in_.D);
         }
-      const long pieces = (tokens.g.size() + TOKENS - 1) / TOKENS;
-      if (again) pool_.run(pieces, [&](long i) { make_again(*again, tokens, i); });
+      const auto pieces = [&](long of) { return (long(tokens.g.size()) + of - 1) / of; };
+      if (again) pool_.run(pieces(TOKENS), [&](long i) { make_again(*again, tokens, i); });
       pool_.run(groups_.size(), [&](long i) {
         run_group(groups_[i], carried_[i], begin, end, y, cells, by_y, by_initial_h, by_initial_c);
       });
-      pool_.run(shares + pieces * panels(in_.D), [&](long i) {
+      pool_.run(shares + pieces(FEW), [&](long i) {
         if (i < shares)
           by_weights(i, shares, tokens, by_W, by_U, by_b, end == most);
         else
-          by_inputs((i - shares) / panels(in_.D), (i - shares) % panels(in_.D), tokens);
+          by_inputs(i - shares, tokens);
       });
     }
     each_row([&](long b, float* h, float* c) {
@@ -257,25 +258,30 @@ class Backward : Layout<Cell> {
     }
   }
 
-  // The j-th panel of the gradient by the inputs of a piece of the tokens.
-  void by_inputs(long piece, long j, const Tokens& tokens) const {
-    const long end = std::min<long>(tokens.g.size(), (piece + 1) * TOKENS);
+  // The gradient by the inputs of a piece of the tokens.
+  void by_inputs(long piece, const Tokens& tokens) const {
+    const long begin = piece * FEW, count = std::min<long>(tokens.g.size() - begin, FEW);
     const long K = words<Operand>(X::COUNT * Hp_);
-    Rows<Operand> operands(ROWS, X::COUNT * Hp_);
-    panel(in_.D, j, [&]<int N>(long first) {
-      for (long i = piece * TOKENS; i < end; i += ROWS)
-        fixed<ROWS>(std::min<long>(ROWS, end - i), [&]<int R>() {
-          const float* rows[R];
-          for (int r = 0; r < R; ++r) rows[r] = tokens.g[i + r] + X::LEAST * Hp_;
-          multiply<R, N>(
-              few<R>(operands.along(rows, R, X::COUNT * Hp_)), W_ + first * K, K,
-              [](int, int) { return Vector{}; },
-              [&](int r, int n, Vector v) {
-                const long column = first + n * LANES;
-                store(tokens.by_x[i + r] + column, v, std::min(in_.D - column, LANES));
-              });
-        });
-    });
+    const float* planes[FEW];
+    for (long i = 0; i < count; ++i) planes[i] = tokens.g[begin + i] + X::LEAST * Hp_;
+    Rows<Operand> operands(FEW, X::COUNT * Hp_);
+    const Word* const* rows = operands.along(planes, count, X::COUNT * Hp_);
+    for (long j = 0; j < panels(in_.D); ++j)
+      panel(in_.D, j, [&]<int N>(long first) {
+        for (long i = 0; i < count; i += ROWS)
+          fixed<ROWS>(std::min<long>(ROWS, count - i), [&]<int R>() {
+            // Stored in part right from a product, a tile is not kept in registers.
+            Vector tile[R][N];
+            multiply<R, N>(
+                few<R>(rows + i), W_ + first * K, K, [](int, int) { return Vector{}; },
+                [&](int r, int n, Vector v) { tile[r][n] = v; });
+            UNROLL for (int r = 0; r < R; ++r) UNROLL for (int n = 0; n < N; ++n) {
+              const long column = first + n * LANES;
+              store(tokens.by_x[begin + i + r] + column, tile[r][n],
+                    std::min(in_.D - column, LANES));
+            }
+          });
+      });
   }
 
   // Add to the i-th share of the gradients by W, U and b; those of the first tokens are
