@@ -52,8 +52,8 @@ class Program:
         apply = task.pipeline.apply
         mesh = jax.make_mesh((jax.device_count(),), ("data",), (AxisType.Auto,))
         self.whole = NamedSharding(mesh, PartitionSpec())
-        # What one device returns is whole. All of a state must be laid out
-        # before the first step as after it, or the second is compiled anew.
+        # What one device returns is whole. All of a state must be laid out before the
+        # first step as after it, or the second is compiled anew.
         dealt = NamedSharding(mesh, PartitionSpec("data"))
         self.rows = dealt if jax.device_count() > 1 else self.whole
 

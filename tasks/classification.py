@@ -13,6 +13,7 @@ from tasks.labelled import LabelledTask
 from tasks.page import Section
 from tasks.rows import first
 from zoo import regularizers
+from zoo.decoding import likeliest
 from zoo.pipelines import ClassifierPipeline
 from zoo.text import Text
 
@@ -102,7 +103,7 @@ class Classification(LabelledTask):
         """Return the best label of each row, the probability of all, and the loss."""
         logits = model(batch["words"], batch["mask"])
         total, count = _cross_entropy(logits, batch)
-        found = {"predicted": logits.argmax(axis=-1), "loss": total, "count": count}
+        found = {"predicted": likeliest(logits), "loss": total, "count": count}
         return {**found, "probabilities": jax.nn.softmax(logits)}, carry
 
     def metrics(self, pairs: base.Pairs) -> base.Scores:

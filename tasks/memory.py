@@ -14,6 +14,7 @@ from tasks.data import Source
 from tasks.fading import layers_of
 from tasks.page import Section
 from tasks.problems import PROBLEMS, Sequences
+from zoo.decoding import likeliest
 from zoo.pipelines import ReaderPipeline
 from zoo.text import Vocabulary
 
@@ -193,7 +194,7 @@ class Memory(base.Task):
         if self.problem.score == "mse":
             return found | {"answer": y[:, 0]}, carry
         chance = jax.nn.softmax(y).max(axis=-1)
-        return found | {"answer": y.argmax(axis=-1), "probability": chance}, carry
+        return found | {"answer": likeliest(y), "probability": chance}, carry
 
     def metrics(self, pairs: base.Pairs) -> base.Scores:
         """Score answers: the loss, and the share that is right."""

@@ -107,15 +107,14 @@ small ones, each of which reads its matrix anew: hence the kernels.
 
 In the kernels: approximate reciprocals in place of divisions, one division for several
 gates, rows at other distances in memory, and matrices fetched ahead of their use:
-nothing either. Compilers do keep a tile of a product in registers, unless what follows
-the product stores parts of it under a condition: then look at the loop. A single row is
-bound by reading the matrix: the threads share its columns, and wait for each other at
-every step. Columns read there and back, so that the last are still near, and a thread
-for each direction of a layer, which then reads twice as much, took as long. XLA has one
-call of a kernel after the other return, also where neither needs the other and both say
-that they go on. The times of a single row scatter: on two cores a third thread, one of
-XLA's that looks for work, now and then takes the place of one of the two that wait for
-each other. Since these soon give way to others it costs less.
+nothing either. A single row is bound by reading the matrix: the threads share its
+columns, and wait for each other at every step. Columns read there and back, so that the
+last are still near, and a thread for each direction of a layer, which then reads twice
+as much, took as long. XLA has one call of a kernel after the other return, also where
+neither needs the other and both say that they go on. The times of a single row scatter:
+on two cores a third thread, one of XLA's that looks for work, now and then takes the
+place of one of the two that wait for each other. Since these soon give way to others it
+costs less.
 
 Evaluating the character model is nearly all products of its two layers, 1.7 MFLOP a
 character: at the rates above nearly 400 GFLOP/s. Between two tiles of a product, where

@@ -80,11 +80,13 @@ class Backward : Layout<Cell> {
       pool_.run(groups_.size(), [&](long i) {
         run_group(groups_[i], carried_[i], begin, end, y, cells, by_y, by_initial_h, by_initial_c);
       });
-      pool_.run(shares + pieces(FEW), [&](long i) {
+      // Of few tokens the threads share the columns.
+      const long parts = std::max(1L, std::min(panels(in_.D), shares / std::max(1L, pieces(FEW))));
+      pool_.run(shares + pieces(FEW) * parts, [&](long i) {
         if (i < shares)
           by_weights(i, shares, tokens, by_W, by_U, by_b, end == most);
         else
-          by_inputs(i - shares, tokens);
+          by_inputs((i - shares) / parts, (i - shares) % parts, parts, tokens);
       });
     }
     each_row([&](long b, float* h, float* c) {
@@ -258,26 +260,26 @@ class Backward : Layout<Cell> {
     }
   }
 
-  // The gradient by the inputs of a piece of the tokens.
-  void by_inputs(long piece, const Tokens& tokens) const {
+  // The i-th of some parts of the gradient by the inputs of a piece of the tokens.
+  void by_inputs(long piece, long i, long parts, const Tokens& tokens) const {
     const long begin = piece * FEW, count = std::min<long>(tokens.g.size() - begin, FEW);
     const long K = words<Operand>(X::COUNT * Hp_);
     const float* planes[FEW];
-    for (long i = 0; i < count; ++i) planes[i] = tokens.g[begin + i] + X::LEAST * Hp_;
+    for (long r = 0; r < count; ++r) planes[r] = tokens.g[begin + r] + X::LEAST * Hp_;
     Rows<Operand> operands(FEW, X::COUNT * Hp_);
     const Word* const* rows = operands.along(planes, count, X::COUNT * Hp_);
-    for (long j = 0; j < panels(in_.D); ++j)
+    for (long j = panels(in_.D) * i / parts; j < panels(in_.D) * (i + 1) / parts; ++j)
       panel(in_.D, j, [&]<int N>(long first) {
-        for (long i = 0; i < count; i += ROWS)
-          fixed<ROWS>(std::min<long>(ROWS, count - i), [&]<int R>() {
-            // Stored in part right from a product, a tile is not kept in registers.
+        for (long r = 0; r < count; r += ROWS)
+          fixed<ROWS>(std::min<long>(ROWS, count - r), [&]<int R>() {
+            // GCC 12 does not keep this tile in registers if what ends the product stores it.
             Vector tile[R][N];
             multiply<R, N>(
-                few<R>(rows + i), W_ + first * K, K, [](int, int) { return Vector{}; },
-                [&](int r, int n, Vector v) { tile[r][n] = v; });
-            UNROLL for (int r = 0; r < R; ++r) UNROLL for (int n = 0; n < N; ++n) {
+                few<R>(rows + r), W_ + first * K, K, [](int, int) { return Vector{}; },
+                [&](int k, int n, Vector v) { tile[k][n] = v; });
+            UNROLL for (int k = 0; k < R; ++k) UNROLL for (int n = 0; n < N; ++n) {
               const long column = first + n * LANES;
-              store(tokens.by_x[begin + i + r] + column, tile[r][n],
+              store(tokens.by_x[begin + r + k] + column, tile[k][n],
                     std::min(in_.D - column, LANES));
             }
           });

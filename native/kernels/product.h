@@ -3,10 +3,6 @@
 
 #include <array>
 
-#if defined(__AVX512F__)
-#include <immintrin.h>
-#endif
-
 #include "vector.h"
 
 namespace zoo {
