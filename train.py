@@ -19,10 +19,11 @@ import tyro
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 from tqdm import tqdm
 
-from tasks import optimizers, report, screen
+from tasks import optimizers
 from tasks.base import Config, Evaluation, Task
 from tasks.registry import TASKS
-from tasks.run import Position, Run, RunError, save_best
+from tasks.run import console, report
+from tasks.run.folder import Position, Run, RunError, save_best
 from zoo import artifact
 
 
@@ -160,14 +161,14 @@ def train(task_name: str, config: Config) -> None:
     program = Program(task, tx, batches * epochs)
     state, at = run.restore(program.begin(task.pipeline.params, config.seed))
     started -= at.elapsed  # what the runs took that this one goes on with
-    screen.begin(run, task, state.params, at)
+    console.begin(run, task, state.params, at)
     name, direction = task.monitor
 
     while at.epoch < epochs and not _patience_ends(config, at):
         if at.batch == 0:
             state = state._replace(carry=program.fresh(state.params, config.batch_size))
         source = task.batches("train", config.seed + 1_000_003 * at.epoch)
-        bar = screen.bar(at, batches, epochs)
+        bar = console.bar(at, batches, epochs)
         saved = begun = time.monotonic()
         for batch in itertools.islice(source, at.batch, None):
             state, found = program.train_step(state, program.place(batch), at.step)
@@ -184,7 +185,7 @@ def train(task_name: str, config: Config) -> None:
             at.tokens += int(batch["mask"].sum())
             now = time.monotonic()
             at.seconds, begun = at.seconds + now - begun, now
-            screen.advance(bar, at)
+            console.advance(bar, at)
             if stop.asked or now - saved > config.checkpoint_seconds:
                 at.elapsed = now - started
                 run.save(state, at, batches)
@@ -210,7 +211,7 @@ def train(task_name: str, config: Config) -> None:
         line |= {f"dev_{key}": found for key, found in scores.values.items()}
         line |= {"seconds": at.seconds, "tokens_per_second": at.tokens / at.seconds}
         run.log(line)
-        screen.epoch(line, better)
+        console.epoch(line, better)
         at.epoch, at.batch, at.total, at.count = at.epoch + 1, 0, 0.0, 0
         at.elapsed = time.monotonic() - started
         run.save(state, at, batches)
@@ -219,7 +220,7 @@ def train(task_name: str, config: Config) -> None:
     best = jax.device_put(artifact.load(run.model).params, program.whole)
     found = {split: program.evaluate(best, split) for split in ("dev", "test")}
     scores = {split: seen.scores for split, seen in found.items()}
-    screen.finish(run, task, scores, at, program.compilations(), started)
+    console.finish(run, task, scores, at, program.compilations(), started)
     report.write(run, task, best, found["test"])
     run.close()
 
@@ -248,7 +249,7 @@ class Interruption:
         """End the program if it was asked to, and say how to go on."""
         if self.asked is not None:
             run.close()
-            screen.interrupted(run)
+            console.interrupted(run)
             raise SystemExit(128 + self.asked)
 
 
@@ -263,7 +264,7 @@ def main() -> None:
         description=__doc__,
     )
     names = {task.Config: name for name, task in TASKS.items()}
-    with screen.errors(config.debug):
+    with console.errors(config.debug):
         train(names[type(config)], config)
 
 

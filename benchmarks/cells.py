@@ -22,8 +22,8 @@ import zoo  # noqa: E402
 TABLE, PAGE = ROOT / "docs" / "cells.csv", ROOT / "docs" / "cells.md"
 COLUMNS = ("cell", "peer", "outputs", "gradients")
 TESTS = [
-    ["tests/test_contract.py", "-k", "float64"],
-    ["tests/test_interop.py", "-k", "linen"],
+    ["tests/cells/test_contract.py", "-k", "float64"],
+    ["tests/interop/test_interop.py", "-k", "linen"],
     ["tests/parity"],
 ]
 # What others compute under the same name, where it is not what the paper says.
@@ -60,7 +60,7 @@ and H that of the state, `skip(x)` is x where D = H and a product with a matrix
 elsewhere, `*` is entry by entry, and p and q of the papers are x W and h U.
 
 Every cell runs step by step, forwards and in reverse, with masks, resets and carried
-state (the contract, `tests/contract.py`), and its values are kept
+state (the contract, `tests/helpers/contract.py`), and its values are kept
 (`tests/golden/cells.npz`), so that no change of the code can change an equation
 unseen. *All steps at once* tells which also have `steps="parallel"`. Weights of `rnn`,
 `lstm`, `projected_lstm` and `gru` go to PyTorch and come from it, those of `rnn`,

@@ -22,7 +22,7 @@ sys.path.insert(0, str(ROOT))
 
 import zoo  # noqa: E402
 from benchmarks import forgetting  # noqa: E402
-from tasks.fading import flow, number, reach  # noqa: E402
+from tasks.run.gradient_decay import flow, number, reach  # noqa: E402
 from zoo import initializers  # noqa: E402
 
 DOCS = ROOT / "docs"

@@ -16,7 +16,7 @@ from statistics import mean
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from tasks.registry import TASKS
-from tasks.run import FREE
+from tasks.run.folder import FREE
 
 DOCS = Path(__file__).parent.parent / "docs"
 TABLE, PAGE = DOCS / "results.csv", DOCS / "results.md"

@@ -10,7 +10,7 @@ import numpy as np
 import tyro
 
 from tasks.data import Source
-from tasks.page import Section
+from tasks.run.html import Section
 from zoo.types import Array, Key, State
 
 Batch = dict[str, np.ndarray]

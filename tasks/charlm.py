@@ -10,11 +10,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tasks import base, data, scratch, sections, store
-from tasks.batching import Streams
-from tasks.page import Section
+from tasks import base, data
+from tasks.data import arrow_cache, sample_text
+from tasks.data.batching import Streams
 from tasks.rows import first, one_split
-from zoo.decoding import likeliest
+from tasks.run import sections
+from tasks.run.html import Section
+from zoo.models.decoding import likeliest
 from zoo.pipelines import LanguageModelPipeline
 from zoo.text import Text
 
@@ -139,7 +141,7 @@ class CharacterModel(base.Task):
         text = self.pipeline.text
         vocabulary = text.vocabulary.tokens
         key = Hasher.hash((rows._fingerprint, vocabulary, text.units))
-        with store.quiet():
+        with arrow_cache.quiet():
             return rows.map(
                 lambda found: {"id": text.encode("".join(found["text"]))},
                 batched=True,
@@ -268,4 +270,4 @@ def python_manual() -> Path:
     from pydoc_data.topics import topics
 
     text = "\n".join(topics[name] for name in sorted(topics))
-    return scratch.kept("python-manual.txt", text)
+    return sample_text.kept("python-manual.txt", text)

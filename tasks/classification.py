@@ -8,12 +8,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tasks import base, metrics, sections
+from tasks import base, metrics
 from tasks.labelled import LabelledTask
-from tasks.page import Section
 from tasks.rows import first
+from tasks.run import sections
+from tasks.run.html import Section
 from zoo import regularizers
-from zoo.decoding import likeliest
+from zoo.models.decoding import likeliest
 from zoo.pipelines import ClassifierPipeline
 from zoo.text import Text
 

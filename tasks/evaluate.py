@@ -10,9 +10,9 @@ import optax
 import tyro
 from tyro.conf import Positional
 
-from tasks import screen
 from tasks.data import Source
 from tasks.registry import TASKS
+from tasks.run import console
 from train import Program
 from zoo import artifact
 
@@ -74,7 +74,7 @@ def evaluate(flags: Evaluate) -> None:
 def main() -> None:
     """Read the command line and score."""
     flags = tyro.cli(Evaluate, description=__doc__)
-    with screen.errors(flags.debug):
+    with console.errors(flags.debug):
         evaluate(flags)
 
 

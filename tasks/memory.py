@@ -9,12 +9,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tasks import base, metrics, sections
+from tasks import base, metrics
 from tasks.data import Source
-from tasks.fading import layers_of
-from tasks.page import Section
-from tasks.problems import PROBLEMS, Sequences
-from zoo.decoding import likeliest
+from tasks.data.memory_problems import PROBLEMS, Sequences
+from tasks.run import sections
+from tasks.run.gradient_decay import layers_of
+from tasks.run.html import Section
+from zoo.models.decoding import likeliest
 from zoo.pipelines import ReaderPipeline
 from zoo.text import Vocabulary
 

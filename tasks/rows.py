@@ -9,7 +9,7 @@ import numpy as np
 
 from tasks import data
 from tasks.base import Pairs, Task
-from tasks.batching import Buckets
+from tasks.data.batching import Buckets
 
 if TYPE_CHECKING:
     from datasets import Dataset

@@ -10,9 +10,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tasks import base, dates, sections, sequence_metrics, store
-from tasks.page import Section
+from tasks import base, sequence_metrics
+from tasks.data import arrow_cache, dates
 from tasks.rows import RowTask, first
+from tasks.run import sections
+from tasks.run.html import Section
 from zoo import checks
 from zoo.pipelines import Seq2SeqPipeline
 from zoo.text import Text, pad
@@ -330,7 +332,7 @@ def single(rows: "Dataset") -> "Dataset":
         sources, targets = zip(*flat, strict=True)
         return {"source": list(sources), "targets": list(targets)}
 
-    with store.quiet():
+    with arrow_cache.quiet():
         return rows.map(divide, batched=True, features=rows.features)
 
 

@@ -7,10 +7,11 @@ from typing import Any, Literal
 import jax.numpy as jnp
 import numpy as np
 
-from tasks import base, sections
+from tasks import base
 from tasks.labelled import LabelledTask
-from tasks.page import Section
 from tasks.rows import first, iterate
+from tasks.run import sections
+from tasks.run.html import Section
 from zoo import regularizers
 from zoo.pipelines import TaggerPipeline
 from zoo.text import UNK, Words

@@ -12,11 +12,12 @@ os.environ.setdefault(
     "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false",
 )
 
-import browser
 import hypothesis
 import jax
 import pytest
-from tolerances import largest_error
+
+from tests.helpers import browser
+from tests.helpers.tolerances import largest_error
 
 # How long an example takes says more of the machine, and of what is compiled first.
 hypothesis.settings.register_profile("untimed", deadline=None)

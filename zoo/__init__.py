@@ -10,14 +10,10 @@
 """
 
 from zoo import (
-    attention,
-    crf,
-    decoding,
     diagnostics,
     initializers,
     interop,
     models,
-    pooling,
     regularizers,
     text,
 )
@@ -128,9 +124,8 @@ from zoo.cells import (
     URNNCell,
     WMCLSTMCell,
 )
-from zoo.characters import CharCNN, CharLSTM
-from zoo.deer import deer
-from zoo.embedding import Embedding
+from zoo.diagnostics import plots
+from zoo.engine.scan import mask_from_lengths
 from zoo.functional import functional
 from zoo.layers import (
     GRU,
@@ -147,9 +142,13 @@ from zoo.layers import (
     Stacked,
     explain,
 )
-from zoo.pooling import Pooling
+from zoo.layers.newton import deer
+from zoo.models import decoding
+from zoo.modules import attention, crf, pooling
+from zoo.modules.characters import CharCNN, CharLSTM
+from zoo.modules.embedding import Embedding
+from zoo.modules.pooling import Pooling
 from zoo.registry import cells, make
-from zoo.scan import mask_from_lengths
 from zoo.summary import summary
 from zoo.types import Constant
 
@@ -289,6 +288,7 @@ __all__ = [
     "make",
     "mask_from_lengths",
     "models",
+    "plots",
     "pooling",
     "regularizers",
     "save",

@@ -17,7 +17,7 @@ import jax
 import tyro
 
 import zoo
-from benchmarks.compare.page import COLUMNS, TABLE, write
+from benchmarks.compare.comparison_page import COLUMNS, TABLE, write
 from benchmarks.compare.problems import PROBLEMS
 from benchmarks.compare.training import run
 

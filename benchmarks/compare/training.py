@@ -12,7 +12,7 @@ from flax import nnx
 
 import zoo
 from benchmarks.compare.problems import Examples, Problem
-from zoo.models.linear import Linear
+from zoo.modules.dense import Linear
 
 SEEDS = (0, 1, 2)
 EMBEDDING = 64

@@ -19,9 +19,9 @@ import tyro
 
 from benchmarks.speed.cases import QUICK, Case
 from benchmarks.speed.measure import Bench, Timing
-from benchmarks.speed.page import PAGE, page
 from benchmarks.speed.peers import OTHER_FORM, OURS, PEERS
 from benchmarks.speed.plan import Config, Part, cases
+from benchmarks.speed.speed_page import PAGE, page
 from benchmarks.speed.table import (
     ROOT,
     TABLE,

@@ -6,7 +6,7 @@ from statistics import mean
 from typing import NamedTuple
 
 from benchmarks.speed.cases import CONV, LINEAR, Kind
-from benchmarks.speed.linear import LONG, gains, rival
+from benchmarks.speed.linear_cells import LONG, gains, rival
 from benchmarks.speed.marks import KINDS, fastest, lines
 from benchmarks.speed.peers import OURS, REMAT
 from benchmarks.speed.table import Row, case_of

@@ -20,7 +20,7 @@ import jax
 
 __all__ = ["BFLOAT16", "INTERFACE", "LANES", "LEVEL", "obstacle_on_gpu"]
 
-#: What the kernels are given and give, by number: `zoo.native` asks for its own.
+#: What the kernels are given and give, by number: `zoo.engine.native` asks for its own.
 INTERFACE = 6
 
 

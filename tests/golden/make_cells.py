@@ -1,21 +1,16 @@
-"""Write the golden values of cells: ``python tests/golden/make_cells.py [NAME...]``.
+"""Write the golden values of cells: ``python -m tests.golden.make_cells [NAME...]``.
 
 With names, only those are made anew, and all others stay. What changes a value changes
 the cell: look at the difference before you commit it.
 """
 
 import sys
-from pathlib import Path
 
 import numpy as np
 
-HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE.parent), str(HERE.parent.parent)]
-
-from contract import Subject  # noqa: E402
-from test_contract import CASES, GOLDEN  # noqa: E402
-
-import zoo  # noqa: E402
+import zoo
+from tests.cells.test_contract import CASES, GOLDEN
+from tests.helpers.contract import Subject
 
 values = dict(np.load(GOLDEN)) if GOLDEN.exists() else {}
 for name in sys.argv[1:] or zoo.cells():

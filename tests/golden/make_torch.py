@@ -1,13 +1,14 @@
 """Write torch.npz: what torch 2.13.0 makes of every layer of the grid.
 
 pip install -e ".[test,parity]"
-PYTHONPATH=tests python tests/golden/make_torch.py
+python -m tests.golden.make_torch
 """
 
 from pathlib import Path
 
 import numpy as np
-from torch_grid import GRID, record_torch
+
+from tests.helpers.torch_grid import GRID, record_torch
 
 if __name__ == "__main__":
     arrays = {

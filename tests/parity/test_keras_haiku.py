@@ -14,9 +14,8 @@ REASON = "live comparison needs the extra: pip install -e '.[parity]'"
 keras = pytest.importorskip("keras", reason=REASON)
 hk = pytest.importorskip("haiku", reason=REASON)
 
-from tolerances import REFERENCE, assert_close  # noqa: E402
-
 import zoo  # noqa: E402
+from tests.helpers.tolerances import REFERENCE, assert_close  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:__array__ implementation doesn't accept a copy keyword"

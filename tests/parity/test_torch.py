@@ -13,10 +13,9 @@ torch = pytest.importorskip(
     "torch", reason="live comparison needs the extra: pip install -e '.[parity]'"
 )
 
-from tolerances import REFERENCE, assert_close  # noqa: E402
-from torch_grid import GRID, B, D, H, check, record_torch  # noqa: E402
-
 import zoo  # noqa: E402
+from tests.helpers.tolerances import REFERENCE, assert_close  # noqa: E402
+from tests.helpers.torch_grid import GRID, B, D, H, check, record_torch  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:LSTM with projections is not supported with oneDNN"

@@ -14,9 +14,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
-from tolerances import FLOAT64, assert_close
 
 import zoo
+from tests.helpers.tolerances import FLOAT64, assert_close
 
 torch = pytest.importorskip("torch", reason="torch comes with the extra [parity]")
 peer = pytest.importorskip("torchrecurrent", reason="comes with the extra [parity]")

@@ -9,9 +9,9 @@ from flax import nnx
 from jax.ad_checkpoint import checkpoint_name
 
 from zoo import checks, initializers
+from zoo.engine.loop import Span
+from zoo.engine.matmul import product
 from zoo.initializers import BiasInitializer, Initializer
-from zoo.loop import Span
-from zoo.products import product
 from zoo.types import Array, State
 
 
@@ -335,7 +335,7 @@ class Cell(nnx.Module):
         return state, self.output(state, p)
 
     def kernel(self) -> str | None:
-        """Return the name of the kernel in `zoo.native` that computes this very cell.
+        """Return the name of the kernel in `zoo.engine.native` that computes this very cell.
 
         By default None. A subclass does not inherit it: what it changes, the kernel
         does not know.

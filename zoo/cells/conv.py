@@ -8,8 +8,8 @@ from flax import nnx
 
 from zoo import checks, initializers
 from zoo.cells.lstm import LSTMCell, LSTMState
+from zoo.engine.matmul import convolution
 from zoo.initializers import Initializer
-from zoo.products import convolution
 from zoo.types import Array
 
 

@@ -9,7 +9,7 @@ from flax import nnx
 from zoo import initializers
 from zoo.cells.base import gate
 from zoo.cells.matrix import MatrixCell
-from zoo.chunks import Write
+from zoo.engine.matrix_chunks import Write
 from zoo.types import Array
 
 

@@ -6,10 +6,10 @@ from typing import Any, ClassVar
 import jax
 import jax.numpy as jnp
 
-from zoo.backend import platform
 from zoo.cells.base import Cell, HiddenState, gate
-from zoo.linear import span_scan, times
-from zoo.loop import Span
+from zoo.engine.linear_scan import span_scan, times
+from zoo.engine.loop import Span
+from zoo.engine.platform import platform
 from zoo.types import Array, State
 
 CACHED = 1 << 20  # numbers in an array
@@ -28,7 +28,7 @@ class LinearCell(Cell):
     that recurrent dropout and weight drop have nothing to act on.
 
     Attributes:
-        pairs: whether a, b and the vector are complex numbers, as `zoo.linear` has
+        pairs: whether a, b and the vector are complex numbers, as `zoo.engine.linear_scan` has
             them.
     """
 
@@ -80,7 +80,7 @@ class LinearCell(Cell):
     def together(
         self, p: Any, state: State, initial: State, span: Span
     ) -> tuple[State, Array, State]:
-        """Take all steps at once, as told in `zoo.linear`."""
+        """Take all steps at once, as told in `zoo.engine.linear_scan`."""
         a, b = self.coefficients(p)
         h, initial = self.vector(state), self.vector(initial)
         states = self.state_of(span_scan(a, b, h, initial, span, pairs=self.pairs))

@@ -8,7 +8,7 @@ from flax import nnx
 
 from zoo.cells.base import gate
 from zoo.cells.matrix import MatrixCell
-from zoo.chunks import Write
+from zoo.engine.matrix_chunks import Write
 from zoo.types import Array
 
 

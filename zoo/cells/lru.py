@@ -9,7 +9,7 @@ from flax import nnx
 
 from zoo.cells.base import gate
 from zoo.cells.linear import LinearCell
-from zoo.products import once
+from zoo.engine.matmul import once
 from zoo.types import Array, Key
 
 

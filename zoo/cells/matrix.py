@@ -9,8 +9,8 @@ from flax import nnx
 
 from zoo import checks
 from zoo.cells.blocks import BlockCell
-from zoo.chunks import Write, read, write, write_and_read
-from zoo.loop import Span
+from zoo.engine.loop import Span
+from zoo.engine.matrix_chunks import Write, read, write, write_and_read
 from zoo.types import Array, State
 
 
@@ -34,7 +34,7 @@ class MatrixCell(BlockCell):
 
     where q, k, v, the decay and beta come from the input alone, as `query` and
     `writing` make them. ``H = heads * V``. Layers of such cells can take the steps one
-    by one, or in chunks, which is the default: see `zoo.chunks`. There is no recurrent
+    by one, or in chunks, which is the default: see `zoo.engine.matrix_chunks`. There is no recurrent
     matrix, so that recurrent dropout and weight drop have nothing to act on.
 
     The read-out of most is ``scale * r / rms(r)``, with the mean square of a head, and
@@ -171,7 +171,7 @@ class MatrixCell(BlockCell):
     def together(
         self, p: dict[str, Array], state: State, initial: State, span: Span
     ) -> tuple[State, Array, State]:
-        """Take all steps in chunks, as told in `zoo.chunks`."""
+        """Take all steps in chunks, as told in `zoo.engine.matrix_chunks`."""
         S, r = write_and_read(
             self.query(p),
             self.writing(p),

@@ -9,9 +9,9 @@ from flax import nnx
 from zoo import initializers
 from zoo.cells.base import gate
 from zoo.cells.matrix import MatrixCell
-from zoo.chunks import Write, read, write, write_and_read
-from zoo.linear import max_scan
-from zoo.loop import Span, spread
+from zoo.engine.linear_scan import max_scan
+from zoo.engine.loop import Span, spread
+from zoo.engine.matrix_chunks import Write, read, write, write_and_read
 from zoo.types import Array
 
 

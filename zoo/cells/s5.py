@@ -10,9 +10,9 @@ from flax import nnx
 from zoo import checks, initializers
 from zoo.cells.blocks import BlockCell
 from zoo.cells.lru import ComplexCell, ComplexState
+from zoo.engine.linear_scan import times
+from zoo.engine.matmul import once
 from zoo.initializers import Initializer
-from zoo.linear import times
-from zoo.products import once
 from zoo.types import Array
 
 

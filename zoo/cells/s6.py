@@ -7,10 +7,10 @@ import jax.numpy as jnp
 from flax import nnx
 
 from zoo import checks, initializers
-from zoo.backend import platform
 from zoo.cells.base import gate
 from zoo.cells.blocks import BlockCell
 from zoo.cells.linear import LinearCell
+from zoo.engine.platform import platform
 from zoo.types import Array
 
 

@@ -10,8 +10,8 @@ from flax import nnx
 from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 
 from zoo import checks
+from zoo.engine.loop import spread
 from zoo.layers import Bidirectional, Layer, Recurrent, Residual, Stacked
-from zoo.loop import spread
 from zoo.types import Array, ArrayLike
 
 Gates = dict[str, Array]

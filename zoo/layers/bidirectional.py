@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 import jax.numpy as jnp
 
 from zoo import checks, regularizers
-from zoo.backend import platform
+from zoo.engine.platform import platform
 from zoo.layers.base import Layer
 from zoo.layers.joint import alike, run_both
 from zoo.layers.recurrent import Recurrent

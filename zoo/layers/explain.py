@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import jax
 from flax import nnx
 
-from zoo import native
-from zoo.backend import platform
 from zoo.cells.linear import LinearCell
+from zoo.engine import native
+from zoo.engine.platform import platform
 from zoo.types import ArrayLike, Key
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from zoo.backend import platform
+from zoo.engine.platform import platform
+from zoo.engine.scan import restarts, scan
 from zoo.layers.explain import note
 from zoo.layers.recurrent import Recurrent
-from zoo.scan import restarts, scan
 from zoo.types import Array, Key, State
 
 

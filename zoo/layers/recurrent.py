@@ -7,14 +7,15 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from zoo import native, regularizers
-from zoo.backend import platform
+from zoo import regularizers
 from zoo.cells.base import Cell
+from zoo.engine import native
+from zoo.engine.loop import Functions
+from zoo.engine.platform import platform
+from zoo.engine.scan import Schedule, scan
 from zoo.layers.base import Layer
 from zoo.layers.explain import note
 from zoo.layers.noise import LoopParams, Noise, Rates
-from zoo.loop import Functions
-from zoo.scan import Schedule, scan
 from zoo.types import Array, State, floating
 
 
@@ -56,10 +57,10 @@ class Recurrent(Layer):
                 arXiv:1606.01305.
             weight_drop: rate of dropout on the recurrent matrices, one mask a call.
                 Merity et al. 2017, arXiv:1708.02182.
-            unroll: steps in one iteration of the loop, as told in `zoo.scan.Schedule`.
+            unroll: steps in one iteration of the loop, as told in `zoo.engine.scan.Schedule`.
             remat: what the backward pass computes again instead of storing it:
-                ``"none"``, ``"step"`` or ``"chunk:n"``, as told in `zoo.scan.Schedule`.
-            project: where the input projection runs, as told in `zoo.scan.Schedule`.
+                ``"none"``, ``"step"`` or ``"chunk:n"``, as told in `zoo.engine.scan.Schedule`.
+            project: where the input projection runs, as told in `zoo.engine.scan.Schedule`.
             gradient: where the gradients of the matrices are formed, as told there.
             steps: one after the other, or those of a linear cell all at once, as told
                 there.

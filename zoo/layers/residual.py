@@ -2,8 +2,8 @@
 
 import jax.numpy as jnp
 
+from zoo.engine.loop import spread
 from zoo.layers.base import Layer
-from zoo.loop import spread
 from zoo.types import State
 
 

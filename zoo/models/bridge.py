@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from zoo.models.linear import Linear
+from zoo.modules.dense import Linear
 from zoo.types import Array, State
 
 

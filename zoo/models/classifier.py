@@ -6,10 +6,10 @@ import jax
 from flax import nnx
 
 from zoo import checks, regularizers
-from zoo.embedding import Embedding
-from zoo.models.linear import Linear
 from zoo.models.stack import stack
-from zoo.pooling import Pooling
+from zoo.modules.dense import Linear
+from zoo.modules.embedding import Embedding
+from zoo.modules.pooling import Pooling
 from zoo.types import Array, ArrayLike, Key
 
 

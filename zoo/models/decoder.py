@@ -7,11 +7,11 @@ import jax.numpy as jnp
 from flax import nnx
 
 from zoo import checks, regularizers
-from zoo.attention import Attention, Memory
-from zoo.embedding import Embedding
-from zoo.models.linear import Linear
-from zoo.models.output import Output
 from zoo.models.stack import stack
+from zoo.modules.attention import Attention, Memory
+from zoo.modules.dense import Linear
+from zoo.modules.embedding import Embedding
+from zoo.modules.output import Output
 from zoo.types import Array, ArrayLike, Key, State
 
 

@@ -5,9 +5,9 @@ from typing import Any
 from flax import nnx
 
 from zoo import checks, regularizers
-from zoo.embedding import Embedding
-from zoo.models.output import Output
 from zoo.models.stack import stack
+from zoo.modules.embedding import Embedding
+from zoo.modules.output import Output
 from zoo.types import Array, ArrayLike, Key, State
 
 

@@ -5,9 +5,9 @@ from typing import Any, Literal
 from flax import nnx
 
 from zoo import checks, initializers, regularizers
-from zoo.models.linear import Linear
 from zoo.models.stack import stack
-from zoo.pooling import Pooling
+from zoo.modules.dense import Linear
+from zoo.modules.pooling import Pooling
 from zoo.types import Array, ArrayLike, Key
 
 INITS = ("default", "torch", "identity", "chrono")

@@ -6,11 +6,11 @@ import jax
 from flax import nnx
 
 from zoo import checks, regularizers
-from zoo.attention import Memory
-from zoo.embedding import Embedding
 from zoo.models.bridge import Bridge
 from zoo.models.decoder import Decoder, DecoderState
 from zoo.models.stack import stack
+from zoo.modules.attention import Memory
+from zoo.modules.embedding import Embedding
 from zoo.types import Array, ArrayLike, Key, State
 
 

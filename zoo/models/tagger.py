@@ -7,12 +7,13 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from zoo import checks, crf, initializers, regularizers
-from zoo.characters import CharCNN, CharLSTM
-from zoo.decoding import likeliest
-from zoo.embedding import Embedding
-from zoo.models.linear import Linear
+from zoo import checks, initializers, regularizers
+from zoo.models.decoding import likeliest
 from zoo.models.stack import stack
+from zoo.modules import crf
+from zoo.modules.characters import CharCNN, CharLSTM
+from zoo.modules.dense import Linear
+from zoo.modules.embedding import Embedding
 from zoo.text import NUM_SHAPES
 from zoo.types import Array, ArrayLike, Key
 

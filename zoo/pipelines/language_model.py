@@ -6,8 +6,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from zoo import checks, decoding
-from zoo.models import LanguageModel
+from zoo import checks
+from zoo.models import LanguageModel, decoding
 from zoo.pipelines.base import Pipeline
 from zoo.text import Text
 

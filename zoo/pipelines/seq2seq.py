@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from zoo import checks, decoding
-from zoo.models import Seq2Seq
+from zoo import checks
+from zoo.models import Seq2Seq, decoding
 from zoo.pipelines.base import Pipeline, several
 from zoo.text import BEGIN, END, Text
 

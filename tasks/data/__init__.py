@@ -1,0 +1,7 @@
+"""Data of the tasks: files, formats, the hub, splits, and batches; no JAX."""
+
+from tasks.data.formats.errors import DataError, FormatError
+from tasks.data.formats.reading import Kind
+from tasks.data.loading import Source, Splits, load, read
+
+__all__ = ["DataError", "FormatError", "Kind", "Source", "Splits", "load", "read"]

@@ -1,0 +1,27 @@
+"""Lines of a label, white space and a text, such as ``4 a stirring , funny film``."""
+
+from collections.abc import Iterator
+
+from tasks.data.formats.errors import FormatError
+from tasks.data.formats.lines import filled
+from tasks.data.formats.reading import Reading, Row
+
+PREFIX = "__label__"  # as fastText writes a label; it is left out
+
+
+def rows(reading: Reading) -> Iterator[Row]:
+    """Yield the rows of a file.
+
+    Args:
+        reading: the file.
+
+    Raises:
+        FormatError: if a line is blank or has a label alone.
+    """
+    wanted = "a label, a space and a text"
+    for number, line in filled(reading.path, reading.encoding, wanted):
+        label, *rest = line.split(maxsplit=1)
+        label = label.removeprefix(PREFIX)
+        if not label or not rest:
+            raise FormatError(reading.path, number, wanted, line)
+        yield {"text": rest[0].strip(), "label": label}

@@ -1,0 +1,1 @@
+"""Compare cells on a memory problem: ``python -m tasks.lab``."""

@@ -1,0 +1,86 @@
+"""Tag schemes of entities are told apart, converted and checked."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tasks.data.formats import schemes
+
+EXAMPLE = ["B-X", "I-X", "I-X", "B-X", "O", "B-Y"]
+WRITTEN = {
+    "IOB1": ["I-X", "I-X", "I-X", "B-X", "O", "I-Y"],
+    "BIO2": EXAMPLE,
+    "IOBES": ["B-X", "I-X", "E-X", "S-X", "O", "S-Y"],
+    "BILOU": ["B-X", "I-X", "L-X", "U-X", "O", "U-Y"],
+}
+
+
+@pytest.mark.parametrize("scheme", WRITTEN)
+def test_schemes_are_told_apart_and_converted(scheme):
+    assert schemes.detect([["O"], WRITTEN[scheme]]) == scheme
+    assert schemes.to_bio2(WRITTEN[scheme], scheme) == EXAMPLE
+
+
+def test_inside_only_runs_touching_entities_together():
+    tags = ["I-X", "I-X", "I-Y", "O", "I-X"]
+    assert schemes.detect([tags]) == "IO"
+    assert schemes.to_bio2(tags, "IO") == ["B-X", "I-X", "B-Y", "O", "B-X"]
+
+
+def spell(spans: list[tuple[str, int, int]], scheme: str) -> list[str]:
+    """Write entities, each followed by `gap` tokens outside, in a scheme."""
+    tags: list[str] = []
+    for kind, length, gap in spans:
+        touches = bool(tags) and tags[-1] != "O" and tags[-1][2:] == kind
+        inside = [f"I-{kind}"] * length
+        if scheme == "BIO2" or scheme == "IOB1" and touches:
+            inside[0] = f"B-{kind}"
+        elif scheme in ("IOBES", "BILOU"):
+            end, single = ("E", "S") if scheme == "IOBES" else ("L", "U")
+            inside[0], inside[-1] = f"B-{kind}", f"{end}-{kind}"
+            inside = [f"{single}-{kind}"] if length == 1 else inside
+        tags += inside + ["O"] * gap
+    return tags
+
+
+SPANS = st.lists(
+    st.tuples(st.sampled_from(["PER", "B-S"]), st.integers(1, 4), st.integers(0, 2))
+)
+
+
+@pytest.mark.parametrize("scheme", WRITTEN)
+@given(column=st.lists(SPANS))
+def test_a_round_trip_keeps_every_entity(scheme, column):
+    written = [spell(spans, scheme) for spans in column]
+    found = schemes.detect(written)
+    for spans, tags in zip(column, written, strict=True):
+        bio2 = schemes.to_bio2(tags, found)
+        assert bio2 == schemes.to_bio2(tags, scheme) == spell(spans, "BIO2")
+        lengths = [(kind, stop - start) for kind, start, stop in schemes.entities(bio2)]
+        assert lengths == [(kind, length) for kind, length, _ in spans]
+
+
+@pytest.mark.parametrize(
+    ("scheme", "tags", "position"),
+    [
+        ("BIO2", ["O", "I-X"], 1),
+        ("BIO2", ["B-X", "I-Y"], 1),
+        ("BIO2", ["S-X"], 0),
+        ("IOB1", ["O", "B-X"], 1),
+        ("IO", ["B-X"], 0),
+        ("IOBES", ["B-X", "O"], 1),
+        ("IOBES", ["O", "B-X"], 1),
+        ("IOBES", ["U-X"], 0),
+        ("BILOU", ["S-X"], 0),
+        ("BILOU", ["B-X", "L-Y"], 1),
+        ("BIO2", ["O", "NOUN"], 1),
+    ],
+)
+def test_a_tag_out_of_its_scheme_is_pointed_at(scheme, tags, position):
+    with pytest.raises(schemes.TagError) as error:
+        schemes.to_bio2(tags, scheme)
+    assert error.value.position == position
+
+
+def test_entities_are_spans():
+    assert schemes.entities(EXAMPLE) == [("X", 0, 3), ("X", 3, 4), ("Y", 5, 6)]

@@ -1,0 +1,1 @@
+"""What tests share: references, tolerances, a browser, small runs."""

@@ -1,0 +1,85 @@
+"""One program for one device or many: the same gradients and losses."""
+
+import numpy as np
+import pytest
+
+from tests.helpers.tolerances import assert_close
+from tests.helpers.training import environment, flags, run
+
+# A CRF over words, a state that is carried over, a decoder.
+TASKS = ("ner", "charlm", "seq2seq")
+STEPS = 8
+PROGRAM = """
+import sys
+from pathlib import Path
+
+import jax
+import numpy as np
+import optax
+import tyro
+
+sys.path.insert(0, "tests")
+from tasks.registry import TASKS
+from train import Program
+
+folder = Path(sys.argv[1])
+for name in {tasks!r}:
+    task_class = TASKS[name]
+    args = sys.argv[2].split("|")[{tasks!r}.index(name)].split()
+    config = tyro.cli(task_class.Config, args=args)
+    task = task_class(config)
+    tx = optax.sgd(optax.constant_schedule(1.0))  # whose state is a count
+    program = Program(task, tx)
+    losses, grads, shapes = [], None, set()
+    state = program.begin(task.pipeline.params, 0)
+    step = 0
+    while step < {steps}:
+        for batch in task.batches("train", step):
+            batch = program.place(batch)
+            shapes.add(str(jax.tree.map(np.shape, batch)))
+            if grads is None:
+                params, carry, key = state.params, state.carry, state.key
+                grads, *_ = program.differentiate(params, batch, carry, key, 0)
+            state, (total, count, _) = program.train_step(state, batch, step)
+            losses.append(float(total) / float(count))
+            step += 1
+            if step == {steps}:
+                break
+    leaves = {{f"grad{{k}}": g for k, g in enumerate(jax.tree.leaves(grads))}}
+    leaves |= dict(losses=losses, shapes=len(shapes), programs=program.compilations())
+    np.savez(folder / f"{{name}}-{{jax.device_count()}}.npz", **leaves)
+""".format(tasks=list(TASKS), steps=STEPS)
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    """Run the tasks for some steps on one device and on four."""
+    folder = tmp_path_factory.mktemp("devices")
+    (folder / "program.py").write_text(PROGRAM)
+    given = "|".join(" ".join(flags(task, folder)) for task in TASKS)
+    for count in (1, 4):
+        flag = f"--xla_force_host_platform_device_count={count}"
+        env = environment(tmp_path_factory)
+        env["XLA_FLAGS"] += f" {flag}"
+        found = run(str(folder / "program.py"), folder, given, env=env)
+        assert found.returncode == 0, found.stderr
+    return folder
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_four_devices_compute_what_one_does(results, task):
+    one, four = (np.load(results / f"{task}-{count}.npz") for count in (1, 4))
+    assert one["losses"].shape == (STEPS,)
+    for name in ["losses", *(name for name in one.files if name.startswith("grad"))]:
+        scale = float(np.abs(one[name]).max())
+        assert scale > 0
+        assert_close(four[name] / scale, one[name] / scale, 1e-5, name)
+    assert len(set(one["losses"].tolist())) > STEPS // 2
+
+
+@pytest.mark.parametrize("count", [1, 4])
+@pytest.mark.parametrize("task", TASKS)
+def test_nothing_is_compiled_twice(results, task, count):
+    found = np.load(results / f"{task}-{count}.npz")
+    # The gradient for each shape of batch, and the update.
+    assert found["programs"] == found["shapes"] + 1

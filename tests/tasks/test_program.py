@@ -1,0 +1,64 @@
+"""What the training program does with any task."""
+
+import sys
+from dataclasses import replace
+from types import SimpleNamespace
+
+import jax
+import numpy as np
+import optax
+import pytest
+
+from tasks.base import Config
+from tests.helpers.tolerances import REFERENCE
+from train import Program, main
+
+
+def line(**flags):
+    """Return a task of one parameter, whose loss tells how far training is."""
+
+    def loss(model, batch, carry, *, key, progress):
+        return (((model - batch["x"]) ** 2).sum() + progress, batch["x"].size), carry
+
+    def apply(params, *args, method, **options):
+        return method(params, *args, **options)
+
+    return SimpleNamespace(
+        config=replace(Config(batch_size=2), **flags),
+        pipeline=SimpleNamespace(apply=apply),
+        loss=loss,
+        predict=None,
+        init_carry=lambda model, batch_size: (),
+    )
+
+
+@pytest.mark.parametrize("ema", [0.0, 0.9])
+def test_average_of_the_weights(ema):
+    program = Program(line(ema=ema), optax.sgd(0.25), steps=4)
+    state = program.begin(np.float32(8.0), seed=0)
+    batch = {"x": np.zeros(2, np.float32)}
+    value = average = 8.0
+    for step in range(4):
+        state, (total, count, norm) = program.train_step(state, batch, step)
+        assert float(total) == pytest.approx(2 * value**2 + step / 4)
+        assert float(norm) == pytest.approx(2 * value)
+        value -= 0.25 * 2 * value
+        kept = min(ema, (1 + step) / (10 + step))
+        average = kept * average + (1 - kept) * value
+        np.testing.assert_allclose(state.params, value, atol=REFERENCE)
+        if ema:
+            np.testing.assert_allclose(state.average, average, atol=REFERENCE)
+        else:
+            assert jax.tree.leaves(state.average) == []
+
+
+@pytest.mark.parametrize(
+    "task, epochs", [("pos", "12"), ("ner", "15"), ("charlm", "11, of the sample 3")]
+)
+def test_help_tells_how_long_the_task_trains(task, epochs, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["train.py", task, "--help"])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 0
+    shown = " ".join(capsys.readouterr().out.replace("│", "").split())
+    assert f"Passes over the data. (default: {epochs}; at least 300 batches)" in shown

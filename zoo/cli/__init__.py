@@ -1,0 +1,1 @@
+"""The command line of trained models: ``python -m zoo COMMAND``."""

@@ -1,0 +1,1 @@
+"""How a call runs: schedule, time loop, parallel scans, kernels."""

@@ -1,0 +1,1 @@
+"""Parts of a model other than recurrent layers: embedding, pooling, attention, CRF."""

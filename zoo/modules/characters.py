@@ -1,0 +1,202 @@
+"""Vectors for words from their characters."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from zoo import checks, initializers, regularizers
+from zoo.cells.lstm import LSTMCell
+from zoo.layers import Bidirectional, Recurrent
+from zoo.modules.embedding import Embedding
+from zoo.types import Array, ArrayLike, Key
+
+
+class CharEncoder(nnx.Module):
+    """What the encoders of words share: a vector for each character, with dropout.
+
+    Attributes:
+        output_size: the size of a word's vector.
+    """
+
+    output_size: int
+
+    def __init__(
+        self,
+        num_chars: int,
+        char_dim: int,
+        *,
+        dropout: float = 0.0,
+        padding_idx: int | None = 0,
+        dtype: Any = None,
+        param_dtype: Any = jnp.float32,
+        rngs: nnx.Rngs,
+    ):
+        """Draw the embedding of the characters.
+
+        Args:
+            num_chars: how many characters there are.
+            char_dim: size of a character's vector.
+            dropout: rate of dropout on the characters' vectors.
+            padding_idx: the character that fills short words.
+            dtype: of the products and the result; by default `param_dtype`.
+            param_dtype: of the parameters.
+            rngs: keys of the initialisation.
+
+        Raises:
+            ValueError: if an argument is out of its range.
+        """
+        self.embedding = Embedding(
+            num_chars,
+            char_dim,
+            padding_idx=padding_idx,
+            dtype=dtype,
+            param_dtype=param_dtype,
+            rngs=rngs,
+        )
+        self.dropout = checks.rate("dropout", dropout)
+
+    def __call__(
+        self,
+        chars: ArrayLike,
+        mask: ArrayLike | None = None,
+        *,
+        key: Key | None = None,
+    ) -> Array:
+        """Read words.
+
+        Args:
+            chars: ints ``[..., C]``, the characters of each word.
+            mask: bool ``[..., C]``, True = a real character; by default all but
+                `padding_idx`.
+            key: draws the dropout of training; None means evaluation.
+
+        Returns:
+            ``[..., output_size]``; zeros for a word without characters.
+
+        Raises:
+            TypeError: if `chars` are not ints, or `mask` is not bool.
+            ValueError: if `mask` has another shape.
+        """
+        chars = jnp.asarray(chars)
+        if mask is not None:
+            checks.shape("mask", mask, chars.shape, "[..., C]")
+            checks.boolean("mask", mask)
+            real = jnp.asarray(mask)
+        elif self.embedding.padding_idx is not None:
+            real = chars != self.embedding.padding_idx
+        else:
+            real = jnp.ones(chars.shape, bool)
+        e = regularizers.dropout(key, self.embedding(chars, real), self.dropout)
+        return self._encode(e, real)
+
+    def _encode(self, e: Array, real: Array) -> Array:
+        """Return the vectors of words from those of their characters."""
+        raise NotImplementedError(f"{type(self).__name__} must define _encode")
+
+
+class CharCNN(CharEncoder):
+    """Words from characters by convolution, and the maximum over the word.
+
+    ``y_k = max_t relu(b_k + sum_j e[t + j] W_k[j])`` over the windows centred at the
+    characters of the word; beyond its ends stand zeros. Source: Ma and Hovy 2016,
+    arXiv:1603.01354; several widths as in Kim et al. 2015, arXiv:1508.06615.
+    """
+
+    def __init__(
+        self,
+        num_chars: int,
+        char_dim: int,
+        num_filters: int,
+        *,
+        kernel_sizes: Sequence[int] = (3,),
+        rngs: nnx.Rngs,
+        **options: Any,
+    ):
+        """Draw the embedding and the filters.
+
+        Args:
+            num_chars: how many characters there are.
+            char_dim: size of a character's vector.
+            num_filters: filters of each width.
+            kernel_sizes: the widths, odd numbers of characters.
+            rngs: keys of the initialisation.
+            **options: as for `CharEncoder`.
+
+        Raises:
+            ValueError: if an argument is out of its range.
+        """
+        super().__init__(num_chars, char_dim, rngs=rngs, **options)
+        checks.positive("num_filters", num_filters)
+        self.kernel_sizes = tuple(kernel_sizes)
+        if not self.kernel_sizes or any(k < 1 or k % 2 == 0 for k in self.kernel_sizes):
+            raise ValueError(f"kernel_sizes must be odd, got {self.kernel_sizes}")
+        self.output_size = num_filters * len(self.kernel_sizes)
+        dtype = self.embedding.table.dtype
+        shapes = [(size * char_dim, num_filters) for size in self.kernel_sizes]
+        self.W = nnx.List(
+            [nnx.Param(initializers.glorot(rngs.params(), s, dtype)) for s in shapes]
+        )
+        self.b = nnx.Param(jnp.zeros(self.output_size, dtype))
+
+    def _encode(self, e: Array, real: Array) -> Array:
+        C = e.shape[-2]
+        found = []
+        for size, W in zip(self.kernel_sizes, self.W, strict=True):
+            # The window of each character in one row: one product does the convolution.
+            ends = [(0, 0)] * (e.ndim - 2) + [(size // 2, size // 2), (0, 0)]
+            padded = jnp.pad(e, ends)
+            windows = [padded[..., j : j + C, :] for j in range(size)]
+            found.append(jnp.concatenate(windows, axis=-1) @ W[...].astype(e.dtype))
+        y = jax.nn.relu(jnp.concatenate(found, axis=-1) + self.b[...].astype(e.dtype))
+        # relu is never below zero: a zero at padding never wins over a character.
+        return jnp.where(real[..., None], y, jnp.zeros((), y.dtype)).max(axis=-2)
+
+
+class CharLSTM(CharEncoder):
+    """Words from characters by an LSTM in both directions: its final states, joined.
+
+    Source: Lample et al. 2016, arXiv:1603.01360.
+    """
+
+    def __init__(
+        self,
+        num_chars: int,
+        char_dim: int,
+        hidden_size: int,
+        *,
+        rngs: nnx.Rngs,
+        **options: Any,
+    ):
+        """Draw the embedding and the cells.
+
+        Args:
+            num_chars: how many characters there are.
+            char_dim: size of a character's vector.
+            hidden_size: H of each direction.
+            rngs: keys of the initialisation.
+            **options: as for `CharEncoder`.
+
+        Raises:
+            ValueError: if an argument is out of its range.
+        """
+        super().__init__(num_chars, char_dim, rngs=rngs, **options)
+        dtypes = {
+            "dtype": self.embedding.dtype,
+            "param_dtype": self.embedding.table.dtype,
+        }
+
+        def direction(reverse: bool) -> Recurrent:
+            cell = LSTMCell(char_dim, hidden_size, rngs=rngs, **dtypes)
+            return Recurrent(cell, reverse=reverse)
+
+        self.layer = Bidirectional(direction(False), direction(True))
+        self.output_size = self.layer.output_size
+
+    def _encode(self, e: Array, real: Array) -> Array:
+        *words, C, D = e.shape
+        state, _ = self.layer(e.reshape(-1, C, D), real.reshape(-1, C))
+        y = jnp.concatenate([state.forward.h, state.backward.h], axis=-1)
+        return y.reshape(*words, self.output_size).astype(e.dtype)

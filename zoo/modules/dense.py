@@ -1,0 +1,61 @@
+"""From hidden vectors to scores."""
+
+from typing import Any
+
+import jax.numpy as jnp
+from flax import nnx
+
+from zoo import checks, initializers
+from zoo.engine.matmul import product
+from zoo.types import Array
+
+
+def affine(x: Array, W: Array, b: Array) -> Array:
+    """Return ``x W + b``, in float32 at least: scores are compared with each other.
+
+    Args:
+        x: ``[..., D]``; its dtype is that of the product.
+        W: ``[D, K]``.
+        b: ``[K]``.
+    """
+    wide = x.dtype if x.dtype == jnp.float64 else jnp.float32
+    return product(x, W, x.dtype, wide) + b.astype(wide)
+
+
+class Linear(nnx.Module):
+    """``y = x W + b``."""
+
+    def __init__(
+        self,
+        input_size: int,
+        output_size: int,
+        *,
+        param_dtype: Any = jnp.float32,
+        rngs: nnx.Rngs,
+    ):
+        """Draw W ``[D, K]``, Glorot-uniform; b begins at zero.
+
+        Args:
+            input_size: D.
+            output_size: K.
+            param_dtype: of the parameters.
+            rngs: keys of the initialisation.
+
+        Raises:
+            ValueError: if a size is not positive.
+        """
+        D = checks.positive("input_size", input_size)
+        K = checks.positive("output_size", output_size)
+        self.W = nnx.Param(initializers.glorot(rngs.params(), (D, K), param_dtype))
+        self.b = nnx.Param(jnp.zeros(K, param_dtype))
+
+    def __call__(self, x: Array) -> Array:
+        """Score vectors.
+
+        Args:
+            x: ``[..., D]``.
+
+        Returns:
+            ``[..., K]``, in float32 at least.
+        """
+        return affine(x, self.W[...], self.b[...])
