@@ -133,8 +133,8 @@ def test_large_linear_layers_run_in_a_loop_unless_they_are_differentiated():
     assert large.why == small.why + ", for the gradient: without one, by the loop"
     (single,) = zoo.explain(layer, jax.ShapeDtypeStruct((1, 1 << 20, D), float))
     assert single.why == small.why
-    frugal = zoo.Recurrent(layer.cell, remat="step")
-    assert zoo.explain(frugal, X)[0].why.startswith("it stores less; 1 step")
+    recompute = zoo.Recurrent(layer.cell, remat="step")
+    assert zoo.explain(recompute, X)[0].why.startswith("it stores less; 1 step")
     wide = zoo.Recurrent(zoo.S6Cell(D, H, rngs=nnx.Rngs(0)))
     assert zoo.explain(wide, X)[0].backend == "scan"
 

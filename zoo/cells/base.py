@@ -93,9 +93,9 @@ class Cell(nnx.Module):
         additive: whether `update` uses p and q only as p + q, and `output` no p: the
             loop then keeps one array for its backward pass where it else keeps two. Not
             inherited by a class with an `update` or `output` of its own.
-        frugal: whether it is faster to make again what a step makes, for the backward
+        recompute: whether it is faster to make again what a step makes, for the backward
             pass, than to store it.
-        parallel: whether the cell is linear in its state, so that `together` can take
+        parallel: whether the cell is linear in its state, so that `run_parallel` can take
             all steps at once.
     """
 
@@ -112,7 +112,7 @@ class Cell(nnx.Module):
     recurrent: ClassVar[tuple[str, ...]] = ("U",)
     candidate: ClassVar[bool] = False
     additive: ClassVar[bool] = False
-    frugal: ClassVar[bool] = False
+    recompute: ClassVar[bool] = False
     parallel: ClassVar[bool] = False
 
     def __init_subclass__(cls, **options: Any) -> None:
@@ -342,8 +342,10 @@ class Cell(nnx.Module):
         """
         return None
 
-    def prefers_together(self, B: int, T: int, *, gradient: bool, frugal: bool) -> bool:
-        """Return whether `together` measures better than a loop where a call will run.
+    def prefers_parallel(
+        self, B: int, T: int, *, gradient: bool, recompute: bool
+    ) -> bool:
+        """Return whether `run_parallel` measures better than a loop where a call will run.
 
         Only where ``parallel`` is True.
 
@@ -351,11 +353,11 @@ class Cell(nnx.Module):
             B: rows.
             T: steps.
             gradient: whether the call will be differentiated.
-            frugal: whether memory is what counts, and not time.
+            recompute: whether memory is what counts, and not time.
         """
         return True
 
-    def together(
+    def run_parallel(
         self, p: Any, state: State, initial: State, span: Span
     ) -> tuple[State, Array, State]:
         """Take all steps of a sequence at once, only where ``parallel`` is True.
@@ -371,4 +373,4 @@ class Cell(nnx.Module):
             may be anything at padding; and the states of all steps, or None if only a
             loop has them.
         """
-        raise NotImplementedError(f"{type(self).__name__} must define together")
+        raise NotImplementedError(f"{type(self).__name__} must define run_parallel")

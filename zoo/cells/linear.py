@@ -67,17 +67,19 @@ class LinearCell(Cell):
         a, b = self.coefficients(p)
         return self.state_of(times(a, self.vector(state), pairs=self.pairs) + b)
 
-    def prefers_together(self, B: int, T: int, *, gradient: bool, frugal: bool) -> bool:
-        """Return whether `together` measures better than a loop, as a `Cell` does."""
+    def prefers_parallel(
+        self, B: int, T: int, *, gradient: bool, recompute: bool
+    ) -> bool:
+        """Return whether `run_parallel` measures better than a loop, as a `Cell` does."""
         if platform() != "cpu":
             return True
         # The gradient of a loop has passes over memory at every step. Without it there
         # is only what the loop does not write, which counts where no cache holds it;
         # for a single row the loop reads every matrix anew at every step.
-        at_once = gradient or B == 1 or B * T * self.output_size <= CACHED
-        return at_once and not frugal
+        parallel = gradient or B == 1 or B * T * self.output_size <= CACHED
+        return parallel and not recompute
 
-    def together(
+    def run_parallel(
         self, p: Any, state: State, initial: State, span: Span
     ) -> tuple[State, Array, State]:
         """Take all steps at once, as told in `zoo.engine.linear_scan`."""

@@ -168,7 +168,7 @@ class MatrixCell(BlockCell):
         y = self.readout(read(self.matrix(state), self.query(p)), p)
         return self.beside(y)
 
-    def together(
+    def run_parallel(
         self, p: dict[str, Array], state: State, initial: State, span: Span
     ) -> tuple[State, Array, State]:
         """Take all steps in chunks, as told in `zoo.engine.matrix_chunks`."""

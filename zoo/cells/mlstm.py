@@ -158,7 +158,7 @@ class MatrixLSTMCell(MatrixCell):
         r = read(self.matrix(state), self.query(p))
         return self.shown(r, state.m[..., None], p)
 
-    def together(
+    def run_parallel(
         self,
         p: dict[str, Array],
         state: MatrixLSTMState,

@@ -56,7 +56,7 @@ class S6Cell(BlockCell, LinearCell):
     parameters = "D * (2*H + 32) + 18*H"
     gates: ClassVar = {"u": 0, "delta": -1, "B": 0, "C": 0}
     bias_gates = ("delta",)
-    frugal = True  # a and what is added are N times as large as what they come from
+    recompute = True  # a and what is added are N times as large as what they come from
 
     def __init__(
         self,
@@ -110,7 +110,9 @@ class S6Cell(BlockCell, LinearCell):
         added = (delta * p["u"])[..., None] * p["B"][..., None, :]
         return gate("a", -delta[..., None] * rates, jnp.exp), added
 
-    def prefers_together(self, B: int, T: int, *, gradient: bool, frugal: bool) -> bool:
+    def prefers_parallel(
+        self, B: int, T: int, *, gradient: bool, recompute: bool
+    ) -> bool:
         """Return whether the machine is wide: N numbers a channel are many to write."""
         return platform() != "cpu"
 

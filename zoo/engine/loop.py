@@ -32,7 +32,7 @@ class Span(NamedTuple):
     reverse: bool
 
 
-class Functions(NamedTuple):
+class CellFunctions(NamedTuple):
     """A cell as pure functions of its parameters.
 
     Attributes:
@@ -43,12 +43,12 @@ class Functions(NamedTuple):
         update: ``(params, state, p, q, noise) -> state``, the rest of one step.
         output: ``(params, state, p) -> y``, the read-out.
         additive: whether p and q enter only as p + q, so that one array need be kept.
-        frugal: whether the backward pass is to have no more stored than the states.
-        together: ``(params, p, state, initial, span) -> (state, y, states)``, all steps
+        recompute: whether the backward pass is to have no more stored than the states.
+        parallel: ``(params, p, state, initial, span) -> (state, y, states)``, all steps
             at once, rows before time, of a cell that is linear in its state; states may
             be None, and y at padding may be anything. None if each step has to wait for
             the one before.
-        prefers: ``(B, T, gradient) -> bool``, whether `together` is to be called, and
+        prefers: ``(B, T, gradient) -> bool``, whether `parallel` is to be called, and
             not the loop, of so many rows and steps; with its gradient, or without one.
         native: a kernel that runs all of the loop, None if there is none.
     """
@@ -58,8 +58,8 @@ class Functions(NamedTuple):
     update: Callable[[Params, State, Any, Any, Any], State]
     output: Callable[[Params, State, Any], Array]
     additive: bool = False
-    frugal: bool = False
-    together: Callable[..., tuple[State, Array, State]] | None = None
+    recompute: bool = False
+    parallel: Callable[..., tuple[State, Array, State]] | None = None
     prefers: Callable[[int, int, bool], bool] = lambda B, T, gradient: True
     native: Kernel | None = None
 
@@ -73,15 +73,15 @@ class Loop(NamedTuple):
         states: also return the state after every step.
         ahead: project the inputs of all steps ahead of the loop.
         unroll: steps in one iteration of the loop.
-        frugal: store only the states for the backward pass.
+        recompute: store only the states for the backward pass.
     """
 
-    cell: Functions
+    cell: CellFunctions
     reverse: bool
     states: bool
     ahead: bool
     unroll: int
-    frugal: bool
+    recompute: bool
 
     def run(self, body, carry, steps, *, backwards=False):
         """``jax.lax.scan`` in the direction of the loop, or against it."""
@@ -96,7 +96,7 @@ class Steps(NamedTuple):
         x: the inputs.
         mask: bool ``[T, B]``, or None.
         reset: bool ``[T, B]``, or None.
-        noise: what `Functions.update` is passed.
+        noise: what `CellFunctions.update` is passed.
     """
 
     x: Array
@@ -142,7 +142,7 @@ def collected(loop: Loop, params: Params, initial: State, state: State, steps: S
 def _forward(loop, keep, params, initial, state, steps):
     """Run the loop; with `keep`, also return what `_backward` needs of each step."""
     body = partial(_body, loop, keep, params, initial)
-    if loop.frugal and not keep:
+    if loop.recompute and not keep:
         # In a loop nothing can be merged with the step it repeats: no barrier is
         # needed.
         body = jax.checkpoint(body, prevent_cse=False)
@@ -158,7 +158,7 @@ def _body(loop, keep, params, initial, state, step):
         state = select(step.reset, initial, state)
     joined = _join(loop.cell, params, state, p)
     new, y = _finish(loop.cell, params, state, joined, step)
-    kept = (state, None if loop.frugal else joined) if keep else None
+    kept = (state, None if loop.recompute else joined) if keep else None
     return new, (y, new if loop.states else None, kept)
 
 
@@ -214,7 +214,7 @@ def _backward(loop, kept, gradients):
         now, step, before, by_y, by_states = step
         if by_states is not None:
             by_state = _add(by_state, _pick(by_states, moving))
-        if loop.frugal:
+        if loop.recompute:
             now = join(step, before)
 
         def finish(direct, moved, now):

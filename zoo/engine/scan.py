@@ -24,7 +24,7 @@ import jax.numpy as jnp
 
 from zoo import checks
 from zoo.engine import native
-from zoo.engine.loop import Functions, Loop, Span, Steps, collected, plain, spread
+from zoo.engine.loop import CellFunctions, Loop, Span, Steps, collected, plain, spread
 from zoo.engine.platform import platform
 from zoo.types import Array, ArrayLike, Params, State
 
@@ -140,7 +140,7 @@ def mask_from_lengths(lengths: ArrayLike, T: int) -> Array:
 
 
 def scan(
-    cell: Functions,
+    cell: CellFunctions,
     params: Params,
     x: Array,
     state: State,
@@ -187,11 +187,11 @@ def scan(
 def _loop(cell, params, steps, state, initial, reverse, states, schedule):
     """Do what `scan` does, by a loop or all steps at once."""
     chunk = schedule.chunk
-    frugal = cell.frugal or chunk == 1
-    loop = Loop(cell, reverse, states, schedule.ahead, schedule.each, frugal)
+    recompute = cell.recompute or chunk == 1
+    loop = Loop(cell, reverse, states, schedule.ahead, schedule.each, recompute)
     (T, B), noisy = steps.x.shape[:2], jax.tree.leaves(steps.noise)
-    if cell.together and not noisy and cell.prefers(B, T, True):
-        body = _together if cell.prefers(B, T, False) else _trained_together
+    if cell.parallel and not noisy and cell.prefers(B, T, True):
+        body = _parallel if cell.prefers(B, T, False) else _trained_parallel
     elif schedule.gradient == "after" and cell.recur is not None:
         body = collected
     else:
@@ -287,17 +287,17 @@ def _of_token_to_the_right(flags: Array, mask: Array) -> Array:
     return jnp.take_along_axis(padded, following, axis=1)
 
 
-def _together(loop: Loop, params: Params, initial: State, state: State, steps: Steps):
+def _parallel(loop: Loop, params: Params, initial: State, state: State, steps: Steps):
     """Do what `plain` does, with all steps at once."""
     if not steps.x.shape[0]:
         return plain(loop, params, initial, state, steps)
-    assert loop.cell.together is not None
+    assert loop.cell.parallel is not None
     # Rows first, as it was: nothing has to be turned for what is not a loop.
     x, mask, reset = jax.tree.map(_turned, (steps.x, steps.mask, steps.reset))
     p = loop.cell.project(params, x)
     span = Span(mask, reset, loop.reverse)
     initial = state if initial is None else initial  # no reset: it is not looked at
-    last, y, states = loop.cell.together(params, p, state, initial, span)
+    last, y, states = loop.cell.parallel(params, p, state, initial, span)
     if loop.states and states is None:
         # What was made above is not used, so that it is not computed either.
         return plain(loop, params, initial, state, steps)
@@ -307,22 +307,22 @@ def _together(loop: Loop, params: Params, initial: State, state: State, steps: S
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _trained_together(
+def _trained_parallel(
     loop: Loop, params: Params, initial: State, state: State, steps: Steps
 ):
-    """Do what `plain` does, but what `_together` does if it is differentiated."""
+    """Do what `plain` does, but what `_parallel` does if it is differentiated."""
     return plain(loop, params, initial, state, steps)
 
 
-def _keep_together(loop, *given):
-    return jax.vjp(partial(_together, loop), *given)
+def _keep_parallel(loop, *given):
+    return jax.vjp(partial(_parallel, loop), *given)
 
 
-def _backward_together(loop, back, by):
+def _backward_parallel(loop, back, by):
     return back(by)
 
 
-_trained_together.defvjp(_keep_together, _backward_together)
+_trained_parallel.defvjp(_keep_parallel, _backward_parallel)
 
 
 def _in_chunks(run, chunk, state, steps, reverse):

@@ -148,18 +148,18 @@ def _reason(noted: Note) -> tuple[str, str]:
         return "native", f"{why}; {', '.join(ways)}"
     auto = schedule.steps == "auto"
     chosen = f"faster on a {where.upper()}" if auto else "as asked"
-    if layer.prefers_together(B, T, True):
+    if layer.prefers_parallel(B, T, True):
         ways = [chosen, *(["both directions at once"] if joint else [])]
         if isinstance(layer.cell, LinearCell) and native.takes_linear(
             layer.cell.state_dtype
         ):
             ways.append("in one pass of a kernel")
-        if not layer.prefers_together(B, T, False):
+        if not layer.prefers_parallel(B, T, False):
             ways.append("for the gradient: without one, by the loop")
         return "parallel", f"the cell is linear in its state, {', '.join(ways)}"
-    if layer.at_once and auto and schedule.gradient == "loop":
+    if layer.parallelizable and auto and schedule.gradient == "loop":
         why = 'gradient="loop" is asked for'
-    elif layer.at_once:
+    elif layer.parallelizable:
         why = "it stores less" if auto and schedule.chunk == 1 else chosen
     elif layer.cell.parallel:
         why = "zoneout acts on one state after the other"

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 
 from zoo import checks
 from zoo.engine.linear_scan import linear_scan, shifted
-from zoo.engine.loop import Functions, Loop, Steps, plain, select, spread
+from zoo.engine.loop import CellFunctions, Loop, Steps, plain, select, spread
 from zoo.engine.platform import platform
 from zoo.engine.scan import restarts, time_first
 from zoo.layers import Recurrent
@@ -36,7 +36,7 @@ class Solver(NamedTuple):
         max_iterations: after which the steps are taken one after the other.
     """
 
-    cell: Functions
+    cell: CellFunctions
     reverse: bool
     full: bool
     tolerance: float
@@ -222,7 +222,9 @@ def _backward(solver, kept, gradients):
 _solve.defvjp(_forward, _backward)
 
 
-def _step(cell: Functions, restore, params, initial, s: Array, step: Steps) -> Array:
+def _step(
+    cell: CellFunctions, restore, params, initial, s: Array, step: Steps
+) -> Array:
     """Return f: the state after a step, masked and reset, as one array ``[B, N]``."""
     state = restore(s)
     if step.reset is not None:

@@ -10,7 +10,7 @@ from flax import nnx
 from zoo import regularizers
 from zoo.cells.base import Cell
 from zoo.engine import native
-from zoo.engine.loop import Functions
+from zoo.engine.loop import CellFunctions
 from zoo.engine.platform import platform
 from zoo.engine.scan import Schedule, scan
 from zoo.layers.base import Layer
@@ -139,12 +139,12 @@ class Recurrent(Layer):
         return state._replace(**learnt)
 
     @property
-    def at_once(self) -> bool:
+    def parallelizable(self) -> bool:
         """Whether all steps can be taken at once."""
         # Zoneout acts on one state after the other, at evaluation too.
         return self.cell.parallel and not self.rates.zoneout
 
-    def prefers_together(self, B: int, T: int, gradient: bool) -> bool:
+    def prefers_parallel(self, B: int, T: int, gradient: bool) -> bool:
         """Return whether they are, unless there is noise.
 
         Args:
@@ -153,12 +153,12 @@ class Recurrent(Layer):
             gradient: whether the call is differentiated.
         """
         steps = self.schedule.steps
-        if not self.at_once or steps == "loop":
+        if not self.parallelizable or steps == "loop":
             return False
         if steps == "parallel":
             return True
-        wanted = self.cell.prefers_together(
-            B, T, gradient=gradient, frugal=self.schedule.chunk == 1
+        wanted = self.cell.prefers_parallel(
+            B, T, gradient=gradient, recompute=self.schedule.chunk == 1
         )
         return wanted and self.schedule.gradient == "after"
 
@@ -231,7 +231,7 @@ class Recurrent(Layer):
         state = functions.update(params, state, p, q, Noise())
         return state, functions.output(params, state, p)
 
-    def _functions(self) -> tuple[Functions, LoopParams]:
+    def _functions(self) -> tuple[CellFunctions, LoopParams]:
         """Return the cell and its regularisers as functions, and the parameters."""
         graph, variables = nnx.split(self.cell)
 
@@ -269,9 +269,9 @@ class Recurrent(Layer):
             y = nnx.merge(graph, params.cell).output(state, p)
             return y.astype(self.cell.dtype)
 
-        def together(params, p, state, initial, span):
+        def parallel(params, p, state, initial, span):
             cell = nnx.merge(graph, params.cell)
-            last, y, states = cell.together(p, state, initial, span)
+            last, y, states = cell.run_parallel(p, state, initial, span)
             return last, y.astype(cell.dtype), states
 
         def weights(params):
@@ -285,15 +285,15 @@ class Recurrent(Layer):
 
         kernel = self.cell.kernel()
         params = LoopParams(nnx.to_pure_dict(variables))
-        return Functions(
+        return CellFunctions(
             project,
             None if whole else recur,
             update,
             output,
             additive=self.cell.additive and not whole,
-            frugal=self.cell.frugal,
-            together=together if self.at_once else None,
-            prefers=self.prefers_together,
+            recompute=self.cell.recompute,
+            parallel=parallel if self.parallelizable else None,
+            prefers=self.prefers_parallel,
             native=None
             if kernel is None
             else native.Kernel(kernel, weights, self.cell.dtype),
