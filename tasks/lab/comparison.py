@@ -21,10 +21,11 @@ import zoo
 from tasks.data.memory_problems import PROBLEMS
 from tasks.lab.page import Cell, Start, write
 from tasks.memory import Config, Memory
+from tasks.program import Program
 from tasks.run import console
 from tasks.run.folder import Run
 from tasks.run.gradient_decay import flow, gates, layers_of
-from train import Program, train
+from train import train
 from zoo import checks, diagnostics
 from zoo.pipelines import ReaderPipeline
 

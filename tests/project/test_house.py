@@ -34,7 +34,8 @@ FLOORS = [
     ["zoo.cli", "zoo.__main__"],
     ["tasks.data"],
     ["tasks.base", "tasks.metrics", "tasks.sequence_metrics", "tasks.run"],
-    ["tasks.optimizers", "tasks.rows", "tasks.labelled", "tasks.tagging"]
+    ["tasks.optimizers", "tasks.losses", "tasks.program", "tasks.rows"]
+    + ["tasks.tagging", "tasks.pair_preparation"]
     + ["tasks.classification", "tasks.pos", "tasks.ner", "tasks.charlm"]
     + ["tasks.seq2seq", "tasks.memory", "tasks.registry"],
     ["tasks.lab", "tasks.evaluate", "train"],
