@@ -163,7 +163,7 @@ def test_a_memory_problem(finished, work, fails):
     told = fails("memory", "--permuted", "--out", folder / "no")
     assert told == "error: --permuted is for digits, got adding\n"
     told = fails(out, main=tasks.evaluate.main)
-    assert "scored as it is trained" in told
+    assert "has no corpus to score a model on" in told
 
 
 def test_wrong_use_is_told_in_a_line(finished, work, fails):
