@@ -16,7 +16,7 @@ from tasks.data.batching import Streams
 from tasks.rows import column, read
 from tasks.run import sections
 from tasks.run.html import Section
-from zoo.models.decoding import likeliest
+from zoo.models.decoding import argmax
 from zoo.pipelines import LanguageModelPipeline
 from zoo.text import Text
 from zoo.types import Array, Key, State
@@ -197,7 +197,7 @@ class CharacterModel(base.Task):
         """Return the predicted characters, probabilities, the loss, and the state."""
         carry, scores, picked = _read(model, batch, carry, None)
         arrays = {
-            "expected": likeliest(scores),
+            "expected": argmax(scores),
             "sure": jnp.exp(scores.max(axis=-1)),
             "probability": jnp.exp(picked),
             "loss": -picked.sum(),

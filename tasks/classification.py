@@ -15,7 +15,7 @@ from tasks.rows import RowSplits, column, label_vocabulary, padded, read
 from tasks.run import sections
 from tasks.run.html import Section
 from zoo import regularizers
-from zoo.models.decoding import likeliest
+from zoo.models.decoding import argmax
 from zoo.pipelines import ClassifierPipeline
 from zoo.text import Text
 from zoo.types import Array, Key, State
@@ -156,7 +156,7 @@ class Classification(base.Task):
         logits = model(batch["words"], batch["mask"])
         total, count = cross_entropy(logits, batch["label"], _has_tokens(batch))
         arrays = {
-            "predicted": likeliest(logits),
+            "predicted": argmax(logits),
             "probabilities": jax.nn.softmax(logits),
             "loss": total,
             "count": count,

@@ -16,7 +16,7 @@ from tasks.losses import cross_entropy
 from tasks.run import sections
 from tasks.run.gradient_decay import layers_of
 from tasks.run.html import Section
-from zoo.models.decoding import likeliest
+from zoo.models.decoding import argmax
 from zoo.pipelines import ReaderPipeline
 from zoo.text import Vocabulary
 from zoo.types import Array, Key, State
@@ -211,7 +211,7 @@ class Memory(base.Task):
         if self.problem.score == "mse":
             return arrays | {"answer": y[:, 0]}, carry
         probability = jax.nn.softmax(y).max(axis=-1)
-        return arrays | {"answer": likeliest(y), "probability": probability}, carry
+        return arrays | {"answer": argmax(y), "probability": probability}, carry
 
     def metrics(self, pairs: base.Pairs) -> base.Scores:
         """Score answers: the mean loss and the accuracy."""
