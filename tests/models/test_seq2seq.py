@@ -147,7 +147,7 @@ def test_loop_is_the_one_call():
 @pytest.mark.parametrize("input_feeding", [False, True])
 def test_scheduled_sampling_reads_its_own_tokens(input_feeding):
     seq2seq = model(dropout=0.0, input_feeding=input_feeding)
-    # Scores so sure of themselves that a draw is the likeliest token.
+    # Scores so sure of themselves that a draw is the argmax token.
     seq2seq.decoder.output.W[...] *= 1e4
     encoded, memory = seq2seq.encode(SOURCE, SOURCE_MASK)
     state = seq2seq.init_decoder(encoded)

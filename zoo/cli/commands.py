@@ -122,11 +122,11 @@ class Generate:
     length: int = 500
     """Characters to write."""
     temperature: float = 0.8
-    """Below 1 the likely is preferred; 0 always takes the likeliest."""
+    """Below 1 the likely is preferred; 0 always takes the argmax."""
     top_k: int | None = None
-    """Draw among so many of the likeliest characters only."""
+    """Draw among so many of the argmax characters only."""
     top_p: float | None = None
-    """Draw among the likeliest that together have this probability only."""
+    """Draw among the argmax that together have this probability only."""
     seed: int = 0
     """Of the draws."""
 

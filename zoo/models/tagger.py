@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from zoo import checks, initializers, regularizers
-from zoo.models.decoding import likeliest
+from zoo.models.decoding import argmax
 from zoo.models.stack import stack
 from zoo.modules import crf
 from zoo.modules.characters import CharCNN, CharLSTM
@@ -199,7 +199,7 @@ class Tagger(nnx.Module):
         mask = jnp.asarray(mask)
         if self.transitions is None and self.bio_labels is None:
             probabilities = jax.nn.softmax(logits)
-            labels = likeliest(logits)
+            labels = argmax(logits)
         else:
             transitions = self._transitions()
             probabilities = crf.marginals(logits, transitions, mask)

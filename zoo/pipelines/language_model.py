@@ -52,9 +52,9 @@ class LanguageModelPipeline(Pipeline):
             prompt: the text to go on from; by default a line break, as after a
                 paragraph.
             length: tokens to write.
-            temperature: below 1 the likely is preferred; 0 always takes the likeliest.
-            top_k: draw among so many of the likeliest only.
-            top_p: draw among the likeliest that together have this probability only.
+            temperature: below 1 the likely is preferred; 0 always takes the argmax.
+            top_k: draw among so many of the argmax only.
+            top_p: draw among the argmax that together have this probability only.
             seed: of the draws.
 
         Yields:
