@@ -1,19 +1,17 @@
 """The task contract: what `train.py` calls, and the flags that all tasks share."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal
 
-import numpy as np
 import tyro
 
 from tasks.data import Source
 from tasks.run.html import Section
+from tasks.scores import Batch, Pairs, Scores
 from zoo.types import Array, Key, State
-
-Batch = dict[str, np.ndarray]
 
 MIN_STEPS = 300  # of a training run whose --epochs is not given
 
@@ -80,39 +78,6 @@ class Config(Source):
         hint = f"(default: {default}; at least {MIN_STEPS} batches)"
         argument = tyro.conf.arg(help_behavior_hint=hint)
         cls.__annotations__["epochs"] = Annotated[int | None, argument]
-
-
-class Scores(NamedTuple):
-    """The result of an evaluation.
-
-    Attributes:
-        values: scores by name; fractions, not per cent.
-        per_class: a table: scores by name for each class.
-        confusion: counts ``[K, K]``; rows are the true classes.
-        signatures: the metric library's description of a score, by name.
-    """
-
-    values: dict[str, float]
-    per_class: dict[str, dict[str, float]] = {}
-    confusion: np.ndarray | None = None
-    signatures: dict[str, str] = {}
-
-
-Pairs = Iterable[tuple[Batch, dict[str, np.ndarray]]]
-
-
-class Evaluation(NamedTuple):
-    """The evaluation of a model on a split.
-
-    Attributes:
-        scores: by the task's metrics.
-        loss: per token, or per row where a row has one label.
-        pairs: the batches, each with the arrays that `Task.predict` returned.
-    """
-
-    scores: Scores
-    loss: float
-    pairs: Pairs
 
 
 class Task(ABC):

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tasks.base import Scores
+from tasks.scores import Scores
 
 
 def classes(

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import optax
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
-from tasks.base import Batch, Evaluation, Task
+from tasks.base import Task
+from tasks.scores import Batch, Evaluation
 
 
 class TrainState(NamedTuple):

@@ -6,7 +6,7 @@ Both are imported when a score is computed: they take long to import.
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tasks.base import Scores
+from tasks.scores import Scores
 
 
 def sequences(

@@ -33,7 +33,10 @@ FLOORS = [
     ["zoo.pipelines", "zoo.interop", "zoo.diagnostics", "zoo.artifact"],
     ["zoo.cli", "zoo.__main__"],
     ["tasks.data"],
-    ["tasks.base", "tasks.metrics", "tasks.sequence_metrics", "tasks.run"],
+    ["tasks.scores"],
+    ["tasks.metrics", "tasks.sequence_metrics"],
+    ["tasks.run"],
+    ["tasks.base"],
     ["tasks.optimizers", "tasks.losses", "tasks.program", "tasks.rows"]
     + ["tasks.tagging", "tasks.pair_preparation"]
     + ["tasks.classification", "tasks.pos", "tasks.ner", "tasks.charlm"]

@@ -175,9 +175,9 @@ def test_wrong_use_is_told_in_a_line(finished, work, fails):
     assert found.stderr.startswith("error: ")
     assert found.stderr.count("\n") == 1
     told = fails("pos", "--out", out)
-    assert "--resume goes on with the run in it, --overwrite deletes it" in told
+    assert "--resume continues the run in it, --overwrite deletes it" in told
     changed = [*flags("pos", folder), "--out", out, "--resume", "--dropout", "0.1"]
-    assert "was begun with --dropout 0.2, not 0.1" in fails("pos", *changed)
+    assert "was started with --dropout 0.2, got 0.1" in fails("pos", *changed)
     told = fails("pos", "--cell", "lsmt", "--out", folder / "none1")
     assert "did you mean 'lstm'?" in told
     told = fails("ner", "--data", folder / "nothing", "--out", folder / "none2")
