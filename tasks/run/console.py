@@ -81,7 +81,7 @@ def epoch(line: dict[str, Any], is_best: bool) -> None:
 
     Args:
         line: of the log.
-        is_best: whether its dev score is the best so far; marked by ``*``.
+        is_best: whether its dev score is the best so far.
     """
     dev = "  ".join(
         f"{name[4:].replace('_', ' ')} {value:.4f}"
@@ -91,7 +91,7 @@ def epoch(line: dict[str, Any], is_best: bool) -> None:
     print(
         f"epoch {line['epoch']:>3}  train loss {line['train_loss']:.4f}  dev loss "
         f"{line['dev_loss']:.4f}  {dev}  {line['tokens_per_second']:,.0f} tokens/s"
-        f"{'  *' if is_best else ''}",
+        f"{'  best' if is_best else ''}",
         flush=True,
     )
 
