@@ -8,6 +8,7 @@ from tasks.data.memory_problems import Problem
 from tasks.lab import sections
 from tasks.lab.results import CellResult, InitialGradients
 from tasks.run.html import Section, key_figures, page
+from tasks.run.score_titles import title
 
 
 def write(
@@ -31,7 +32,7 @@ def write(
         {
             "problem": lab.problem,
             "steps": 64 if lab.problem == "digits" else lab.length,
-            f"{loss} without memory": memoryless,
+            f"{title(loss)} without memory": memoryless,
             "hidden size": lab.hidden_size,
             "epochs": lab.epochs,
             "initialisation": lab.init,

@@ -16,6 +16,7 @@ from tasks.lab.results import (
 from tasks.run import charts
 from tasks.run.gradient_decay import describe_decay, format_number
 from tasks.run.html import Html, figure, join, table, tag
+from tasks.run.score_titles import title
 from zoo.diagnostics import plots
 
 
@@ -57,10 +58,17 @@ def scores(cells: Sequence[CellResult], loss: str, memoryless: float) -> Html:
                 *(f"{cell.minutes:.1f}", result),
             ]
         )
-    head = ["cell", "parameters", f"test {loss}", "test accuracy", "minutes", "verdict"]
+    head = [
+        "cell",
+        "parameters",
+        f"test {title(loss)}",
+        "test accuracy",
+        "minutes",
+        "verdict",
+    ]
     verdicts = [f"{enumeration(names)}: {text}." for text, names in groups.items()]
     note = (
-        f"The lowest {loss} without memory is {format_number(memoryless)}. A cell "
+        f"The lowest {title(loss)} without memory is {format_number(memoryless)}. A cell "
         "remembers if its loss is below a tenth of that, and does not remember if it "
         "is above nine tenths."
     )
@@ -84,7 +92,7 @@ def learning_curves(cells: Sequence[CellResult], loss: str, memoryless: float) -
     }
     last = max(line["epoch"] for cell in cells for line in cell.history)
     series["without memory"] = ([1, last], [memoryless, memoryless])
-    chart = charts.line_chart(series, "epoch", f"dev {loss}", log=True)
+    chart = charts.line_chart(series, "epoch", f"dev {title(loss)}", log=True)
     sentences = []
     for cell in cells:
         below = [
@@ -133,12 +141,12 @@ def accuracy_by_length(cells: Sequence[CellResult], length: int) -> Html:
     )
 
 
-def _gradient_chart(gradients: Mapping[str, np.ndarray], title: str) -> Html:
+def _gradient_chart(gradients: Mapping[str, np.ndarray], heading: str) -> Html:
     series = {name: (list(range(len(g))), g.tolist()) for name, g in gradients.items()}
     chart = charts.line_chart(
         series, "lag (steps)", "gradient norm / norm at lag 0", log=True
     )
-    return join(tag("h3", title), figure(chart, f"{title}: gradient norm by lag"))
+    return join(tag("h3", heading), figure(chart, f"{heading}: gradient norm by lag"))
 
 
 def gradients_by_lag(cells: Sequence[CellResult]) -> Html:
@@ -224,15 +232,15 @@ def initialisations(results: Sequence[InitialGradients]) -> Html:
         )
     ]
     for result in results:
-        title = f"{result.init} initialisation, inputs × {result.input_scale:g}"
+        heading = f"{result.init} initialisation, inputs × {result.input_scale:g}"
         rows = [[name, describe_decay(g)] for name, g in result.gradients.items()]
         options = {"open": "open"} if result.trained else {}
         mark = " (the trained cells)" if result.trained else ""
         parts.append(
             tag(
                 "details",
-                tag("summary", title + mark),
-                _gradient_chart(result.gradients, title),
+                tag("summary", heading + mark),
+                _gradient_chart(result.gradients, heading),
                 table([], rows),
                 name="initialisations",
                 **options,

@@ -10,6 +10,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from tasks.run.score_titles import title
+
 # A colour that no chart uses: the page replaces it with the colour of its text.
 TEXT_COLOUR = "#010203"
 # Readable on a light and on a dark background.
@@ -18,29 +20,33 @@ LINE_COLOURS = ("#3d8bd9", "#e8811a", "#2fa05a", "#b65fd0", "#d9534f")
 History = list[dict[str, Any]]
 
 
-def save_learning_curves(history: History, path: Path) -> None:
+def save_learning_curves(
+    history: History, path: Path, units: str | None = None
+) -> None:
     """Draw the losses and the dev scores by epoch as a PNG.
 
     Args:
         history: lines of the log.
         path: the PNG to write.
+        units: as for `tasks.run.score_titles.title`.
     """
     figure = _figure(9, 3.5)
     for ax, draw in zip(figure.subplots(1, 2), (_draw_loss, _draw_dev), strict=True):
-        draw(ax, history)
+        draw(ax, history, units)
     _save_png(figure, path)
 
 
-def learning_curves(history: History) -> list[str]:
+def learning_curves(history: History, units: str | None = None) -> list[str]:
     """Return the losses and the dev scores by epoch as two SVG charts.
 
     Args:
         history: lines of the log.
+        units: as for `tasks.run.score_titles.title`.
     """
 
-    def draw_one(draw: Callable[[Any, History], None], file: BinaryIO) -> None:
+    def draw_one(draw: Callable[..., None], file: BinaryIO) -> None:
         figure = _figure(4.6, 3.2)
-        draw(figure.subplots(), history)
+        draw(figure.subplots(), history, units)
         figure.savefig(file)
 
     return [render_svg(partial(draw_one, draw)) for draw in (_draw_loss, _draw_dev)]
@@ -116,9 +122,9 @@ def image_grid(pixels: np.ndarray, titles: Sequence[str]) -> str:
         axes = figure.subplots(rows, 5, squeeze=False)
         for ax in axes.flat:
             ax.axis("off")
-        for ax, image, title in zip(axes.flat, pixels, titles, strict=False):
+        for ax, image, text in zip(axes.flat, pixels, titles, strict=False):
             ax.imshow(image, cmap="gray_r")
-            ax.set_title(title, fontsize=9)
+            ax.set_title(text, fontsize=9)
         figure.savefig(file)
 
     return render_svg(draw)
@@ -163,14 +169,16 @@ def render_svg(draw: Callable[[BinaryIO], None]) -> str:
     )
 
 
-def _draw_loss(ax: Any, history: History) -> None:
+def _draw_loss(ax: Any, history: History, _: str | None) -> None:
     for split in ("train", "dev"):
         _draw_value(ax, history, f"{split}_loss", split)
-    ax.set(xlabel="epoch", ylabel="loss (nats per token)", title="loss")
+    squared = any("dev_mse" in line for line in history)
+    unit = "mean squared error" if squared else "loss (nats)"
+    ax.set(xlabel="epoch", ylabel=unit, title="loss")
     _finish_axes(ax)
 
 
-def _draw_dev(ax: Any, history: History) -> None:
+def _draw_dev(ax: Any, history: History, units: str | None) -> None:
     scores = {k[4:] for line in history for k in line if k.startswith("dev_")}
     fractions = [
         name
@@ -182,7 +190,7 @@ def _draw_dev(ax: Any, history: History) -> None:
     ]
     others = [name for name in ("bits_per_char",) if name in scores]
     for name in fractions or others:
-        _draw_value(ax, history, f"dev_{name}", name.replace("_", " "))
+        _draw_value(ax, history, f"dev_{name}", title(name, units))
     ax.set(xlabel="epoch", title="dev scores")
     _finish_axes(ax)
 

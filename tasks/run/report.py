@@ -16,6 +16,7 @@ from tasks.run import charts, html
 from tasks.run.folder import Run
 from tasks.run.html import Html, Section, join, tag
 from tasks.run.protocols import RunTask
+from tasks.run.score_titles import title
 from tasks.scores import Evaluation
 from zoo.summary import summary
 
@@ -61,16 +62,16 @@ def _page(run: Run, task: RunTask, evaluation: Evaluation) -> str:
     labels = getattr(task, "labels", None)
     names = labels.tokens if labels is not None else []
     sections = [
-        Section("Scores", _scores(metrics)),
-        Section("Learning curves", _learning_curves(run)),
+        Section("Scores", _scores(task, metrics)),
+        Section("Learning curves", _learning_curves(run, task)),
         *_classes(metrics["test"], evaluation.scores.confusion, names),
         *task.report(evaluation.pairs),
         Section("Data", _data(task)),
         Section("Model", _model(task)),
         Section("Configuration", _configuration(config)),
     ]
-    title = f"{task.name}: test {_title(score)} {metrics['test'][score]:.4f}"
-    return html.page(title, _key_figures(task, metrics), sections)
+    heading = f"{task.name}: test {_title(task, score)} {metrics['test'][score]:.4f}"
+    return html.page(heading, _key_figures(task, metrics), sections)
 
 
 def _key_figures(task: RunTask, metrics: dict[str, Any]) -> Html:
@@ -79,8 +80,8 @@ def _key_figures(task: RunTask, metrics: dict[str, Any]) -> Html:
     count = sum(leaf.size for leaf in jax.tree.leaves(task.pipeline.params))
     return html.key_figures(
         {
-            f"test {_title(score)}": metrics["test"][score],
-            f"dev {_title(score)}": metrics["dev"][score],
+            f"test {_title(task, score)}": metrics["test"][score],
+            f"dev {_title(task, score)}": metrics["dev"][score],
             "cell": task.config.cell,
             "parameters": count,
             "best epoch": f"{about['best_epoch']} of {about['epochs']}",
@@ -91,13 +92,13 @@ def _key_figures(task: RunTask, metrics: dict[str, Any]) -> Html:
     )
 
 
-def _scores(metrics: dict[str, Any]) -> Html:
+def _scores(task: RunTask, metrics: dict[str, Any]) -> Html:
     """Return a table of the scores on both splits and of the baselines."""
     rows = {split: metrics[split] for split in ("dev", "test")}
     rows |= {f"test baseline: {k}": row for k, row in metrics["baselines"].items()}
     columns = [name for name, v in metrics["test"].items() if isinstance(v, float)]
     table = html.table(
-        ["", *map(_title, columns)],
+        ["", *(_title(task, name) for name in columns)],
         [[name, *(row.get(c) for c in columns)] for name, row in rows.items()],
         "scores",
     )
@@ -106,8 +107,8 @@ def _scores(metrics: dict[str, Any]) -> Html:
     return join(table, *notes)
 
 
-def _learning_curves(run: Run) -> Html:
-    svgs = charts.learning_curves(run.history())
+def _learning_curves(run: Run, task: RunTask) -> Html:
+    svgs = charts.learning_curves(run.history(), _target_units(task))
     descriptions = ("train and dev loss by epoch", "dev scores by epoch")
     return tag("div", *map(html.figure, svgs, descriptions), class_="charts")
 
@@ -121,7 +122,7 @@ def _classes(
     if per_class:
         columns = list(next(iter(per_class.values())))
         rows = [[name, *row.values()] for name, row in per_class.items()]
-        head = ["class", *map(_title, columns)]
+        head = ["class", *map(title, columns)]
         sections.append(Section("Scores per class", html.table(head, rows, "classes")))
     if counts is not None:
         body = [_most_frequent_confusions(counts, labels)]
@@ -141,14 +142,15 @@ def _most_frequent_confusions(counts: np.ndarray, labels: list[str]) -> Html:
             rows.append([labels[i], labels[j], int(wrong[i, j]), share])
     if not rows:
         return tag("p", "No class is confused with another.")
-    head = ["true", "predicted as", "count", "of the true class"]
+    head = ["true", "predicted as", "count", "share of true class"]
     table = html.table(head, rows, "confusions")
     return join(tag("h3", "Most frequent confusions"), table)
 
 
 def _data(task: RunTask) -> Html:
     notes = [tag("p", note, class_="note") for note in task.notes]
-    return join(html.table([], task.sizes().items(), "settings"), *notes)
+    sizes = [[name, html.format_value(size)] for name, size in task.sizes().items()]
+    return join(html.table([], sizes, "settings"), *notes)
 
 
 def _model(task: RunTask) -> Html:
@@ -158,7 +160,7 @@ def _model(task: RunTask) -> Html:
 def _configuration(config: dict[str, Any]) -> Html:
     """Return the command, the flags, the versions and the machine."""
     flags = [
-        ["--" + name.replace("_", "-"), str(value)]
+        ["--" + name.replace("_", "-"), "–" if value in (None, []) else str(value)]
         for name, value in config["flags"].items()
     ]
     machine = [[name, version] for name, version in config["versions"].items()]
@@ -174,5 +176,10 @@ def _configuration(config: dict[str, Any]) -> Html:
     )
 
 
-def _title(score: str) -> str:
-    return score.replace("_", " ")
+def _title(task: RunTask, score: str) -> str:
+    return title(score, _target_units(task))
+
+
+def _target_units(task: RunTask) -> str | None:
+    """Return the tokens of the target texts, None if the task generates none."""
+    return getattr(getattr(task.pipeline, "target", None), "units", None)

@@ -12,6 +12,7 @@ import pytest
 
 import zoo
 from tasks.run import report
+from tasks.run.score_titles import title
 from tests.helpers.parsed_page import Page
 from tests.helpers.training import TASKS, finished
 
@@ -93,7 +94,8 @@ def test_tables_show_the_numbers_of_the_run(
     for name, scores in expected.items():
         for score, value in scores.items():
             if isinstance(value, float):
-                assert by_name[name][score.replace("_", " ")] == f"{value:.4f}"
+                column = title(score, "chars")
+                assert by_name[name][column] == f"{value:.4f}"
     assert "None" not in [cell for row in rows for cell in row]
     flags = [row for row in page.all("td") if row.text.startswith("--")]
     assert len(flags) == len(config["flags"])

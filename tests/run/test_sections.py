@@ -29,14 +29,13 @@ def test_sum_errors_are_sorted_by_their_size() -> None:
 
 
 def test_digit_errors_are_sorted_by_their_confidence() -> None:
-    row: dict[str, Any] = {"made": np.zeros((64, 1)), "target": 4, "answer": 9}
+    row = {"made": np.zeros((64, 1)), "target": np.array(4), "answer": np.array(9)}
     row["probability"] = np.array(0.75)
-    body = sections.digit_errors(
-        [row, row | {"answer": 4}, row | {"probability": np.array(0.9)}]
-    )
+    correct = row | {"answer": np.array(4)}
+    body = sections.digit_errors([row, correct, row | {"probability": np.array(0.9)}])
     assert "The 2 most confident of 2 errors" in body
     assert body.index("4 → 9 (0.90)") < body.index("4 → 9 (0.75)")
-    body = sections.digit_errors([row | {"answer": 4}])
+    body = sections.digit_errors([correct])
     assert body == "<p>Every digit is classified correctly.</p>"
 
 

@@ -89,8 +89,8 @@ def _surprising_tokens(pipeline: Any, test: dict[str, np.ndarray]) -> Html:
 
     note = (
         f"The {len(worst)} mispredicted tokens with the lowest probabilities, of "
-        f"{len(wrong):,} mispredicted among {len(labels):,} tokens. Each token is "
-        "coloured by 1 - its probability."
+        f"{len(wrong):,} mispredicted among {len(labels):,} tokens. Colours show the "
+        "model's surprise, 1\xa0−\xa0probability of the token."
     )
     return join(
         tag("p", note, class_="note"),

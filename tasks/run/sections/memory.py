@@ -144,13 +144,16 @@ def symbol_errors(rows: list[Row]) -> Html:
             Token(str(t), 1.0 - float(c), f"predicted {p}, {c:.2f}", bool(t != p))
             for t, p, c in columns
         ]
-        head = tag("b", f"{recall.num_errors} of {len(recall.true)} wrong")
+        head = join(
+            tag("b", f"{recall.num_errors} of {len(recall.true)} wrong"),
+            f", predicted {' '.join(map(str, recall.predicted))}",
+        )
         return head, coloured_text(pieces, "uncertainty")
 
     note = (
         f"The {len(worst)} of {len(errors):,} sequences with errors that have the most "
-        "errors. The true symbols are shown, those predicted wrongly underlined. Each "
-        "symbol is coloured by 1 - the model's confidence."
+        "errors. The true symbols are shown; those predicted wrongly are underlined. "
+        "Colours show the model's uncertainty, 1\xa0−\xa0confidence."
     )
     return join(
         tag("p", note, class_="note"),

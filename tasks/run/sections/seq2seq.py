@@ -88,8 +88,8 @@ def _largest_edit_distances(
 
     note = (
         f"The {len(worst)} outputs with the most edits per token of the nearest "
-        f"reference, of {len(errors):,} outputs with errors. Each output token is "
-        "coloured by 1 - its probability given the tokens before it."
+        f"reference, of {len(errors):,} outputs with errors. Colours show the "
+        "model's uncertainty, 1\xa0−\xa0probability of the token given those before it."
     )
     return join(
         tag("p", note, class_="note"),
@@ -149,6 +149,6 @@ def _attention(pipeline: Any, sources: Sequence[str], search: dict[str, Any]) ->
             figures.append(figure(charts.render_svg(draw), "attention", source))
     note = (
         "Attention weights of the first texts of test: one row per output token, one "
-        "column per source token, darker for a larger weight."
+        "column per source token. A stronger colour is a larger weight."
     )
     return join(tag("p", note, class_="note"), tag("div", *figures, class_="charts"))

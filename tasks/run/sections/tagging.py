@@ -62,9 +62,9 @@ def tagging_sections(
     if not worst:
         return [Section("Most confident errors", tag("p", "No errors."))]
     note = (
-        f"The {len(worst)} most confident of {len(errors):,} errors. Each word is "
-        "coloured by 1 - the probability of its predicted tag; wrong tags are "
-        "underlined."
+        f"The {len(worst)} most confident of {len(errors):,} errors; words with wrong "
+        "tags are underlined. Colours show the model's uncertainty, "
+        "1\xa0−\xa0probability of the predicted tag."
     )
     items = [_show(error, sentence(error.row), labels) for error in worst]
     body = join(
