@@ -68,9 +68,9 @@ def scores(cells: Sequence[CellResult], loss: str, memoryless: float) -> Html:
     ]
     verdicts = [f"{enumeration(names)}: {text}." for text, names in groups.items()]
     note = (
-        f"The lowest {title(loss)} without memory is {format_number(memoryless)}. A cell "
-        "remembers if its loss is below a tenth of that, and does not remember if it "
-        "is above nine tenths."
+        f"The lowest {title(loss)} without memory is {format_number(memoryless)}. A "
+        "cell remembers if its loss is below a tenth of that, and does not remember if "
+        "it is above nine tenths."
     )
     return join(table(head, rows, "scores"), paragraphs(note, " ".join(verdicts)))
 

@@ -62,7 +62,7 @@ def line_chart(
     """Return a line chart as SVG.
 
     Args:
-        series: the x and the y values of each line, by its label.
+        series: the x and the y values of each line, by its label; x are integers.
         x_label: of the x axis.
         y_label: of the y axis.
         log: use a logarithmic y axis.
@@ -76,8 +76,7 @@ def line_chart(
         if log:
             ax.set_yscale("log")
         ax.set(xlabel=x_label, ylabel=y_label)
-        ax.legend()
-        ax.grid(alpha=0.3)
+        _finish_axes(ax)
         figure.savefig(file)
 
     return render_svg(draw)

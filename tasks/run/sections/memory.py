@@ -151,7 +151,7 @@ def symbol_errors(rows: list[Row]) -> Html:
         return head, coloured_text(pieces, "uncertainty")
 
     note = (
-        f"The {len(worst)} of {len(errors):,} sequences with errors that have the most "
+        f"The {len(worst)} sequences with the most errors, of {len(errors):,} with "
         "errors. The true symbols are shown; those predicted wrongly are underlined. "
         "Colours show the model's uncertainty, 1\xa0−\xa0confidence."
     )
