@@ -124,9 +124,10 @@ def attention_weights(logits: Array, mask: ArrayLike | None = None) -> Array:
 class Pooling(nnx.Module):
     """A pooling as a module, chosen by name.
 
-    ``"attention"`` learns a weight for each token, ``a_t = softmax_t(v . tanh(y_t W +
-    b))``, and returns ``sum_t a_t y_t``. Source: Yang et al. 2016, "Hierarchical attention networks".
-
+    ``"attention"`` learns weights ``a = softmax_t(v . tanh(y_t W + b))`` of the tokens
+    and returns ``sum_t a_t y_t``. Source: Yang et al. 2016, "Hierarchical attention networks".
+    and returns ``sum_t a_t y_t``. Source: Yang et al. 2016, "Hierarchical attention
+    networks".
     Example::
 
         pooling = Pooling("max", 200, rngs=nnx.Rngs(0))
