@@ -125,9 +125,9 @@ class Pooling(nnx.Module):
     """A pooling as a module, chosen by name.
 
     ``"attention"`` learns weights ``a = softmax_t(v . tanh(y_t W + b))`` of the tokens
-    and returns ``sum_t a_t y_t``. Source: Yang et al. 2016, "Hierarchical attention networks".
     and returns ``sum_t a_t y_t``. Source: Yang et al. 2016, "Hierarchical attention
     networks".
+
     Example::
 
         pooling = Pooling("max", 200, rngs=nnx.Rngs(0))
