@@ -237,7 +237,7 @@ def test_what_has_no_page_is_told(served, models, tmp_path, tmp_path_factory):
     assert "there is no page for a reader" in lines[0]
     assert f"cannot listen on port {port} of 127.0.0.1" in lines[1]
     assert "Address already in use" in lines[1]
-    assert "choose another with --port, or 0 for a free one" in lines[1]
+    assert "choose another one with --port, or 0 for a free port" in lines[1]
     assert "port must be 0-65535" in lines[2]
     assert "no model in" in lines[3]
     assert lines[4] == "error: a page needs gradio: pip install 'rnn-zoo[serve]'"

@@ -1,7 +1,7 @@
 """A web page to try a trained model on, made with Gradio; it needs no network.
 
-``python -m zoo serve RUN`` serves it; ``page(zoo.load(RUN))`` returns Gradio blocks
-for use in other programs.
+``python -m zoo serve RUN`` serves it. ``page(zoo.load(RUN))`` returns it as Gradio
+blocks, for use in other programs.
 """
 
 import os
