@@ -10,7 +10,7 @@ import pytest
 from tests.helpers import pages
 from tests.helpers.training import ROOT, environment, finished
 
-DOCS = {path.name: path for path in sorted((ROOT / "docs").glob("*.md"))}
+DOCS = {path.name: path for path in sorted((ROOT / "docs").rglob("*.md"))}
 LINK = re.compile(r"\]\(([^):#]+)(?:#([^)]+))?\)")
 
 
