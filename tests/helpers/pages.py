@@ -105,7 +105,7 @@ def start(words: list[str], finished: Path) -> None:
     entry = {"zoo": "zoo.cli.commands", "tasks.lab": "tasks.lab.comparison"}
     main = importlib.import_module(entry.get(name, name)).main
     if name == "tasks.lab":
-        called("tasks.lab.run", main, name, *args)
+        called("tasks.lab.comparison.run", main, name, *args)
     else:
         sys.argv = [name, *args]
         main()
