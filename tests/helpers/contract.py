@@ -364,7 +364,7 @@ class Contract:
         assert_close(last_row(both, 1), subject.run(half, *rest), SCHEDULE)
 
     def test_every_parameter_gets_a_gradient(self, subject):
-        reset = NEVER.copy()  # so that a learnt initial state is used
+        reset = NEVER.copy()  # so that a learned initial state is used
         reset[:, 1] = True
         args = subject.args(mask=ALL, reset=reset)
         (by_params, _, by_state), _ = subject.learn(*args)

@@ -237,12 +237,12 @@ def test_errors():
         model(tied=True, decoder_hidden_size=8)
     with pytest.raises(ValueError, match="did you mean 'additive'"):
         model(attention="aditive")
-    with pytest.raises(ValueError, match="must run forwards"):
+    with pytest.raises(ValueError, match="must run forward"):
         Decoder(5, bidirectional=True, rngs=nnx.Rngs(0))
     with pytest.raises(ValueError, match="given together"):
         Decoder(5, attention="dot", rngs=nnx.Rngs(0))
     seq2seq = model()
-    with pytest.raises(ValueError, match="memory must be given"):
+    with pytest.raises(ValueError, match="memory is missing"):
         seq2seq.decoder(TARGET)
     _, memory = seq2seq.encode(SOURCE)
     with pytest.raises(ValueError, match="memory must be None"):

@@ -62,4 +62,7 @@ def test_help_tells_how_long_the_task_trains(task, epochs, monkeypatch, capsys):
         main()
     assert end.value.code == 0
     shown = " ".join(capsys.readouterr().out.replace("│", "").split())
-    assert f"Passes over the training data. (default: {epochs}; at least 300 batches)" in shown
+    assert (
+        f"Passes over the training data. (default: {epochs}; at least 300 batches)"
+        in shown
+    )
