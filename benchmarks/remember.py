@@ -22,7 +22,7 @@ sys.path.insert(0, str(ROOT))
 
 import zoo  # noqa: E402
 from benchmarks import forgetting  # noqa: E402
-from tasks.run.gradient_decay import flow, number, reach  # noqa: E402
+from tasks.run.gradient_decay import describe_decay, format_number, gradient_by_lag  # noqa: E402
 from zoo import initializers  # noqa: E402
 
 FOLDER = ROOT / "docs" / "generated"
@@ -81,7 +81,7 @@ def measure(start: Start, seed: int) -> np.ndarray:
     if start.grown != 1.0:
         cell.U[...] *= start.grown
     x = np.random.default_rng(seed).normal(size=(ROWS, T, D))
-    return flow(zoo.Stacked([zoo.Recurrent(cell)]), start.scale * x)
+    return gradient_by_lag(zoo.Stacked([zoo.Recurrent(cell)]), start.scale * x)
 
 
 def measured() -> None:
@@ -157,7 +157,7 @@ def table(starts: tuple[Start, ...], flows: dict[tuple[str, str], np.ndarray]) -
     for start in starts:
         by_lag = flows[start.cell, start.label]
         facts = [f"`{start.cell}`", start.label, f"{rate(by_lag):.3f}"]
-        facts += [number(float(by_lag[100])), reach(by_lag)]
+        facts += [format_number(float(by_lag[100])), describe_decay(by_lag)]
         lines.append(f"| {' | '.join(facts)} |")
     return "\n".join(lines)
 
@@ -188,10 +188,10 @@ def page(text: str) -> str:
         plain=table(PLAIN, flows),
         gated=table(GATED, flows),
         solved=solved(),
-        ratio=number(float(one[100] / flows["rnn", "as in torch"][100])),
+        ratio=format_number(float(one[100] / flows["rnn", "as in torch"][100])),
         torch=f"{rate(torch):.2f}",
         one=f"{rate(one):.2f}",
-        left=number(float(one[-1])),
+        left=format_number(float(one[-1])),
         lag=T - 1,
         sizes=f"{H} units, {D} inputs from N(0, 1), {T} steps, "
         f"the median of {len(SEEDS)} seeds",

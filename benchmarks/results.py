@@ -16,7 +16,7 @@ from statistics import mean
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from tasks.registry import TASKS
-from tasks.run.folder import FREE
+from tasks.run.flags import CHANGEABLE
 
 DOCS = Path(__file__).parent.parent / "docs"
 TABLE = DOCS.parent / "benchmarks" / "results" / "results.csv"
@@ -71,7 +71,7 @@ def row(run: Path) -> dict[str, str]:
         if field.name == "epochs":
             sampled = data == "sample" and defaults.sample_epochs
             usual.add(sampled or defaults.default_epochs)
-        if field.name not in FREE and value not in usual:
+        if field.name not in CHANGEABLE and value not in usual:
             text = " ".join(value) if isinstance(value, tuple) else value
             shown.append(f"--{field.name.replace('_', '-')} {text}")
     shown.sort(key=lambda flag: flag.startswith("--seed"))  # the seed last

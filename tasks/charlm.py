@@ -197,8 +197,8 @@ class CharacterModel(base.Task):
         """Return the predicted characters, probabilities, the loss, and the state."""
         carry, scores, picked = _read(model, batch, carry, None)
         arrays = {
-            "expected": argmax(scores),
-            "sure": jnp.exp(scores.max(axis=-1)),
+            "predicted": argmax(scores),
+            "confidence": jnp.exp(scores.max(axis=-1)),
             "probability": jnp.exp(picked),
             "loss": -picked.sum(),
             "count": jnp.asarray(batch["mask"]).sum(),
@@ -232,12 +232,12 @@ class CharacterModel(base.Task):
             (batch["mask"], {**arrays, "labels": batch["labels"]})
             for batch, arrays in pairs
         ]
-        names = ("labels", "expected", "sure", "probability")
+        names = ("labels", "predicted", "confidence", "probability")
         flat = {
             name: np.concatenate([arrays[name][mask] for mask, arrays in batches])
             for name in names
         }
-        return sections.language_model(self.pipeline, self.example(), flat)
+        return sections.language_model_sections(self.pipeline, self.example(), flat)
 
     def example(self) -> str:
         """Return the first words of the test text."""

@@ -179,7 +179,7 @@ class Classification(base.Task):
             pairs: of the test split.
         """
         texts = self.splits.rows["test"].select_columns(["text"])
-        return sections.classification(
+        return sections.classification_sections(
             self.pipeline,
             lambda row: texts[row]["text"],
             self.splits.predictions("test", pairs),

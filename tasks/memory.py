@@ -245,9 +245,9 @@ class Memory(base.Task):
         Args:
             pairs: of the test split.
         """
-        worst = {"adding": sections.sums, "digits": sections.digits}
-        return sections.memory(
-            worst.get(self.config.problem, sections.symbols),
+        worst = {"adding": sections.sum_errors, "digits": sections.digit_errors}
+        return sections.memory_sections(
+            worst.get(self.config.problem, sections.symbol_errors),
             self._answers(pairs),
             layers_of(self.pipeline),
             self.inputs(),
@@ -262,7 +262,7 @@ class Memory(base.Task):
             arrays = {k: v for k, v in {**batch, **predictions}.items() if np.ndim(v)}
             for k in np.flatnonzero(real):
                 row = {name: np.asarray(v[k]) for name, v in arrays.items()}
-                yield row | {"made": next(inputs)}
+                yield row | {"inputs": next(inputs)}
 
     def baselines(self) -> dict[str, base.Scores]:
         """Return the lowest loss that a model without memory can have."""

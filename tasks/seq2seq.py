@@ -275,7 +275,7 @@ class SequenceToSequence(base.Task):
             "beam": self.config.beam,
             "length_penalty": self.config.length_penalty,
         }
-        return sections.seq2seq(self.pipeline, *self._texts(pairs), **search)
+        return sections.seq2seq_sections(self.pipeline, *self._texts(pairs), **search)
 
     def _texts(self, pairs: base.Pairs) -> tuple[list[str], list[list[str]], list[str]]:
         """Return the sources of a split, their references, and the outputs."""

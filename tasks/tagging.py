@@ -216,7 +216,7 @@ class Tagging(base.Task):
             pairs: of the test split.
         """
         tokens = self.splits.rows["test"].select_columns(["tokens"])
-        return sections.tagging(
+        return sections.tagging_sections(
             lambda row: tokens[row]["tokens"],
             self.labels.tokens,
             self.splits.predictions("test", pairs),

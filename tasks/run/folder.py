@@ -20,8 +20,6 @@ from zoo import artifact
 if TYPE_CHECKING:
     from tasks.run.tensorboard import EventWriter
 
-FREE = flags.CHANGEABLE
-
 
 @dataclasses.dataclass
 class Position:

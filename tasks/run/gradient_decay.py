@@ -83,6 +83,3 @@ def format_number(value: float) -> str:
         digits, power = f"{value:.0e}".split("e")
         return f"{digits}·10^{int(power)}"
     return f"{value:.3g}"
-
-
-flow, number, reach = gradient_by_lag, format_number, describe_decay

@@ -123,10 +123,10 @@ def refused(chromium, url):
     chromium.until(f"{browser.SEEN}.includes('the limit is 5,000. Shorten it')")
     assert "10,000 characters" in chromium.value(browser.SEEN)
     # No request but to the page itself, and nothing to complain of.
-    fetched = [one for one in chromium.fetched() if not one.startswith("data:")]
+    fetched = [one for one in chromium.requests() if not one.startswith("data:")]
     assert len(fetched) > 5
     assert {one[: len(url)] for one in fetched} == {url}
-    assert chromium.complaints() == []
+    assert chromium.console_messages() == []
 
 
 def test_tags_as_one_types(chromium, served, models):

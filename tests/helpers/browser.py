@@ -175,8 +175,6 @@ class Browser:
         os.waitpid(self.process, 0)
         self.folder.cleanup()
 
-    complaints, fetched, look = console_messages, requests, emulate
-
 
 def _pipe() -> list[int]:
     """Return a pipe with descriptors from 10 on, which the spawn does not overwrite."""

@@ -18,7 +18,7 @@ from zoo.text import Text, Vocabulary
 def test_sum_errors_are_sorted_by_their_size() -> None:
     inputs = np.array([[0.5, 1.0], [0.25, 0.0], [0.75, 1.0]])
     rows = [
-        {"made": inputs, "target": np.array(1.25), "answer": np.array(answer)}
+        {"inputs": inputs, "target": np.array(1.25), "answer": np.array(answer)}
         for answer in (1.2, 0.25)
     ]
     table = Page(sections.sum_errors(rows)).table()
@@ -29,7 +29,7 @@ def test_sum_errors_are_sorted_by_their_size() -> None:
 
 
 def test_digit_errors_are_sorted_by_their_confidence() -> None:
-    row = {"made": np.zeros((64, 1)), "target": np.array(4), "answer": np.array(9)}
+    row = {"inputs": np.zeros((64, 1)), "target": np.array(4), "answer": np.array(9)}
     row["probability"] = np.array(0.75)
     correct = row | {"answer": np.array(4)}
     body = sections.digit_errors([row, correct, row | {"probability": np.array(0.9)}])
@@ -132,8 +132,8 @@ def test_surprising_tokens_are_sorted_by_probability(
     labels = text.encode("ab <& ba")
     test = {
         "labels": labels,
-        "expected": np.where([0, 0, 1, 0, 1, 0, 1, 0], labels[3], labels),
-        "sure": np.linspace(0.5, 0.9, 8),
+        "predicted": np.where([0, 0, 1, 0, 1, 0, 1, 0], labels[3], labels),
+        "confidence": np.linspace(0.5, 0.9, 8),
         "probability": np.array([0.3, 0.9, 0.01, 0.8, 0.1, 0.7, 0.2, 0.6]),
     }
     samples, errors, unit = sections.language_model_sections(pipeline, "ab", test)

@@ -14,7 +14,3 @@ from tasks.run.sections.tagging import tagging_sections
 __all__ = ["classification_sections", "language_model_sections", "memory_sections"]
 __all__ += ["seq2seq_sections", "tagging_sections"]
 __all__ += ["digit_errors", "sum_errors", "symbol_errors"]
-
-classification, language_model = classification_sections, language_model_sections
-memory, seq2seq, tagging = memory_sections, seq2seq_sections, tagging_sections
-digits, sums, symbols = digit_errors, sum_errors, symbol_errors

@@ -36,8 +36,8 @@ def language_model_sections(
         pipeline: the trained model.
         prompt: start of the samples.
         test: for each token of the test text after the first, ``[N]``: ``labels``, the
-            token; ``probability``, of that token; ``expected``, the most likely token;
-            ``sure``, the probability of the most likely token.
+            token; ``probability``, of that token; ``predicted``, the most likely token;
+            ``confidence``, the probability of the most likely token.
     """
     return [
         Section("Samples", _samples(pipeline, prompt)),
@@ -62,7 +62,7 @@ def _samples(pipeline: Any, prompt: str) -> Html:
 def _surprising_tokens(pipeline: Any, test: dict[str, np.ndarray]) -> Html:
     """Return the mispredicted tokens with the lowest probabilities, in context."""
     labels, predicted, confidence, probability = (
-        test[name] for name in ("labels", "expected", "sure", "probability")
+        test[name] for name in ("labels", "predicted", "confidence", "probability")
     )
     wrong = np.flatnonzero(labels != predicted)
     if not len(wrong):

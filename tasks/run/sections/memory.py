@@ -81,7 +81,7 @@ def sum_errors(rows: list[Row]) -> Html:
     """Show the predicted against the true sums, and the largest errors.
 
     Args:
-        rows: with ``made [T, 2]``, the numbers and the marks, ``target`` and
+        rows: with ``inputs [T, 2]``, the numbers and the marks, ``target`` and
             ``answer``.
     """
     true = np.array([float(row["target"]) for row in rows])
@@ -89,7 +89,7 @@ def sum_errors(rows: list[Row]) -> Html:
     error = np.abs(predicted - true)
     lines = []
     for k in np.argsort(-error, kind="stable")[:MAX_ERRORS]:
-        x = rows[k]["made"]
+        x = rows[k]["inputs"]
         steps = np.flatnonzero(x[:, 1])
         marked = [f"{x[t, 0]:.3f} at step {t + 1}" for t in steps]
         lines.append([*marked, float(true[k]), float(predicted[k]), float(error[k])])
@@ -166,7 +166,7 @@ def digit_errors(rows: list[Row]) -> Html:
     """Show the digits that were misclassified with the highest confidence.
 
     Args:
-        rows: with ``made [64, 1]``, the pixels, ``target``, ``answer`` and
+        rows: with ``inputs [64, 1]``, the pixels, ``target``, ``answer`` and
             ``probability`` of the answer.
     """
     wrong = [row for row in rows if row["target"] != row["answer"]]
@@ -174,7 +174,7 @@ def digit_errors(rows: list[Row]) -> Html:
     if not worst:
         return tag("p", "Every digit is classified correctly.")
     chart = charts.image_grid(
-        np.stack([row["made"].reshape(IMAGE_SIDE, IMAGE_SIDE) for row in worst]),
+        np.stack([row["inputs"].reshape(IMAGE_SIDE, IMAGE_SIDE) for row in worst]),
         [
             f"{row['target']} → {row['answer']} ({float(row['probability']):.2f})"
             for row in worst
