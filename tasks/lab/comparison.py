@@ -8,6 +8,8 @@ folder in ``DIR/runs``. If the command is interrupted, the same command resumes 
 
 import dataclasses
 import json
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,10 +28,10 @@ from tasks.program import Program
 from tasks.run import console, log
 from tasks.run.folder import Run
 from tasks.run.gradient_decay import gate_values, gradient_by_lag, layers_of
-from train import train
 from zoo import checks, diagnostics
 from zoo.pipelines import ReaderPipeline
 
+TRAIN = Path(__file__).parents[2] / "train.py"
 Init = Literal["default", "torch", "identity", "chrono"]
 INPUT_SCALES = (0.1, 1.0)  # measured before training, besides --input-scale
 MAX_INITIAL_STEPS = 100  # of the sequences measured before training
@@ -112,13 +114,48 @@ def run(lab: Lab) -> Path:
         config = lab.of_cell(cell)
         if not is_finished(config):
             print(f"\n== training {cell}")
-            train("memory", config)
+            train(config)
     print("\n== measuring")
     results = [measure(lab, cell) for cell in cells]
     page = lab.out / "lab.html"
     initial = list(initial_gradients(lab, cells))
     write(page, lab, results, initial, PROBLEMS[lab.problem])
     return page
+
+
+def train(config: Config) -> None:
+    """Train a cell by ``python train.py memory``, in a process of its own.
+
+    Args:
+        config: the training flags.
+
+    Raises:
+        SystemExit: if the training ends early; it has printed the reason.
+    """
+    command = [sys.executable, str(TRAIN), "memory", *arguments(config)]
+    with subprocess.Popen(command) as process:
+        while process.poll() is None:
+            try:
+                process.wait()
+            except KeyboardInterrupt:
+                pass  # Ctrl-C reaches the training too, which saves a checkpoint
+    if process.returncode:
+        raise SystemExit(process.returncode)
+
+
+def arguments(config: Config) -> list[str]:
+    """Return the command line of flags that differ from their defaults.
+
+    Args:
+        config: the training flags.
+    """
+    words: list[str] = []
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if value != field.default:
+            flag = field.name.replace("_", "-")
+            words += [f"--{flag}"] if value is True else [f"--{flag}", str(value)]
+    return words
 
 
 def is_finished(config: Config) -> bool:

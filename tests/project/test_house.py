@@ -41,7 +41,8 @@ FLOORS = [
     + ["tasks.tagging", "tasks.pair_preparation"]
     + ["tasks.classification", "tasks.pos", "tasks.ner", "tasks.charlm"]
     + ["tasks.seq2seq", "tasks.memory", "tasks.registry"],
-    ["tasks.lab", "tasks.evaluate", "train"],
+    ["tasks.lab", "tasks.evaluate"],
+    ["train"],
     ["benchmarks"],
 ]
 ROOMS = ("zoo", "tasks", "benchmarks", "train.py")
