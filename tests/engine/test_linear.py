@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import zoo
 from tests.helpers import reference
 from tests.helpers.tolerances import REFERENCE, assert_close
-from zoo.cells.s5 import hippo
+from zoo.cells.linear.s5 import hippo
 from zoo.engine import linear_scan as module
 from zoo.engine.linear_scan import linear_scan
 

@@ -9,7 +9,7 @@ from flax import nnx
 import zoo
 from tests.helpers.contract import MASK, B, D, H, T
 from tests.helpers.tolerances import SCHEDULE, SCHEDULE_GRADIENT, assert_close
-from zoo.cells import linear
+from zoo.cells.linear import base as linear
 from zoo.engine import native, scan
 from zoo.layers import joint
 

@@ -1,0 +1,132 @@
+"""S6, the selective state space model of Mamba."""
+
+from typing import Any, ClassVar, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from zoo import checks, initializers
+from zoo.cells.base import gate
+from zoo.cells.blocks import BlockCell
+from zoo.cells.linear.base import LinearCell
+from zoo.engine.platform import platform
+from zoo.types import Array
+
+__all__ = ["ChannelState", "S6Cell"]
+
+
+class ChannelState(NamedTuple):
+    """The state of a cell whose channels each have a state of their own.
+
+    Attributes:
+        s: N numbers for each channel, ``[B, H, N]``.
+    """
+
+    s: Array
+
+
+class S6Cell(BlockCell, LinearCell):
+    """The selective state space model: how long a step is depends on the input.
+
+    ::
+
+        u = x W_u                             the channels
+        Delta = softplus(x W_delta + b_delta)
+        B, C = x W_B, x W_C
+        a = exp(-Delta exp(A_log))
+        s' = a * s + Delta * u B^T            [H, N]
+        y = s' C + D * u
+
+    A channel with a large Delta forgets and reads; with a small one it keeps its state
+    and passes over the input. Each channel begins with the N rates 1, 2, ... N, and
+    Delta log-uniform in [0.001, 0.1].
+
+    In the paper Delta, B and C come from u, and W_delta is a product of two smaller
+    matrices; here all come from x in one product, so that D and H may differ. The
+    convolution before the cell and the gate after it belong to the block of Mamba, not
+    to S6. Source: Gu and Dao 2023, arXiv:2312.00752.
+    """
+
+    name = "s6"
+    family = "linear"
+    paper = "Gu and Dao 2023, arXiv:2312.00752"
+    equation = (
+        "u, B, C = x W; Delta = softplus(x W + b); "
+        "s' = exp(-Delta exp(A_log)) * s + Delta * u B^T; y = s' C + D * u"
+    )
+    parameters = "D * (2*H + 32) + 18*H"
+    gates: ClassVar = {"u": 0, "delta": -1, "B": 0, "C": 0}
+    bias_gates = ("delta",)
+    recompute = True  # a and what is added are N times as large as what they come from
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        *,
+        state_size: int = 16,
+        rngs: nnx.Rngs,
+        **options: Any,
+    ):
+        """Build the cell.
+
+        Args:
+            input_size: D.
+            hidden_size: H, the channels.
+            state_size: N, numbers in the state of each channel.
+            rngs: keys of the initialisation.
+            **options: as for `Cell`; only Delta has a bias, and `b_init` is by default
+                ``zoo.initializers.timescales(1e-3, 1e-1)``.
+
+        Raises:
+            ValueError: if a size is not an int of 1 or more.
+        """
+        self.state_size = checks.positive("state_size", state_size)
+        options.setdefault("b_init", initializers.timescales(1e-3, 1e-1))
+        super().__init__(input_size, hidden_size, rngs=rngs, **options)
+        rates = jnp.arange(1, state_size + 1, dtype=self.param_dtype)
+        shape = (hidden_size, state_size)
+        self.A_log = nnx.Param(jnp.broadcast_to(jnp.log(rates), shape))
+        self.D = nnx.Param(jnp.ones(hidden_size, self.param_dtype))
+
+    @property
+    def widths(self) -> dict[str, int]:
+        """H for u and Delta, N for B and C."""
+        H, N = self.hidden_size, self.state_size
+        return {"u": H, "delta": H, "B": N, "C": N}
+
+    def init_state(self, batch_size: int) -> ChannelState:
+        """Return the state before the first step: zeros.
+
+        Args:
+            batch_size: B.
+        """
+        shape = (batch_size, self.hidden_size, self.state_size)
+        return ChannelState(jnp.zeros(shape, self.state_dtype))
+
+    def coefficients(self, p: dict[str, Array]) -> tuple[Array, Array]:
+        """Return a and Delta * u B^T."""
+        delta = jax.nn.softplus(p["delta"])
+        rates = jnp.exp(self.A_log[...].astype(self.state_dtype))
+        added = (delta * p["u"])[..., None] * p["B"][..., None, :]
+        return gate("a", -delta[..., None] * rates, jnp.exp), added
+
+    def prefers_parallel(
+        self, B: int, T: int, *, gradient: bool, recompute: bool
+    ) -> bool:
+        """Return whether the machine is wide: N numbers a channel are many to write."""
+        return platform() != "cpu"
+
+    def vector(self, state: ChannelState) -> Array:
+        """Return s."""
+        return state.s
+
+    def state_of(self, h: Array) -> ChannelState:
+        """Return the state that holds s."""
+        return ChannelState(h)
+
+    def output(self, state: ChannelState, p: dict[str, Array]) -> Array:
+        """Return ``s C + D * u``."""
+        read = (state.s * p["C"][..., None, :]).sum(axis=-1)
+        return read + self.D[...].astype(self.state_dtype) * p["u"]
