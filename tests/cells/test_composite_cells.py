@@ -176,7 +176,7 @@ def test_multiplicative_cell_of_an_lstm_is_the_multiplicative_lstm():
 @pytest.mark.parametrize(
     "make, message",
     [
-        (lambda r: zoo.ConvLSTMCell((4,), H, rngs=r), "one to three axes of space"),
+        (lambda r: zoo.ConvLSTMCell((4,), H, rngs=r), "one to three spatial axes"),
         (lambda r: zoo.ConvLSTMCell((4, 0), H, rngs=r), "a size of input_shape must"),
         (
             lambda r: zoo.ConvLSTMCell((4, 2), H, kernel_size=(3, 3), rngs=r),

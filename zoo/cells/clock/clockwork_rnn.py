@@ -18,7 +18,7 @@ class ClockworkState(NamedTuple):
 
     Attributes:
         h: the hidden state ``[B, H]``.
-        t: steps since the sequence began, int32 ``[B]``.
+        t: the number of steps since the start of the sequence, int32 ``[B]``.
     """
 
     h: Array
@@ -26,16 +26,16 @@ class ClockworkState(NamedTuple):
 
 
 class ClockworkRNNCell(Cell):
-    """The clockwork RNN: blocks of units that move every step, every other, ...
+    """The clockwork RNN: block k of the units is updated every ``T_k`` steps.
 
     ::
 
         h'_k = tanh(x W_k + h U_k + b_k)   where T_k divides t
         h'_k = h_k                         elsewhere
 
-    H is cut into one block for each period, and a block sees only those as slow or
-    slower: the rest of ``U`` is not used. The clock begins at zero with each sequence.
-    Source: Koutnik et al. 2014, arXiv:1402.3511.
+    The H units are split into one block for each period. A block reads only the blocks
+    with the same or a longer period; the other entries of ``U`` are not used. t starts
+    at zero with each sequence. Source: Koutnik et al. 2014, arXiv:1402.3511.
     """
 
     name = "clockwork_rnn"
@@ -60,31 +60,31 @@ class ClockworkRNNCell(Cell):
         Args:
             input_size: D.
             hidden_size: H.
-            periods: T of each block, in steps; the slowest blocks are dropped if there
-                are more than H.
-            rngs: keys of the initialisation.
+            periods: the period of each block in steps. If there are more than H, the
+                longest are dropped.
+            rngs: random keys for the initialisation.
             **options: as for `Cell`.
 
         Raises:
-            ValueError: if a period is not an int of 1 or more, or there is none.
+            ValueError: if a period is not an int of 1 or more, or `periods` is empty.
         """
         periods = tuple(sorted(periods))
         if not periods:
-            raise ValueError("periods must hold one period or more, got none")
+            raise ValueError("periods must contain at least one period, got none")
         for period in periods:
             checks.positive("a period", period)
         super().__init__(input_size, hidden_size, rngs=rngs, **options)
         self.periods = periods[:hidden_size]
 
-    def _period(self) -> np.ndarray:
-        """Return the period of every unit, ``[H]``."""
+    def _unit_periods(self) -> np.ndarray:
+        """Return the period of every unit ``[H]``."""
         blocks = np.array_split(np.arange(self.hidden_size), len(self.periods))
         return np.repeat(
             np.array(self.periods, np.int32), [len(block) for block in blocks]
         )
 
     def init_state(self, batch_size: int) -> ClockworkState:
-        """Return zeros.
+        """Return the state before the first step: zeros.
 
         Args:
             batch_size: B.
@@ -93,13 +93,13 @@ class ClockworkRNNCell(Cell):
         return ClockworkState(h, jnp.zeros(batch_size, jnp.int32))
 
     def recur(self, state: ClockworkState) -> Array:
-        """Return the product with what each block sees."""
-        period = self._period()
-        slower = period[:, None] >= period[None, :]
-        return self.dot(state.h, jnp.where(slower, self.U[...], 0))
+        """Return ``hU``, where each block reads blocks of the same or longer period."""
+        periods = self._unit_periods()
+        readable = periods[:, None] >= periods[None, :]
+        return self.dot(state.h, jnp.where(readable, self.U[...], 0))
 
     def update(self, state: ClockworkState, p: Array, q: Array) -> ClockworkState:
         """Return the new state."""
-        moves = state.t[:, None] % self._period() == 0
-        h = jnp.where(moves, jnp.tanh(p + q), state.h)
+        active = state.t[:, None] % self._unit_periods() == 0
+        h = jnp.where(active, jnp.tanh(p + q), state.h)
         return ClockworkState(h, state.t + 1)

@@ -17,7 +17,7 @@ class FastSlowState(NamedTuple):
     """The state of a fast-slow network.
 
     Attributes:
-        fast: the state that the fast cells hand on.
+        fast: the state that passes through the fast cells.
         slow: the state of the slow cell.
     """
 
@@ -26,21 +26,20 @@ class FastSlowState(NamedTuple):
 
 
 class FastSlowCell(CompositeCell):
-    """The fast-slow network: k cells one after the other, and one beside them.
+    """The fast-slow network: k fast cells in sequence, and one slow cell.
 
     ::
 
-        f_1 = fast_1(f, x)            f: what the last fast cell left behind
+        f_1 = fast_1(f, x)            f: the state of fast_k after the last step
         s'  = slow(s, f_1.h)
         f_2 = fast_2(f_1, s'.h)
         f_i = fast_i(f_(i-1), 0)      i = 3 ... k
         f'  = f_k,  y = f_k.h
 
-    The slow cell is one step away from its last state, the fast ones are k. Gates of
-    one name are numbered in the order of these lines by `zoo.diagnostics.gates`.
-    Source:
-    Mujika et al. 2017, arXiv:1705.08639; cells from the third on read a zero, as in the
-    authors' code.
+    The slow state is updated once in a step, the fast state k times. The fast cells
+    from the third on read a zero, as in the authors' code. `zoo.diagnostics.gates`
+    numbers gates with the same name in the order of the equations. Source: Mujika et
+    al. 2017, arXiv:1705.08639.
     """
 
     name: ClassVar[str] = "fast_slow"
@@ -53,16 +52,16 @@ class FastSlowCell(CompositeCell):
     recurrent = ()
 
     def __init__(self, fast: Sequence[Cell], slow: Cell):
-        """Put cells together.
+        """Build the cell from its parts.
 
         Args:
-            fast: two cells or more with states of the same shape, the second as wide
-                at its input as the output of the slow one, those after it with an
-                input of 1.
-            slow: a cell as wide at its input as the output of the first.
+            fast: two or more cells with states of the same shape. The `input_size` of
+                the second is the `output_size` of `slow`, that of each further cell
+                is 1.
+            slow: a cell whose `input_size` is the `output_size` of the first fast cell.
 
         Raises:
-            ValueError: if they do not fit together.
+            ValueError: if the sizes or states of the cells do not match.
         """
         if len(fast) < 2:
             raise ValueError(f"fast must hold two cells or more, got {len(fast)}")
@@ -79,16 +78,16 @@ class FastSlowCell(CompositeCell):
                 raise ValueError(
                     f"{name} must have input_size = {size}, got {cell.input_size}"
                 )
-        self._like(first)
+        self._copy_sizes(first)
         self.fast, self.slow = nnx.List(fast), slow
 
     @property
     def output_size(self) -> int:
-        """The size of the last fast cell's output."""
+        """The size of one step's output: that of the last fast cell."""
         return self.fast[-1].output_size
 
     def init_state(self, batch_size: int) -> FastSlowState:
-        """Return what the first fast cell and the slow one begin with.
+        """Return the initial states of the first fast cell and of the slow cell.
 
         Args:
             batch_size: B.
@@ -98,7 +97,7 @@ class FastSlowCell(CompositeCell):
         )
 
     def project(self, x: Array) -> Any:
-        """Return what the first fast cell sees of the input."""
+        """Return the projection of the first fast cell."""
         return self.fast[0].project(x)
 
     def advance(
@@ -109,16 +108,16 @@ class FastSlowCell(CompositeCell):
         seen: State = None,
         keep: Array | None = None,
     ) -> FastSlowState:
-        """Return the new state; overridden because cells follow each other."""
+        """Return the new state; overridden because each cell reads the one before."""
         first, second, *others = self.fast
         fast, h = first.step(state.fast, p)
         slow, h = self.slow.step(state.slow, self.slow.project(h))
         fast, h = second.step(fast, second.project(h))
-        nothing = jnp.zeros((h.shape[0], 1), h.dtype)
+        zero = jnp.zeros((h.shape[0], 1), h.dtype)
         for cell in others:
-            fast = cell.advance(fast, cell.project(nothing))
+            fast = cell.advance(fast, cell.project(zero))
         return FastSlowState(fast, slow)
 
     def output(self, state: FastSlowState, p: Any) -> Array:
-        """Return the read-out of the last fast cell."""
+        """Return the output of the last fast cell."""
         return self.fast[-1].output(state.fast, p)

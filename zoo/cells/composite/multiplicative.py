@@ -1,4 +1,4 @@
-"""A cell whose recurrent matrix depends on the input, made from any cell."""
+"""A wrapper that makes the recurrent matrix of a cell depend on the input."""
 
 from typing import Any, ClassVar
 
@@ -14,14 +14,14 @@ __all__ = ["MultiplicativeCell"]
 
 
 class MultiplicativeCell(CompositeCell):
-    """Any cell, whose recurrent products see ``(x W_m) * (h U_m)`` in place of h.
+    """A cell whose recurrent products read ``(x W_m) * (h U_m)`` instead of h.
 
     ::
 
         m = (x W_m) * (h U_m)
-        state' = cell(x, state, its products of m)
+        state' = cell(x, state), with m instead of h in its recurrent products
 
-    Each input has a recurrent matrix of its own. With an `LSTMCell` it is the
+    The effective recurrent matrix depends on the input. With an `LSTMCell` this is the
     multiplicative LSTM. ``W_m[D, H]``, ``U_m[H, H]``. Source: Sutskever et al. 2011,
     "Generating text with recurrent neural networks"; Krause et al. 2016,
     arXiv:1609.07959.
@@ -44,20 +44,20 @@ class MultiplicativeCell(CompositeCell):
         """Wrap a cell.
 
         Args:
-            cell: one whose recurrent products see a state h.
+            cell: a cell whose recurrent products read a state h.
             W_init: initialiser of ``W_m``.
             U_init: initialiser of ``U_m``.
-            rngs: keys of the initialisation.
+            rngs: random keys for the initialisation.
 
         Raises:
-            ValueError: if the cell has no such products.
+            ValueError: if the cell has no recurrent products with h.
         """
         if not ("h" in state_shapes(cell) and cell.recurrent):
             raise ValueError(
                 "cell must have recurrent products with a state h, got "
                 f"{type(cell).__name__}"
             )
-        self._like(cell)
+        self._copy_sizes(cell)
         self.cell = cell
         size = checks.positive("output_size", cell.output_size)
         self.W_m = self._param(W_init, rngs, (cell.input_size, size))
@@ -65,11 +65,11 @@ class MultiplicativeCell(CompositeCell):
 
     @property
     def output_size(self) -> int:
-        """That of the cell."""
+        """The size of one step's output: that of the wrapped cell."""
         return self.cell.output_size
 
     def init_state(self, batch_size: int) -> State:
-        """Return what the cell begins with.
+        """Return the initial state of the wrapped cell.
 
         Args:
             batch_size: B.
@@ -77,18 +77,18 @@ class MultiplicativeCell(CompositeCell):
         return self.cell.init_state(batch_size)
 
     def project(self, x: Array) -> tuple[Any, Array]:
-        """Return what the cell sees of the input, and ``xW_m``."""
+        """Return the projection of the wrapped cell, and ``xW_m``."""
         return self.cell.project(x), self.dot(x, self.W_m[...])
 
     def advance(
         self, state: State, p: Any, *, seen: State = None, keep: Array | None = None
     ) -> State:
-        """Return the new state; overridden because of the product with m."""
+        """Return the new state; overridden because two products follow each other."""
         a, m = p
-        shown = state if seen is None else seen
-        m = m * self.dot(shown.h, self.U_m[...])
+        h = state.h if seen is None else seen.h
+        m = m * self.dot(h, self.U_m[...])
         return self.cell.advance(state, a, seen=state._replace(h=m))
 
     def output(self, state: State, p: Any) -> Array:
-        """Return the read-out of the cell."""
+        """Return the output of the wrapped cell."""
         return self.cell.output(state, p[0])

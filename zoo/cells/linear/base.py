@@ -1,4 +1,4 @@
-"""Cells that are linear in their state: no product has to wait for it."""
+"""Cells that are linear in their state, with a diagonal recurrence."""
 
 from abc import abstractmethod
 from typing import Any, ClassVar
@@ -13,24 +13,24 @@ from zoo.types import Array, State
 
 __all__ = ["LinearCell"]
 
-CACHED = 1 << 20  # numbers in an array
+MAX_CACHED = 1 << 20  # entries of an array that still fits into a CPU's cache
 
 
 class LinearCell(Cell):
-    """One step of ``h' = a * h + b``, where a and b come from the input alone.
+    """One step of ``h' = a * h + b``, where a and b depend only on the input.
 
     ::
 
         a, b = coefficients(project(x))
         state' = state_of(a * vector(state) + b)
 
-    Layers of such cells take all steps at once, where that measures faster or
-    ``Recurrent(cell, steps="parallel")`` asks for it. There is no recurrent matrix, so
-    that recurrent dropout and weight drop have nothing to act on.
+    Layers of such cells compute all steps in parallel where that is faster, or with
+    ``Recurrent(cell, steps="parallel")``. There is no recurrent matrix, so recurrent
+    dropout and weight drop do not apply.
 
     Attributes:
-        pairs: whether a, b and the vector are complex numbers, as `zoo.engine.linear_scan` has
-            them.
+        pairs: whether a, b and the state vector are complex, stored as real and
+            imaginary parts; see `zoo.engine.linear_scan`.
     """
 
     recurrent: ClassVar[tuple[str, ...]] = ()
@@ -39,51 +39,53 @@ class LinearCell(Cell):
 
     @abstractmethod
     def coefficients(self, p: Any) -> tuple[Array, Array]:
-        """Return a and b, of one step or of all; an a that is the same for all is one.
+        """Return a and b, of one step or of all steps.
+
+        An a that is the same for all steps has no time axis.
 
         Args:
-            p: what `project` made of the input.
+            p: the result of `project`.
         """
 
     def vector(self, state: State) -> Array:
-        """Return the state as the one array that a is multiplied with.
+        """Return the state as the single array that is multiplied by a.
 
         Args:
-            state: of one step or of all.
+            state: of one step or of all steps.
         """
         return state.h
 
     def state_of(self, h: Array) -> State:
-        """Return the state of an array as `vector` gives it.
+        """Return the state for an array: the inverse of `vector`.
 
         Args:
-            h: of one step or of all.
+            h: of one step or of all steps.
         """
         return HiddenState(h)
 
     def advance(
         self, state: State, p: Any, *, seen: State = None, keep: Array | None = None
     ) -> State:
-        """Return the new state; overridden because nothing is multiplied with it."""
+        """Return the new state; overridden because there is no recurrent product."""
         a, b = self.coefficients(p)
         return self.state_of(times(a, self.vector(state), pairs=self.pairs) + b)
 
     def prefers_parallel(
         self, B: int, T: int, *, gradient: bool, recompute: bool
     ) -> bool:
-        """Return whether `run_parallel` measures better than a loop, as a `Cell` does."""
+        """Return whether `run_parallel` is faster than the loop on this device."""
         if platform() != "cpu":
             return True
-        # The gradient of a loop has passes over memory at every step. Without it there
-        # is only what the loop does not write, which counts where no cache holds it;
-        # for a single row the loop reads every matrix anew at every step.
-        parallel = gradient or B == 1 or B * T * self.output_size <= CACHED
+        # The backward pass of a loop passes over memory at every step. Without it the
+        # loop has the advantage that it writes less, which matters for arrays larger
+        # than the cache. With a single row the loop reads every matrix at every step.
+        parallel = gradient or B == 1 or B * T * self.output_size <= MAX_CACHED
         return parallel and not recompute
 
     def run_parallel(
         self, p: Any, state: State, initial: State, span: Span
     ) -> tuple[State, Array, State]:
-        """Take all steps at once, as told in `zoo.engine.linear_scan`."""
+        """Compute all steps with a parallel scan; see `zoo.engine.linear_scan`."""
         a, b = self.coefficients(p)
         h, initial = self.vector(state), self.vector(initial)
         states = self.state_of(span_scan(a, b, h, initial, span, pairs=self.pairs))

@@ -11,7 +11,7 @@ __all__ = ["ComplexState"]
 
 
 class ComplexState(NamedTuple):
-    """A complex state, kept as two real arrays.
+    """A complex state, stored as two real arrays.
 
     Attributes:
         re: the real part ``[B, H]``.
@@ -28,17 +28,17 @@ class ComplexCell(LinearCell):
     pairs = True
 
     def vector(self, state: ComplexState) -> Array:
-        """Return the state as pairs.
+        """Return the real parts, then the imaginary parts, along the last axis.
 
         Args:
-            state: of one step or of all.
+            state: of one step or of all steps.
         """
         return jnp.concatenate(state, -1)
 
     def state_of(self, h: Array) -> ComplexState:
-        """Return the state of pairs.
+        """Return the state for an array: the inverse of `vector`.
 
         Args:
-            h: of one step or of all.
+            h: of one step or of all steps.
         """
         return ComplexState(*jnp.split(h, 2, -1))

@@ -12,7 +12,7 @@ __all__ = ["GILRCell"]
 
 
 class GILRCell(LinearCell):
-    """The gated impulse linear recurrence: a GRU whose gate and candidate see x alone.
+    """The gated impulse linear recurrence: gate and candidate read only the input.
 
     ::
 

@@ -23,11 +23,11 @@ class HGRNCell(LinearCell):
         h' = f * h + (1 - f) * c
         y = h' * sigmoid(x W_g + b_g)
 
-    With a lower bound a unit keeps its state for at least about ``1 / (1 -
-    lower_bound)`` steps. The paper learns a bound for each unit, from 0 in the lowest
-    layer towards 1 in the highest; here it is a number, an argument of each cell. The
-    paper's h is complex and turns by a fixed angle at each step, and a layer norm and a
-    product follow y. Source: Qin et al. 2023, arXiv:2311.04823.
+    A unit keeps its state for at least about ``1 / (1 - lower_bound)`` steps. The paper
+    learns a bound for each unit, near 0 in the lowest layer and near 1 in the highest.
+    Here it is a fixed argument of the cell. The paper's h is complex and rotates by a
+    fixed angle at each step, and a layer norm and a product follow y. Source: Qin et
+    al. 2023, arXiv:2311.04823.
     """
 
     name = "hgrn"
@@ -54,8 +54,8 @@ class HGRNCell(LinearCell):
         Args:
             input_size: D.
             hidden_size: H.
-            lower_bound: the least value of the forget gate, in [0, 1).
-            rngs: keys of the initialisation.
+            lower_bound: the smallest value of the forget gate, in [0, 1).
+            rngs: random keys for the initialisation.
             **options: as for `Cell`.
 
         Raises:
@@ -67,10 +67,10 @@ class HGRNCell(LinearCell):
     def coefficients(self, p: Array) -> tuple[Array, Array]:
         """Return f and (1 - f) * c."""
         f, c, _ = self.split(p)
-        room = 1 - self.lower_bound
-        keep = gate("f", self.lower_bound + room * jax.nn.sigmoid(f), None)
-        # 1 - f without the loss of digits where f is near 1.
-        return keep, room * jax.nn.sigmoid(-f) * jax.nn.silu(c)
+        span = 1 - self.lower_bound
+        keep = gate("f", self.lower_bound + span * jax.nn.sigmoid(f), None)
+        # sigmoid(-f) computes 1 - sigmoid(f) without cancellation.
+        return keep, span * jax.nn.sigmoid(-f) * jax.nn.silu(c)
 
     def output(self, state: HiddenState, p: Array) -> Array:
         """Return ``h * sigmoid(g)``."""

@@ -15,7 +15,7 @@ __all__ = ["LRUCell"]
 
 
 class LRUCell(ComplexCell):
-    """The linear recurrent unit: complex numbers that turn and shrink at each step.
+    """The linear recurrent unit: a diagonal recurrence with complex eigenvalues.
 
     ::
 
@@ -23,11 +23,12 @@ class LRUCell(ComplexCell):
         s' = lambda * s + exp(gamma) * (x B)            complex
         y  = Re(s' C) + x D
 
-    ``|lambda| < 1`` whatever nu is. At first lambda is uniform in the ring
-    ``r_min <= |lambda| <= r_max``, and ``exp(gamma) = sqrt(1 - |lambda|^2)`` keeps the
-    state at the scale of its input. ``W`` holds the real and the imaginary part of B
-    and then D, ``C`` its own two parts. The paper's D is a vector, for D = H; here it
-    is a matrix. Source: Orvieto et al. 2023, arXiv:2303.06349.
+    ``|lambda| < 1`` for every nu. lambda is initialised uniformly in the ring ``r_min
+    <= |lambda| <= r_max``, and gamma such that ``exp(gamma) = sqrt(1 - |lambda|^2)``,
+    which keeps the state at the scale of its input. ``W`` holds the real part of B, the
+    imaginary part of B, and D. ``C[2, H, H]`` holds a real and an imaginary part. The
+    paper's D is a vector and requires D = H; here it is a matrix. Source: Orvieto et
+    al. 2023, arXiv:2303.06349.
     """
 
     name = "lru"
@@ -56,11 +57,11 @@ class LRUCell(ComplexCell):
         Args:
             input_size: D.
             hidden_size: H, of the state and of the output.
-            r_min: least modulus of lambda at first.
-            r_max: greatest modulus of lambda at first.
-            max_phase: greatest angle of lambda at first, in radians.
-            bias: add a bias to the three products with x; the paper has none.
-            rngs: keys of the initialisation.
+            r_min: smallest initial modulus of lambda.
+            r_max: largest initial modulus of lambda.
+            max_phase: largest initial angle of lambda, in radians.
+            bias: whether the products with x have a bias; the paper has none.
+            rngs: random keys for the initialisation.
             **options: as for `Cell`.
 
         Raises:
@@ -88,31 +89,32 @@ class LRUCell(ComplexCell):
         Args:
             batch_size: B.
         """
-        zeros = jnp.zeros((batch_size, self.hidden_size), self.state_dtype)
+        zeros = self.zeros(batch_size, self.hidden_size)
         return ComplexState(zeros, zeros)
 
     def project(self, x: Array) -> tuple[Array, Array]:
-        """Return ``exp(gamma) * (x B)``, real parts and imaginary ones, and ``x D``.
+        """Return ``exp(gamma) * (x B)``, real then imaginary parts, and ``x D``.
 
         Args:
-            x: inputs ``[..., D]``: a step, or a whole sequence.
+            x: inputs ``[..., D]``, of one step or of a sequence.
         """
-        own, gamma = 2 * self.hidden_size, jnp.exp(self.gamma[...])
+        N, gamma = 2 * self.hidden_size, jnp.exp(self.gamma[...])
         scale = jnp.concatenate([gamma, gamma])
         W = self.W[...]
-        # Of the matrix, which is smaller than what it makes of all inputs.
-        read, direct = self.dot(x, W[:, :own] * scale), self.dot(x, W[:, own:])
+        # Scaling the matrix is cheaper than scaling its product with all inputs.
+        state_input, direct = self.dot(x, W[:, :N] * scale), self.dot(x, W[:, N:])
         if self.b is not None:
             b = self.exact(self.b)
-            read, direct = read + b[:own] * scale, direct + b[own:]
-        return read, direct
+            state_input, direct = state_input + b[:N] * scale, direct + b[N:]
+        return state_input, direct
 
     def coefficients(self, p: tuple[Array, Array]) -> tuple[Array, Array]:
         """Return lambda and exp(gamma) * (x B)."""
         nu, theta = self.exact(self.nu), self.exact(self.theta)
-        size, angle = jnp.exp(-jnp.exp(nu)), jnp.exp(theta)
-        read, _ = p
-        return jnp.concatenate([size * jnp.cos(angle), size * jnp.sin(angle)]), read
+        modulus, angle = jnp.exp(-jnp.exp(nu)), jnp.exp(theta)
+        re, im = modulus * jnp.cos(angle), modulus * jnp.sin(angle)
+        state_input, _ = p
+        return jnp.concatenate([re, im]), state_input
 
     def output(self, state: ComplexState, p: tuple[Array, Array]) -> Array:
         """Return ``Re(s C) + x D``."""
@@ -124,11 +126,11 @@ class LRUCell(ComplexCell):
 def _ring(
     key: Key, size: int, r_min: float, r_max: float, max_phase: float, dtype: Any
 ) -> tuple[Array, Array, Array]:
-    """Draw lambda uniformly from a ring; return nu, theta, and the gamma that fits."""
-    of_size, of_angle = jax.random.split(key)
-    u = jax.random.uniform(of_size, (size,), dtype, minval=1e-6, maxval=1 - 1e-6)
+    """Return nu, theta and gamma of a lambda drawn uniformly from a ring."""
+    modulus_key, angle_key = jax.random.split(key)
+    u = jax.random.uniform(modulus_key, (size,), dtype, minval=1e-6, maxval=1 - 1e-6)
     squared = u * (r_max**2 - r_min**2) + r_min**2
     nu = jnp.log(-0.5 * jnp.log(squared))
-    angle = jax.random.uniform(of_angle, (size,), dtype, minval=1e-6, maxval=1.0)
+    angle = jax.random.uniform(angle_key, (size,), dtype, minval=1e-6, maxval=1.0)
     gamma = 0.5 * jnp.log1p(-squared)
     return nu, jnp.log(max_phase * angle), gamma

@@ -12,15 +12,16 @@ __all__ = ["MinGRUCell"]
 
 
 class MinGRUCell(LinearCell):
-    """The minimal GRU of 2024: the update gate and the candidate see x alone.
+    """The minimal GRU: the update gate and the candidate read only the input.
 
     ::
 
         z = sigmoid(x W_z + b_z)
         h' = (1 - z) * h + z * (x W_n + b_n)
 
-    As in the paper's main text; its appendix keeps the candidate positive to compute in
-    logarithms, which is another function. Source: Feng et al. 2024, arXiv:2410.01201.
+    As in the main text of the paper. Its appendix computes in logarithms with a
+    positive candidate, which is a different function. Source: Feng et al. 2024,
+    arXiv:2410.01201.
     """
 
     name = "mingru"

@@ -12,14 +12,14 @@ __all__ = ["MinLSTMCell"]
 
 
 class MinLSTMCell(LinearCell):
-    """The minimal LSTM of 2024: gates that see x alone and sum to one.
+    """The minimal LSTM: gates that read only the input and sum to one.
 
     ::
 
         f, i = sigmoid(x W + b), each divided by their sum
         h' = f * h + i * (x W_n + b_n)
 
-    As in the paper's main text, with its normalised gates; see `MinGRUCell` for the
+    As in the main text of the paper, with normalised gates; see `MinGRUCell` about the
     form in logarithms. Source: Feng et al. 2024, arXiv:2410.01201.
     """
 
@@ -33,6 +33,6 @@ class MinLSTMCell(LinearCell):
     def coefficients(self, p: Array) -> tuple[Array, Array]:
         """Return f and i * n."""
         f, i, n = self.split(p)
-        # f / (f + i) is a sigmoid of log f - log i: no quotient of two small numbers.
+        # f / (f + i) = sigmoid(log f - log i) avoids a quotient of two small numbers.
         balance = jax.nn.log_sigmoid(f) - jax.nn.log_sigmoid(i)
         return gate("f", balance), gate("i", -balance) * n

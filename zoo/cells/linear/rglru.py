@@ -23,9 +23,10 @@ class RGLRUCell(LinearCell):
         a = exp(-8 softplus(Lambda) * r)
         h' = a * h + sqrt(1 - a^2) * i * (x W_u + b_u)
 
-    At r = 1 a is at first uniform in [0.9, 0.999]. The paper's u is x itself, made by
-    the linear layer and convolution before it; here the product belongs to the cell, so
-    that D and H may differ. Source: De et al. 2024, arXiv:2402.19427.
+    Lambda is initialised such that a is uniform in [0.9, 0.999] where r = 1. The
+    paper's u is the input itself, the output of a linear layer and a convolution. Here
+    the product belongs to the cell, so that D and H may differ. Source: De et al. 2024,
+    arXiv:2402.19427.
     """
 
     name = "rglru"
@@ -46,7 +47,7 @@ class RGLRUCell(LinearCell):
         Args:
             input_size: D.
             hidden_size: H.
-            rngs: keys of the initialisation.
+            rngs: random keys for the initialisation.
             **options: as for `Cell`.
         """
         super().__init__(input_size, hidden_size, rngs=rngs, **options)
@@ -59,8 +60,8 @@ class RGLRUCell(LinearCell):
     def coefficients(self, p: Array) -> tuple[Array, Array]:
         """Return a and sqrt(1 - a^2) * i * u."""
         r, i, u = self.split(p)
-        rate = 8 * jax.nn.softplus(self.Lambda[...].astype(self.state_dtype))
+        rate = 8 * jax.nn.softplus(self.exact(self.Lambda))
         log_a = -rate * gate("r", r)
-        # 1 - a^2 without the loss of digits where a is near 1.
+        # expm1 computes 1 - a^2 without cancellation where a is near 1.
         scale = jnp.sqrt(-jnp.expm1(2 * log_a))
         return gate("a", log_a, jnp.exp), scale * gate("i", i) * u

@@ -28,16 +28,17 @@ class S5Cell(BlockCell, ComplexCell):
         s' = exp(Lambda Delta) * s + (exp(Lambda Delta) - 1) / Lambda * (x B)   complex
         y = 2 Re(s' C) + x D
 
-    The system ``ds/dt = Lambda s + x B``, with the input held for a time Delta, which
-    each entry of the state learns for itself. The N complex numbers of the state stand
-    for 2N, in pairs that are conjugate; that is where the 2 comes from. At first they
-    are the eigenvectors of HiPPO-N, the normal part of the matrix that keeps a history
-    as Legendre polynomials, or of several smaller ones in a row (`blocks`).
+    This is the system ``ds/dt = Lambda s + x B`` with a zero-order hold of length
+    Delta, which is learnt for each entry of the state. The N complex entries of the
+    state represent N conjugate pairs, hence the factor 2. The initial coordinates are
+    the eigenvectors of HiPPO-N, the normal part of the matrix that keeps a history as
+    Legendre polynomials, or of several smaller copies of it (`blocks`).
 
-    ``W`` holds the real and the imaginary part of B and then D, ``C`` its own two
-    parts. The paper's D is a vector, for D = H; here it is a matrix. The paper leaves
-    the real part of Lambda free; here it is negative, so that no state can explode.
-    Source: Smith et al. 2022, arXiv:2208.04933.
+    ``W`` holds the real part of B, the imaginary part of B, and D. ``C[2, N, H]`` holds
+    a real and an imaginary part. The paper's D is a vector and requires D = H; here it
+    is a matrix. The paper does not constrain the real part of Lambda; here it is
+    negative, so that no state can grow without bound. Source: Smith et al. 2022,
+    arXiv:2208.04933.
     """
 
     name = "s5"
@@ -68,19 +69,19 @@ class S5Cell(BlockCell, ComplexCell):
         Args:
             input_size: D.
             hidden_size: H, of the output.
-            state_size: N, complex numbers of the state; by default H.
-            blocks: copies of HiPPO-N that the state begins with, each with N / blocks
-                of the numbers.
-            step_min: least Delta at first.
-            step_max: greatest Delta at first.
-            bias: add a bias to the three products with x; the paper has none.
-            rngs: keys of the initialisation.
-            **options: as for `Cell`; `W_init`, by default LeCun's normal, draws D, and
-                B and C before they are turned into the eigenvectors.
+            state_size: N, the number of complex entries of the state; by default H.
+            blocks: number of copies of HiPPO-N for the initialisation, each with N /
+                blocks of the entries.
+            step_min: smallest initial Delta.
+            step_max: largest initial Delta.
+            bias: whether the products with x have a bias; the paper has none.
+            rngs: random keys for the initialisation.
+            **options: as for `Cell`. `W_init`, by default LeCun's normal, initialises
+                D, and B and C before they are rotated into the eigenvectors.
 
         Raises:
-            ValueError: if an argument is out of its range, or `blocks` does not divide
-                N.
+            ValueError: if an argument is out of its range, or if `blocks` does not
+                divide N.
         """
         checks.positive("hidden_size", hidden_size)
         state_size = hidden_size if state_size is None else state_size
@@ -101,12 +102,12 @@ class S5Cell(BlockCell, ComplexCell):
             jax.random.uniform(rngs.params(), (N,), dtype, low, high)
         )
         C = W_init(rngs.params(), (2 * N, hidden_size), dtype)
-        turned = [jnp.asarray(part.T, dtype) @ C for part in _parts(vectors)]
-        self.C = nnx.Param(jnp.stack(turned))
+        rotated = [jnp.asarray(part.T, dtype) @ C for part in _parts(vectors)]
+        self.C = nnx.Param(jnp.stack(rotated))
 
     @property
     def widths(self) -> dict[str, int]:
-        """N for the two parts of B, H for D."""
+        """The width of each block of ``W``: N for both parts of B, H for D."""
         return {"re": self.state_size, "im": self.state_size, "D": self.hidden_size}
 
     def _matrix(
@@ -116,7 +117,7 @@ class S5Cell(BlockCell, ComplexCell):
         shape: tuple[int, int],
         gates: tuple[str, ...] | None,
     ) -> nnx.Param:
-        """Draw B and D; B is real before it is turned into the eigenvectors."""
+        """Return a new ``W``: B, rotated into the eigenvectors, and D."""
         dtype = self.param_dtype
         B = init(rngs.params(), (shape[0], 2 * self.state_size), dtype)
         re, im = _parts(hippo(self.state_size, self.blocks)[1].conj())
@@ -130,42 +131,42 @@ class S5Cell(BlockCell, ComplexCell):
         Args:
             batch_size: B.
         """
-        zeros = jnp.zeros((batch_size, self.state_size), self.state_dtype)
+        zeros = self.zeros(batch_size, self.state_size)
         return ComplexState(zeros, zeros)
 
     def coefficients(self, p: dict[str, Array]) -> tuple[Array, Array]:
-        """Return exp(Lambda Delta), and what the held input adds."""
-        decay, frequency, log_step = (
-            param[...].astype(self.state_dtype)
-            for param in (self.decay, self.frequency, self.log_step)
+        """Return exp(Lambda Delta) and (exp(Lambda Delta) - 1) / Lambda * (x B)."""
+        decay, frequency, log_step = map(
+            self.exact, (self.decay, self.frequency, self.log_step)
         )
-        rate = jax.lax.complex(-jnp.exp(decay), frequency)
+        eigenvalue = jax.lax.complex(-jnp.exp(decay), frequency)
         step = jnp.exp(log_step)
-        turn = jax.lax.complex(step * rate.real, step * rate.imag)
-        # Delta is small: exp - 1 would lose digits.
-        hold, turned = jnp.expm1(turn) / rate, jnp.exp(turn)
-        hold, factor = (jnp.concatenate([z.real, z.imag]) for z in (hold, turned))
-        read = jnp.concatenate([p["re"], p["im"]], -1)
-        return factor, times(hold, read, pairs=True)
+        exponent = jax.lax.complex(step * eigenvalue.real, step * eigenvalue.imag)
+        # expm1, because Delta is small and exp - 1 would cancel.
+        hold, factor = jnp.expm1(exponent) / eigenvalue, jnp.exp(exponent)
+        hold, factor = (jnp.concatenate([z.real, z.imag]) for z in (hold, factor))
+        state_input = jnp.concatenate([p["re"], p["im"]], -1)
+        return factor, times(hold, state_input, pairs=True)
 
     def output(self, state: ComplexState, p: dict[str, Array]) -> Array:
         """Return ``2 Re(s C) + x D``."""
         re, im = self.C[...]
-        read = self.dot(self.vector(state), jnp.concatenate([re, -im]))
-        return once(2 * read + p["D"])
+        real_part = self.dot(self.vector(state), jnp.concatenate([re, -im]))
+        return once(2 * real_part + p["D"])
 
 
 def hippo(size: int, blocks: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return one of each pair of eigenvalues of HiPPO-N, and its eigenvector.
+    """Return one eigenvalue of each conjugate pair of HiPPO-N, and its eigenvector.
 
-    HiPPO-N is ``-1/2 I`` and a skew matrix, so that every eigenvalue is ``-1/2 + i w``.
+    HiPPO-N is ``-1/2 I`` plus a skew-symmetric matrix, so every eigenvalue has the form
+    ``-1/2 + i w``.
 
     Args:
-        size: how many pairs.
-        blocks: copies of HiPPO-N, each with its share of the pairs; must divide `size`.
+        size: number of pairs.
+        blocks: number of copies of HiPPO-N, each with ``size / blocks`` pairs.
 
     Returns:
-        The w that are positive, ``[size]``, and the vectors ``[2 * size, size]``.
+        The positive w ``[size]``, and the eigenvectors ``[2 * size, size]``.
     """
     n = 2 * (size // blocks)
     root = np.sqrt(np.arange(n) + 0.5)
@@ -176,5 +177,5 @@ def hippo(size: int, blocks: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _parts(a: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the real and the imaginary part."""
+    """Return the real and the imaginary part of an array."""
     return np.real(a), np.imag(a)

@@ -17,35 +17,35 @@ __all__ = ["ChannelState", "S6Cell"]
 
 
 class ChannelState(NamedTuple):
-    """The state of a cell whose channels each have a state of their own.
+    """The state of a cell with a separate state for each channel.
 
     Attributes:
-        s: N numbers for each channel, ``[B, H, N]``.
+        s: N entries for each channel, ``[B, H, N]``.
     """
 
     s: Array
 
 
 class S6Cell(BlockCell, LinearCell):
-    """The selective state space model: how long a step is depends on the input.
+    """The selective state space model: the step size Delta depends on the input.
 
     ::
 
-        u = x W_u                             the channels
+        u = x W_u                             [H]
         Delta = softplus(x W_delta + b_delta)
         B, C = x W_B, x W_C
         a = exp(-Delta exp(A_log))
         s' = a * s + Delta * u B^T            [H, N]
         y = s' C + D * u
 
-    A channel with a large Delta forgets and reads; with a small one it keeps its state
-    and passes over the input. Each channel begins with the N rates 1, 2, ... N, and
-    Delta log-uniform in [0.001, 0.1].
+    With a large Delta, a channel forgets its state and reads the input. With a small
+    Delta, it keeps its state and ignores the input. ``exp(A_log)`` is initialised to 1,
+    2, ... N in each channel, and Delta log-uniformly in [0.001, 0.1].
 
-    In the paper Delta, B and C come from u, and W_delta is a product of two smaller
-    matrices; here all come from x in one product, so that D and H may differ. The
-    convolution before the cell and the gate after it belong to the block of Mamba, not
-    to S6. Source: Gu and Dao 2023, arXiv:2312.00752.
+    In the paper, Delta, B and C are computed from u, and W_delta is a product of two
+    smaller matrices. Here all are computed from x in one product, so that D and H may
+    differ. The convolution before the cell and the gate after it belong to the Mamba
+    block, not to S6. Source: Gu and Dao 2023, arXiv:2312.00752.
     """
 
     name = "s6"
@@ -58,7 +58,7 @@ class S6Cell(BlockCell, LinearCell):
     parameters = "D * (2*H + 32) + 18*H"
     gates: ClassVar = {"u": 0, "delta": -1, "B": 0, "C": 0}
     bias_gates = ("delta",)
-    recompute = True  # a and what is added are N times as large as what they come from
+    recompute = True  # a and b are N times as large as the arrays they depend on
 
     def __init__(
         self,
@@ -73,10 +73,10 @@ class S6Cell(BlockCell, LinearCell):
 
         Args:
             input_size: D.
-            hidden_size: H, the channels.
-            state_size: N, numbers in the state of each channel.
-            rngs: keys of the initialisation.
-            **options: as for `Cell`; only Delta has a bias, and `b_init` is by default
+            hidden_size: H, the number of channels.
+            state_size: N, the number of state entries of each channel.
+            rngs: random keys for the initialisation.
+            **options: as for `Cell`. Only Delta has a bias. By default `b_init` is
                 ``zoo.initializers.timescales(1e-3, 1e-1)``.
 
         Raises:
@@ -92,7 +92,7 @@ class S6Cell(BlockCell, LinearCell):
 
     @property
     def widths(self) -> dict[str, int]:
-        """H for u and Delta, N for B and C."""
+        """The width of each block of ``W``: H for u and Delta, N for B and C."""
         H, N = self.hidden_size, self.state_size
         return {"u": H, "delta": H, "B": N, "C": N}
 
@@ -102,31 +102,33 @@ class S6Cell(BlockCell, LinearCell):
         Args:
             batch_size: B.
         """
-        shape = (batch_size, self.hidden_size, self.state_size)
-        return ChannelState(jnp.zeros(shape, self.state_dtype))
+        return ChannelState(self.zeros(batch_size, self.hidden_size, self.state_size))
 
     def coefficients(self, p: dict[str, Array]) -> tuple[Array, Array]:
         """Return a and Delta * u B^T."""
         delta = jax.nn.softplus(p["delta"])
-        rates = jnp.exp(self.A_log[...].astype(self.state_dtype))
-        added = (delta * p["u"])[..., None] * p["B"][..., None, :]
-        return gate("a", -delta[..., None] * rates, jnp.exp), added
+        rates = jnp.exp(self.exact(self.A_log))
+        b = (delta * p["u"])[..., None] * p["B"][..., None, :]
+        return gate("a", -delta[..., None] * rates, jnp.exp), b
 
     def prefers_parallel(
         self, B: int, T: int, *, gradient: bool, recompute: bool
     ) -> bool:
-        """Return whether the machine is wide: N numbers a channel are many to write."""
+        """Return whether the device is an accelerator.
+
+        On a CPU, writing N entries for each channel at every step costs too much.
+        """
         return platform() != "cpu"
 
     def vector(self, state: ChannelState) -> Array:
-        """Return s."""
+        """Return s ``[..., H, N]``."""
         return state.s
 
     def state_of(self, h: Array) -> ChannelState:
-        """Return the state that holds s."""
+        """Return the state for an array s."""
         return ChannelState(h)
 
     def output(self, state: ChannelState, p: dict[str, Array]) -> Array:
         """Return ``s C + D * u``."""
-        read = (state.s * p["C"][..., None, :]).sum(axis=-1)
-        return read + self.D[...].astype(self.state_dtype) * p["u"]
+        y = (state.s * p["C"][..., None, :]).sum(axis=-1)
+        return y + self.exact(self.D) * p["u"]

@@ -12,14 +12,14 @@ __all__ = ["TRNNCell"]
 
 
 class TRNNCell(LinearCell):
-    """The strongly typed RNN: a running mean of ``xW`` with a gate that sees x alone.
+    """The strongly typed RNN: a running mean of ``xW`` with a gate that reads only x.
 
     ::
 
         f = sigmoid(x W_f + b_f)
         h' = f * h + (1 - f) * (x W_z + b_z)
 
-    minGRU is the same function, with z = 1 - f, eight years later. Source: Balduzzi and
+    `MinGRUCell` computes the same function, with z = 1 - f. Source: Balduzzi and
     Ghifary 2016, arXiv:1602.02218.
     """
 

@@ -12,7 +12,7 @@ __all__ = ["AugmentedLSTMCell"]
 
 
 class AugmentedLSTMCell(LSTMCell):
-    """The LSTM with a highway from its input to its output.
+    """The LSTM with a highway connection from its input to its output.
 
     ::
 
@@ -21,8 +21,8 @@ class AugmentedLSTMCell(LSTMCell):
         c' = f * c + i * g
         h' = r * o * tanh(c') + (1 - r) * (x W_x)
 
-    The layer of the deep semantic role labeller. Source: He et al. 2017, "Deep semantic
-    role labeling: what works and what's next", after Zhang et al. 2016.
+    Source: He et al. 2017, "Deep semantic role labeling: what works and what's next",
+    after Zhang et al. 2016.
     """
 
     name = "augmented_lstm"
@@ -36,7 +36,7 @@ class AugmentedLSTMCell(LSTMCell):
     recurrent_gates = bias_gates = ("i", "f", "g", "o", "r")
 
     def project(self, x: Array) -> tuple[Array, Array]:
-        """Return what the gates see of the input, and ``x W_x``."""
+        """Return ``xW + b`` of the gates, and ``x W_x``."""
         *p, x = self.split(self.dot(x, self.W[...]))
         return self.add_bias(jnp.concatenate(p, axis=-1), self.b), x
 

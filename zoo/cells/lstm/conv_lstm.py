@@ -16,7 +16,7 @@ __all__ = ["ConvLSTMCell"]
 
 
 class ConvLSTMCell(LSTMCell):
-    """The convolutional LSTM, over sequences of lines, images or volumes.
+    """The convolutional LSTM, for sequences of 1D, 2D or 3D grids.
 
     ::
 
@@ -25,12 +25,13 @@ class ConvLSTMCell(LSTMCell):
         c' = f c + i g
         h' = o tanh(c')
 
-    ``*`` is a convolution over the axes of space, padded so that their sizes stay, and
-    the gates act place by place. One, two or three axes of space, as `input_shape`
-    tells: ``x[B, T, *space, C]``, ``h[B, *space, H]``, ``W[*kernel, C, 4H]``,
-    ``U[*kernel, H, 4H]``. No peepholes, which the paper has and libraries leave out.
-    Flax's ``ConvLSTMCell`` orders the gates i g f o and adds one to the forget gate at
-    each step; here its bias begins at one. Source: Shi et al. 2015, arXiv:1506.04214.
+    ``*`` is a convolution over the spatial axes with "same" padding, and the gates are
+    applied at each position. `input_shape` has one, two or three spatial axes:
+    ``x[B, T, *space, C]``, ``h[B, *space, H]``, ``W[*kernel, C, 4H]``,
+    ``U[*kernel, H, 4H]``. There are no peepholes; the paper has them, and libraries
+    omit them. Flax's ``ConvLSTMCell`` orders the gates i g f o and adds one to the
+    forget gate at each step; here the forget gate's bias is initialised to one. Source:
+    Shi et al. 2015, arXiv:1506.04214.
     """
 
     name: ClassVar[str] = "conv_lstm"
@@ -54,23 +55,24 @@ class ConvLSTMCell(LSTMCell):
         """Build the cell.
 
         Args:
-            input_shape: ``(*space, C)``: the sizes of one to three axes of space, and
-                the channels of the input.
-            hidden_size: H, channels of the state.
-            kernel_size: of the filters, one number for all axes or one for each.
-            rngs: keys of the initialisation.
+            input_shape: ``(*space, C)``: the sizes of one to three spatial axes, and
+                the number of input channels.
+            hidden_size: H, the number of channels of the state.
+            kernel_size: size of the filters, one number for all axes or one for each.
+            rngs: random keys for the initialisation.
             **options: as for `LSTMCell`.
 
         Raises:
-            ValueError: if a size is not an int of 1 or more, or there are not one to
-                three axes of space, each with its kernel size.
+            ValueError: if a size is not an int of 1 or more, if there are no spatial
+                axes or more than three, or if `kernel_size` does not have one entry
+                for each of them.
         """
         *space, channels = (
             checks.positive("a size of input_shape", n) for n in input_shape
         )
         if not 1 <= len(space) <= 3:
             raise ValueError(
-                "input_shape must have one to three axes of space and one of channels, "
+                "input_shape must have one to three spatial axes and a channel axis, "
                 f"got {tuple(input_shape)}"
             )
         if isinstance(kernel_size, int):
@@ -91,7 +93,7 @@ class ConvLSTMCell(LSTMCell):
         shape: tuple[int, ...],
         gates: tuple[str, ...] | None,
     ) -> nnx.Param:
-        """Draw the filters of each gate."""
+        """Return new filters, with a block for each gate; None means all."""
         count = len(self.gates if gates is None else gates)
         shape = (*self.kernel_size, *shape)
         return nnx.Param(
@@ -100,16 +102,16 @@ class ConvLSTMCell(LSTMCell):
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """(*space, C)."""
+        """The shape of one step's input: ``(*space, C)``."""
         return (*self.space, self.input_size)
 
     @property
     def output_shape(self) -> tuple[int, ...]:
-        """(*space, H)."""
+        """The shape of one step's output: ``(*space, H)``."""
         return (*self.space, self.hidden_size)
 
     def init_state(self, batch_size: int) -> LSTMState:
-        """Return zeros.
+        """Return the state before the first step: zeros.
 
         Args:
             batch_size: B.
@@ -118,7 +120,7 @@ class ConvLSTMCell(LSTMCell):
         return LSTMState(zeros, zeros)
 
     def dot(self, x: Array, weights: Array) -> Array:
-        """Convolve in `dtype`, accumulate in `state_dtype`.
+        """Convolve in `dtype` and accumulate in `state_dtype`.
 
         Args:
             x: an array ``[..., *space, N]``.

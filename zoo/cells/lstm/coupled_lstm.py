@@ -12,10 +12,9 @@ __all__ = ["CoupledLSTMCell"]
 
 
 class CoupledLSTMCell(LSTMCell):
-    """The LSTM that writes what it forgets: ``c' = f * c + (1 - f) * g``.
+    """The LSTM whose input gate is 1 - f: ``c' = f * c + (1 - f) * g``.
 
-    Three gates are left, f g o. Source: Greff et al. 2015 (CIFG),
-    arXiv:1503.04069.
+    It has three gates, f g o. Source: Greff et al. 2015 (CIFG), arXiv:1503.04069.
     """
 
     name = "coupled_lstm"

@@ -15,10 +15,10 @@ __all__ = ["HighwayLSTMCell", "HighwayLSTMState"]
 
 
 class HighwayLSTMState(NamedTuple):
-    """The states of the layers of a highway LSTM.
+    """The states of the L layers of a highway LSTM, from the lowest to the highest.
 
     Attributes:
-        h: the hidden states ``[B, L*H]``, the lowest layer first.
+        h: the hidden states ``[B, L*H]``.
         c: the cell states ``[B, L*H]``.
     """
 
@@ -27,7 +27,7 @@ class HighwayLSTMState(NamedTuple):
 
 
 class HighwayLSTMCell(Cell):
-    """L layers of LSTMs with peepholes, and a gated way from each cell state upwards.
+    """L stacked peephole LSTMs, with a gated connection between their cell states.
 
     ::
 
@@ -39,12 +39,12 @@ class HighwayLSTMCell(Cell):
         o = sigmoid(x_l W_o + h_l U_o + V_o * c'_l + b_o)
         h'_l = o * tanh(c'_l)
 
-    It is one cell, for a layer sees the cell state of the one below. The output is h
-    of the last layer. ``W[D, 4H]`` is that of the first layer (i, f, g, o), and
-    ``W_up[H, 5H(L-1)]`` those above it (i, f, g, o, d), one after the other.
-    ``U[H, 4HL]``, ``V[3H + 5H(L-1)]`` (i, f, o, then i, f, o, d, e) and
-    ``b[4H + 5H(L-1)]`` are of all layers. The projection of the paper is not here.
-    Source: Zhang et al. 2015, arXiv:1510.08983.
+    The L layers are one cell because each reads the new cell state of the layer below.
+    The output is h of the last layer. ``W[D, 4H]`` belongs to the first layer (i, f, g,
+    o), and ``W_up[H, 5H(L-1)]`` to the layers above it (i, f, g, o, d). ``U[H, 4HL]``,
+    ``V[3H + 5H(L-1)]`` (i, f, o, then i, f, o, d, e) and ``b[4H + 5H(L-1)]`` hold all
+    layers. The projection of the paper is omitted. Source: Zhang et al. 2015,
+    arXiv:1510.08983.
     """
 
     name = "highway_lstm"
@@ -80,20 +80,22 @@ class HighwayLSTMCell(Cell):
         Args:
             input_size: D.
             hidden_size: H of every layer.
-            depth: L.
+            depth: L, the number of layers, 2 or more.
             W_init: initialiser of each block of ``W`` and ``W_up``.
             U_init: initialiser of each block of ``U``.
             b_init: initialiser of the biases of each layer.
-            V_init: initialiser of the peepholes, by default N(0, 0.1²).
-            bias: whether there are biases.
-            rngs: keys of the initialisation.
+            V_init: initialiser of the peephole weights, by default N(0, 0.1²).
+            bias: whether the layers have biases.
+            rngs: random keys for the initialisation.
             **options: as for `Cell`.
 
         Raises:
             ValueError: if `depth` is not an int of 2 or more.
         """
         if checks.positive("depth", depth) < 2:
-            raise ValueError("depth must be 2 or more: one layer is a PeepholeLSTMCell")
+            raise ValueError(
+                "depth must be 2 or more; for one layer, use PeepholeLSTMCell"
+            )
         self.depth = depth
         super().__init__(
             input_size,
@@ -117,7 +119,7 @@ class HighwayLSTMCell(Cell):
             self.b = nnx.Param(jnp.concatenate([self.b[...], *upper]))
 
     def init_state(self, batch_size: int) -> HighwayLSTMState:
-        """Return zeros.
+        """Return the state before the first step: zeros.
 
         Args:
             batch_size: B.
@@ -126,7 +128,7 @@ class HighwayLSTMCell(Cell):
         return HighwayLSTMState(zeros, zeros)
 
     def project(self, x: Array) -> Array:
-        """Return ``xW``; the biases belong to the layers."""
+        """Return ``xW``; each layer adds its own bias in `advance`."""
         return self.dot(x, self.W[...])
 
     def advance(
@@ -137,11 +139,11 @@ class HighwayLSTMCell(Cell):
         seen: HighwayLSTMState | None = None,
         keep: Array | None = None,
     ) -> HighwayLSTMState:
-        """Return the new state; overridden because a layer waits for the one below.
+        """Return the new state; overridden because each layer reads the one below.
 
-        The factor `keep` is that of every layer's candidate.
+        The dropout factor `keep` applies to the candidate of every layer.
         """
-        shown = self.split(state.h if seen is None else seen.h)
+        h_old = self.split(state.h if seen is None else seen.h)
         U = jnp.split(self.U[...], self.depth, axis=-1)
         W = jnp.split(self.W_up[...], self.depth - 1, axis=-1)
         V = self.split(self.exact(self.V))
@@ -160,7 +162,7 @@ class HighwayLSTMCell(Cell):
                 below = d * cs[-1]
             else:
                 a, v, below = self.split(p + b[0]), V[0], 0.0
-            q = self.split(self.dot(shown[level], U[level]))
+            q = self.split(self.dot(h_old[level], U[level]))
             i, f, g, o = (a_k + q_k for a_k, q_k in zip(a, q, strict=True))
             v_i, v_f, v_o = v
             i = gate(f"i_{level + 1}", i + v_i * old)

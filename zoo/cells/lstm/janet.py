@@ -13,7 +13,7 @@ __all__ = ["JANETCell"]
 
 
 class JANETCell(Cell):
-    """Just another network: the forget gate is the only one.
+    """The LSTM with a forget gate only ("just another network").
 
     ::
 
@@ -21,9 +21,10 @@ class JANETCell(Cell):
         g = tanh(x W_g + h U_g + b_g)
         h' = sigmoid(s) * h + (1 - sigmoid(s - beta)) * g
 
-    With beta = 1 more is written than forgotten. The paper starts ``b_f`` by
-    ``zoo.initializers.chrono(T)``; here it is one, as T is not known. Source: van der
-    Westhuizen and Lasenby 2018, arXiv:1804.04849.
+    With beta = 1 the weights of the two terms sum to more than one: more is written
+    than forgotten. The paper initialises ``b_f`` with ``zoo.initializers.chrono(T)``.
+    Here it is one, because T is not known. Source: van der Westhuizen and Lasenby 2018,
+    arXiv:1804.04849.
     """
 
     name = "janet"
@@ -52,8 +53,8 @@ class JANETCell(Cell):
         Args:
             input_size: D.
             hidden_size: H.
-            beta: how much further than forgetting the gate of writing is opened.
-            rngs: keys of the initialisation.
+            beta: shift between the pre-activations of the forget and the input gate.
+            rngs: random keys for the initialisation.
             **options: as for `Cell`.
         """
         options.setdefault("b_init", initializers.retain(1.0))
@@ -65,6 +66,6 @@ class JANETCell(Cell):
     ) -> HiddenState:
         """Return the new state."""
         s, g = self.split(p + q)
-        # 1 - sigmoid(a) = sigmoid(-a), without the loss of digits.
+        # 1 - sigmoid(a) = sigmoid(-a), without cancellation.
         written = gate("i", self.beta - s) * thin(jnp.tanh(g), keep)
         return HiddenState(gate("f", s) * state.h + written)

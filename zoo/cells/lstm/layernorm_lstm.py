@@ -22,9 +22,9 @@ class LayerNormLSTMCell(LSTMCell):
         c' = sigmoid(f) * c + sigmoid(i) * tanh(g)
         h' = sigmoid(o) * tanh(scale_c * LN(c') + b_c)
 
-    LN(a) = (a - mean(a)) / sqrt(var(a) + 1e-5), over all four gates of a row at once,
-    as in the paper; its shifts of the two products are part of b. Source: Ba et al.
-    2016, arXiv:1607.06450.
+    ``LN(a) = (a - mean(a)) / sqrt(var(a) + 1e-5)``, over the four gates of a row
+    jointly, as in the paper. The paper's shifts of the two products are part of b.
+    Source: Ba et al. 2016, arXiv:1607.06450.
     """
 
     name = "layernorm_lstm"
@@ -44,8 +44,8 @@ class LayerNormLSTMCell(LSTMCell):
         Args:
             input_size: D.
             hidden_size: H.
-            rngs: keys of the initialisation.
-            **options: as for `LSTMCell`; without `bias` there is no ``b_c`` either.
+            rngs: random keys for the initialisation.
+            **options: as for `LSTMCell`; ``bias=False`` also removes ``b_c``.
         """
         super().__init__(input_size, hidden_size, rngs=rngs, **options)
         gates = len(self.gates) * hidden_size
@@ -69,5 +69,5 @@ class LayerNormLSTMCell(LSTMCell):
         i, f, g, o = self.split(p + normalize(q) * self.exact(self.scale_h))
         g = thin(jnp.tanh(g), keep)
         c = gate("f", f) * state.c + gate("i", i) * g
-        shown = self.add_bias(normalize(c) * self.exact(self.scale_c), self.b_c)
-        return LSTMState(gate("o", o) * jnp.tanh(shown), c)
+        scaled = self.add_bias(normalize(c) * self.exact(self.scale_c), self.b_c)
+        return LSTMState(gate("o", o) * jnp.tanh(scaled), c)

@@ -36,9 +36,9 @@ class LSTMCell(Cell):
         c' = f * c + i * g
         h' = o * tanh(c')
 
-    The cell of ``torch.nn.LSTM``, whose two bias vectors are one here. The forget
-    gate's bias begins at one. Source: Hochreiter and Schmidhuber 1997; Gers et al.
-    2000.
+    The cell of ``torch.nn.LSTM``, with one bias vector where torch has two. The bias of
+    the forget gate is initialised to one. Source: Hochreiter and Schmidhuber 1997; Gers
+    et al. 2000.
     """
 
     name = "lstm"
@@ -61,22 +61,22 @@ class LSTMCell(Cell):
         Args:
             input_size: D.
             hidden_size: H.
-            rngs: keys of the initialisation.
-            **options: as for `Cell`; `b_init` is by default
-                ``zoo.initializers.retain(1.0)``: forget-gate bias one.
+            rngs: random keys for the initialisation.
+            **options: as for `Cell`. By default `b_init` is
+                ``zoo.initializers.retain(1.0)``, a forget-gate bias of one.
         """
         options.setdefault("b_init", initializers.retain(1.0))
         super().__init__(input_size, hidden_size, rngs=rngs, **options)
 
     def init_state(self, batch_size: int) -> LSTMState:
-        """Return zeros.
+        """Return the state before the first step: zeros.
 
         Args:
             batch_size: B.
         """
         return LSTMState(
-            jnp.zeros((batch_size, self.output_size), self.state_dtype),
-            jnp.zeros((batch_size, self.hidden_size), self.state_dtype),
+            self.zeros(batch_size, self.output_size),
+            self.zeros(batch_size, self.hidden_size),
         )
 
     def update(
@@ -89,5 +89,5 @@ class LSTMCell(Cell):
         return LSTMState(gate("o", o) * jnp.tanh(c), c)
 
     def kernel(self) -> str:
-        """Return ``"lstm"``."""
+        """Return the name of the native kernel: ``"lstm"``."""
         return "lstm"

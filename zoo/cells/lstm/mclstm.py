@@ -15,9 +15,9 @@ class MCLSTMState(NamedTuple):
     """The state of a memory-controller LSTM.
 
     Attributes:
-        v: what the gates see ``[B, H]``.
+        v: the hidden state that the gates read ``[B, H]``.
         c: the cell state ``[B, H]``.
-        y: the last output ``[B, H]``, which no step reads.
+        y: the last output ``[B, H]``, which no later step reads.
     """
 
     v: Array
@@ -26,7 +26,7 @@ class MCLSTMState(NamedTuple):
 
 
 class MCLSTMCell(LSTMCell):
-    """The memory-controller LSTM: what it says is not what its gates hear.
+    """The memory-controller LSTM: the gates read v, which is not the output y.
 
     ::
 
@@ -36,7 +36,7 @@ class MCLSTMCell(LSTMCell):
         v' = m * tanh(c')
         y = o * tanh(c')
 
-    Source: a workshop paper of NIPS 2017, as told by its implementations.
+    Source: a workshop paper of NIPS 2017, after its public implementations.
     """
 
     name = "mclstm"
@@ -51,7 +51,7 @@ class MCLSTMCell(LSTMCell):
     additive = True
 
     def init_state(self, batch_size: int) -> Any:
-        """Return zeros.
+        """Return the state before the first step: zeros.
 
         Args:
             batch_size: B.

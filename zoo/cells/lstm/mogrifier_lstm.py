@@ -21,14 +21,14 @@ class MogrifierLSTMCell(LSTMCell):
 
         for k = 1, 3, 5, ...: m_k = sigmoid(h Q_k), x = 2 m_k * x
         for k = 2, 4, ...:    m_k = sigmoid(x R_k), h = 2 m_k * h
-                              in turn, r rounds in all
+                              alternating, r rounds in total
         i, f, o = sigmoid(x W + h U + b)
         g = tanh(x W + h U + b)
         c' = f * c + i * g
         h' = o * tanh(c')
 
-    ``Q[., H, D]``, ``R[., D, H]``, each of full rank. Source: Melis et al. 2019,
-    arXiv:1909.01792.
+    ``Q[ceil(r/2), H, D]`` and ``R[floor(r/2), D, H]`` have full rank. Source: Melis et
+    al. 2019, arXiv:1909.01792.
     """
 
     name = "mogrifier_lstm"
@@ -54,9 +54,9 @@ class MogrifierLSTMCell(LSTMCell):
         Args:
             input_size: D.
             hidden_size: H.
-            rounds: r, 2 or more.
-            rngs: keys of the initialisation.
-            **options: as for `LSTMCell`; `W_init` also draws ``Q`` and ``R``.
+            rounds: r, the number of gating rounds, 2 or more.
+            rngs: random keys for the initialisation.
+            **options: as for `LSTMCell`; `W_init` also initialises ``Q`` and ``R``.
 
         Raises:
             ValueError: if `rounds` is below 2.
@@ -66,18 +66,18 @@ class MogrifierLSTMCell(LSTMCell):
         super().__init__(input_size, hidden_size, rngs=rngs, **options)
         init = options.get("W_init", initializers.glorot)
 
-        def draw(count, shape):
+        def stacked(count: int, shape: tuple[int, int]) -> nnx.Param:
             keys = jax.random.split(rngs.params(), count)
             return nnx.Param(
                 jnp.stack([init(k, shape, self.param_dtype) for k in keys])
             )
 
         self.rounds = rounds
-        self.Q = draw((rounds + 1) // 2, (hidden_size, input_size))
-        self.R = draw(rounds // 2, (input_size, hidden_size))
+        self.Q = stacked((rounds + 1) // 2, (hidden_size, input_size))
+        self.R = stacked(rounds // 2, (input_size, hidden_size))
 
     def project(self, x: Array) -> Array:
-        """Return x: every product waits for the state."""
+        """Return x: every product depends on the state."""
         return x.astype(self.state_dtype)
 
     def advance(
@@ -88,7 +88,7 @@ class MogrifierLSTMCell(LSTMCell):
         seen: LSTMState | None = None,
         keep: Array | None = None,
     ) -> LSTMState:
-        """Return the new state; overridden because of the rounds."""
+        """Return the new state; overridden because of the gating rounds."""
         x, h = p, state.h if seen is None else seen.h
         for k in range(self.rounds):
             if k % 2:

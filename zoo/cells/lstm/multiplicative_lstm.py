@@ -42,7 +42,7 @@ class MultiplicativeLSTMCell(LSTMCell):
         Args:
             input_size: D.
             hidden_size: H.
-            rngs: keys of the initialisation.
+            rngs: random keys for the initialisation.
             **options: as for `LSTMCell`; `W_init` and `U_init` also draw ``W_m`` and
                 ``U_m``.
         """
@@ -64,8 +64,8 @@ class MultiplicativeLSTMCell(LSTMCell):
         seen: LSTMState | None = None,
         keep: Array | None = None,
     ) -> LSTMState:
-        """Return the new state; overridden because of the product with m."""
+        """Return the new state; overridden because two products follow each other."""
         a, m = p
-        shown = state.h if seen is None else seen.h
-        m = m * self.dot(shown, self.U_m[...])
+        h = state.h if seen is None else seen.h
+        m = m * self.dot(h, self.U_m[...])
         return self.update(state, a, self.dot(m, self.U[...]), keep)

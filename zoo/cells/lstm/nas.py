@@ -13,7 +13,7 @@ __all__ = ["NASCell"]
 
 
 class NASCell(Cell):
-    """The cell of neural architecture search, with eight gates.
+    """A cell with eight gates, found by neural architecture search.
 
     ::
 
@@ -25,8 +25,8 @@ class NASCell(Cell):
         c' = tanh(l + c) * m
         h' = tanh(c' * tanh(n + o))
 
-    The product in a_4 is lost in some implementations. Source: Zoph and Le 2016,
-    arXiv:1611.01578, figure 8, as told by their code in TensorFlow.
+    Some implementations omit the product in a_4. Source: Zoph and Le 2016,
+    arXiv:1611.01578, figure 8, and the authors' TensorFlow code.
     """
 
     name = "nas"
@@ -42,7 +42,7 @@ class NASCell(Cell):
     gates: ClassVar = {f"a{k}": 0 for k in range(1, 9)}
 
     def init_state(self, batch_size: int) -> LSTMState:
-        """Return zeros.
+        """Return the state before the first step: zeros.
 
         Args:
             batch_size: B.
@@ -55,9 +55,9 @@ class NASCell(Cell):
         relu, tanh = jax.nn.relu, jnp.tanh
         a1, a2, a3, _, a5, a6, a7, a8 = self.split(p + q)
         a4 = self.split(p)[3] * self.split(q)[3]
-        inner = tanh(gate("a_1", a1) * relu(a2))
+        left = tanh(gate("a_1", a1) * relu(a2))
         m = gate("m", gate("a_3", a3) + relu(a4), tanh)
         n = tanh(tanh(a5) * gate("a_6", a6))
         o = gate("o", tanh(a7) + gate("a_8", a8))
-        c = tanh(inner + state.c) * m
+        c = tanh(left + state.c) * m
         return LSTMState(tanh(c * tanh(n + o)), c)

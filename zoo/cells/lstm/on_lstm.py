@@ -15,7 +15,7 @@ __all__ = ["ONLSTMCell"]
 
 
 class ONLSTMCell(LSTMCell):
-    """The ordered-neurons LSTM: what is high in the order is forgotten last.
+    """The ordered-neurons LSTM: units high in the order keep their state longest.
 
     ::
 
@@ -55,8 +55,9 @@ class ONLSTMCell(LSTMCell):
         Args:
             input_size: D.
             hidden_size: H.
-            chunk_size: C, units that share an entry of the master gates; divides H.
-            rngs: keys of the initialisation.
+            chunk_size: C, the number of units that share an entry of the master gates;
+                must divide H.
+            rngs: random keys for the initialisation.
             **options: as for `LSTMCell`; `W_init` and `U_init` also draw ``W_m`` and
                 ``U_m``.
 
@@ -81,14 +82,14 @@ class ONLSTMCell(LSTMCell):
             self.b_m = nnx.Param(jnp.zeros(2 * chunks, self.param_dtype))
 
     def project(self, x: Array) -> Array:
-        """Return what the gates and the master gates see of the input."""
+        """Return ``xW + b`` of the gates and of the master gates."""
         masters = self.add_bias(self.dot(x, self.W_m[...]), self.b_m)
         return jnp.concatenate([super().project(x), masters], axis=-1)
 
     def recur(self, state: LSTMState) -> Array:
-        """Return what the gates and the master gates see of the state."""
-        both = [self.dot(state.h, U[...]) for U in (self.U, self.U_m)]
-        return jnp.concatenate(both, axis=-1)
+        """Return ``hU`` of the gates and of the master gates."""
+        products = [self.dot(state.h, U[...]) for U in (self.U, self.U_m)]
+        return jnp.concatenate(products, axis=-1)
 
     def update(
         self, state: LSTMState, p: Array, q: Array, keep: Array | None = None
@@ -101,9 +102,10 @@ class ONLSTMCell(LSTMCell):
             jnp.cumsum(jax.nn.softmax(part, axis=-1), axis=-1)
             for part in jnp.split(masters, 2, axis=-1)
         ]
-        F, below = (jnp.repeat(part, self.chunk_size, axis=-1) for part in cumax)
-        F, master = gate("F", F, None), gate("I", 1 - below, None)
-        both = F * master
-        kept, written = f * both + F - both, i * both + master - both
+        forget, skip = (jnp.repeat(part, self.chunk_size, axis=-1) for part in cumax)
+        forget, write = gate("F", forget, None), gate("I", 1 - skip, None)
+        overlap = forget * write
+        kept = f * overlap + forget - overlap
+        written = i * overlap + write - overlap
         c = kept * state.c + written * thin(jnp.tanh(g), keep)
         return LSTMState(o * jnp.tanh(c), c)

@@ -17,7 +17,7 @@ small_normal = jax.nn.initializers.normal(0.1)
 
 
 class PeepholeLSTMCell(LSTMCell):
-    """The LSTM whose gates see the cell state.
+    """The LSTM whose gates also read the cell state.
 
     ::
 
@@ -27,8 +27,8 @@ class PeepholeLSTMCell(LSTMCell):
         o = sigmoid(x W_o + h U_o + V_o * c' + b_o)
         h' = o * tanh(c')
 
-    Note that o sees the new cell state. ``V[3H]`` holds i, f, o. Source: Gers et al.
-    2002, "Learning precise timing with LSTM recurrent networks".
+    The gate o reads the new cell state. ``V[3H]`` holds the weights of i, f and o.
+    Source: Gers et al. 2002, "Learning precise timing with LSTM recurrent networks".
     """
 
     name = "peephole_lstm"
@@ -54,19 +54,19 @@ class PeepholeLSTMCell(LSTMCell):
         Args:
             input_size: D.
             hidden_size: H.
-            V_init: initialiser of the peepholes, by default N(0, 0.1²).
-            rngs: keys of the initialisation.
+            V_init: initialiser of the peephole weights, by default N(0, 0.1²).
+            rngs: random keys for the initialisation.
             **options: as for `LSTMCell`.
         """
         super().__init__(input_size, hidden_size, rngs=rngs, **options)
-        self.V = nnx.Param(V_init(rngs.params(), (3 * hidden_size,), self.param_dtype))
+        self.V = self._param(V_init, rngs, (3 * hidden_size,))
 
     def update(
         self, state: LSTMState, p: Array, q: Array, keep: Array | None = None
     ) -> LSTMState:
         """Return the new state."""
         i, f, g, o = self.split(p + q)
-        v_i, v_f, v_o = jnp.split(self.V[...].astype(self.state_dtype), 3)
+        v_i, v_f, v_o = self.split(self.exact(self.V))
         i = gate("i", i + v_i * state.c)
         f = gate("f", f + v_f * state.c)
         c = f * state.c + i * thin(jnp.tanh(g), keep)

@@ -19,7 +19,7 @@ class PhasedLSTMState(NamedTuple):
     Attributes:
         h: the hidden state ``[B, H]``, which is also the output.
         c: the cell state ``[B, H]``.
-        t: steps since the sequence began, int32 ``[B]``.
+        t: the number of steps since the start of the sequence, int32 ``[B]``.
     """
 
     h: Array
@@ -28,7 +28,7 @@ class PhasedLSTMState(NamedTuple):
 
 
 class PhasedLSTMCell(LSTMCell):
-    """The LSTM whose units open to the world in a rhythm of their own.
+    """The LSTM whose units are updated in a periodic phase of their own.
 
     ::
 
@@ -40,10 +40,10 @@ class PhasedLSTMCell(LSTMCell):
         c' = k * c~ + (1 - k) * c
         h' = k * h~ + (1 - k) * h
 
-    The period ``tau[H]`` begins at exp(U(0, 3)), the shift ``s[H]`` in U(0, tau), and
-    the open share ``r[H]`` at 0.05; all are learnt. Time is the number of steps. The
-    paper leaks in training alone, here always. No peepholes. Source: Neil et al. 2016,
-    arXiv:1610.09513.
+    The period ``tau[H]``, the shift ``s[H]`` and the open ratio ``r[H]`` are learnt,
+    from exp(U(0, 3)), U(0, tau) and 0.05. Time is the number of steps. The paper
+    applies the leak only in training; here it always applies. There are no peepholes.
+    Source: Neil et al. 2016, arXiv:1610.09513.
     """
 
     name = "phased_lstm"
@@ -70,8 +70,8 @@ class PhasedLSTMCell(LSTMCell):
         Args:
             input_size: D.
             hidden_size: H.
-            leak: how much of a closed unit still moves.
-            rngs: keys of the initialisation.
+            leak: the update rate of a unit outside of its open phase.
+            rngs: random keys for the initialisation.
             **options: as for `LSTMCell`.
         """
         super().__init__(input_size, hidden_size, rngs=rngs, **options)
@@ -83,7 +83,7 @@ class PhasedLSTMCell(LSTMCell):
         self.r = nnx.Param(jnp.full(size, 0.05, dtype))
 
     def init_state(self, batch_size: int) -> PhasedLSTMState:
-        """Return zeros.
+        """Return the state before the first step: zeros.
 
         Args:
             batch_size: B.
@@ -91,8 +91,8 @@ class PhasedLSTMCell(LSTMCell):
         h, c = super().init_state(batch_size)
         return PhasedLSTMState(h, c, jnp.zeros(batch_size, jnp.int32))
 
-    def _openness(self, t: Array) -> Array:
-        """Return k, ``[B, H]``."""
+    def _time_gate(self, t: Array) -> Array:
+        """Return k ``[B, H]`` at the steps t ``[B]``."""
         tau, s, r = map(self.exact, (self.tau, self.s, self.r))
         phi = jnp.mod(t[:, None].astype(self.state_dtype) - s, tau) / tau
         falling = jnp.where(phi < r, 2 - 2 * phi / r, self.leak * phi)
@@ -106,7 +106,7 @@ class PhasedLSTMCell(LSTMCell):
         g = thin(jnp.tanh(g), keep)
         c = gate("f", f) * state.c + gate("i", i) * g
         h = gate("o", o) * jnp.tanh(c)
-        k = gate("k", self._openness(state.t), None)
+        k = gate("k", self._time_gate(state.t), None)
         return PhasedLSTMState(
             k * h + (1 - k) * state.h, k * c + (1 - k) * state.c, state.t + 1
         )

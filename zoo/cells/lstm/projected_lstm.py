@@ -12,11 +12,10 @@ __all__ = ["ProjectedLSTMCell"]
 
 
 class ProjectedLSTMCell(LSTMCell):
-    """The LSTM whose output is a projection: ``h' = (o * tanh(c')) P``.
+    """The LSTM with a projected output: ``h' = (o * tanh(c')) P``.
 
-    The state h is ``[B, P]``, smaller than the c of ``[B, H]``, and so is U, ``[P,
-    4H]``. The cell of ``torch.nn.LSTM`` with ``proj_size``. Source: Sak et al. 2014,
-    arXiv:1402.1128.
+    h is ``[B, P]``, smaller than c, which is ``[B, H]``. U is ``[P, 4H]``. The cell of
+    ``torch.nn.LSTM`` with ``proj_size``. Source: Sak et al. 2014, arXiv:1402.1128.
     """
 
     name = "projected_lstm"
@@ -42,9 +41,9 @@ class ProjectedLSTMCell(LSTMCell):
         Args:
             input_size: D.
             hidden_size: H.
-            proj_size: P, below H; by default half of it.
-            rngs: keys of the initialisation.
-            **options: as for `Cell`; `W_init` also draws ``P``.
+            proj_size: P, below H; by default ``H // 2``, and at least 1.
+            rngs: random keys for the initialisation.
+            **options: as for `Cell`; `W_init` also initialises ``P``.
 
         Raises:
             ValueError: if `proj_size` is not below `hidden_size`.

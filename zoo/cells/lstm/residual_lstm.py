@@ -16,7 +16,7 @@ __all__ = ["ResidualLSTMCell"]
 
 
 class ResidualLSTMCell(SkipCell, PeepholeLSTMCell):
-    """The LSTM with peepholes to whose output the input is added, under its gate.
+    """The peephole LSTM with its input added to its output, before the output gate.
 
     ::
 
@@ -43,10 +43,9 @@ class ResidualLSTMCell(SkipCell, PeepholeLSTMCell):
         """Build the cell.
 
         Args:
-            input_size: D.
-            hidden_size: H.
-            rngs: keys of the initialisation.
-            **options: as for `PeepholeLSTMCell`; `W_init` also draws ``P`` and ``S``.
+            input_size: D. hidden_size: H. rngs: random keys for the initialisation.
+            **options: as for `PeepholeLSTMCell`; `W_init` also initialises ``P`` and
+            ``S``.
         """
         super().__init__(input_size, hidden_size, rngs=rngs, **options)
         init = options.get("W_init", initializers.glorot)

@@ -8,8 +8,8 @@ from flax import nnx
 
 from zoo import checks
 from zoo.cells.base import Cell, gate
-from zoo.initializers import BiasInitializer
-from zoo.types import Array
+from zoo.initializers import BiasInitializer, Gates
+from zoo.types import Array, Key
 
 __all__ = ["SLSTMCell", "SLSTMState"]
 
@@ -20,7 +20,7 @@ class SLSTMState(NamedTuple):
     Attributes:
         h: the hidden state ``[B, H]``, which is also the output.
         c: the cell state ``[B, H]``, divided by exp(m).
-        n: the normaliser ``[B, H]``, divided by exp(m); never below zero.
+        n: the normaliser ``[B, H]``, divided by exp(m); never negative.
         m: the stabiliser ``[B, H]``.
     """
 
@@ -30,10 +30,10 @@ class SLSTMState(NamedTuple):
     m: Array
 
 
-def falling(key: Any, gates: Any, size: int, dtype: Any) -> Array:
-    """Start the forget gate at 5 - 12 (k / (H - 1))^0.3 in unit k, all others at zero.
+def power_law(key: Key, gates: Gates, size: int, dtype: Any) -> Array:
+    """Return the bias 5 - 12 (k / (H - 1))^0.3 for unit k of the forget gate.
 
-    The bias initialiser of the authors' first block.
+    All other biases are zero. This is the initialisation of the authors' first block.
 
     Args:
         key: not used.
@@ -41,9 +41,9 @@ def falling(key: Any, gates: Any, size: int, dtype: Any) -> Array:
         size: H.
         dtype: of the bias.
     """
-    share = jnp.arange(size, dtype=dtype) / max(size - 1, 1)
+    position = jnp.arange(size, dtype=dtype) / max(size - 1, 1)
     rows = [
-        5 - 12 * share**0.3 if sign > 0 else jnp.zeros(size, dtype)
+        5 - 12 * position**0.3 if sign > 0 else jnp.zeros(size, dtype)
         for sign in gates.values()
     ]
     return jnp.concatenate(rows)
@@ -60,9 +60,9 @@ class SLSTMCell(Cell):
         n' = exp(log sigmoid(f) + m - m') * n + exp(i - m')
         h' = sigmoid(o) * c' / n'
 
-    Where n is zero, nothing was written yet, and m' = i: unit by unit, where the
-    authors' code asks whether the whole batch is at zero. With several heads ``U[H/K,
-    4H]`` is block-diagonal. Source: Beck et al. 2024, arXiv:2405.04517.
+    While n is zero, nothing has been written yet, and m' = i. This is decided for each
+    unit; the authors' code decides it for the batch. With several heads ``U[H/K, 4H]``
+    is block-diagonal. Source: Beck et al. 2024, arXiv:2405.04517.
     """
 
     name = "slstm"
@@ -83,7 +83,7 @@ class SLSTMCell(Cell):
         hidden_size: int,
         *,
         num_heads: int = 1,
-        b_init: BiasInitializer = falling,
+        b_init: BiasInitializer = power_law,
         rngs: nnx.Rngs,
         **options: Any,
     ):
@@ -92,9 +92,10 @@ class SLSTMCell(Cell):
         Args:
             input_size: D.
             hidden_size: H.
-            num_heads: K, blocks of units that see only each other; divides H.
+            num_heads: K, blocks of units with separate recurrent products; must divide
+                H.
             b_init: initialiser of ``b``.
-            rngs: keys of the initialisation.
+            rngs: random keys for the initialisation.
             **options: as for `Cell`.
 
         Raises:
@@ -110,11 +111,11 @@ class SLSTMCell(Cell):
 
     @property
     def recurrent_size(self) -> int:
-        """H / K: what one head sees."""
+        """H / K: the number of units of a head."""
         return self.hidden_size // self.num_heads
 
     def init_state(self, batch_size: int) -> SLSTMState:
-        """Return zeros.
+        """Return the state before the first step: zeros.
 
         Args:
             batch_size: B.
@@ -123,7 +124,7 @@ class SLSTMCell(Cell):
         return SLSTMState(zeros, zeros, zeros, zeros)
 
     def recur(self, state: SLSTMState) -> Array:
-        """Return ``hU``, head by head."""
+        """Return ``hU``, separately for each head."""
         if self.num_heads == 1:
             return super().recur(state)
         K, S = self.num_heads, self.recurrent_size
@@ -138,10 +139,10 @@ class SLSTMCell(Cell):
     def update(self, state: SLSTMState, p: Array, q: Array) -> SLSTMState:
         """Return the new state."""
         i, f, g, o = self.split(p + q)
-        gate("f", f)  # below there is only its logarithm
+        gate("f", f)  # for diagnostics: only log f is used below
         kept = jax.nn.log_sigmoid(f) + state.m
         m = jnp.where(state.n == 0, i, jnp.maximum(kept, i))
-        # Where n is zero so is c, and what is kept of them need not be finite.
+        # Where n is zero, c is zero too, and exp(kept - m) may not be finite.
         kept = jnp.where(state.n == 0, 0, jnp.exp(jnp.minimum(kept - m, 0)))
         written = jnp.exp(i - m)
         c = kept * state.c + written * jnp.tanh(g)

@@ -25,8 +25,8 @@ class WMCLSTMCell(LSTMCell):
         o = sigmoid(x W_o + h U_o + b_o + tanh(c' V_o))
         h' = o * tanh(c')
 
-    Note that o sees the new cell state. ``V[H, 3H]`` holds i, f, o. Source: Landi et
-    al. 2021, arXiv:2109.00020.
+    The gate o reads the new cell state. ``V[H, 3H]`` holds the blocks of i, f and o.
+    Source: Landi et al. 2021, arXiv:2109.00020.
     """
 
     name = "wmclstm"
@@ -54,7 +54,7 @@ class WMCLSTMCell(LSTMCell):
             input_size: D.
             hidden_size: H.
             U_init: initialiser of each block of ``U`` and ``V``.
-            rngs: keys of the initialisation.
+            rngs: random keys for the initialisation.
             **options: as for `LSTMCell`.
         """
         super().__init__(input_size, hidden_size, U_init=U_init, rngs=rngs, **options)
@@ -69,7 +69,7 @@ class WMCLSTMCell(LSTMCell):
         seen: LSTMState | None = None,
         keep: Array | None = None,
     ) -> LSTMState:
-        """Return the new state; overridden because o waits for a product with c'."""
+        """Return the new state; overridden because o needs a product with c'."""
         i, f, g, o = self.split(p + self.recur(state if seen is None else seen))
         V_if, V_o = jnp.split(self.V[...], [2 * self.hidden_size], axis=-1)
         m_i, m_f = self.split(jnp.tanh(self.dot(state.c, V_if)))

@@ -17,7 +17,7 @@ __all__ = ["MatrixCell", "MatrixState"]
 
 
 class MatrixState(NamedTuple):
-    """The state of a cell that stores values under keys.
+    """The state of a cell that stores values by their keys.
 
     Attributes:
         S: a matrix for each head, ``[B, heads, K, V]``.
@@ -27,26 +27,26 @@ class MatrixState(NamedTuple):
 
 
 class MatrixCell(BlockCell):
-    """One step of a state of matrices that is linear in it.
+    """One step of a recurrence that is linear in its state, a matrix for each head.
 
     ::
 
         S' = a * S + k u^T             a decay; u = v, or beta (v - (a * S)^T k)
-        y = readout(S'^T q)            in each head; the heads stand side by side
+        y = readout(S'^T q)            in each head; the heads are concatenated
 
-    where q, k, v, the decay and beta come from the input alone, as `query` and
-    `writing` make them. ``H = heads * V``. Layers of such cells can take the steps one
-    by one, or in chunks, which is the default: see `zoo.engine.matrix_chunks`. There is no recurrent
-    matrix, so that recurrent dropout and weight drop have nothing to act on.
+    q, k, v, the decay a and beta depend only on the input; `query` and `writing` return
+    them. ``H = heads * V``. Layers of such cells compute the steps one by one, or in
+    chunks, which is the default; see `zoo.engine.matrix_chunks`. There is no recurrent
+    matrix, so recurrent dropout and weight drop do not apply.
 
-    The read-out of most is ``scale * r / rms(r)``, with the mean square of a head, and
-    times ``silu(g)`` where there is a gate g. A paper's layer ends with one more
-    product, H to H, which here is left to the layer above.
+    By default the read-out is ``scale * r / rms(r)``, with the root mean square over a
+    head, multiplied by ``silu(g)`` if there is a gate g. In the papers one more
+    product, from H to H, ends the layer; here it is left to the next layer.
 
     Attributes:
-        sizes: what each gate has for one head: a ``"key"``, K numbers, a ``"value"``,
-            V, or ``"one"``.
-        normalized: whether there is a `scale`.
+        sizes: the size of each gate's block for one head: ``"key"`` for K, ``"value"``
+            for V, ``"one"`` for 1.
+        normalized: whether the cell has a `scale`.
     """
 
     family = "matrix"
@@ -70,16 +70,16 @@ class MatrixCell(BlockCell):
 
         Args:
             input_size: D.
-            hidden_size: H, the heads' values side by side.
-            num_heads: how many heads; must divide H.
+            hidden_size: H, the size of the concatenated values of all heads.
+            num_heads: number of heads; must divide H.
             key_size: K, the size of a head's keys; by default V = H / heads.
-            bias: add a bias to the products with x.
-            rngs: keys of the initialisation.
+            bias: whether the products with x have a bias.
+            rngs: random keys for the initialisation.
             **options: as for `Cell`.
 
         Raises:
-            ValueError: if a size is not an int of 1 or more, or `num_heads` does not
-                divide H.
+            ValueError: if a size is not an int of 1 or more, or if `num_heads` does
+                not divide H.
         """
         checks.positive("hidden_size", hidden_size)
         self.num_heads = checks.divisor(
@@ -94,7 +94,7 @@ class MatrixCell(BlockCell):
 
     @property
     def widths(self) -> dict[str, int]:
-        """The width of each gate's block: that of one head, times the heads."""
+        """The width of each gate's block: the size for one head, times the heads."""
         sizes = {"key": self.key_size, "value": self.value_size, "one": 1}
         return {gate: self.num_heads * sizes[self.sizes[gate]] for gate in self.gates}
 
@@ -104,11 +104,11 @@ class MatrixCell(BlockCell):
         Args:
             batch_size: B.
         """
-        shape = (batch_size, self.num_heads, self.key_size, self.value_size)
-        return MatrixState(jnp.zeros(shape, self.state_dtype))
+        heads, K, V = self.num_heads, self.key_size, self.value_size
+        return MatrixState(self.zeros(batch_size, heads, K, V))
 
     def project(self, x: Array) -> dict[str, Array]:
-        """Return ``xW + b`` as gates ``[..., heads, size]``."""
+        """Return ``xW + b`` as a dict of gates ``[..., heads, size]``."""
         p = super().project(x)
         heads = self.num_heads
         return {
@@ -116,64 +116,63 @@ class MatrixCell(BlockCell):
         }
 
     def query(self, p: dict[str, Array]) -> Array:
-        """Return q ``[..., heads, K]``, by default divided by the root of K.
+        """Return q ``[..., heads, K]``, by default divided by ``sqrt(K)``.
 
         Args:
-            p: what `project` made of the input.
+            p: the result of `project`.
         """
         return p["q"] * self.key_size**-0.5
 
     def writing(self, p: dict[str, Array]) -> Write:
-        """Return what is written, of one step or of all.
+        """Return k, v, the decay and beta, of one step or of all steps.
 
         Args:
-            p: what `project` made of the input.
+            p: the result of `project`.
         """
         raise NotImplementedError(f"{type(self).__name__} must define writing")
 
     def readout(self, r: Array, p: dict[str, Array]) -> Array:
-        """Return y in each head, ``[..., heads, V]``.
+        """Return y of each head, ``[..., heads, V]``.
 
         Args:
-            r: what the query has read, ``S'^T q``.
-            p: what `project` made of the input.
+            r: ``S'^T q`` of each head.
+            p: the result of `project`.
         """
-        size = jax.lax.rsqrt(jnp.square(r).mean(axis=-1, keepdims=True) + 1e-5)
-        scale = self.scale[...].astype(self.state_dtype)
-        y = r * size * scale.reshape(self.num_heads, -1)
+        factor = jax.lax.rsqrt(jnp.square(r).mean(axis=-1, keepdims=True) + 1e-5)
+        y = r * factor * self.exact(self.scale).reshape(self.num_heads, -1)
         return y * jax.nn.silu(p["g"]) if "g" in p else y
 
     def matrix(self, state: State) -> Array:
         """Return the state as one matrix for each head.
 
         Args:
-            state: of one step.
+            state: the state of one step.
         """
         return state.S
 
     def state_of(self, S: Array) -> State:
-        """Return the state of matrices as `matrix` gives them.
+        """Return the state for an array: the inverse of `matrix`.
 
         Args:
-            S: of one step.
+            S: the matrices of one step.
         """
         return MatrixState(S)
 
     def advance(
         self, state: State, p: Any, *, seen: State = None, keep: Array | None = None
     ) -> State:
-        """Return the new state; overridden because nothing is multiplied with it."""
+        """Return the new state; overridden because there is no recurrent product."""
         return self.state_of(write(self.matrix(state), self.writing(p)))
 
     def output(self, state: State, p: dict[str, Array]) -> Array:
-        """Return y."""
+        """Return y ``[..., H]``."""
         y = self.readout(read(self.matrix(state), self.query(p)), p)
-        return self.beside(y)
+        return self.join_heads(y)
 
     def run_parallel(
         self, p: dict[str, Array], state: State, initial: State, span: Span
     ) -> tuple[State, Array, State]:
-        """Take all steps in chunks, as told in `zoo.engine.matrix_chunks`."""
+        """Compute the steps in chunks; see `zoo.engine.matrix_chunks`."""
         S, r = write_and_read(
             self.query(p),
             self.writing(p),
@@ -181,10 +180,10 @@ class MatrixCell(BlockCell):
             self.matrix(initial),
             span,
         )
-        return self.state_of(S), self.beside(self.readout(r, p)), None
+        return self.state_of(S), self.join_heads(self.readout(r, p)), None
 
-    def beside(self, y: Array) -> Array:
-        """Set the heads side by side.
+    def join_heads(self, y: Array) -> Array:
+        """Concatenate the heads.
 
         Args:
             y: ``[..., heads, V]``.

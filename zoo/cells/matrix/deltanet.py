@@ -16,16 +16,16 @@ __all__ = ["DeltaNetCell", "GatedDeltaNetCell"]
 
 
 def unit(a: Array) -> Array:
-    """Return vectors of length one, or zero where there is nothing.
+    """Return vectors scaled to length one; zero vectors stay zero.
 
     Args:
-        a: ``[..., K]``.
+        a: an array ``[..., K]``.
     """
     return a * jax.lax.rsqrt(jnp.square(a).sum(axis=-1, keepdims=True) + 1e-6)
 
 
 class DeltaNetCell(MatrixCell):
-    """Linear attention that replaces what a key stands for: the delta rule.
+    """Linear attention with the delta rule, which replaces the value of a key.
 
     ::
 
@@ -36,10 +36,10 @@ class DeltaNetCell(MatrixCell):
         r = S'^T q
         y = scale * r / rms(r)
 
-    ``S^T k`` is what is stored under k; with beta = 1 it is v afterwards, and with
-    beta = 0 nothing changes. Equal to ``S' = (I - beta k k^T) S + beta k v^T``. The
-    paper puts a short convolution before each silu. Source: Yang et al. 2024,
-    arXiv:2406.06484; the rule is that of Schlag et al. 2021, arXiv:2102.11174.
+    ``S^T k`` is the value stored for k. With beta = 1 the new value is v, and with beta
+    = 0 the state does not change. An equivalent form is ``S' = (I - beta k k^T) S +
+    beta k v^T``. The paper has a short convolution before each silu. Source: Yang et
+    al. 2024, arXiv:2406.06484; the rule is from Schlag et al. 2021, arXiv:2102.11174.
     """
 
     name = "deltanet"
@@ -53,25 +53,25 @@ class DeltaNetCell(MatrixCell):
     sizes: ClassVar = {"q": "key", "k": "key", "v": "value", "beta": "one"}
 
     def query(self, p: dict[str, Array]) -> Array:
-        """Return q, of length one."""
+        """Return q, scaled to length one."""
         return unit(jax.nn.silu(p["q"]))
 
     def writing(self, p: dict[str, Array]) -> Write:
-        """Return k, of length one, v and beta."""
+        """Return k, scaled to length one, v, the decay and beta."""
         k, v = unit(jax.nn.silu(p["k"])), jax.nn.silu(p["v"])
         return Write(k, v, self.log_decay(p), gate("beta", p["beta"]))
 
     def log_decay(self, p: dict[str, Array]) -> Array:
-        """Return the logarithm of the decay ``[..., heads, 1]``: zero, there is none.
+        """Return the logarithm of the decay, ``[..., heads, 1]``: zero, for no decay.
 
         Args:
-            p: what `project` made of the input.
+            p: the result of `project`.
         """
         return jnp.zeros_like(p["beta"])
 
 
 class GatedDeltaNetCell(DeltaNetCell):
-    """The delta rule on a state that can also be forgotten as a whole.
+    """DeltaNet with a decay of the state that depends on the input.
 
     ::
 
@@ -83,9 +83,9 @@ class GatedDeltaNetCell(DeltaNetCell):
         r = S'^T q
         y = silu(x W_g) * scale * r / rms(r)
 
-    The decay begins as that of Mamba-2: rates uniform in [1, 16], and a time step
-    log-uniform in [0.001, 0.1]. The paper puts a short convolution before the silu of
-    q, k and v. Source: Yang et al. 2024, arXiv:2412.06464.
+    The decay has the initialisation of Mamba-2: rates uniform in [1, 16], and a time
+    step log-uniform in [0.001, 0.1]. The paper has a short convolution before the silu
+    of q, k and v. Source: Yang et al. 2024, arXiv:2412.06464.
     """
 
     name = "gated_deltanet"
@@ -109,9 +109,9 @@ class GatedDeltaNetCell(DeltaNetCell):
         Args:
             input_size: D.
             hidden_size: H.
-            rngs: keys of the initialisation.
-            **options: as for `MatrixCell`; `bias`, by default True, is that of alpha,
-                and `b_init` by default ``zoo.initializers.timescales(1e-3, 1e-1)``.
+            rngs: random keys for the initialisation.
+            **options: as for `MatrixCell`. `bias`, by default True, applies to alpha.
+                By default `b_init` is ``zoo.initializers.timescales(1e-3, 1e-1)``.
         """
         options.setdefault("bias", True)
         options.setdefault("b_init", initializers.timescales(1e-3, 1e-1))
@@ -124,9 +124,9 @@ class GatedDeltaNetCell(DeltaNetCell):
         """Return log alpha, ``[..., heads, 1]``.
 
         Args:
-            p: what `project` made of the input.
+            p: the result of `project`.
         """
-        rates = jnp.exp(self.A_log[...].astype(self.state_dtype))[:, None]
+        rates = jnp.exp(self.exact(self.A_log))[:, None]
         log_alpha = -rates * jax.nn.softplus(p["alpha"])
-        gate("alpha", log_alpha, jnp.exp)  # only its logarithm is written
+        gate("alpha", log_alpha, jnp.exp)  # for diagnostics: only log alpha is used
         return log_alpha

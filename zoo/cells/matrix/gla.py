@@ -15,7 +15,7 @@ __all__ = ["GLACell"]
 
 
 class GLACell(MatrixCell):
-    """Gated linear attention: each entry of a key forgets at a rate of its own.
+    """Gated linear attention: each row of S has a decay that depends on the input.
 
     ::
 
@@ -25,9 +25,9 @@ class GLACell(MatrixCell):
         r = S'^T q / sqrt(K)
         y = silu(x W_g + b_g) * scale * r / rms(r)
 
-    The 16th root lets the state forget slowly at first. The paper's W_alpha is a
-    product of two matrices, of rank 16, and its norm is a layer norm; the root mean
-    square is that of the authors' code. Source: Yang et al. 2023, arXiv:2312.06635.
+    The 16th root makes the initial decay slow. The paper's W_alpha is a product of two
+    matrices, of rank 16, and its norm is a layer norm; the authors' code uses the root
+    mean square, as here. Source: Yang et al. 2023, arXiv:2312.06635.
     """
 
     name = "gla"
@@ -52,8 +52,8 @@ class GLACell(MatrixCell):
         Args:
             input_size: D.
             hidden_size: H.
-            rngs: keys of the initialisation.
-            **options: as for `MatrixCell`; `bias`, by default True, is that of alpha
+            rngs: random keys for the initialisation.
+            **options: as for `MatrixCell`. `bias`, by default True, applies to alpha
                 and g.
         """
         options.setdefault("bias", True)
@@ -62,5 +62,5 @@ class GLACell(MatrixCell):
     def writing(self, p: dict[str, Array]) -> Write:
         """Return k, v and log alpha."""
         log_alpha = jax.nn.log_sigmoid(p["alpha"]) / 16
-        gate("alpha", log_alpha, jnp.exp)  # only its logarithm is written
+        gate("alpha", log_alpha, jnp.exp)  # for diagnostics: only log alpha is used
         return Write(p["k"], p["v"], log_alpha)

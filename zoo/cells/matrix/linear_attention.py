@@ -16,7 +16,7 @@ class LinearAttentionState(NamedTuple):
     """The state of linear attention.
 
     Attributes:
-        S: the values under their keys, ``[B, heads, K, V]``.
+        S: the values by their keys, ``[B, heads, K, V]``.
         z: the sum of the keys, ``[B, heads, K]``.
     """
 
@@ -25,7 +25,7 @@ class LinearAttentionState(NamedTuple):
 
 
 class LinearAttentionCell(MatrixCell):
-    """Causal attention whose weights are products of features, as a recurrence.
+    """Causal attention with weights ``phi(q)^T phi(k)``, as a recurrence.
 
     ::
 
@@ -34,9 +34,9 @@ class LinearAttentionCell(MatrixCell):
         z' = z + phi(k)
         y = S'^T phi(q) / (z'^T phi(q) + 1e-6)
 
-    in each head: the mean of all values so far, weighted by ``phi(q)^T phi(k)``. The
-    1e-6, against a division by zero, is the authors'. Source: Katharopoulos et al.
-    2020, arXiv:2006.16236.
+    In each head, y is the weighted mean of all values so far. The 1e-6 avoids a
+    division by zero, as in the authors' code. Source: Katharopoulos et al. 2020,
+    arXiv:2006.16236.
     """
 
     name = "linear_attention"
@@ -64,7 +64,7 @@ class LinearAttentionCell(MatrixCell):
         return jax.nn.elu(p["q"]) + 1
 
     def writing(self, p: dict[str, Array]) -> Write:
-        """Return phi(k) and v; z is a column of S whose value is always one."""
+        """Return phi(k) and v with a constant one, whose column of S is z."""
         one = jnp.ones_like(p["v"][..., :1])
         v = jnp.concatenate([p["v"], one], axis=-1)
         return Write(jax.nn.elu(p["k"]) + 1, v, jnp.zeros_like(one))
@@ -74,7 +74,7 @@ class LinearAttentionCell(MatrixCell):
         return jnp.concatenate([state.S, state.z[..., None]], axis=-1)
 
     def state_of(self, S: Array) -> LinearAttentionState:
-        """Take S and z apart."""
+        """Return the state for S with z as its last column."""
         return LinearAttentionState(S[..., :-1], S[..., -1])
 
     def readout(self, r: Array, p: dict[str, Array]) -> Array:

@@ -18,11 +18,11 @@ __all__ = ["MatrixLSTMCell", "MatrixLSTMState"]
 
 
 class MatrixLSTMState(NamedTuple):
-    """The state of an mLSTM; the C and n of the paper's equations are exp(m) times it.
+    """The state of an mLSTM.
 
     Attributes:
-        C: the values under their keys, ``[B, heads, K, V]``.
-        n: the sum of the keys, ``[B, heads, K]``.
+        C: the values by their keys, divided by exp(m), ``[B, heads, K, V]``.
+        n: the sum of the keys, divided by exp(m), ``[B, heads, K]``.
         m: the logarithm of the scale, ``[B, heads]``.
     """
 
@@ -44,16 +44,15 @@ class MatrixLSTMCell(MatrixCell):
         n' = f * n + i * k
         y = o * C'^T q / max(|n'^T q|, 1)
 
-    in each head; i and f are one number for a head. Against overflow the state holds
-    C and n divided by exp(m), where ``m' = max(log f + m, log i)`` is the largest
-    logarithm of a weight in the sum so far: every factor is 1 or less. m begins at
-    zero, which is as good as any, since C and n are zero. No row of a batch, and no
-    head, decides for another.
+    i and f are scalars in each head. To avoid overflow, the state holds C and n divided
+    by exp(m), where ``m' = max(log f + m, log i)`` is the largest logarithm of a weight
+    in the sums so far. Every factor is then at most 1. The initial m is zero; any value
+    is correct, because C and n are zero. m is separate for each row and head.
 
-    The paper allows ``f = exp`` too, and does not divide b_k. A norm in each head, and
-    a second branch, belong to the block around the cell. The forget gates' biases
-    begin spread from 3 to 6, as in the authors' code. Source: Beck et al. 2024,
-    arXiv:2405.04517.
+    The paper also allows ``f = exp``, and does not divide b_k. A norm in each head and
+    a second branch belong to the block around the cell. The biases of the forget gates
+    are initialised evenly from 3 to 6, as in the authors' code. Source: Beck et al.
+    2024, arXiv:2405.04517.
     """
 
     name = "mlstm"
@@ -79,8 +78,8 @@ class MatrixLSTMCell(MatrixCell):
         Args:
             input_size: D.
             hidden_size: H.
-            rngs: keys of the initialisation.
-            **options: as for `MatrixCell`; `bias` is by default True, and `b_init`
+            rngs: random keys for the initialisation.
+            **options: as for `MatrixCell`. By default `bias` is True and `b_init` is
                 ``zoo.initializers.retain(3.0, highest=6.0)``.
         """
         options.setdefault("bias", True)
@@ -102,14 +101,16 @@ class MatrixLSTMCell(MatrixCell):
         """Return q."""
         return p["q"]
 
-    def scaled(self, p: dict[str, Array], log_i: Array, old: Array, m: Array) -> Write:
-        """Return what is written, with n as a column of C.
+    def scaled_writing(
+        self, p: dict[str, Array], log_i: Array, old: Array, m: Array
+    ) -> Write:
+        """Return k, v and the decay, divided by exp(m), with n as a column of C.
 
         Args:
-            p: what `project` made of the input.
+            p: the result of `project`.
             log_i: log i, ``[..., heads, 1]``.
             old: m before the step, ``[..., heads, 1]``.
-            m: m after it.
+            m: m after the step, ``[..., heads, 1]``.
         """
         k = p["k"] * self.key_size**-0.5 * jnp.exp(log_i - m)
         v = jnp.concatenate([p["v"], jnp.ones_like(p["v"][..., :1])], axis=-1)
@@ -119,8 +120,8 @@ class MatrixLSTMCell(MatrixCell):
         """Return C with n as its last column."""
         return jnp.concatenate([state.C, state.n[..., None]], axis=-1)
 
-    def state_at(self, S: Array, m: Array) -> MatrixLSTMState:
-        """Take C and n apart.
+    def state_at_scale(self, S: Array, m: Array) -> MatrixLSTMState:
+        """Return the state for C and n that are divided by exp(m).
 
         Args:
             S: C with n as its last column.
@@ -137,28 +138,28 @@ class MatrixLSTMCell(MatrixCell):
         keep: Array | None = None,
     ) -> MatrixLSTMState:
         """Return the new state."""
-        gate("f", p["f"])  # below there is only its logarithm
+        gate("f", p["f"])  # for diagnostics: only log f is used below
         old = state.m[..., None]
         m = jnp.maximum(jax.nn.log_sigmoid(p["f"]) + old, p["i"])
-        return self.state_at(
-            write(self.matrix(state), self.scaled(p, p["i"], old, m)), m
+        return self.state_at_scale(
+            write(self.matrix(state), self.scaled_writing(p, p["i"], old, m)), m
         )
 
-    def shown(self, r: Array, m: Array, p: dict[str, Array]) -> Array:
-        """Return y.
+    def output_at_scale(self, r: Array, m: Array, p: dict[str, Array]) -> Array:
+        """Return y ``[..., H]``.
 
         Args:
-            r: what q reads of C, and of n.
-            m: after the step, ``[..., heads, 1]``.
-            p: what `project` made of the input.
+            r: ``C^T q``, with ``n^T q`` as its last entry, both divided by exp(m).
+            m: m after the step, ``[..., heads, 1]``.
+            p: the result of `project`.
         """
-        size = jnp.maximum(jnp.abs(r[..., -1:]), jnp.exp(-m))
-        return self.beside(gate("o", p["o"]) * r[..., :-1] / size)
+        denominator = jnp.maximum(jnp.abs(r[..., -1:]), jnp.exp(-m))
+        return self.join_heads(gate("o", p["o"]) * r[..., :-1] / denominator)
 
     def output(self, state: MatrixLSTMState, p: dict[str, Array]) -> Array:
-        """Return ``o * C^T q / max(|n^T q|, exp(-m))``."""
+        """Return ``o * C^T q / max(|n^T q|, exp(-m))``, with C and n as stored."""
         r = read(self.matrix(state), self.query(p))
-        return self.shown(r, state.m[..., None], p)
+        return self.output_at_scale(r, state.m[..., None], p)
 
     def run_parallel(
         self,
@@ -167,7 +168,7 @@ class MatrixLSTMCell(MatrixCell):
         initial: MatrixLSTMState,
         span: Span,
     ) -> tuple[MatrixLSTMState, Array, None]:
-        """Find all m first; what is left is a matrix state as any other."""
+        """Compute the m of all steps by a scan, then the matrix states in chunks."""
         log_i = p["i"]
         if span.mask is not None:
             log_i = jnp.where(spread(span.mask, log_i), log_i, -jnp.inf)
@@ -175,10 +176,10 @@ class MatrixLSTMCell(MatrixCell):
         old, m = max_scan(log_f, log_i, state.m[..., None], initial.m[..., None], span)
         S, r = write_and_read(
             self.query(p),
-            self.scaled(p, log_i, old, m),
+            self.scaled_writing(p, log_i, old, m),
             self.matrix(state),
             self.matrix(initial),
             span,
         )
-        last = self.state_at(S, m[:, 0 if span.reverse else -1])
-        return last, self.shown(r, m, p), None
+        last = self.state_at_scale(S, m[:, 0 if span.reverse else -1])
+        return last, self.output_at_scale(r, m, p), None

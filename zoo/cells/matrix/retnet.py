@@ -12,7 +12,7 @@ __all__ = ["RetNetCell"]
 
 
 class RetNetCell(MatrixCell):
-    """Retention: linear attention that forgets at a fixed rate, another in each head.
+    """Retention: linear attention with a fixed decay, different in each head.
 
     ::
 
@@ -21,9 +21,10 @@ class RetNetCell(MatrixCell):
         r = S'^T q / sqrt(K)
         y = silu(g) * scale * r / rms(r)
 
-    The paper also turns q and k by an angle that grows with the position (xPos), which
-    is left out. The norm in each head is a root mean square, as in the authors' code;
-    it undoes the paper's other scalings. Source: Sun et al. 2023, arXiv:2307.08621.
+    The paper's rotation of q and k by an angle that grows with the position (xPos) is
+    omitted. The norm in each head is a root mean square, as in the authors' code. It
+    makes the paper's other scalings unnecessary. Source: Sun et al. 2023,
+    arXiv:2307.08621.
     """
 
     name = "retnet"

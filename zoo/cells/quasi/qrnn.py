@@ -17,8 +17,8 @@ class QRNNState(NamedTuple):
 
     Attributes:
         c: the cell state ``[B, H]``.
-        x: the last inputs ``[B, (k-1)*D]``, the oldest first.
-        y: the last output ``[B, H]``, which no step reads.
+        x: the last k - 1 inputs ``[B, (k-1)*D]``, the oldest first.
+        y: the last output ``[B, H]``, which no later step reads.
     """
 
     c: Array
@@ -27,7 +27,7 @@ class QRNNState(NamedTuple):
 
 
 class QRNNCell(Cell):
-    """The quasi-recurrent network: a causal convolution, and pooling with gates.
+    """The quasi-recurrent network: a causal convolution, then gated pooling.
 
     ::
 
@@ -36,9 +36,10 @@ class QRNNCell(Cell):
         c' = f * c + (1 - f) * z
         y = o * c'
 
-    The window are the k - 1 inputs before x, zeros before the first; ``V[(k-1)*D, 3H]``
-    and W are one filter of width k. This is the paper's fo-pooling; pytorch-qrnn uses
-    1 - f for f. Source: Bradbury et al. 2016, arXiv:1611.01576.
+    The window holds the k - 1 inputs before x, with zeros before the first.
+    ``V[(k-1)*D, 3H]`` and W form one filter of width k. This is the paper's fo-pooling;
+    pytorch-qrnn has 1 - f in place of f. Source: Bradbury et al. 2016,
+    arXiv:1611.01576.
     """
 
     name = "qrnn"
@@ -68,9 +69,9 @@ class QRNNCell(Cell):
         Args:
             input_size: D.
             hidden_size: H.
-            window: k, the width of the filter in steps, 2 or more.
-            rngs: keys of the initialisation.
-            **options: as for `Cell`; `W_init` also draws ``V``.
+            window: k, the width of the convolution filter in steps, 2 or more.
+            rngs: random keys for the initialisation.
+            **options: as for `Cell`; `W_init` also initialises ``V``.
 
         Raises:
             ValueError: if `window` is below 2.
@@ -84,7 +85,7 @@ class QRNNCell(Cell):
         self.V = self._matrix(init, rngs, shape, None)
 
     def init_state(self, batch_size: int) -> QRNNState:
-        """Return zeros.
+        """Return the state before the first step: zeros.
 
         Args:
             batch_size: B.
@@ -94,11 +95,11 @@ class QRNNCell(Cell):
         return QRNNState(c, x, c)
 
     def project(self, x: Array) -> tuple[Array, Array]:
-        """Return ``xW + b``, and x itself."""
+        """Return ``xW + b``, and x in `state_dtype`."""
         return super().project(x), x.astype(self.state_dtype)
 
     def recur(self, state: QRNNState) -> Array:
-        """Return the product with the window."""
+        """Return ``window V``."""
         return self.dot(state.x, self.V[...])
 
     def update(
@@ -118,5 +119,5 @@ class QRNNCell(Cell):
         return QRNNState(c, window, gate("o", o) * c)
 
     def output(self, state: QRNNState, p: Any) -> Array:
-        """Return y."""
+        """Return y ``[B, H]``."""
         return state.y

@@ -19,7 +19,7 @@ class SRUState(NamedTuple):
 
     Attributes:
         c: the cell state ``[B, H]``.
-        y: the last output ``[B, H]``, which no step reads.
+        y: the last output ``[B, H]``, which no later step reads.
     """
 
     c: Array
@@ -27,7 +27,7 @@ class SRUState(NamedTuple):
 
 
 class SRUCell(SkipCell):
-    """The simple recurrent unit: gates see the cell state unit by unit.
+    """The simple recurrent unit: the gates read the cell state entry by entry.
 
     ::
 
@@ -35,8 +35,8 @@ class SRUCell(SkipCell):
         c' = f * c + (1 - f) * (x W_z)
         y = r * c' + (1 - r) * scale * skip(x)
 
-    ``v[2H]``. Source: Lei et al. 2017, arXiv:1709.02755, with its initialisation and
-    its scale, ``sqrt(1 + 2 exp(b_r))`` at the first b_r of zero.
+    ``v[2H]``. The initialisation is that of the paper, and so is the scale, ``sqrt(1 +
+    2 exp(b_r))`` for the initial b_r = 0. Source: Lei et al. 2017, arXiv:1709.02755.
     """
 
     name = "sru"
@@ -66,22 +66,22 @@ class SRUCell(SkipCell):
         Args:
             input_size: D.
             hidden_size: H.
-            scale: factor of the input that goes around the gates.
-            rngs: keys of the initialisation.
-            **options: as for `Cell`; `W_init` is by default U(-a, a) with variance 1/D.
+            scale: factor of the skip connection.
+            rngs: random keys for the initialisation.
+            **options: as for `Cell`. By default `W_init` is uniform with variance 1/D.
         """
         uniform = nnx.initializers.variance_scaling(1.0, "fan_in", "uniform")
         options.setdefault("W_init", uniform)
         super().__init__(input_size, hidden_size, rngs=rngs, **options)
         self.scale = float(scale)
         bound = math.sqrt(1.5)
-        drawn = jax.random.uniform(
+        v = jax.random.uniform(
             rngs.params(), (2 * hidden_size,), self.param_dtype, -bound, bound
         )
-        self.v = nnx.Param(drawn)
+        self.v = nnx.Param(v)
 
     def init_state(self, batch_size: int) -> SRUState:
-        """Return zeros.
+        """Return the state before the first step: zeros.
 
         Args:
             batch_size: B.
@@ -90,13 +90,13 @@ class SRUCell(SkipCell):
         return SRUState(zeros, zeros)
 
     def project(self, x: Array) -> tuple[Array, Array, Array]:
-        """Return what the gates see of the input, ``x W_z``, and the scaled skip."""
+        """Return ``xW + b`` of the gates, ``x W_z``, and ``scale * skip(x)``."""
         z, f, r = self.split(self.dot(x, self.W[...]))
         p = self.add_bias(jnp.concatenate([f, r], axis=-1), self.b)
         return p, z, self.scale * self.skip(x)
 
     def recur(self, state: SRUState) -> Array:
-        """Return ``v * c`` of both gates."""
+        """Return ``v * c`` for both gates."""
         return self.exact(self.v) * jnp.concatenate([state.c, state.c], axis=-1)
 
     def update(
@@ -109,5 +109,5 @@ class SRUCell(SkipCell):
         return SRUState(c, r * c + (1 - r) * x)
 
     def output(self, state: SRUState, p: Any) -> Array:
-        """Return y."""
+        """Return y ``[B, H]``."""
         return state.y
