@@ -1,4 +1,4 @@
-"""A zoo of recurrent networks in JAX and Flax.
+"""Recurrent neural networks in JAX and Flax: cells, layers and models for text.
 
 ::
 

@@ -65,10 +65,7 @@ class ONLSTMCell(LSTMCell):
             ValueError: if `chunk_size` does not divide `hidden_size`.
         """
         checks.positive("hidden_size", hidden_size)
-        if hidden_size % checks.positive("chunk_size", chunk_size):
-            raise ValueError(
-                f"chunk_size must divide hidden_size = {hidden_size}, got {chunk_size}"
-            )
+        checks.divisor("chunk_size", chunk_size, "hidden_size", hidden_size)
         super().__init__(input_size, hidden_size, rngs=rngs, **options)
         self.chunk_size = chunk_size
         chunks = hidden_size // chunk_size

@@ -43,9 +43,11 @@ class ResidualLSTMCell(SkipCell, PeepholeLSTMCell):
         """Build the cell.
 
         Args:
-            input_size: D. hidden_size: H. rngs: random keys for the initialisation.
+            input_size: D.
+            hidden_size: H.
+            rngs: random keys for the initialisation.
             **options: as for `PeepholeLSTMCell`; `W_init` also initialises ``P`` and
-            ``S``.
+                ``S``.
         """
         super().__init__(input_size, hidden_size, rngs=rngs, **options)
         init = options.get("W_init", initializers.glorot)

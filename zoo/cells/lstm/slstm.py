@@ -102,11 +102,9 @@ class SLSTMCell(Cell):
             ValueError: if `num_heads` does not divide `hidden_size`.
         """
         checks.positive("hidden_size", hidden_size)
-        if hidden_size % checks.positive("num_heads", num_heads):
-            raise ValueError(
-                f"num_heads must divide hidden_size = {hidden_size}, got {num_heads}"
-            )
-        self.num_heads = num_heads
+        self.num_heads = checks.divisor(
+            "num_heads", num_heads, "hidden_size", hidden_size
+        )
         super().__init__(input_size, hidden_size, b_init=b_init, rngs=rngs, **options)
 
     @property

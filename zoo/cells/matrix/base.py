@@ -124,7 +124,7 @@ class MatrixCell(BlockCell):
         return p["q"] * self.key_size**-0.5
 
     def writing(self, p: dict[str, Array]) -> Write:
-        """Return k, v, the decay and beta, of one step or of all steps.
+        """Return k, v, the log decay and beta if any, of one step or of all steps.
 
         Args:
             p: the result of `project`.

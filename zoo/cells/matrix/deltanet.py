@@ -57,7 +57,7 @@ class DeltaNetCell(MatrixCell):
         return unit(jax.nn.silu(p["q"]))
 
     def writing(self, p: dict[str, Array]) -> Write:
-        """Return k, scaled to length one, v, the decay and beta."""
+        """Return k, scaled to length one, v, the log decay and beta."""
         k, v = unit(jax.nn.silu(p["k"])), jax.nn.silu(p["v"])
         return Write(k, v, self.log_decay(p), gate("beta", p["beta"]))
 

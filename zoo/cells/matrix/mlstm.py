@@ -104,7 +104,7 @@ class MatrixLSTMCell(MatrixCell):
     def scaled_writing(
         self, p: dict[str, Array], log_i: Array, old: Array, m: Array
     ) -> Write:
-        """Return k, v and the decay, divided by exp(m), with n as a column of C.
+        """Return k, v and the log decay, scaled by exp(-m), with n as a column of C.
 
         Args:
             p: the result of `project`.
