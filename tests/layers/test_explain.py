@@ -7,7 +7,7 @@ import pytest
 from flax import nnx
 
 import zoo
-from tests.helpers.contract import MASK, B, D, H, T
+from tests.helpers.subject import MASK, B, D, H, T
 from tests.helpers.tolerances import SCHEDULE, SCHEDULE_GRADIENT, assert_close
 from zoo.cells.linear import base as linear_cells
 from zoo.engine import native, scan

@@ -31,7 +31,7 @@ class ClockworkRNNCell(Cell):
     ::
 
         h'_k = tanh(x W_k + h U_k + b_k)   where T_k divides t
-        h'_k = h_k                         elsewhere
+        h'_k = h_k                         otherwise
 
     The H units are split into one block for each period. A block reads only the blocks
     with the same or a longer period; the other entries of ``U`` are not used. t starts
