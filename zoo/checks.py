@@ -1,4 +1,4 @@
-"""Checks of arguments: each names the argument, what came, and what was expected."""
+"""Checks of arguments, whose messages name the argument, its value and the rule."""
 
 import difflib
 from collections.abc import Iterable
@@ -11,8 +11,8 @@ def positive(name: str, value: Any) -> int:
     """Return `value` if it is an int of 1 or more.
 
     Args:
-        name: the argument, for the message.
-        value: what was passed.
+        name: the name of the argument, for the message.
+        value: the value of the argument.
 
     Raises:
         ValueError: if it is not.
@@ -22,21 +22,23 @@ def positive(name: str, value: Any) -> int:
     return value
 
 
-def divisor(name: str, value: Any, whole_name: str, whole: int) -> int:
+def divisor(name: str, value: Any, dividend_name: str, dividend: int) -> int:
     """Return `value` if it is an int of 1 or more that divides another argument.
 
     Args:
-        name: the argument, for the message.
-        value: what was passed.
-        whole_name: the argument to be divided, for the message.
-        whole: its value.
+        name: the name of the argument, for the message.
+        value: the value of the argument.
+        dividend_name: the name of the other argument, for the message.
+        dividend: the value of the other argument.
 
     Raises:
-        ValueError: if it is not, or does not.
+        ValueError: if it is not such an int.
     """
     positive(name, value)
-    if whole % value:
-        raise ValueError(f"{name} must divide {whole_name} = {whole}, got {value!r}")
+    if dividend % value:
+        raise ValueError(
+            f"{name} must divide {dividend_name} = {dividend}, got {value!r}"
+        )
     return value
 
 
@@ -44,8 +46,8 @@ def rate(name: str, value: Any) -> float:
     """Return `value` as a float if it is a probability in [0, 1).
 
     Args:
-        name: the argument, for the message.
-        value: what was passed.
+        name: the name of the argument, for the message.
+        value: the value of the argument.
 
     Raises:
         ValueError: if it is not.
@@ -58,15 +60,15 @@ def rate(name: str, value: Any) -> float:
 
 
 def one_of(name: str, value: Any, options: Iterable[str]) -> str:
-    """Return `value` if it is one of `options`; else suggest the nearest.
+    """Return `value` if it is one of `options`.
 
     Args:
-        name: the argument, for the message.
-        value: what was passed.
-        options: the allowed words.
+        name: the name of the argument, for the message.
+        value: the value of the argument.
+        options: the allowed values.
 
     Raises:
-        ValueError: if it is none of them.
+        ValueError: if it is not one of them. The message suggests the most similar one.
     """
     options = list(options)
     if value in options:
@@ -81,13 +83,13 @@ def shape(name: str, value: Any, expected: tuple[int, ...], axes: str) -> None:
     """Check the shape of an array.
 
     Args:
-        name: the argument, for the message.
+        name: the name of the argument, for the message.
         value: the array.
-        expected: its shape.
-        axes: the axes in words, such as ``"[B, T]"``.
+        expected: the expected shape.
+        axes: the names of the axes, such as ``"[B, T]"``.
 
     Raises:
-        ValueError: if the shape is another.
+        ValueError: if the array has another shape.
     """
     if jnp.shape(value) != expected:
         raise ValueError(
@@ -96,14 +98,14 @@ def shape(name: str, value: Any, expected: tuple[int, ...], axes: str) -> None:
 
 
 def floating(name: str, value: Any) -> None:
-    """Check that an array holds real floating point numbers.
+    """Check that an array has a real floating-point dtype.
 
     Args:
-        name: the argument, for the message.
+        name: the name of the argument, for the message.
         value: the array.
 
     Raises:
-        TypeError: if it holds something else.
+        TypeError: if it has another dtype.
     """
     if not jnp.issubdtype(jnp.result_type(value), jnp.floating):
         raise TypeError(f"{name} must be floating point, got {jnp.result_type(value)}")
@@ -113,11 +115,12 @@ def boolean(name: str, value: Any) -> None:
     """Check that an array is bool.
 
     Args:
-        name: the argument, for the message.
+        name: the name of the argument, for the message.
         value: the array.
 
     Raises:
-        TypeError: if it is not: numbers would invite a mask of lengths or of -inf.
+        TypeError: if it has another dtype. Numbers are refused because they could be
+            lengths, or an additive mask of -inf.
     """
     if jnp.result_type(value) != jnp.bool_:
         raise TypeError(

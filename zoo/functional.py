@@ -1,4 +1,4 @@
-"""From a module to a pure function of its parameters."""
+"""Modules as pure functions of their parameters."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +11,7 @@ Apply = Callable[..., Any]
 
 
 def functional(model: nnx.Module) -> tuple[Params, Apply]:
-    """Split a module into its parameters and a pure function of them.
+    """Split a module into its parameters and a pure function of these.
 
     ::
 
@@ -19,26 +19,26 @@ def functional(model: nnx.Module) -> tuple[Params, Apply]:
         state, y = apply(params, x, mask)                   # layer(x, mask)
         state, y_t = apply(params, state, x_t, method="step")   # layer.step(state, x_t)
 
-    `apply` works under ``jax.jit``, ``grad`` and ``vmap``, also over a stack of
-    parameters.
+    `apply` works under ``jax.jit``, ``jax.grad`` and ``jax.vmap``, including
+    ``jax.vmap`` over stacked parameters.
 
     Args:
-        model: any module; it is left as it is. Its `zoo.types.Constant` arrays are
-            closed over.
+        model: any module; it is not modified. `apply` closes over its
+            `zoo.types.Constant` arrays.
 
     Returns:
-        The parameters, a nested dict of arrays, and ``apply(params, *args, method=None,
-        **kwargs)``, where `method` is the name of a method or a function ``f(model,
-        *args, **kwargs)``; by default the model is called.
+        The parameters as a nested dict of arrays, and ``apply(params, *args,
+        method=None, **kwargs)``. `method` is the name of a method, or a function
+        ``f(model, *args, **kwargs)``; by default the model itself is called.
     """
-    graph, trained, fixed = nnx.split(model, nnx.Param, ...)
+    graph, params, constants = nnx.split(model, nnx.Param, ...)
 
     def apply(params: Params, *args: Any, method: Any = None, **kwargs: Any) -> Any:
-        bound = nnx.merge(graph, params, fixed)
+        bound = nnx.merge(graph, params, constants)
         if method is None:
             return bound(*args, **kwargs)  # pyright: ignore[reportCallIssue]
         if isinstance(method, str):
             return getattr(bound, method)(*args, **kwargs)
         return method(bound, *args, **kwargs)
 
-    return nnx.to_pure_dict(trained), apply
+    return nnx.to_pure_dict(params), apply

@@ -1,9 +1,9 @@
-"""How parameters begin: gate by gate.
+"""Initialisers of weights and biases, gate by gate.
 
-A weight initialiser is one of ``jax.nn.initializers``: ``(key, shape, dtype) ->
-array``. A cell applies it to each gate's own ``[D, H]`` or ``[H, H]`` block, so that an
-orthogonal recurrent matrix is orthogonal in every gate. A bias initialiser is told the
-gates, ``(key, gates, size, dtype) -> [G*H]``, where ``gates`` maps each gate's name to
+A weight initialiser has the signature of ``jax.nn.initializers``: ``(key, shape, dtype)
+-> array``. A cell calls it for each gate's ``[D, H]`` or ``[H, H]`` block, so that an
+orthogonal recurrent matrix is orthogonal in every gate. A bias initialiser has the
+signature ``(key, gates, size, dtype) -> [G*H]``. Its ``gates`` maps each gate's name to
 +1 if a large bias keeps the old state, to -1 if it overwrites the old state, and to 0
 otherwise.
 """
@@ -23,7 +23,7 @@ BiasInitializer = Callable[[Key, Gates, int, Any], Array]
 
 
 class Initializers(TypedDict):
-    """The three initialisers of a cell, to be passed as ``LSTM(..., **these)``."""
+    """The three initialisers of a cell, as keyword arguments of its constructor."""
 
     W_init: Initializer
     U_init: Initializer
@@ -36,13 +36,15 @@ orthogonal = jax.nn.initializers.orthogonal()
 embedding = jax.nn.initializers.variance_scaling(1.0, "fan_out", "normal")
 
 
-def blocks(init: Initializer, key: Key, gates: int, shape: tuple[int, ...], dtype: Any):
-    """Draw one block for each gate and set them side by side.
+def blocks(
+    init: Initializer, key: Key, gates: int, shape: tuple[int, ...], dtype: Any
+) -> Array:
+    """Initialise one block for each gate and concatenate them.
 
     Args:
         init: an initialiser of ``jax.nn.initializers``.
-        key: a key.
-        gates: how many blocks.
+        key: a random key.
+        gates: the number of blocks.
         shape: the shape ``[fan_in, H]`` of one block.
         dtype: of the result.
 
@@ -54,7 +56,7 @@ def blocks(init: Initializer, key: Key, gates: int, shape: tuple[int, ...], dtyp
 
 
 def zeros(key: Key, gates: Gates, size: int, dtype: Any) -> Array:
-    """Start every bias at zero; a bias initialiser itself.
+    """Initialise every bias to zero; itself a bias initialiser.
 
     Args:
         key: not used.
@@ -68,35 +70,36 @@ def zeros(key: Key, gates: Gates, size: int, dtype: Any) -> Array:
 def retain(
     bias: float = 1.0, *, highest: float | None = None, overwrite: float = 0.0
 ) -> BiasInitializer:
-    """Start the gates that keep the old state at `bias`, the neutral ones at zero.
+    """Initialise the gates that keep the old state to `bias`, neutral ones to zero.
 
-    With 1 this is the forget-gate bias of Gers et al. (2000) and Jozefowicz et al.
-    (2015): the state is kept until the network has learnt to forget.
+    With ``bias=1`` this is the forget-gate bias of Gers et al. (2000) and Jozefowicz et
+    al. (2015): the network keeps its state until it learns to forget.
 
     Args:
-        bias: where the keeping gates start.
-        highest: where the last unit starts, if they are to be spread evenly.
-        overwrite: where the gates start that overwrite the old state.
+        bias: the bias of the gates that keep the old state.
+        highest: the bias of the last unit of these gates. The units in between are
+            spaced evenly. By default all have `bias`.
+        overwrite: the bias of the gates that overwrite the old state.
     """
 
     def init(key: Key, gates: Gates, size: int, dtype: Any) -> Array:
         keep = jnp.linspace(bias, bias if highest is None else highest, size)
-        start = {1: keep, 0: jnp.zeros(size), -1: jnp.full(size, overwrite)}
-        return jnp.concatenate([start[sign] for sign in gates.values()]).astype(dtype)
+        value = {1: keep, 0: jnp.zeros(size), -1: jnp.full(size, overwrite)}
+        return jnp.concatenate([value[sign] for sign in gates.values()]).astype(dtype)
 
     return init
 
 
 def chrono(longest: int) -> BiasInitializer:
-    """Spread the memory of the units over lags up to `longest` steps.
+    """Chrono initialisation: time scales of the units between 1 and `longest` steps.
 
-    A unit that keeps a share s of its state at each step remembers for about 1/(1-s)
-    steps. With u ~ U(1, longest-1), the keeping gates start at log(u) and the
-    overwriting gates at -log(u), the same u for one unit. Tallec and Ollivier 2018,
-    arXiv:1804.11188.
+    A unit that keeps a fraction s of its state at each step has a time scale of about
+    1/(1-s) steps. With u ~ U(1, longest-1) for each unit, the gates that keep the state
+    are initialised to log(u), and the gates that overwrite it to -log(u). Tallec and
+    Ollivier 2018, arXiv:1804.11188.
 
     Args:
-        longest: the longest lag in steps that is to be remembered, 3 or more.
+        longest: the longest dependency to be learnt, in steps, 3 or more.
 
     Raises:
         ValueError: if `longest` is below 3.
@@ -112,13 +115,14 @@ def chrono(longest: int) -> BiasInitializer:
 
 
 def timescales(shortest: float, longest: float) -> BiasInitializer:
-    """Start gates that are the softplus of a time step log-uniform between two steps.
+    """Initialise b such that ``softplus(b)`` is log-uniform in [shortest, longest].
 
-    Of the selective state space models, Gu and Dao 2023, arXiv:2312.00752.
+    The initialisation of the time step of selective state space models, Gu and Dao
+    2023, arXiv:2312.00752.
 
     Args:
-        shortest: least ``softplus(b)``, above 0.
-        longest: greatest ``softplus(b)``.
+        shortest: smallest ``softplus(b)``, above 0.
+        longest: largest ``softplus(b)``.
 
     Raises:
         ValueError: if ``0 < shortest <= longest`` does not hold.
@@ -131,18 +135,18 @@ def timescales(shortest: float, longest: float) -> BiasInitializer:
     def init(key: Key, gates: Gates, size: int, dtype: Any) -> Array:
         low, high = math.log(shortest), math.log(longest)
         step = jnp.exp(jax.random.uniform(key, (len(gates) * size,), dtype, low, high))
-        return step + jnp.log(-jnp.expm1(-step))  # softplus, solved for b
+        return step + jnp.log(-jnp.expm1(-step))  # the inverse of softplus
 
     return init
 
 
 def identity(scale: float = 1.0) -> Initializer:
-    """Start a recurrent matrix at `scale` times the identity (ReLU networks).
+    """Initialise a recurrent matrix to `scale` times the identity, for ReLU networks.
 
     Le, Jaitly and Hinton 2015, arXiv:1504.00941.
 
     Args:
-        scale: the factor; below one the state decays.
+        scale: the factor; with less than one the state decays.
     """
 
     def init(key: Key, shape: tuple[int, ...], dtype: Any) -> Array:
@@ -152,11 +156,11 @@ def identity(scale: float = 1.0) -> Initializer:
 
 
 def torch_uniform(hidden_size: int) -> Initializers:
-    """Start everything as ``torch.nn.RNN``, ``LSTM`` and ``GRU`` do.
+    """Initialise all parameters as ``torch.nn.RNN``, ``LSTM`` and ``GRU`` do.
 
-    Every entry is drawn from U(-k, k) with k = 1/sqrt(H). torch adds up two bias
-    vectors; the one vector here is drawn as the sum of two, but for the gate ``n`` of a
-    GRU, which keeps both.
+    Every entry is drawn from U(-k, k) with k = 1/sqrt(H). torch adds two bias vectors,
+    so the bias here is drawn as a sum of two such vectors. The gate ``n`` of a GRU
+    keeps both of its vectors.
 
     Args:
         hidden_size: H.
@@ -171,11 +175,11 @@ def torch_uniform(hidden_size: int) -> Initializers:
         return jax.random.uniform(key, shape, dtype, -k, k)
 
     def biases(key: Key, gates: Gates, size: int, dtype: Any) -> Array:
-        two = jax.random.uniform(key, (2, len(gates), size), dtype, -k, k)
-        # GRU's n and hn are the two vectors of one gate: each is one draw.
-        alone = [name == "hn" or "h" + name in gates for name in gates]
-        first, second = two
-        both = jnp.where(jnp.array(alone)[:, None], first, first + second)
-        return both.reshape(-1)
+        shape = (2, len(gates), size)
+        first, second = jax.random.uniform(key, shape, dtype, -k, k)
+        # GRU's n and hn are the two bias vectors of one gate: neither is a sum.
+        single = [name == "hn" or "h" + name in gates for name in gates]
+        b = jnp.where(jnp.array(single)[:, None], first, first + second)
+        return b.reshape(-1)
 
     return Initializers(W_init=weights, U_init=weights, b_init=biases)

@@ -4,174 +4,27 @@ from typing import Any
 
 from flax import nnx
 
+import zoo.cells as _package
 from zoo import checks
-from zoo.cells import (
-    AntisymmetricRNNCell,
-    ATRCell,
-    AugmentedLSTMCell,
-    BRCCell,
-    Cell,
-    CFNCell,
-    ClockworkRNNCell,
-    CoRNNCell,
-    CoupledLSTMCell,
-    DeltaNetCell,
-    DSGUCell,
-    ElmanCell,
-    ESNCell,
-    ExpRNNCell,
-    FastGRNNCell,
-    FastRNNCell,
-    GatedAntisymmetricRNNCell,
-    GatedDeltaNetCell,
-    GILRCell,
-    GLACell,
-    GRUCell,
-    HGRNCell,
-    HighwayLSTMCell,
-    IndRNNCell,
-    IntersectionRNNCell,
-    JANETCell,
-    LayerNormGRUCell,
-    LayerNormLSTMCell,
-    LEMCell,
-    LightRUCell,
-    LiGRUCell,
-    LinearAttentionCell,
-    LipschitzRNNCell,
-    LMUCell,
-    LRUCell,
-    LSTMCell,
-    MatrixLSTMCell,
-    MCLSTMCell,
-    MGUCell,
-    MinGRUCell,
-    MinimalRNNCell,
-    MinLSTMCell,
-    MiRUCell,
-    MogrifierLSTMCell,
-    MultiplicativeLSTMCell,
-    MUT1Cell,
-    MUT2Cell,
-    MUT3Cell,
-    NASCell,
-    NBRCCell,
-    ONLSTMCell,
-    PeepholeLSTMCell,
-    PhasedLSTMCell,
-    ProjectedLSTMCell,
-    QRNNCell,
-    RANCell,
-    ResetAfterMGUCell,
-    ResetBeforeGRUCell,
-    ResidualLSTMCell,
-    RetNetCell,
-    RGLRUCell,
-    RHNCell,
-    S5Cell,
-    S6Cell,
-    SCRNCell,
-    SGRNCell,
-    SGUCell,
-    SLSTMCell,
-    SRUCell,
-    STARCell,
-    TGRUCell,
-    TLSTMCell,
-    TRNNCell,
-    UGRNNCell,
-    UnICORNNCell,
-    URNNCell,
-    WMCLSTMCell,
-)
+from zoo.cells import Cell
 from zoo.layers import CellStack
 
-_CELLS: tuple[type[Cell], ...] = (
-    ElmanCell,
-    LSTMCell,
-    ProjectedLSTMCell,
-    PeepholeLSTMCell,
-    CoupledLSTMCell,
-    LayerNormLSTMCell,
-    GRUCell,
-    ResetBeforeGRUCell,
-    LayerNormGRUCell,
-    MGUCell,
-    ResetAfterMGUCell,
-    IndRNNCell,
-    UGRNNCell,
-    IntersectionRNNCell,
-    JANETCell,
-    LiGRUCell,
-    STARCell,
-    SGRNCell,
-    LightRUCell,
-    MiRUCell,
-    SGUCell,
-    DSGUCell,
-    MUT1Cell,
-    MUT2Cell,
-    MUT3Cell,
-    RANCell,
-    ATRCell,
-    MinimalRNNCell,
-    CFNCell,
-    SCRNCell,
-    FastRNNCell,
-    FastGRNNCell,
-    AntisymmetricRNNCell,
-    GatedAntisymmetricRNNCell,
-    LipschitzRNNCell,
-    CoRNNCell,
-    UnICORNNCell,
-    LEMCell,
-    BRCCell,
-    NBRCCell,
-    TRNNCell,
-    TGRUCell,
-    TLSTMCell,
-    SRUCell,
-    QRNNCell,
-    NASCell,
-    MultiplicativeLSTMCell,
-    MogrifierLSTMCell,
-    AugmentedLSTMCell,
-    ResidualLSTMCell,
-    HighwayLSTMCell,
-    ClockworkRNNCell,
-    PhasedLSTMCell,
-    ONLSTMCell,
-    RHNCell,
-    MCLSTMCell,
-    WMCLSTMCell,
-    SLSTMCell,
-    ExpRNNCell,
-    URNNCell,
-    LMUCell,
-    ESNCell,
-    GILRCell,
-    MinGRUCell,
-    MinLSTMCell,
-    LRUCell,
-    RGLRUCell,
-    HGRNCell,
-    S5Cell,
-    S6Cell,
-    LinearAttentionCell,
-    RetNetCell,
-    GLACell,
-    MatrixLSTMCell,
-    DeltaNetCell,
-    GatedDeltaNetCell,
-)
+_CELLS: dict[str, type[Cell]] = {
+    value.name: value
+    for value in vars(_package).values()
+    if isinstance(value, type)
+    and issubclass(value, Cell)
+    and "name" in vars(value)  # not a base class such as LinearCell
+    and value.registered
+}
 
 
 def cells() -> dict[str, type[Cell]]:
-    """Return all cells by name.
+    """Return all cells by name, family by family.
 
-    Each class tells its ``family``, its ``paper`` and its ``equation``.
+    Each class has the attributes ``family``, ``paper`` and ``equation``.
     """
-    return {cell.name: cell for cell in _CELLS}
+    return dict(_CELLS)
 
 
 def make(
@@ -184,23 +37,27 @@ def make(
     rngs: nnx.Rngs,
     **options: Any,
 ) -> CellStack:
-    """Build the layers of a cell by its name.
+    """Build a stack of layers of a cell, by the cell's name.
+
+    ::
+
+        layer = zoo.make("gru", 50, 100, 2, rngs=nnx.Rngs(0))
+        state, y = layer(x, mask)       # x [B, T, 50] -> y [B, T, 100]
 
     Args:
         name: one of ``zoo.cells()``.
         input_size: D.
         hidden_size: H of every layer.
-        num_layers: how many layers.
-        bidirectional: read in both directions.
-        rngs: keys of the initialisation.
+        num_layers: number of layers.
+        bidirectional: whether each layer runs in both directions.
+        rngs: random keys for the initialisation.
         **options: as for `zoo.layers.CellStack`.
 
     Raises:
-        ValueError: if there is no such cell (the nearest name is suggested), or an
-            argument is out of its range.
+        ValueError: if no cell has that name (the message suggests the most similar
+            one), or if an argument is out of its range.
     """
-    known = cells()
-    cell = known[checks.one_of("the name of a cell", name, known)]
+    cell = _CELLS[checks.one_of("the name of a cell", name, _CELLS)]
     return CellStack(
         cell,
         input_size,

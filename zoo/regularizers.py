@@ -1,8 +1,7 @@
-"""Noise for training, as pure functions of a key; ``key=None`` means evaluation.
+"""Dropout and zoneout as pure functions of a key; ``key=None`` means evaluation.
 
-Every draw a recurrent layer needs is made before its loop over time: the loop itself is
-free of randomness, so a mask that should last a whole sequence cannot change on the
-way.
+A recurrent layer draws all random numbers before its time loop. The loop itself is
+deterministic, so a dropout mask for a sequence cannot change between its steps.
 """
 
 import math
@@ -16,45 +15,45 @@ from zoo.types import Array, Key
 
 
 def bernoulli(key: Key, p: float | Array, shape: Sequence[int]) -> Array:
-    """Draw True with probability `p`, as `jax.random.bernoulli` does, to the bit.
+    """Draw True with probability `p`: bit for bit the same as `jax.random.bernoulli`.
 
     Args:
-        key: a key.
+        key: a random key.
         p: a probability, or one for each entry.
-        shape: of what is drawn.
+        shape: the shape of the result.
 
     Returns:
-        An array of bools.
+        A bool array.
     """
-    # Along one axis: to number the entries of several, XLA compiles for longer on a
-    # CPU, and for every shape of a batch anew.
+    # Drawing along one axis compiles faster on a CPU than along several, and a batch of
+    # every new shape is a new compilation.
     p = jnp.broadcast_to(p, shape).reshape(-1) if jnp.ndim(p) else p
     return jax.random.bernoulli(key, p, (math.prod(shape),)).reshape(shape)
 
 
 def dropout_mask(key: Key, shape: Sequence[int], rate: float, dtype: Any) -> Array:
-    """Draw a mask of 0 (with probability `rate`) and 1/(1-rate).
+    """Draw a dropout mask: 0 with probability `rate`, and 1/(1-rate) otherwise.
 
     Args:
-        key: a key.
-        shape: of the mask.
+        key: a random key.
+        shape: the shape of the mask.
         rate: the probability of a zero, in [0, 1).
-        dtype: of the mask.
+        dtype: the dtype of the mask.
 
     Returns:
-        An array of `shape` whose mean is one in expectation.
+        An array of `shape`. The expectation of each entry is one.
     """
     keep = bernoulli(key, 1.0 - rate, shape)
     return jnp.where(keep, 1.0 / (1.0 - rate), 0.0).astype(dtype)
 
 
 def dropout(key: Key | None, x: Array, rate: float) -> Array:
-    """Drop single entries: ``x * mask / (1 - rate)``, each entry drawn anew.
+    """Set each entry to zero with probability `rate`, and scale the others.
 
     Srivastava et al. 2014.
 
     Args:
-        key: a key, or None for evaluation, which returns `x`.
+        key: a random key, or None for evaluation, which returns `x`.
         x: an array of any shape.
         rate: the probability that an entry is dropped, in [0, 1).
 
@@ -67,12 +66,12 @@ def dropout(key: Key | None, x: Array, rate: float) -> Array:
 
 
 def locked_dropout(key: Key | None, x: Array, rate: float) -> Array:
-    """Drop features for a whole sequence: one mask ``[B, 1, ...]`` for all its steps.
+    """Apply dropout with the same mask ``[B, 1, ...]`` at all steps of a sequence.
 
     Also known as variational dropout. Gal and Ghahramani 2015, arXiv:1512.05287.
 
     Args:
-        key: a key, or None for evaluation, which returns `x`.
+        key: a random key, or None for evaluation, which returns `x`.
         x: an array ``[B, T, ...]``.
         rate: the probability that a feature of a row is dropped, in [0, 1).
 
@@ -85,11 +84,11 @@ def locked_dropout(key: Key | None, x: Array, rate: float) -> Array:
 
 
 def split(key: Key | None, n: int) -> Sequence[Key | None]:
-    """Split a key for `n` uses; at evaluation all of them are None.
+    """Split a key into `n` keys; the split of None is `n` times None.
 
     Args:
-        key: a key, or None.
-        n: how many are needed.
+        key: a random key, or None for evaluation.
+        n: the number of keys.
     """
     return [None] * n if key is None else list(jax.random.split(key, n))
 
@@ -97,15 +96,15 @@ def split(key: Key | None, n: int) -> Sequence[Key | None]:
 def word_dropout(
     key: Key | None, ids: Array, rate: float | Array, unknown: int
 ) -> Array:
-    """Replace tokens by the unknown token, so that its embedding gets trained.
+    """Replace random tokens by the unknown token, which trains its embedding.
 
     Args:
-        key: a key, or None for evaluation, which returns `ids`.
-        ids: token numbers of any shape.
-        rate: the probability that a token is replaced, in [0, 1), or one for each token
-            like `ids`: ``a / (a + count)`` spares the frequent ones (Kiperwasser and
-            Goldberg 2016, arXiv:1603.04351).
-        unknown: the number of the unknown token.
+        key: a random key, or None for evaluation, which returns `ids`.
+        ids: token ids of any shape.
+        rate: the probability that a token is replaced, in [0, 1), or an array like
+            `ids` of probabilities. ``a / (a + count)`` replaces frequent tokens less
+            often (Kiperwasser and Goldberg 2016, arXiv:1603.04351).
+        unknown: the id of the unknown token.
 
     Returns:
         An array like `ids`.
@@ -117,12 +116,12 @@ def word_dropout(
 
 
 def weight_drop(key: Key | None, weights: Array, rate: float) -> Array:
-    """Drop single weights of a recurrent matrix, the same ones at every step.
+    """Apply dropout to the entries of a recurrent matrix, once for all steps.
 
     Wan et al. 2013 (DropConnect); Merity et al. 2017 (AWD-LSTM), arXiv:1708.02182.
 
     Args:
-        key: a key, or None for evaluation, which returns `weights`.
+        key: a random key, or None for evaluation, which returns `weights`.
         weights: a matrix.
         rate: the probability that a weight is dropped, in [0, 1).
 
@@ -133,16 +132,17 @@ def weight_drop(key: Key | None, weights: Array, rate: float) -> Array:
 
 
 def zoneout(hold: Array | None, old: Array, new: Array, rate: float) -> Array:
-    """Let units keep their old state at random.
+    """Keep the old state of random units.
 
-    ``hold ? old : new`` in training, and the expectation ``rate*old + (1-rate)*new`` at
-    evaluation. Krueger et al. 2016, arXiv:1606.01305.
+    The result is ``where(hold, old, new)`` in training, and its expectation ``rate*old
+    + (1-rate)*new`` at evaluation. Krueger et al. 2016, arXiv:1606.01305.
 
     Args:
-        hold: bool like `old`, True with probability `rate`; None for evaluation.
+        hold: bool array like `old`, True with probability `rate`; None for
+            evaluation.
         old: the state before the step.
         new: the state after the step.
-        rate: the probability that a unit is held, in [0, 1).
+        rate: the probability that a unit keeps its old state, in [0, 1).
 
     Returns:
         An array like `new`.

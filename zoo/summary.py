@@ -1,4 +1,4 @@
-"""A model at a glance."""
+"""A table of a model's modules and parameters."""
 
 import math
 from typing import Any
@@ -9,16 +9,20 @@ from zoo.types import Constant
 
 
 def summary(model: nnx.Module) -> str:
-    """Describe a model: its modules, their sizes, their parameters.
+    """Return a table of a model's modules, with their sizes and parameters.
+
+    ::
+
+        print(zoo.summary(zoo.LSTM(50, 100, rngs=nnx.Rngs(0))))
 
     Args:
         model: any module.
 
     Returns:
-        A table to print: for each module where it stands, its class, the sizes of one
-        step's input and output, its own arrays with their shapes (constants in
-        brackets), and how many parameters they are; at the end the sum, and its size in
-        memory.
+        A table to print. A row has the path and the class of a module, the sizes of one
+        step's input and output, the module's own arrays with their shapes (constants in
+        parentheses), and its number of parameters. The last row has the total, and its
+        size in memory.
     """
     modules = {
         path: module
@@ -59,11 +63,12 @@ def summary(model: nnx.Module) -> str:
 
 
 def _join(path: tuple[Any, ...]) -> str:
+    """Return a path with dots between its entries."""
     return ".".join(map(str, path))
 
 
 def _bytes(size: int) -> str:
-    """Return a size in memory in words."""
+    """Return a number of bytes with a suitable unit."""
     amount, unit = float(size), "bytes"
     for unit in ("bytes", "KiB", "MiB", "GiB"):
         if amount < 1024 or unit == "GiB":
@@ -73,7 +78,7 @@ def _bytes(size: int) -> str:
 
 
 def _table(rows: list[tuple[str, ...]]) -> str:
-    """Set rows in columns, the last one to the right, with rules around the body."""
+    """Align rows in columns, the last one to the right, with rules around the body."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = []
     for *cells, last in rows:

@@ -1,21 +1,21 @@
-"""The glossary: axis letters, array aliases, and the one variable type of our own.
+"""Axis letters, array aliases, and the variable type for constants.
 
-Axis letters, the same everywhere:
+The axis letters are the same in all modules:
 
 =====  ==========================================================
 ``B``  rows of a batch
-``T``  steps in time (tokens, characters)
+``T``  time steps (tokens, characters)
 ``D``  input size: entries of one step's input
 ``H``  hidden size: entries of one step's state
-``G``  gates of a cell, side by side in one matrix ``[D, G*H]``
+``G``  gates of a cell, concatenated in one matrix ``[D, G*H]``
 ``V``  entries of a vocabulary
 ``K``  labels
 ``C``  characters of a word
 =====  ==========================================================
 
-Batches come first, ``x[B, T, D]``; time comes first only inside the loop. A ``mask[B,
-T]`` is bool and True where a token is real. A ``state`` is a NamedTuple, ``LSTMState(h,
-c)``.
+Arrays are batch-major, ``x[B, T, D]``, and time-major only inside the loop. A ``mask[B,
+T]`` is bool and True where a token is real. A ``state`` is a NamedTuple such as
+``LSTMState(h, c)``.
 """
 
 from typing import Any
@@ -28,20 +28,20 @@ from flax import nnx
 Array = jax.Array
 ArrayLike = jax.Array | np.ndarray
 Key = jax.Array
-"""A key of ``jax.random``; where ``key=None`` is allowed it means evaluation."""
+"""A key of ``jax.random``. Where None is allowed, it means evaluation."""
 Params = Any
-"""A pytree of parameters, opaque to whoever passes it on."""
+"""A pytree of parameters, opaque to the code that passes it on."""
 State = Any
-"""What a cell carries from step to step: a NamedTuple of arrays ``[B, ...]``."""
+"""The state of a cell: a NamedTuple of arrays ``[B, ...]``."""
 
 
 def floating(state: State) -> dict[str, Array]:
-    """Return the parts of a state that are floating point, by name.
+    """Return the floating-point arrays of a state, by name.
 
-    Not so are a clock, and the state of a cell within a cell, which is no array.
+    This leaves out integer step counts, and the nested states of composite cells.
 
     Args:
-        state: of a cell.
+        state: the state of a cell.
     """
     return {
         name: part
@@ -51,7 +51,7 @@ def floating(state: State) -> dict[str, Array]:
 
 
 class Constant(nnx.Variable):
-    """A fixed array of a module: saved with it, never trained.
+    """A fixed array of a module, which is saved with it and never trained.
 
-    ``zoo.functional`` leaves it out of the parameters and closes over it.
+    `zoo.functional` does not return it as a parameter, but closes over it.
     """

@@ -1,4 +1,4 @@
-"""Cells over space and cells made of cells: values, masks, chunks, what is refused."""
+"""The convolutional LSTM and the composite cells: values, masks, chunks, errors."""
 
 import flax.linen as nn
 import jax
@@ -22,57 +22,57 @@ RNG = np.random.default_rng(0)
 
 
 def draw(*shape):
-    """Draw float32 numbers."""
+    """Draw standard normal float32 numbers."""
     return RNG.normal(size=shape).astype(np.float32)
 
 
 @pytest.mark.parametrize("space", [(5,), (4, 3), (3, 2, 4)])
 @pytest.mark.usefixtures("standard_promotion")
 def test_conv_lstm_equals_flax(space):
-    """Outputs and gradients; Flax orders i g f o, and adds one to f."""
+    """Outputs and gradients; Flax has the gate order i g f o, and adds 1 to f."""
     kernel = (3, 2, 3)[: len(space)]
     x, weights = draw(B, T, *space, 2), draw(B, T, *space, H)
-    theirs = nn.RNN(nn.ConvLSTMCell(H, kernel))
-    params = theirs.init(jax.random.key(0), x)
+    flax_layer = nn.RNN(nn.ConvLSTMCell(H, kernel))
+    params = flax_layer.init(jax.random.key(0), x)
     params = jax.tree.map(lambda p: p + 0.3 * draw(*p.shape), params)
 
-    def their_loss(params, x):
-        y = theirs.apply(params, x)
+    def flax_loss(params, x):
+        y = flax_layer.apply(params, x)
         return (y * weights).sum(), y
 
-    (by_params, by_x), y = jax.grad(their_loss, (0, 1), has_aux=True)(params, x)
+    (d_params, d_x), expected = jax.grad(flax_loss, (0, 1), has_aux=True)(params, x)
 
     def ordered(array):
         i, g, f, o = np.split(np.asarray(array), 4, axis=-1)
         return np.concatenate([i, f, g, o], axis=-1)
 
-    def ours(cell, bias_of_f):
-        """Lay out their parameters, or gradients, as ours."""
-        one = np.repeat(np.float32([0, bias_of_f, 0, 0]), H)
+    def converted(cell, forget_bias):
+        """Convert parameters or gradients from Flax, and add to the bias of f."""
+        extra = np.repeat(np.float32([0, forget_bias, 0, 0]), H)
         return {
             "W": ordered(cell["ih"]["kernel"]),
             "U": ordered(cell["hh"]["kernel"]),
-            "b": ordered(cell["ih"]["bias"]) + one,
+            "b": ordered(cell["ih"]["bias"]) + extra,
         }
 
-    made = zoo.ConvLSTMCell((*space, 2), H, kernel_size=kernel, rngs=nnx.Rngs(0))
-    mine = {"cell": ours(params["params"]["cell"], 1)}
-    mine["cell"]["b"] += ordered(params["params"]["cell"].get("hh", {}).get("bias", 0))
-    _, apply = zoo.functional(zoo.Recurrent(made))
+    cell = zoo.ConvLSTMCell((*space, 2), H, kernel_size=kernel, rngs=nnx.Rngs(0))
+    own = {"cell": converted(params["params"]["cell"], 1)}
+    own["cell"]["b"] += ordered(params["params"]["cell"].get("hh", {}).get("bias", 0))
+    _, apply = zoo.functional(zoo.Recurrent(cell))
 
     def loss(params, x):
         _, y = apply(params, x)
         return (y * weights).sum(), y
 
-    (by_mine, by_found), found = jax.grad(loss, (0, 1), has_aux=True)(mine, x)
-    assert_close((found, by_found), (y, by_x), REFERENCE)
-    assert_close(by_mine["cell"], ours(by_params["params"]["cell"], 0), REFERENCE)
+    (d_own, d_x_own), y = jax.grad(loss, (0, 1), has_aux=True)(own, x)
+    assert_close((y, d_x_own), (expected, d_x), REFERENCE)
+    assert_close(d_own["cell"], converted(d_params["params"]["cell"], 0), REFERENCE)
 
 
 @pytest.mark.parametrize("space, kernel", [((5,), (3,)), ((4, 3), (2, 5))])
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_derivatives_of_a_convolution_are_those_of_xla(space, kernel, dtype):
-    """Both ways, and of second order, though they come from another form of it."""
+def test_derivatives_of_a_convolution_equal_those_of_xla(space, kernel, dtype):
+    """In forward and reverse mode, and of second order."""
     x, W, v = draw(B, *space, 2), draw(*kernel, 2, H), draw(B, *space, 2)
 
     def derivatives(convolve):
@@ -85,9 +85,9 @@ def test_derivatives_of_a_convolution_are_those_of_xla(space, kernel, dtype):
 
         return loss(x, W), *jax.grad(loss, (0, 1))(x, W), *jax.grad(along, (0, 1))(x, W)
 
-    bound = {"float32": REFERENCE, "bfloat16": BFLOAT16_GRADIENT}[dtype]
+    tolerance = {"float32": REFERENCE, "bfloat16": BFLOAT16_GRADIENT}[dtype]
     expected = derivatives(matmul._by_xla)
-    assert_close(derivatives(matmul.convolution), expected, bound)
+    assert_close(derivatives(matmul.convolution), expected, tolerance)
 
 
 def conv(rngs):
@@ -102,14 +102,14 @@ def fast_slow(rngs):
 
 
 def multiplicative(rngs):
-    """Build a layer of a GRU whose products see m."""
+    """Build a layer of a multiplicative GRU."""
     cell = zoo.MultiplicativeCell(zoo.GRUCell(2, H, rngs=rngs), rngs=rngs)
     return zoo.Recurrent(cell)
 
 
 @pytest.mark.parametrize("make", [conv, fast_slow, multiplicative])
 def test_layer_contract(make):
-    """Padding changes nothing, chunks are the whole, steps too; all is learnt."""
+    """Padding has no effect, chunks and steps equal the sequence, all is learnt."""
     layer = make(nnx.Rngs(0))
     params, apply = zoo.functional(layer)
     x = draw(B, T, *layer.input_shape)
@@ -135,13 +135,13 @@ def test_layer_contract(make):
         now, y_t = layer.step(now, x[:, t])
         outputs.append(y_t)
     assert_close(jnp.stack(outputs, axis=1), layer(x)[1], SCHEDULE)
-    unused = {"['cell']['fast'][2]['W']"}  # it reads a zero
+    unused = {"['cell']['fast'][2]['W']"}  # the third fast cell reads a zero
     for path, g in jax.tree.leaves_with_path(gradients):
         name = jax.tree_util.keystr(path)
         assert (np.abs(g).max() > 0) != (name[3:] in unused), name
 
 
-def test_fast_slow_is_its_cells_in_turn():
+def test_fast_slow_equals_its_cells_in_sequence():
     layer = fast_slow(nnx.Rngs(0))
     cell = layer.cell
     x = draw(B, T, 2)
@@ -154,29 +154,29 @@ def test_fast_slow_is_its_cells_in_turn():
         zero = np.zeros((B, 1), np.float32)
         fast, h = cell.fast[2].step(fast, cell.fast[2].project(zero))
         expected.append(h)
-    (found, slow_found), y = layer(x)
+    state, y = layer(x)
     assert_close(y, jnp.stack(expected, axis=1), SCHEDULE)
-    assert_close((found, slow_found), (fast, slow), SCHEDULE)
+    assert_close(tuple(state), (fast, slow), SCHEDULE)
 
 
-def test_multiplicative_cell_of_an_lstm_is_the_multiplicative_lstm():
-    whole = zoo.MultiplicativeLSTMCell(2, H, rngs=nnx.Rngs(0))
-    made = zoo.MultiplicativeCell(
+def test_multiplicative_cell_of_an_lstm_equals_the_multiplicative_lstm():
+    lstm = zoo.MultiplicativeLSTMCell(2, H, rngs=nnx.Rngs(0))
+    wrapper = zoo.MultiplicativeCell(
         zoo.LSTMCell(2, H, rngs=nnx.Rngs(1)), rngs=nnx.Rngs(2)
     )
     for name in ("W", "U", "b"):
-        getattr(made.cell, name)[...] = getattr(whole, name)[...]
+        getattr(wrapper.cell, name)[...] = getattr(lstm, name)[...]
     for name in ("W_m", "U_m"):
-        getattr(made, name)[...] = getattr(whole, name)[...]
+        getattr(wrapper, name)[...] = getattr(lstm, name)[...]
     x = draw(B, T, 2)
-    expected = zoo.Recurrent(whole)(x)
-    assert_close(zoo.Recurrent(made)(x), expected, SCHEDULE)
+    expected = zoo.Recurrent(lstm)(x)
+    assert_close(zoo.Recurrent(wrapper)(x), expected, SCHEDULE)
 
 
 @pytest.mark.parametrize(
     "make, message",
     [
-        (lambda r: zoo.ConvLSTMCell((4,), H, rngs=r), "one to three axes of space"),
+        (lambda r: zoo.ConvLSTMCell((4,), H, rngs=r), "one to three spatial axes"),
         (lambda r: zoo.ConvLSTMCell((4, 0), H, rngs=r), "a size of input_shape must"),
         (
             lambda r: zoo.ConvLSTMCell((4, 2), H, kernel_size=(3, 3), rngs=r),

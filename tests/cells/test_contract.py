@@ -1,4 +1,4 @@
-"""Every cell and every layer keeps the contract."""
+"""Every cell and every layer satisfies the contract."""
 
 from pathlib import Path
 
@@ -7,22 +7,24 @@ import numpy as np
 import pytest
 
 import zoo
-from tests.helpers.contract import Contract, D, H, Subject
+from tests.helpers.contract import Contract
+from tests.helpers.subject import D, H, Subject
+from tests.helpers.tolerances import BFLOAT16
 
 
-def recurrent(cell, *, of_cell=None, **of_loop):
+def recurrent(cell, *, cell_options=None, **layer_options):
     """Return a function that builds a layer of one cell."""
 
     def make(rngs, dtype=None, param_dtype=jnp.float32, **options):
         dtypes = {"dtype": dtype, "param_dtype": param_dtype}
-        made = cell(D, H, rngs=rngs, **dtypes, **(of_cell or {}))
-        return zoo.Recurrent(made, **{**of_loop, **options})
+        instance = cell(D, H, rngs=rngs, **dtypes, **(cell_options or {}))
+        return zoo.Recurrent(instance, **{**layer_options, **options})
 
     return make
 
 
 def uneven(rngs, **options):
-    """Stack different cells of different widths."""
+    """Build a stack of different cells with different hidden sizes."""
     return zoo.Stacked(
         [
             zoo.Recurrent(zoo.LSTMCell(D, 5, rngs=rngs, **options)),
@@ -33,7 +35,7 @@ def uneven(rngs, **options):
 
 
 def residual_both(rngs, **options):
-    """Add the input to the sum of both directions."""
+    """Build a residual layer around the sum of two directions."""
     forward = zoo.MGUCell(D, D, rngs=rngs, **options)
     backward = zoo.ElmanCell(D, D, rngs=rngs, **options)
     return zoo.Residual(
@@ -43,14 +45,14 @@ def residual_both(rngs, **options):
     )
 
 
-# name: (how to build it, the cell of tests/helpers/reference.py that it is to equal, or None)
+# name: (function that builds the layer, name of its reference or None)
 CASES = {name: (recurrent(cell), name) for name, cell in zoo.cells().items()} | {
     "rnn relu": (
-        recurrent(zoo.ElmanCell, of_cell={"nonlinearity": "relu"}),
+        recurrent(zoo.ElmanCell, cell_options={"nonlinearity": "relu"}),
         "rnn_relu",
     ),
-    "lstm no bias": (recurrent(zoo.LSTMCell, of_cell={"bias": False}), "lstm"),
-    "gru no bias": (recurrent(zoo.GRUCell, of_cell={"bias": False}), "gru"),
+    "lstm no bias": (recurrent(zoo.LSTMCell, cell_options={"bias": False}), "lstm"),
+    "gru no bias": (recurrent(zoo.GRUCell, cell_options={"bias": False}), "gru"),
     "lstm reverse": (recurrent(zoo.LSTMCell, reverse=True), "lstm"),
     "gru reverse": (recurrent(zoo.GRUCell, reverse=True), "gru"),
     "lstm learnt state": (recurrent(zoo.LSTMCell, learn_initial_state=True), None),
@@ -96,12 +98,12 @@ CASES = {name: (recurrent(cell), name) for name, cell in zoo.cells().items()} | 
 }
 
 
-# What bfloat16 may lose where it is more than of other cells: the read-out of mLSTM is
-# a quotient of two sums that may both be near zero.
-ROUGH = {"mlstm": 5e-2}
-# What the loop meets: plain and additive updates, products between the gates, small
-# parameters in the update, a read-out, complex and integer states, constants, windows,
-# matrix states; and each kind of layer.
+# Larger tolerances in bfloat16. The output of mLSTM is a quotient of two sums that may
+# both be near zero.
+BFLOAT16_TOLERANCES = {"mlstm": 5e-2}
+# One case for each kind of cell: additive and other updates, products between gates,
+# parameters in the update, an output function, complex and integer states, constants,
+# windows, matrix states. And one for each kind of layer.
 OF_EACH_KIND = {
     *("rnn", "lstm", "layernorm_lstm", "projected_lstm", "gru", "mgu", "lru", "sru"),
     *("qrnn", "clockwork_rnn", "urnn", "scrn", "slstm", "gla"),
@@ -114,10 +116,10 @@ GOLDEN = Path(__file__).parents[1] / "golden" / "cells.npz"
 
 @pytest.fixture(scope="module", params=CASES)
 def case(request):
-    """Return one row of the table, with its programs compiled once."""
+    """Return a case of the table, whose programs are compiled once."""
     make, reference_name = CASES[request.param]
-    rough = {"bfloat16": ROUGH[request.param]} if request.param in ROUGH else {}
-    return Subject(make, **rough), reference_name, request.param
+    tolerance = BFLOAT16_TOLERANCES.get(request.param, BFLOAT16)
+    return Subject(make, tolerance), reference_name, request.param
 
 
 @pytest.fixture
@@ -128,22 +130,22 @@ def subject(case):
 
 @pytest.fixture
 def reference_name(case):
-    """Return the reference of a case."""
+    """Return the name of the reference of a case, or None."""
     return case[1]
 
 
 @pytest.fixture
 def golden(case):
-    """Return the values of a cell that are kept in a file, by name."""
+    """Return the golden values of a cell by name, or None for other cases."""
     name = case[2]
     if name not in zoo.cells():
         return None
-    with np.load(GOLDEN) as kept:
-        start = name + "/"
-        found = {key[len(start) :]: kept[key] for key in kept if key.startswith(start)}
-    assert found, f"{name} has no golden values: tests/golden/make_cells.py makes them"
-    return found
+    prefix = name + "/"
+    with np.load(GOLDEN) as file:
+        values = {k.removeprefix(prefix): file[k] for k in file if k.startswith(prefix)}
+    assert values, f"{name} has no golden values: run tests/golden/make_cells.py"
+    return values
 
 
 class TestContract(Contract):
-    """The contract, for every case."""
+    """All tests of the contract, for every case."""

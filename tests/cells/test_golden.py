@@ -1,4 +1,4 @@
-"""Parity with torch from files, so that it runs without torch."""
+"""Parity with PyTorch, from recorded values: runs without PyTorch."""
 
 from pathlib import Path
 
@@ -16,6 +16,6 @@ for full in GOLDEN.files:
 
 @pytest.mark.parametrize("name", GRID)
 def test_layer_equals_torch(name):
-    """Outputs, final states and gradients by inputs, states and every weight."""
+    """Outputs, final states, and gradients of inputs, states and every weight."""
     check(RECORDS[name], GRID[name])
     assert part(RECORDS[name], "by.")

@@ -7,8 +7,8 @@ import pytest
 from flax import nnx
 
 import zoo
-from tests.helpers import reference
-from tests.helpers.contract import directional_derivative
+from tests.helpers import numerics
+from tests.helpers.numerical_contract import directional_derivative
 from tests.helpers.tolerances import FINITE_DIFFERENCE, FLOAT64, REFERENCE, assert_close
 from zoo.engine import matrix_chunks
 from zoo.engine.loop import Span
@@ -149,7 +149,7 @@ def parts(name, x, **sizes):
     """Return the gates of a cell in float64, ``[T, heads, size]``, and its layer."""
     made = layer(name)
     params = {"W": np.asarray(made.cell.W[...], np.float64)}
-    return made, reference.by_head(params, x.astype(np.float64), **sizes)
+    return made, numerics.split_heads(params, x.astype(np.float64), **sizes)
 
 
 X = np.random.default_rng(1).normal(size=(20, 5)).astype(np.float32)
@@ -172,7 +172,7 @@ def test_retention_is_attention_that_decays():
     weights = np.tril(np.einsum("thk,shk->hts", q, k) * gamma ** np.maximum(lag, 0))
     r = np.einsum("hts,shv->thv", weights, v) / np.sqrt(3)
     r /= np.sqrt((r**2).mean(axis=-1, keepdims=True) + 1e-5)
-    y = (reference.silu(g) * r).reshape(20, -1)
+    y = (numerics.silu(g) * r).reshape(20, -1)
     assert_close(made(X[None])[1][0], y, REFERENCE)
 
 
@@ -200,9 +200,9 @@ def mlstm_without_scale(cell, x):
     sizes = {"q": K, "k": K, "v": V, "i": 1, "f": 1, "o": V}
     arrays["W"] = np.concatenate([arrays["W"], arrays["b"][None]])
     ones = np.ones((len(x), 1))
-    gates = reference.by_head(arrays, np.concatenate([x, ones], axis=1), **sizes)
+    gates = numerics.split_heads(arrays, np.concatenate([x, ones], axis=1), **sizes)
     q, k, v, i, f, o = gates
-    k, i, f, o = k / np.sqrt(K), np.exp(i), reference.sigmoid(f), reference.sigmoid(o)
+    k, i, f, o = k / np.sqrt(K), np.exp(i), numerics.sigmoid(f), numerics.sigmoid(o)
     C, n, y = np.zeros((heads, K, V)), np.zeros((heads, K)), []
     for t in range(len(x)):
         C = f[t, ..., None] * C + i[t, ..., None] * k[t, :, :, None] * v[t, :, None]

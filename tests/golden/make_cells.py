@@ -10,7 +10,7 @@ import numpy as np
 
 import zoo
 from tests.cells.test_contract import CASES, GOLDEN
-from tests.helpers.contract import Subject
+from tests.helpers.subject import Subject
 
 values = dict(np.load(GOLDEN)) if GOLDEN.exists() else {}
 for name in sys.argv[1:] or zoo.cells():

@@ -1,6 +1,6 @@
-"""How equal is equal: one table, and the comparison that uses it.
+"""The tolerances of all tests, and the comparisons that use them.
 
-Every error is the largest difference, relative to the largest entry of what is expected
+An error is the largest difference, relative to the largest entry of the expected array
 (or to one, if all entries are smaller).
 """
 
@@ -9,15 +9,15 @@ import numpy as np
 
 SCHEDULE = 1e-6  # the same arithmetic in another order: chunks, jit, unroll, remat
 SCHEDULE_GRADIENT = 1e-5
-REFERENCE = 1e-5  # another program in float32: torch, a row alone
-FLOAT64 = 1e-10  # numpy, both in float64
+REFERENCE = 1e-5  # another program in float32: torch, a single row
+FLOAT64 = 1e-10  # another program in float64: numpy
 FINITE_DIFFERENCE = 1e-6  # in float64
 BFLOAT16 = 2e-2
 BFLOAT16_GRADIENT = 1e-1
 
 
 def error(actual, expected) -> float:
-    """Return the largest relative error of one array."""
+    """Return the error of one array."""
     exact = np.complex128 if np.iscomplexobj(expected) else np.float64
     actual, expected = np.asarray(actual, exact), np.asarray(expected, exact)
     assert actual.shape == expected.shape, (actual.shape, expected.shape)
@@ -28,25 +28,25 @@ def error(actual, expected) -> float:
 
 
 def assert_close(actual, expected, tolerance: float, what: str = "") -> None:
-    """Compare two trees of arrays."""
+    """Assert that no array of a tree has an error above the tolerance."""
     expected_leaves, expected_tree = jax.tree.flatten_with_path(expected)
     actual_leaves, actual_tree = jax.tree.flatten(actual)
     assert actual_tree == jax.tree.structure(expected), (actual_tree, expected_tree)
     for one, (path, other) in zip(actual_leaves, expected_leaves, strict=True):
-        found = error(one, other)
-        assert found <= tolerance, (
-            f"{what}{jax.tree_util.keystr(path)}: error {found:.2e} > {tolerance:.0e}"
+        value = error(one, other)
+        assert value <= tolerance, (
+            f"{what}{jax.tree_util.keystr(path)}: error {value:.2e} > {tolerance:.0e}"
         )
 
 
 def largest_error(actual, expected) -> float:
-    """Return the largest error of two trees of arrays."""
+    """Return the largest error of the arrays of a tree."""
     pairs = zip(jax.tree.leaves(actual), jax.tree.leaves(expected), strict=True)
     return max(error(one, other) for one, other in pairs)
 
 
 def assert_identical(actual, expected, what: str = "") -> None:
-    """Compare two trees of arrays bit for bit."""
+    """Assert that two trees of arrays are equal bit for bit."""
     for one, other in zip(
         jax.tree.leaves(actual), jax.tree.leaves(expected), strict=True
     ):

@@ -7,9 +7,9 @@ import pytest
 from flax import nnx
 
 import zoo
-from tests.helpers.contract import MASK, B, D, H, T
+from tests.helpers.subject import MASK, B, D, H, T
 from tests.helpers.tolerances import SCHEDULE, SCHEDULE_GRADIENT, assert_close
-from zoo.cells import linear
+from zoo.cells.linear import base as linear_cells
 from zoo.engine import native, scan
 from zoo.layers import joint
 
@@ -142,7 +142,7 @@ def test_large_linear_layers_run_in_a_loop_unless_they_are_differentiated():
 @pytest.mark.parametrize("remat", ["none", "chunk:4"])
 def test_a_gradient_of_all_steps_at_once_is_that_of_the_loop(monkeypatch, remat):
     """First and second, where the loop runs what is not differentiated."""
-    monkeypatch.setattr(linear, "CACHED", 0)
+    monkeypatch.setattr(linear_cells, "MAX_CACHED", 0)
     x, found = jnp.asarray(X), []
     for steps in ("auto", "loop"):
         # Of a size of its own: layers that are alike are compiled once in a process.

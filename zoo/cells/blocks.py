@@ -1,4 +1,4 @@
-"""Cells whose gates are of different widths."""
+"""Cells whose gates have different widths."""
 
 import jax
 import jax.numpy as jnp
@@ -10,9 +10,9 @@ from zoo.types import Array
 
 
 class BlockCell(Cell):
-    """A cell whose gates have blocks of their own widths in ``W`` and ``b``.
+    """A cell whose gates have blocks of different widths in ``W`` and ``b``.
 
-    ``p = project(x)`` is a dict of the gates: each block by the name of its gate.
+    ``p = project(x)`` is a dict that maps each gate's name to its block.
     """
 
     @property
@@ -20,7 +20,7 @@ class BlockCell(Cell):
         """The width of each gate's block, in the order of `gates`."""
         raise NotImplementedError(f"{type(self).__name__} must define widths")
 
-    def _biased(self) -> dict[str, int]:
+    def _bias_widths(self) -> dict[str, int]:
         """Return the widths of the gates that have a bias."""
         names = self.gates if self.bias_gates is None else self.bias_gates
         return {name: self.widths[name] for name in names}
@@ -32,38 +32,38 @@ class BlockCell(Cell):
         shape: tuple[int, int],
         gates: tuple[str, ...] | None,
     ) -> nnx.Param:
-        """Draw ``W``: a block for each gate, of the gate's width."""
+        """Return a new ``W``, with a block of each gate's width."""
         keys = jax.random.split(rngs.params(), len(self.gates))
-        drawn = [
+        blocks = [
             init(key, (shape[0], width), self.param_dtype)
             for key, width in zip(keys, self.widths.values(), strict=True)
         ]
-        return nnx.Param(jnp.concatenate(drawn, axis=-1))
+        return nnx.Param(jnp.concatenate(blocks, axis=-1))
 
     def _set_biases(self, b_init: BiasInitializer | None, rngs: nnx.Rngs) -> None:
-        """Set ``b``, of the gates that have a bias; the initialiser is told each."""
+        """Set ``b``, with one call of `b_init` for each gate that has a bias."""
         if b_init is None:
             self.b = None
             return
-        biased = self._biased()
-        keys = jax.random.split(rngs.params(), len(biased))
-        drawn = [
+        widths = self._bias_widths()
+        keys = jax.random.split(rngs.params(), len(widths))
+        blocks = [
             b_init(key, {name: self.gates[name]}, width, self.param_dtype)
-            for key, (name, width) in zip(keys, biased.items(), strict=True)
+            for key, (name, width) in zip(keys, widths.items(), strict=True)
         ]
-        self.b = nnx.Param(jnp.concatenate(drawn))
+        self.b = nnx.Param(jnp.concatenate(blocks))
 
     def project(self, x: Array) -> dict[str, Array]:
-        """Return ``xW + b``, cut into the gates."""
-        p = _cut(self.dot(x, self.W[...]), self.widths)
+        """Return ``xW + b``, split into the gates."""
+        p = _split(self.dot(x, self.W[...]), self.widths)
         if self.b is not None:
-            b = _cut(self.exact(self.b), self._biased())
-            p |= {name: p[name] + part for name, part in b.items()}
+            b = _split(self.exact(self.b), self._bias_widths())
+            p |= {name: p[name] + block for name, block in b.items()}
         return p
 
 
-def _cut(together: Array, widths: dict[str, int]) -> dict[str, Array]:
-    """Cut the last axis into named blocks."""
+def _split(joined: Array, widths: dict[str, int]) -> dict[str, Array]:
+    """Split the last axis into named blocks."""
     edges = [sum(list(widths.values())[:k]) for k in range(1, len(widths))]
-    parts = jnp.split(together, edges, axis=-1)
-    return dict(zip(widths, parts, strict=True))
+    blocks = jnp.split(joined, edges, axis=-1)
+    return dict(zip(widths, blocks, strict=True))

@@ -1,4 +1,4 @@
-"""Cells whose input also goes around the gates."""
+"""Cells with a skip connection from the input."""
 
 from typing import Any
 
@@ -8,16 +8,18 @@ from zoo import initializers
 from zoo.cells.base import Cell
 from zoo.types import Array
 
+__all__ = ["SkipCell"]
+
 
 class SkipCell(Cell):
-    """A cell that uses its input as it is, beside ``xW``.
+    """A cell with a skip connection from its input, in addition to ``xW``.
 
     ::
 
         skip(x) = x        if D = H
         skip(x) = x S      otherwise
 
-    The papers ask for D = H; with ``S[D, H]`` such a cell can also be the first layer.
+    The papers require D = H. With ``S[D, H]`` such a cell can also be the first layer.
     """
 
     def __init__(
@@ -28,8 +30,8 @@ class SkipCell(Cell):
         Args:
             input_size: D.
             hidden_size: H.
-            rngs: keys of the initialisation.
-            **options: as for `Cell`; `W_init` also draws ``S``.
+            rngs: random keys for the initialisation.
+            **options: as for `Cell`; `W_init` also initialises ``S``.
         """
         super().__init__(input_size, hidden_size, rngs=rngs, **options)
         if input_size == hidden_size:
@@ -39,7 +41,7 @@ class SkipCell(Cell):
             self.S = self._param(init, rngs, (input_size, hidden_size))
 
     def skip(self, x: Array) -> Array:
-        """Return x, with H entries.
+        """Return the skip connection ``[..., H]``.
 
         Args:
             x: inputs ``[..., D]``.

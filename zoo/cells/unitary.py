@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from zoo.cells.base import Cell, HiddenState
-from zoo.cells.lru import ComplexState
+from zoo.cells.linear.complex import ComplexState
 from zoo.initializers import Initializer
 from zoo.types import Array, Constant, Key
 

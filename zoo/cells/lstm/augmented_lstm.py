@@ -1,0 +1,55 @@
+"""The LSTM with a highway connection from its input to its output."""
+
+from typing import ClassVar
+
+import jax.numpy as jnp
+
+from zoo.cells.base import gate, thin
+from zoo.cells.lstm.lstm import LSTMCell, LSTMState
+from zoo.types import Array
+
+__all__ = ["AugmentedLSTMCell"]
+
+
+class AugmentedLSTMCell(LSTMCell):
+    """The LSTM with a highway connection from its input to its output.
+
+    ::
+
+        i, f, o, r = sigmoid(x W + h U + b)
+        g = tanh(x W + h U + b)
+        c' = f * c + i * g
+        h' = r * o * tanh(c') + (1 - r) * (x W_x)
+
+    Source: He et al. 2017, "Deep semantic role labeling: what works and what's next",
+    after Zhang et al. 2016.
+    """
+
+    name = "augmented_lstm"
+    paper = "He et al. 2017, Deep semantic role labeling"
+    equation = (
+        "i, f, o, r = sigmoid(x W + h U + b); g = tanh(x W + h U + b); "
+        "c' = f * c + i * g; h' = r * o * tanh(c') + (1 - r) * (x W)"
+    )
+    parameters = "6*D*H + 5*H*H + 5*H"
+    gates: ClassVar = {"i": -1, "f": +1, "g": 0, "o": 0, "r": 0, "x": 0}
+    recurrent_gates = bias_gates = ("i", "f", "g", "o", "r")
+
+    def project(self, x: Array) -> tuple[Array, Array]:
+        """Return ``xW + b`` of the gates, and ``x W_x``."""
+        *p, x = self.split(self.dot(x, self.W[...]))
+        return self.add_bias(jnp.concatenate(p, axis=-1), self.b), x
+
+    def update(
+        self,
+        state: LSTMState,
+        p: tuple[Array, Array],
+        q: Array,
+        keep: Array | None = None,
+    ) -> LSTMState:
+        """Return the new state."""
+        a, x = p
+        i, f, g, o, r = self.split(a + q)
+        i, f, o, r = map(gate, "ifor", (i, f, o, r))
+        c = f * state.c + i * thin(jnp.tanh(g), keep)
+        return LSTMState(r * o * jnp.tanh(c) + (1 - r) * x, c)

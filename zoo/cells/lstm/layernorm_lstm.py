@@ -1,0 +1,73 @@
+"""The LSTM with layer normalisation."""
+
+from typing import Any
+
+import jax.numpy as jnp
+from flax import nnx
+
+from zoo.cells.base import gate, thin
+from zoo.cells.lstm.lstm import LSTMCell, LSTMState
+from zoo.cells.normalization import normalize
+from zoo.types import Array
+
+__all__ = ["LayerNormLSTMCell"]
+
+
+class LayerNormLSTMCell(LSTMCell):
+    """The LSTM with layer normalisation of its products and of its cell state.
+
+    ::
+
+        i, f, g, o = scale_x * LN(x W) + scale_h * LN(h U) + b
+        c' = sigmoid(f) * c + sigmoid(i) * tanh(g)
+        h' = sigmoid(o) * tanh(scale_c * LN(c') + b_c)
+
+    ``LN(a) = (a - mean(a)) / sqrt(var(a) + 1e-5)``, over the four gates of a row
+    jointly, as in the paper. The paper's shifts of the two products are part of b.
+    Source: Ba et al. 2016, arXiv:1607.06450.
+    """
+
+    name = "layernorm_lstm"
+    paper = "Ba et al. 2016, arXiv:1607.06450"
+    equation = (
+        "i, f, g, o = scale_x * LN(x W) + scale_h * LN(h U) + b; "
+        "c' = sigmoid(f) * c + sigmoid(i) * tanh(g); "
+        "h' = sigmoid(o) * tanh(scale_c * LN(c') + b_c)"
+    )
+    parameters = "4 * (D*H + H*H + H) + 10*H"
+
+    def __init__(
+        self, input_size: int, hidden_size: int, *, rngs: nnx.Rngs, **options: Any
+    ):
+        """Build the cell.
+
+        Args:
+            input_size: D.
+            hidden_size: H.
+            rngs: random keys for the initialisation.
+            **options: as for `LSTMCell`; ``bias=False`` also removes ``b_c``.
+        """
+        super().__init__(input_size, hidden_size, rngs=rngs, **options)
+        gates = len(self.gates) * hidden_size
+        self.scale_x = nnx.Param(jnp.ones(gates, self.param_dtype))
+        self.scale_h = nnx.Param(jnp.ones(gates, self.param_dtype))
+        self.scale_c = nnx.Param(jnp.ones(hidden_size, self.param_dtype))
+        if self.b is None:
+            self.b_c = None
+        else:
+            self.b_c = nnx.Param(jnp.zeros(hidden_size, self.param_dtype))
+
+    def project(self, x: Array) -> Array:
+        """Return ``scale_x * LN(xW) + b``."""
+        p = normalize(self.dot(x, self.W[...])) * self.exact(self.scale_x)
+        return self.add_bias(p, self.b)
+
+    def update(
+        self, state: LSTMState, p: Array, q: Array, keep: Array | None = None
+    ) -> LSTMState:
+        """Return the new state."""
+        i, f, g, o = self.split(p + normalize(q) * self.exact(self.scale_h))
+        g = thin(jnp.tanh(g), keep)
+        c = gate("f", f) * state.c + gate("i", i) * g
+        scaled = self.add_bias(normalize(c) * self.exact(self.scale_c), self.b_c)
+        return LSTMState(gate("o", o) * jnp.tanh(scaled), c)

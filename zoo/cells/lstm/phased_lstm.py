@@ -1,0 +1,112 @@
+"""The LSTM whose units are updated in periodic phases."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from zoo.cells.base import gate, thin
+from zoo.cells.lstm.lstm import LSTMCell
+from zoo.types import Array
+
+__all__ = ["PhasedLSTMCell", "PhasedLSTMState"]
+
+
+class PhasedLSTMState(NamedTuple):
+    """The state of a phased LSTM.
+
+    Attributes:
+        h: the hidden state ``[B, H]``, which is also the output.
+        c: the cell state ``[B, H]``.
+        t: the number of steps since the start of the sequence, int32 ``[B]``.
+    """
+
+    h: Array
+    c: Array
+    t: Array
+
+
+class PhasedLSTMCell(LSTMCell):
+    """The LSTM whose units are updated in a periodic phase of their own.
+
+    ::
+
+        phi = ((t - s) mod tau) / tau
+        k = 2 phi / r            if phi < r / 2
+        k = 2 - 2 phi / r        if r / 2 <= phi < r
+        k = leak * phi           otherwise
+        h~, c~ = LSTM(x, h, c)
+        c' = k * c~ + (1 - k) * c
+        h' = k * h~ + (1 - k) * h
+
+    The period ``tau[H]``, the shift ``s[H]`` and the open ratio ``r[H]`` are learnt,
+    from exp(U(0, 3)), U(0, tau) and 0.05. Time is the number of steps. The paper
+    applies the leak only in training; here it always applies. There are no peepholes.
+    Source: Neil et al. 2016, arXiv:1610.09513.
+    """
+
+    name = "phased_lstm"
+    paper = "Neil et al. 2016, arXiv:1610.09513"
+    equation = (
+        "phi = ((t - s) mod tau) / tau; k = 2 phi / r, then 2 - 2 phi / r, then leak * "
+        "phi; (h~, c~) = LSTM(x, h, c); c' = k * c~ + (1 - k) * c; "
+        "h' = k * h~ + (1 - k) * h"
+    )
+    parameters = "4 * (D*H + H*H + H) + 3*H"
+    additive = True
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        *,
+        leak: float = 0.001,
+        rngs: nnx.Rngs,
+        **options: Any,
+    ):
+        """Build the cell.
+
+        Args:
+            input_size: D.
+            hidden_size: H.
+            leak: the update rate of a unit outside of its open phase.
+            rngs: random keys for the initialisation.
+            **options: as for `LSTMCell`.
+        """
+        super().__init__(input_size, hidden_size, rngs=rngs, **options)
+        self.leak = float(leak)
+        size, dtype = (hidden_size,), self.param_dtype
+        tau = jnp.exp(jax.random.uniform(rngs.params(), size, dtype, 0.0, 3.0))
+        self.tau = nnx.Param(tau)
+        self.s = nnx.Param(tau * jax.random.uniform(rngs.params(), size, dtype))
+        self.r = nnx.Param(jnp.full(size, 0.05, dtype))
+
+    def init_state(self, batch_size: int) -> PhasedLSTMState:
+        """Return the state before the first step: zeros.
+
+        Args:
+            batch_size: B.
+        """
+        h, c = super().init_state(batch_size)
+        return PhasedLSTMState(h, c, jnp.zeros(batch_size, jnp.int32))
+
+    def _time_gate(self, t: Array) -> Array:
+        """Return k ``[B, H]`` at the steps t ``[B]``."""
+        tau, s, r = map(self.exact, (self.tau, self.s, self.r))
+        phi = jnp.mod(t[:, None].astype(self.state_dtype) - s, tau) / tau
+        falling = jnp.where(phi < r, 2 - 2 * phi / r, self.leak * phi)
+        return jnp.where(phi < r / 2, 2 * phi / r, falling)
+
+    def update(
+        self, state: PhasedLSTMState, p: Array, q: Array, keep: Array | None = None
+    ) -> PhasedLSTMState:
+        """Return the new state."""
+        i, f, g, o = self.split(p + q)
+        g = thin(jnp.tanh(g), keep)
+        c = gate("f", f) * state.c + gate("i", i) * g
+        h = gate("o", o) * jnp.tanh(c)
+        k = gate("k", self._time_gate(state.t), None)
+        return PhasedLSTMState(
+            k * h + (1 - k) * state.h, k * c + (1 - k) * state.c, state.t + 1
+        )

@@ -1,0 +1,173 @@
+"""The sizes, dtypes and parameters of a cell."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import jax.numpy as jnp
+from flax import nnx
+
+from zoo import checks, initializers
+from zoo.engine.matmul import product
+from zoo.initializers import BiasInitializer, Initializer
+from zoo.types import Array
+
+
+class CellParameters(nnx.Module):
+    """The matrices and biases of a cell, and arithmetic with them.
+
+    ``W[D, G*H]``, ``U[H, G*H]`` and ``b[G*H]`` hold one block for each gate. Products
+    run in `dtype`. Their results and the state have `state_dtype`, which is float64 if
+    `dtype` or `param_dtype` is, and float32 otherwise.
+
+    Attributes:
+        gates: names of the gates in the order of their blocks. The value is +1 if a
+            large bias keeps the old state, -1 if it overwrites it, 0 otherwise.
+        input_gates: the gates with a block in ``W``; by default all.
+        recurrent_gates: the gates with a block in ``U``; by default all.
+        bias_gates: the gates with a block in ``b``; by default all.
+        recurrent: names of the recurrent matrices, to which weight drop is applied.
+    """
+
+    gates: ClassVar[Mapping[str, int]]
+    input_gates: ClassVar[tuple[str, ...] | None] = None
+    recurrent_gates: ClassVar[tuple[str, ...] | None] = None
+    bias_gates: ClassVar[tuple[str, ...] | None] = None
+    recurrent: ClassVar[tuple[str, ...]] = ("U",)
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        *,
+        bias: bool = True,
+        W_init: Initializer = initializers.glorot,
+        U_init: Initializer = initializers.orthogonal,
+        b_init: BiasInitializer = initializers.zeros,
+        dtype: Any = None,
+        param_dtype: Any = jnp.float32,
+        rngs: nnx.Rngs,
+    ):
+        """Initialise ``W``, ``U`` and ``b``, with blocks for the gates that have one.
+
+        Args:
+            input_size: D.
+            hidden_size: H.
+            bias: whether the cell has a ``b``.
+            W_init: initialiser of each gate's block of ``W``.
+            U_init: initialiser of each gate's block of ``U``.
+            b_init: initialiser of ``b``, called with the gates.
+            dtype: of the products and the outputs; by default `param_dtype`.
+            param_dtype: of the parameters.
+            rngs: random keys for the initialisation.
+
+        Raises:
+            ValueError: if a size is not an int of 1 or more.
+        """
+        self.input_size = checks.positive("input_size", input_size)
+        self.hidden_size = checks.positive("hidden_size", hidden_size)
+        self.param_dtype = jnp.dtype(param_dtype)
+        self.dtype = self.param_dtype if dtype is None else jnp.dtype(dtype)
+        double = jnp.dtype(jnp.float64) in (self.param_dtype, self.dtype)
+        self.state_dtype = jnp.dtype(jnp.float64 if double else jnp.float32)
+        self.W = self._matrix(W_init, rngs, (input_size, hidden_size), self.input_gates)
+        if "U" in self.recurrent:
+            shape = (self.recurrent_size, hidden_size)
+            self.U = self._matrix(U_init, rngs, shape, self.recurrent_gates)
+        self._set_biases(b_init if bias else None, rngs)
+
+    def _matrix(
+        self,
+        init: Initializer,
+        rngs: nnx.Rngs,
+        shape: tuple[int, int],
+        gates: tuple[str, ...] | None,
+    ) -> nnx.Param:
+        """Return a new matrix with a block of `shape` for each gate; None means all."""
+        count = len(self.gates if gates is None else gates)
+        return nnx.Param(
+            initializers.blocks(init, rngs.params(), count, shape, self.param_dtype)
+        )
+
+    def _param(
+        self, init: Initializer, rngs: nnx.Rngs, shape: tuple[int, ...]
+    ) -> nnx.Param:
+        """Return a new parameter without blocks."""
+        return nnx.Param(init(rngs.params(), shape, self.param_dtype))
+
+    def _set_biases(self, b_init: BiasInitializer | None, rngs: nnx.Rngs) -> None:
+        """Set ``b``, to None if `b_init` is None."""
+        if b_init is None:
+            self.b = None
+        else:
+            names = self.gates if self.bias_gates is None else self.bias_gates
+            gates = {name: self.gates[name] for name in names}
+            b = b_init(rngs.params(), gates, self.hidden_size, self.param_dtype)
+            self.b = nnx.Param(b)
+
+    @property
+    def output_size(self) -> int:
+        """The size of one step's output: H."""
+        return self.hidden_size
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """The shape of one step's input: (D,), after any spatial axes."""
+        return (self.input_size,)
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        """The shape of one step's output: (H,), after any spatial axes."""
+        return (self.output_size,)
+
+    @property
+    def recurrent_size(self) -> int:
+        """The number of rows of each block of ``U``: by default `output_size`."""
+        return self.output_size
+
+    def zeros(self, *shape: int) -> Array:
+        """Return zeros in `state_dtype`.
+
+        Args:
+            *shape: of the array.
+        """
+        return jnp.zeros(shape, self.state_dtype)
+
+    def exact(self, param: nnx.Variable) -> Array:
+        """Return a parameter in `state_dtype`, for entry-wise arithmetic.
+
+        Args:
+            param: a parameter or constant.
+        """
+        return param[...].astype(self.state_dtype)
+
+    def dot(self, x: Array, weights: Array) -> Array:
+        """Multiply in `dtype` and accumulate in `state_dtype`.
+
+        Args:
+            x: an array ``[..., N]``.
+            weights: a matrix ``[N, M]``.
+
+        Returns:
+            An array ``[..., M]``.
+        """
+        return product(x, weights, self.dtype, self.state_dtype)
+
+    def add_bias(self, p: Array, b: nnx.Param | None) -> Array:
+        """Return ``p + b``, or p if there is no bias.
+
+        Args:
+            p: an array ``[..., N]`` in `state_dtype`.
+            b: a parameter ``[N]``, or None.
+        """
+        return p if b is None else p + self.exact(b)
+
+    def split(self, blocks: Array) -> list[Array]:
+        """Split an array into blocks of size H along its last axis, such as the gates.
+
+        Args:
+            blocks: an array ``[..., n*H]``.
+
+        Returns:
+            A list of n arrays ``[..., H]``.
+        """
+        return jnp.split(blocks, blocks.shape[-1] // self.hidden_size, axis=-1)

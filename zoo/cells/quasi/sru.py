@@ -1,0 +1,113 @@
+"""The simple recurrent unit."""
+
+import math
+from typing import Any, ClassVar, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from zoo.cells.base import gate
+from zoo.cells.skip import SkipCell
+from zoo.types import Array
+
+__all__ = ["SRUCell", "SRUState"]
+
+
+class SRUState(NamedTuple):
+    """The state of an SRU.
+
+    Attributes:
+        c: the cell state ``[B, H]``.
+        y: the last output ``[B, H]``, which no later step reads.
+    """
+
+    c: Array
+    y: Array
+
+
+class SRUCell(SkipCell):
+    """The simple recurrent unit: the gates read the cell state entry by entry.
+
+    ::
+
+        f, r = sigmoid(x W + v * c + b)
+        c' = f * c + (1 - f) * (x W_z)
+        y = r * c' + (1 - r) * scale * skip(x)
+
+    ``v[2H]``. The initialisation is that of the paper, and so is the scale, ``sqrt(1 +
+    2 exp(b_r))`` for the initial b_r = 0. Source: Lei et al. 2017, arXiv:1709.02755.
+    """
+
+    name = "sru"
+    family = "quasi"
+    paper = "Lei et al. 2017, arXiv:1709.02755"
+    equation = (
+        "f, r = sigmoid(x W + v * c + b); c' = f * c + (1 - f) * (x W); "
+        "y = r * c' + (1 - r) * scale * skip(x)"
+    )
+    parameters = "3*D*H + 4*H + (D*H if D != H else 0)"
+    gates: ClassVar = {"z": 0, "f": +1, "r": 0}
+    bias_gates = ("f", "r")
+    recurrent = ("v",)
+    unread = ("y",)
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        *,
+        scale: float = math.sqrt(3.0),
+        rngs: nnx.Rngs,
+        **options: Any,
+    ):
+        """Build the cell.
+
+        Args:
+            input_size: D.
+            hidden_size: H.
+            scale: factor of the skip connection.
+            rngs: random keys for the initialisation.
+            **options: as for `Cell`. By default `W_init` is uniform with variance 1/D.
+        """
+        uniform = nnx.initializers.variance_scaling(1.0, "fan_in", "uniform")
+        options.setdefault("W_init", uniform)
+        super().__init__(input_size, hidden_size, rngs=rngs, **options)
+        self.scale = float(scale)
+        bound = math.sqrt(1.5)
+        v = jax.random.uniform(
+            rngs.params(), (2 * hidden_size,), self.param_dtype, -bound, bound
+        )
+        self.v = nnx.Param(v)
+
+    def init_state(self, batch_size: int) -> SRUState:
+        """Return the state before the first step: zeros.
+
+        Args:
+            batch_size: B.
+        """
+        zeros = self.zeros(batch_size, self.hidden_size)
+        return SRUState(zeros, zeros)
+
+    def project(self, x: Array) -> tuple[Array, Array, Array]:
+        """Return ``xW + b`` of the gates, ``x W_z``, and ``scale * skip(x)``."""
+        z, f, r = self.split(self.dot(x, self.W[...]))
+        p = self.add_bias(jnp.concatenate([f, r], axis=-1), self.b)
+        return p, z, self.scale * self.skip(x)
+
+    def recur(self, state: SRUState) -> Array:
+        """Return ``v * c`` for both gates."""
+        return self.exact(self.v) * jnp.concatenate([state.c, state.c], axis=-1)
+
+    def update(
+        self, state: SRUState, p: tuple[Array, Array, Array], q: Array
+    ) -> SRUState:
+        """Return the new state."""
+        a, z, x = p
+        f, r = map(gate, "fr", self.split(a + q))
+        c = f * state.c + (1 - f) * z
+        return SRUState(c, r * c + (1 - r) * x)
+
+    def output(self, state: SRUState, p: Any) -> Array:
+        """Return y ``[B, H]``."""
+        return state.y
