@@ -116,7 +116,7 @@ def linear(
     adjoint: bool,
     beside: tuple[Array, Array] | None = None,
 ) -> tuple[Array, Array]:
-    """Return the states of a linear recurrence, as `zoo.engine.linear_scan` has it, and totals.
+    """Return the states of a linear recurrence (`zoo.engine.linear_scan`), and totals.
 
     Args:
         a: factors, of as many axes as `b`; one entry may stand for all along any.
