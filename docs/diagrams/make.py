@@ -270,7 +270,7 @@ def tagging(labels: Labels) -> Drawing:
 
 
 def generation(labels: Labels) -> Drawing:
-    """A language model that reads what it has drawn."""
+    """A language model that reads its own samples."""
     d = Drawing(760, 350, "Generation", labels)
     read, drawn = ["T", "h", "e", "n"], ["h", "e", "n", " …"]
     xs = [170 + 155 * k for k in range(4)]
@@ -289,7 +289,7 @@ def generation(labels: Labels) -> Drawing:
     for x, after in zip(xs, xs[1:], strict=False):
         path = (x + 22, 52), (x + 77, 52), (x + 77, 270), (after - 22, 270)
         d.arrow(*path, color=GREEN, dashed=True, over="#ffffff")
-    d.text(380, 320, "The drawn character is the next input.", size=13, color=SLATE)
+    d.text(380, 320, "The sampled character is the next input.", size=13, color=SLATE)
     return d
 
 

@@ -59,7 +59,7 @@ LABELS = {
     "softmax: each tag by itself; CRF: pairs of neighbours too (dashed)": (
         "softmax: каждый тег отдельно; CRF: ещё и пары соседних тегов (пунктир)"
     ),
-    "The drawn character is the next input.": (
+    "The sampled character is the next input.": (
         "Выбранный символ становится следующим входом."
     ),
     "encoder": "кодировщик",

@@ -17,7 +17,9 @@ def test_the_script_writes_the_committed_diagrams(tmp_path):
     assert written == {path.name: path.read_bytes() for path in DIAGRAMS.glob("*.svg")}
 
 
-@pytest.mark.parametrize("path", sorted(DIAGRAMS.glob("*.ru.svg")), ids=lambda p: p.name)
+@pytest.mark.parametrize(
+    "path", sorted(DIAGRAMS.glob("*.ru.svg")), ids=lambda p: p.name
+)
 def test_both_languages_have_the_same_shapes(path):
     def shapes(name):
         root = ET.parse(DIAGRAMS / name).getroot()
