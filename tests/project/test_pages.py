@@ -12,9 +12,7 @@ from tests.helpers.training import ROOT, environment, finished
 
 DOCS = {path.name: path for path in sorted((ROOT / "docs").rglob("*.md"))}
 LINK = re.compile(r"\]\(([^):#]+)(?:#([^)]+))?\)")
-OUTPUT = re.compile(
-    r"^```python\n(?:(?!^```).*\n)+```\n\n```text\n(.*?)^```$", re.M | re.S
-)
+OUTPUT = re.compile(r"^```python\n(?:(?!```).)*```\n\n```text\n(.*?)^```$", re.M | re.S)
 CODE = re.compile(r"^```.*?^```$", re.M | re.S)
 
 
