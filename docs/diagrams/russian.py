@@ -14,7 +14,7 @@ LABELS = {
         "Классификация по последнему состоянию и по всем состояниям"
     ),
     "Tagging with a bidirectional layer": "Разметка двунаправленным слоем",
-    "Generation": "Порождение текста",
+    "Generation": "Генерация текста",
     "An encoder, a decoder, and attention": "Кодировщик, декодировщик и внимание",
     "cell": "ячейка",
     "the same $W$, $U$ and $b$ at every step": (
