@@ -1,4 +1,4 @@
-"""The pages of docs/: what they tell to do works, and their links lead somewhere."""
+"""The pages of docs/: their code runs, prints what they say, and their links work."""
 
 import re
 import subprocess
@@ -12,11 +12,16 @@ from tests.helpers.training import ROOT, environment, finished
 
 DOCS = {path.name: path for path in sorted((ROOT / "docs").rglob("*.md"))}
 LINK = re.compile(r"\]\(([^):#]+)(?:#([^)]+))?\)")
+OUTPUT = re.compile(r"^```python\n(?:(?!```).)*```\n\n```text\n(.*?)^```$", re.M | re.S)
+CODE = re.compile(r"^```.*?^```$", re.M | re.S)
 
 
 @pytest.mark.parametrize("page", [name for name in DOCS if pages.blocks(DOCS[name])])
 def test_the_blocks_of_a_page_run(page, tmp_path, tmp_path_factory):
-    """In one folder, one after the other; `tests/parity` runs those of PyTorch."""
+    """All blocks run in one folder, in order; `tests/parity` runs those of PyTorch.
+
+    A ``text`` block right after a ``python`` block is its output.
+    """
     env = environment(tmp_path_factory)
     trained = pages.trained(DOCS[page])
     for task in {words[2] for words in trained}:
@@ -32,6 +37,8 @@ def test_the_blocks_of_a_page_run(page, tmp_path, tmp_path_factory):
     assert run.returncode == 0, run.stdout[-2000:] + run.stderr[-4000:]
     for words in trained:
         assert (tmp_path / words[words.index("--out") + 1] / "report.html").exists()
+    for output in OUTPUT.findall(DOCS[page].read_text(encoding="utf-8")):
+        assert output in run.stdout
 
 
 @pytest.mark.parametrize("page", [ROOT / "README.md", *DOCS.values()])
@@ -48,3 +55,16 @@ def test_links_lead_somewhere(page):
 def test_the_index_names_every_page():
     links = LINK.findall(DOCS["README.md"].read_text(encoding="utf-8"))
     assert set(DOCS) - {"README.md"} <= {Path(name).name for name, _ in links}
+
+
+@pytest.mark.parametrize("page", [name for name in DOCS if name.endswith(".ru.md")])
+def test_a_translated_page_has_the_structure_of_the_original(page):
+    def structure(path):
+        text = path.read_text(encoding="utf-8")
+        # Comments in code and words in equations are translated, code is not.
+        code = [b for b in CODE.findall(text) if not b.startswith("```text\n")]
+        code = [re.sub(r"\s*#.*", "", block) for block in code]
+        headings = re.findall(r"^#+", CODE.sub("", text), re.M)
+        return code, headings, OUTPUT.findall(text), len(CODE.findall(text))
+
+    assert structure(DOCS[page]) == structure(DOCS[page.replace(".ru.md", ".md")])
