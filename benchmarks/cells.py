@@ -1,9 +1,9 @@
-"""The certificate of the cells: run the comparisons, write docs/cells.md.
+"""The certificate of the cells, ``docs/generated/cells.md``.
 
-``python benchmarks/cells.py`` runs the tests that compare cells with something
-independent, writes what they recorded to docs/cells.csv, and the page from it. With
-files of tests, only these are run and the rest of the table stays; with ``--page`` the
-page is written anew. The extras ``[test,parity]`` have all that it needs.
+``python benchmarks/cells.py`` runs the tests that compare cells with an independent
+implementation, writes the errors that they record to ``benchmarks/results/cells.csv``,
+and the page from it. With test files as arguments, only these run and the other rows
+stay; ``--page`` only writes the page. Needs the extras ``[test,parity]``.
 """
 
 import csv
@@ -19,17 +19,18 @@ sys.path.insert(0, str(ROOT))
 
 import zoo  # noqa: E402
 
-TABLE, PAGE = ROOT / "docs" / "cells.csv", ROOT / "docs" / "cells.md"
+TABLE = ROOT / "benchmarks" / "results" / "cells.csv"
+PAGE = ROOT / "docs" / "generated" / "cells.md"
 COLUMNS = ("cell", "peer", "outputs", "gradients")
 TESTS = [
     ["tests/cells/test_contract.py", "-k", "float64"],
     ["tests/interop/test_interop.py", "-k", "linen"],
     ["tests/parity"],
 ]
-# What others compute under the same name, where it is not what the paper says.
+# Where other implementations of the same name differ from the paper.
 DIFFERENCES = {
     "lstm": "Haiku and Flax's ConvLSTM add one to the forget gate at each step; here "
-    "the bias begins at one.",
+    "the bias is initialised to one.",
     "rnn": "Haiku's `VanillaRNN` is a ReLU.",
     "reset_before_gru": "Haiku's `GRU` swaps z and 1 - z.",
     "mgu": "Flax's `MGUCell` is `reset_after_mgu`.",
@@ -47,38 +48,38 @@ DIFFERENCES = {
 HEAD = """\
 # Cells
 
-Every cell, the equation as implemented, and what it was compared with. Written by
-`benchmarks/cells.py` from the code and from `cells.csv`, which the tests recorded.
+Every cell with its equation as implemented, and the implementations that it was
+compared with. Written by `benchmarks/cells.py` from the code and from
+`benchmarks/results/cells.csv`, where the tests record their errors.
 
 Errors are the largest difference of outputs (and final states) and of gradients,
-relative to the largest entry, or to one if that is smaller. *numpy* is the cell written
-from its paper in numpy (`tests/reference*.py`), by the same hands, in float64; its
-gradient is a central difference along a random direction, good to about 1e-9.
-torchrecurrent is compared in float64, all other libraries in float32. A cell with no
-comparison but numpy has **no independent reference** yet. D is the size of the input
-and H that of the state, `skip(x)` is x where D = H and a product with a matrix
-elsewhere, `*` is entry by entry, and p and q of the papers are x W and h U.
+relative to the largest entry, or to one if that is smaller. *numpy* is this project's
+own reference in float64, written from the paper (`tests/helpers/`); its gradient is a
+central difference along a random direction, accurate to about 1e-9. torchrecurrent is
+compared in float64, all other libraries in float32. A cell that is compared with numpy
+only has **no independent reference** yet. D is the input size and H the state size,
+`skip(x)` is x if D = H and a matrix product otherwise, `*` is elementwise, and p and q
+of the papers are x W and h U.
 
-Every cell runs step by step, forwards and in reverse, with masks, resets and carried
-state (the contract, `tests/helpers/contract.py`), and its values are kept
-(`tests/golden/cells.npz`), so that no change of the code can change an equation
-unseen. *All steps at once* tells which also have `steps="parallel"`. Weights of `rnn`,
-`lstm`, `projected_lstm` and `gru` go to PyTorch and come from it, those of `rnn`,
-`lstm`, `gru`, `reset_before_gru` and `reset_after_mgu` also to and from Flax or Keras
-(`zoo.interop`).
+Every cell satisfies the contract of `tests/helpers/contract.py`: step by step, forward
+and in reverse, with masks, resets and carried state. Its values are stored in
+`tests/golden/cells.npz`, so that a test fails if a change of the code changes them.
+*Parallel over time* marks the cells with `steps="parallel"`. Weights of `rnn`, `lstm`,
+`projected_lstm` and `gru` convert from and to PyTorch, those of `rnn`, `lstm`, `gru`,
+`reset_before_gru` and `reset_after_mgu` from and to Flax or Keras (`zoo.interop`).
 """.splitlines()
 
 
 def recorded(report: Path) -> Iterable[dict[str, str]]:
-    """Return the comparisons that tests recorded.
+    """Return the comparisons that the tests recorded.
 
     Args:
-        report: what pytest's ``--junitxml`` wrote.
+        report: the file of pytest's ``--junitxml``.
     """
     for case in ElementTree.parse(report).iter("testcase"):
-        found = {p.get("name"): p.get("value") for p in case.iter("property")}
-        if "peer" in found:
-            yield {name: str(found[name]) for name in COLUMNS}
+        values = {p.get("name"): p.get("value") for p in case.iter("property")}
+        if "peer" in values:
+            yield {name: str(values[name]) for name in COLUMNS}
 
 
 def read() -> list[dict[str, str]]:
@@ -88,10 +89,10 @@ def read() -> list[dict[str, str]]:
 
 
 def measure(groups: list[list[str]]) -> list[dict[str, str]]:
-    """Run comparisons; return the worst errors for each cell and peer.
+    """Run comparisons and return the largest errors for each cell and peer.
 
     Args:
-        groups: arguments of pytest, for each of its runs.
+        groups: arguments of each run of pytest.
 
     Raises:
         SystemExit: if a comparison fails.
@@ -121,18 +122,18 @@ def page(rows: list[dict[str, str]]) -> str:
         rows: of the table.
     """
     cells = zoo.cells()
-    alone = [
+    unverified = [
         name
         for name in cells
         if {row["peer"] for row in rows if row["cell"] == name} <= {"numpy"}
     ]
-    independent = len(cells) - len(alone)
+    independent = len(cells) - len(unverified)
     lines = [
         *HEAD,
         "",
         f"{len(cells)} cells; {independent} of them compared with another library.",
         "",
-        "| name | class | family | paper | parameters | all steps at once |",
+        "| name | class | family | paper | parameters | parallel over time |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for name, cell in cells.items():
@@ -142,13 +143,12 @@ def page(rows: list[dict[str, str]]) -> str:
     for name, cell in cells.items():
         lines += ["", f"## {name}", "", f"`zoo.{cell.__name__}`: {cell.paper}.", ""]
         lines += ["```text", *cell.equation.split("; "), "```", ""]
-        found = [row for row in rows if row["cell"] == name]
-        for row in found:
+        for row in (row for row in rows if row["cell"] == name):
             lines.append(
                 f"- {row['peer']}: outputs {row['outputs']}, "
                 f"gradients {row['gradients']}"
             )
-        if name in alone:
+        if name in unverified:
             lines.append("- no independent reference")
         if name in DIFFERENCES:
             lines += ["", DIFFERENCES[name]]
@@ -156,16 +156,16 @@ def page(rows: list[dict[str, str]]) -> str:
 
 
 def main() -> None:
-    """Measure, unless told not to, and write the page."""
+    """Run the comparisons unless ``--page`` is set, and write the page."""
     if sys.argv[1:] == ["--page"]:
         rows = read()
     else:
-        again = [[path] for path in sys.argv[1:]]
-        found = {(row["cell"], row["peer"]): row for row in measure(again or TESTS)}
-        if again:
-            found = {(row["cell"], row["peer"]): row for row in read()} | found
+        selected = [[path] for path in sys.argv[1:]]
+        latest = {(row["cell"], row["peer"]): row for row in measure(selected or TESTS)}
+        if selected:
+            latest = {(row["cell"], row["peer"]): row for row in read()} | latest
         order = list(zoo.cells())
-        rows = [row for row in found.values() if row["cell"] in order]
+        rows = [row for row in latest.values() if row["cell"] in order]
         rows.sort(key=lambda row: (order.index(row["cell"]), row["peer"]))
         with TABLE.open("w", newline="") as file:
             writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")

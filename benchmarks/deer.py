@@ -1,7 +1,7 @@
-"""Where Newton's method beats the loop: write docs/deer.csv and docs/deer.md.
+"""Newton's method against the loop: ``docs/generated/deer.md``.
 
-``python benchmarks/deer.py`` measures what is missing in the table, row by row;
-``--page`` only writes the page from it.
+``python benchmarks/deer.py`` measures the rows that the table lacks; ``--page`` only
+writes the page.
 """
 
 import csv
@@ -23,9 +23,10 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 import zoo  # noqa: E402
 
 DOCS = Path(__file__).parent.parent / "docs"
-TABLE, PAGE = DOCS / "deer.csv", DOCS / "deer.md"
+TABLE = DOCS.parent / "benchmarks" / "results" / "deer.csv"
+PAGE = DOCS / "generated" / "deer.md"
 CELLS, SIZES, LENGTHS, ROWS = ("rnn", "gru", "lstm"), (4, 16, 64), (64, 256, 1024), 4
-MOST = 5e7  # numbers in the Jacobians of all steps: with copies, a gigabyte
+MAX_ENTRIES = 5e7  # of the Jacobians of all steps: a gigabyte with copies
 ROUNDS = 7
 COLUMNS = [
     *("cell", "H", "T", "jacobian", "iterations", "forward_ms", "loop_forward_ms"),
@@ -34,14 +35,15 @@ COLUMNS = [
 HEAD = """\
 # Newton's method against the loop
 
-`zoo.deer` takes all steps of a non-linear cell at once; the loop, `backend="scan"`,
-takes one after the other. Written by `benchmarks/deer.py`; medians of 7 rounds, taken
-in turns in one process, 4 rows, D = H, freshly initialised cells, inputs from N(0, 1),
-tolerance 1e-6. A ratio is the time of the loop by that of the solver: **above 1 the
-solver wins**. Iterations above 50 tell that it did not converge and took the steps in
-turn. Full Jacobians of more than 50 million numbers are left out. A processor with few
-cores has little to take steps together with, and takes the linear recurrence of each
-iteration in turn; a wide machine is not in the table yet.
+`zoo.deer` computes all steps of a non-linear cell in parallel; the loop
+(`backend="scan"`) computes them one by one. Written by `benchmarks/deer.py` from
+`benchmarks/results/deer.csv`: medians of 7 alternated rounds in one process, 4 rows,
+D = H, freshly initialised cells, inputs from N(0, 1), tolerance 1e-6. A ratio is the
+time of the loop divided by that of the solver: **above 1 the solver is faster**. More
+than 50 iterations mean that the solver did not converge and fell back to the loop. Full
+Jacobians with more than 50 million entries are omitted. These CPUs have few cores, and
+compute the linear recurrence of each iteration step by step; a GPU is not in the table
+yet.
 """.splitlines()
 
 
@@ -54,10 +56,10 @@ def read() -> list[dict[str, str]]:
 
 
 def measure(rows: list[dict[str, str]]) -> None:
-    """Measure what is missing, and append it to the table.
+    """Measure the rows that the table lacks, and append them.
 
     Args:
-        rows: those that are there.
+        rows: of the table.
     """
     done = {(row["cell"], row["H"], row["T"]) for row in rows}
     for cell, size, length in (
@@ -73,22 +75,22 @@ def measure(rows: list[dict[str, str]]) -> None:
         numbers = sum(part.size for part in jax.tree.leaves(layer.init_state(1)))
         runs = {"loop": programs(apply, lambda layer, x: (*layer(x), 0))}
         for jacobian in ("full", "diagonal"):
-            if jacobian == "diagonal" or ROWS * length * numbers**2 <= MOST:
+            if jacobian == "diagonal" or ROWS * length * numbers**2 <= MAX_ENTRIES:
                 runs[jacobian] = programs(
                     apply,
                     lambda layer, x, j=jacobian: zoo.deer(layer, x, jacobian=j),
                 )
-        found: dict[str, list[tuple[float, float]]] = {name: [] for name in runs}
-        for forward, step in runs.values():  # compiled, and not counted
+        seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in runs}
+        for forward, step in runs.values():  # compile, untimed
             jax.block_until_ready((forward(params, x), step(params, x)))
         for _ in range(ROUNDS):
             for name, run in runs.items():
-                found[name].append(tuple(timed(one, params, x) for one in run))  # pyright: ignore[reportArgumentType]
-        middle = {
+                seconds[name].append(tuple(timed(one, params, x) for one in run))  # pyright: ignore[reportArgumentType]
+        medians = {
             name: [
                 f"{1e3 * statistics.median(t):.3f}" for t in zip(*times, strict=True)
             ]
-            for name, times in found.items()
+            for name, times in seconds.items()
         }
         for jacobian in list(runs)[1:]:
             row = {
@@ -97,10 +99,10 @@ def measure(rows: list[dict[str, str]]) -> None:
                 "T": length,
                 "jacobian": jacobian,
                 "iterations": int(runs[jacobian][0](params, x)[2]),
-                "forward_ms": middle[jacobian][0],
-                "loop_forward_ms": middle["loop"][0],
-                "step_ms": middle[jacobian][1],
-                "loop_step_ms": middle["loop"][1],
+                "forward_ms": medians[jacobian][0],
+                "loop_forward_ms": medians["loop"][0],
+                "step_ms": medians[jacobian][1],
+                "loop_step_ms": medians["loop"][1],
                 "backend": jax.default_backend(),
                 "cores": len(os.sched_getaffinity(0)),
                 "machine": platform.machine(),
@@ -117,7 +119,7 @@ def measure(rows: list[dict[str, str]]) -> None:
 
 
 def programs(apply, method):
-    """Return the forward pass and a step of training, compiled.
+    """Return the compiled forward pass and training step.
 
     Args:
         apply: of `zoo.functional`.
@@ -134,7 +136,7 @@ def programs(apply, method):
 
 
 def timed(run, params, x) -> float:
-    """Return the seconds that one call takes.
+    """Return the time of one call in seconds.
 
     Args:
         run: a program.
@@ -165,15 +167,17 @@ def page(rows: list[dict[str, str]]) -> str:
             ours, loop = float(row[f"{kind}_ms"]), float(row[f"loop_{kind}_ms"])
             facts += [f"{ours:.2f}", f"{loop / ours:.2g}"]
         lines.append(f"| {' | '.join(facts)} |")
-    told = {
+    machines = {
         f"{row['backend']}, {row['machine']}, {row['cores']} core(s); {row['versions']}"
         for row in rows
     }
-    return "\n".join([*lines, "", *(f"Machine: {one}." for one in sorted(told)), ""])
+    return "\n".join(
+        [*lines, "", *(f"Machine: {one}." for one in sorted(machines)), ""]
+    )
 
 
 def main() -> None:
-    """Measure, unless told not to, and write the page."""
+    """Measure unless ``--page`` is set, and write the page."""
     if "--page" not in sys.argv[1:]:
         measure(read())
     PAGE.write_text(page(read()))

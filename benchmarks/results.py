@@ -1,7 +1,7 @@
-"""Collect finished runs into docs/results.csv and write docs/results.md from it.
+"""Scores of finished runs: ``docs/generated/results.md``.
 
-``python benchmarks/results.py RUN...`` adds the runs; without one, the page is written
-anew from the table.
+``python benchmarks/results.py RUN...`` adds the runs; without arguments it only writes
+the page.
 """
 
 import csv
@@ -16,10 +16,11 @@ from statistics import mean
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from tasks.registry import TASKS
-from tasks.run.folder import FREE
+from tasks.run.flags import CHANGEABLE
 
 DOCS = Path(__file__).parent.parent / "docs"
-TABLE, PAGE = DOCS / "results.csv", DOCS / "results.md"
+TABLE = DOCS.parent / "benchmarks" / "results" / "results.csv"
+PAGE = DOCS / "generated" / "results.md"
 COLUMNS = [
     "task",
     "data",
@@ -35,20 +36,23 @@ COLUMNS += ["peak_memory_mb", "compilations", "cores", "command", "machine", "ve
 HEAD = """\
 # Results
 
-What the defaults of each task reach, with nothing but `--data` given. Written by
-`benchmarks/results.py` from `results.csv`, which holds each run. Accuracy, F1, exact
-match (of the different sources, any reference counts; 1 less the word error) and BLEU
-are fractions; nats are a character, on the last 10 % of the text, read as one with its
-state carried on (dev: as parallel streams). The machines are shared: minutes and tokens
-a second vary with what else runs, and runs on one core ran side by side with others. A
-command leaves out flags that equal today's defaults. Where a text has no test file, dev
-and test are the same text: the best epoch of charlm, and its learning rate, dropout,
-weight decay and number of epochs, were chosen on that of Tiny Shakespeare.
+Scores of each task with its default flags. Written by `benchmarks/results.py` from
+`benchmarks/results/results.csv`, which has a row per run.
+
+- Accuracy, F1, exact match and BLEU are fractions. Exact match counts each distinct
+  source once and accepts any of its references (1 - WER).
+- Nats are per character, on the last 10 % of the text: test is read as one sequence
+  with its state carried on, dev as parallel streams. Without a test file, dev and test
+  are the same text: the best epoch of charlm, and its learning rate, dropout, weight
+  decay and number of epochs, were chosen on that of Tiny Shakespeare.
+- Commands omit flags with default values.
+- The machines are shared: minutes and tokens/s vary with the load, and runs on one core
+  ran next to others. MB is the peak memory of the process.
 """.splitlines()
 
 
 def row(run: Path) -> dict[str, str]:
-    """Return what the table tells of a run.
+    """Return the row of a run.
 
     Args:
         run: a finished run folder.
@@ -67,9 +71,9 @@ def row(run: Path) -> dict[str, str]:
         if field.name == "epochs":
             sampled = data == "sample" and defaults.sample_epochs
             usual.add(sampled or defaults.default_epochs)
-        if field.name not in FREE and value not in usual:
-            told = " ".join(value) if isinstance(value, tuple) else value
-            shown.append(f"--{field.name.replace('_', '-')} {told}")
+        if field.name not in CHANGEABLE and value not in usual:
+            text = " ".join(value) if isinstance(value, tuple) else value
+            shown.append(f"--{field.name.replace('_', '-')} {text}")
     shown.sort(key=lambda flag: flag.startswith("--seed"))  # the seed last
     command = " ".join(["python train.py", task, *shown])
     if corpora:
@@ -97,7 +101,7 @@ def row(run: Path) -> dict[str, str]:
 
 
 def seedless(row: dict[str, str]) -> str:
-    """Return the command of a run without its seed: what is averaged.
+    """Return the command of a run without its seed: runs with equal ones are averaged.
 
     Args:
         row: of the table.
@@ -119,8 +123,8 @@ def page(rows: list[dict[str, str]]) -> str:
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     groups: dict[str, list[dict[str, str]]] = {}
-    for found in rows:
-        groups.setdefault(seedless(found), []).append(found)
+    for one in rows:
+        groups.setdefault(seedless(one), []).append(one)
     for command, runs in groups.items():
         first = runs[0]
         seeds = ", ".join(run["seed"] for run in runs)
@@ -135,7 +139,9 @@ def page(rows: list[dict[str, str]]) -> str:
         cells += [average("peak_memory_mb", ",.0f"), average("compilations", ".0f")]
         lines.append(f"| {' | '.join(cells)} |")
     machines = sorted({f"{run['machine']}; {run['versions']}" for run in rows})
-    return "\n".join([*lines, "", *(f"Machine: {told}." for told in machines), ""])
+    return "\n".join(
+        [*lines, "", *(f"Machine: {machine}." for machine in machines), ""]
+    )
 
 
 def main() -> None:

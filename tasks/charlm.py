@@ -13,58 +13,59 @@ import numpy as np
 from tasks import base, data
 from tasks.data import arrow_cache, sample_text
 from tasks.data.batching import Streams
-from tasks.rows import first, one_split
+from tasks.rows import column, read
 from tasks.run import sections
 from tasks.run.html import Section
-from zoo.models.decoding import likeliest
+from zoo.models.decoding import argmax
 from zoo.pipelines import LanguageModelPipeline
 from zoo.text import Text
+from zoo.types import Array, Key, State
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
-TEST_WINDOW = 1000  # of the one stream of the test text: no gradient limits it
+TEST_WINDOW = 1000  # steps of a window of test, which needs no memory for gradients
 
 
 @dataclass(frozen=True)
 class Config(base.Config):
-    """Character-level generation: learn a text, and write more of it."""
+    """Character-level generation: learn a text, and generate more of it."""
 
     default_epochs: ClassVar[int] = 11
     sample_epochs: ClassVar[int | None] = 3
 
     hidden_size: int = 256
-    """Units of each layer."""
+    """Hidden units of each layer."""
     num_layers: int = 2
-    """Recurrent layers."""
+    """Number of recurrent layers."""
     bidirectional: bool = False
-    """Not for this task: a model that reads ahead cannot write."""
+    """Not for this task: a model that reads ahead cannot generate."""
     dropout: float = 0.25
-    """Rate of dropout between layers and before the output."""
+    """Dropout rate between layers and before the output."""
     learning_rate: float = 4e-3
-    """Peak of the learning rate."""
+    """Peak learning rate."""
     optimizer: str = "adamw"
-    """Optimiser, by its name in optax."""
+    """Optax optimiser, by its name."""
     weight_decay: float = 0.05
-    """Decay of the weights: by adamw, times the learning rate."""
+    """Weight decay of adamw; it is multiplied by the learning rate."""
     embedding_dim: int = 64
-    """Size of a character's vector."""
+    """Embedding size of a character."""
     tied: bool = False
-    """Score with the table of the embedding (needs equal sizes)."""
+    """Share the embedding with the output layer (needs equal sizes)."""
     units: Literal["chars", "symbols", "words"] = "chars"
-    """What the text is split into; symbols stand between single spaces."""
+    """Tokens of the text; symbols are separated by single spaces."""
     min_count: int = 1
-    """How often a character must occur in train to have a number of its own."""
+    """Characters that occur less often in train are unknown."""
     max_length: int | None = 100
-    """Window of truncated backpropagation: steps through which gradients go."""
+    """Window of truncated backpropagation, in steps."""
 
 
 class CharacterModel(base.Task):
-    """Next-character prediction by truncated backpropagation with carried state.
+    """Next-character prediction with truncated backpropagation through time.
 
-    The state is carried from window to window, and saved in checkpoints. Train and dev
-    are read as `batch_size` parallel streams, each beginning with a new state; test is
-    read as one, from its first character to its last.
+    The state is carried from window to window and saved in checkpoints. Train and dev
+    are cut into ``--batch-size`` parallel streams, each with a fresh initial state;
+    test is one stream, from its first character to its last.
     """
 
     name = "charlm"
@@ -72,14 +73,17 @@ class CharacterModel(base.Task):
     monitor = ("nats", "min")
 
     def __init__(
-        self, config: Config, trained: Any = None, split: str | None = None
+        self,
+        config: Config,
+        trained: LanguageModelPipeline | None = None,
+        split: str | None = None,
     ) -> None:
-        """Read the text, number its characters, make the model.
+        """Read the text, build its vocabulary and the model, and encode the text.
 
         Args:
             config: the flags.
-            trained: a trained pipeline to be scored, instead of a new one.
-            split: the split it is to be scored on; no other is read.
+            trained: a trained pipeline to score, instead of a new one.
+            split: the only split to read, to score it.
 
         Raises:
             tasks.data.DataError: if the text cannot be read or is too short.
@@ -92,34 +96,26 @@ class CharacterModel(base.Task):
                 "predict what comes next"
             )
         self.window = config.max_length or 100
-        if split is not None:
-            parts = {split: one_split(config, "text", split, python_manual())}
-            self.pipeline = trained
-        else:
-            splits = data.load(config, "text", seed=config.seed, sample=python_manual())
-            self.notes += splits.notes
-            train = splits.train
-            if config.limit_train is not None:
-                train = train.select(range(min(config.limit_train, len(train))))
-            parts = {"train": train, "dev": splits.dev, "test": splits.test}
-            self.pipeline = self._make_pipeline(train)
-        self.ids = {name: self._encode(rows) for name, rows in parts.items()}
+        splits, notes = read(config, "text", split, sample=python_manual())
+        self.notes += notes
+        self.pipeline = trained or self._build_pipeline(splits["train"])
+        self.ids = {name: self._encode(rows) for name, rows in splits.items()}
         self.streams = {}
         for name, ids in self.ids.items():
             if len(ids) < 2:
                 raise data.DataError(
-                    f"{name} must hold two characters or more, got {len(ids)}"
+                    f"{name} must have two characters or more, got {len(ids)}"
                 )
             rows, window = config.batch_size, self.window
             if name == "test":
                 rows, window = 1, TEST_WINDOW
             self.streams[name] = Streams(len(ids), rows, window)
 
-    def _make_pipeline(self, train: "Dataset") -> LanguageModelPipeline:
-        """Return the untrained model with the characters of the training text."""
+    def _build_pipeline(self, train: "Dataset") -> LanguageModelPipeline:
+        """Return an untrained model with the characters of the training text."""
         config = self.config
         text = Text.build(
-            first(train, "text"), config.units, min_count=config.min_count
+            column(train, "text"), config.units, min_count=config.min_count
         )
         options = {
             "vocab_size": len(text.vocabulary),
@@ -134,7 +130,7 @@ class CharacterModel(base.Task):
         return LanguageModelPipeline(options, text, seed=config.seed)
 
     def _encode(self, rows: "Dataset") -> "Dataset":
-        """Return the text as one number a row, in a file of its own."""
+        """Return the text as a memory-mapped column with one character ID a row."""
         from datasets import Features, Value
         from datasets.fingerprint import Hasher
 
@@ -143,7 +139,7 @@ class CharacterModel(base.Task):
         key = Hasher.hash((rows._fingerprint, vocabulary, text.units))
         with arrow_cache.quiet():
             return rows.map(
-                lambda found: {"id": text.encode("".join(found["text"]))},
+                lambda batch: {"id": text.encode("".join(batch["text"]))},
                 batched=True,
                 remove_columns=rows.column_names,
                 features=Features({"id": Value("int32")}),
@@ -159,7 +155,7 @@ class CharacterModel(base.Task):
 
         Args:
             split: ``"train"``, ``"dev"`` or ``"test"``.
-            seed: not used: the order of a text is its own.
+            seed: unused: a text has one order.
         """
         ids = self.ids[split].data.column("id")
         streams = self.streams[split]
@@ -172,9 +168,9 @@ class CharacterModel(base.Task):
             }
             for b, (start, stop) in enumerate(rows):
                 n = stop - start
-                both = ids.slice(start, n + 1).to_numpy()
-                batch["ids"][b, :n] = both[:n]
-                batch["labels"][b, :n] = both[1 : n + 1]
+                window = ids.slice(start, n + 1).to_numpy()
+                batch["ids"][b, :n] = window[:n]
+                batch["labels"][b, :n] = window[1 : n + 1]
                 batch["mask"][b, :n] = True
             yield batch
 
@@ -182,31 +178,41 @@ class CharacterModel(base.Task):
         """Return the state before the first window."""
         return model.init_state(batch_size)
 
-    def loss(self, model, batch, carry, *, key=None, progress=0.0):
+    def loss(
+        self,
+        model: Any,
+        batch: base.Batch,
+        carry: State,
+        *,
+        key: Key | None = None,
+        progress: Array | float = 0.0,
+    ) -> tuple[tuple[Array, Array], State]:
         """Return the sum of the cross-entropies in nats, their number, the state."""
         carry, _, picked = _read(model, batch, carry, key)
         return (-picked.sum(), jnp.asarray(batch["mask"]).sum()), carry
 
-    def predict(self, model, batch, carry):
-        """Return the loss, what was expected, how sure it and what came, the state."""
+    def predict(
+        self, model: Any, batch: base.Batch, carry: State
+    ) -> tuple[dict[str, Array], State]:
+        """Return the predicted characters, probabilities, the loss, and the state."""
         carry, scores, picked = _read(model, batch, carry, None)
-        found = {
-            "expected": likeliest(scores),
-            "sure": jnp.exp(scores.max(axis=-1)),
+        arrays = {
+            "predicted": argmax(scores),
+            "confidence": jnp.exp(scores.max(axis=-1)),
             "probability": jnp.exp(picked),
             "loss": -picked.sum(),
             "count": jnp.asarray(batch["mask"]).sum(),
         }
-        return found, carry
+        return arrays, carry
 
     def metrics(self, pairs: base.Pairs) -> base.Scores:
-        """Return nats and bits for each character, and the share of unknown ones."""
+        """Return nats and bits per character, and the unknown fraction."""
         total, count, unknown = 0.0, 0, 0
-        for batch, found in pairs:
-            total += float(found["loss"])
-            count += int(found["count"])
-            new = batch["labels"] == self.pipeline.text.vocabulary.unknown
-            unknown += int((new & batch["mask"]).sum())
+        for batch, arrays in pairs:
+            total += float(arrays["loss"])
+            count += int(arrays["count"])
+            is_unknown = batch["labels"] == self.pipeline.text.vocabulary.unknown
+            unknown += int((is_unknown & batch["mask"]).sum())
         nats = total / count
         return base.Scores(
             {
@@ -217,21 +223,21 @@ class CharacterModel(base.Task):
         )
 
     def report(self, pairs: base.Pairs) -> list[Section]:
-        """Return samples, what came as a surprise, and what a unit follows.
+        """Return generated samples, the most surprising characters, and a unit.
 
         Args:
             pairs: of the test split.
         """
-        arrays = [
-            (batch["mask"], {**found, "labels": batch["labels"]})
-            for batch, found in pairs
+        batches = [
+            (batch["mask"], {**arrays, "labels": batch["labels"]})
+            for batch, arrays in pairs
         ]
-        names = ("labels", "expected", "sure", "probability")
+        names = ("labels", "predicted", "confidence", "probability")
         flat = {
-            name: np.concatenate([found[name][mask] for mask, found in arrays])
+            name: np.concatenate([arrays[name][mask] for mask, arrays in batches])
             for name in names
         }
-        return sections.language_model(self.pipeline, self.example(), flat)
+        return sections.language_model_sections(self.pipeline, self.example(), flat)
 
     def example(self) -> str:
         """Return the first words of the test text."""
@@ -240,21 +246,23 @@ class CharacterModel(base.Task):
         return " ".join(text.split()[:3]) + " "
 
     def sizes(self) -> dict[str, Any]:
-        """Return what the user wants to know of the data before training."""
-        told: dict[str, Any] = {
+        """Return the sizes of the data, for the user."""
+        sizes: dict[str, Any] = {
             split: f"{len(ids):,} {self.config.units}"
             for split, ids in self.ids.items()
         }
-        told["vocabulary"] = len(self.pipeline.text.vocabulary)
-        told["batches"] = (
+        sizes["vocabulary"] = len(self.pipeline.text.vocabulary)
+        sizes["batches"] = (
             f"{self.num_batches('train')} windows of {self.window}, "
             f"{self.config.batch_size} streams"
         )
-        return told
+        return sizes
 
 
-def _read(model, batch, carry, key):
-    """Return the state, all log-probabilities, and those of what came next."""
+def _read(
+    model: Any, batch: base.Batch, carry: State, key: Key | None
+) -> tuple[State, Array, Array]:
+    """Return the state, all log-probabilities, and those of the next characters."""
     mask = jnp.asarray(batch["mask"])
     carry, logits = model(batch["ids"], mask, carry, key=key)
     scores = jax.nn.log_softmax(logits)
@@ -263,9 +271,9 @@ def _read(model, batch, carry, key):
 
 
 def python_manual() -> Path:
-    """Write the language part of Python's own manual to a file, and return its path.
+    """Write the language reference of Python to a file, and return its path.
 
-    Every Python carries this text, as `pydoc_data.topics`.
+    Every Python installation has this text, as `pydoc_data.topics`.
     """
     from pydoc_data.topics import topics
 

@@ -1,22 +1,27 @@
 """Text classification: one label for a whole text."""
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from tasks import base, metrics
-from tasks.labelled import LabelledTask
-from tasks.rows import first
+from tasks.losses import cross_entropy
+from tasks.rows import RowSplits, column, label_vocabulary, padded, read
 from tasks.run import sections
 from tasks.run.html import Section
 from zoo import regularizers
-from zoo.models.decoding import likeliest
+from zoo.models.decoding import argmax
 from zoo.pipelines import ClassifierPipeline
 from zoo.text import Text
+from zoo.types import Array, Key, State
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 
 @dataclass(frozen=True)
@@ -24,42 +29,76 @@ class Config(base.Config):
     """Text classification: a label for each text."""
 
     pooling: Literal["last", "first_last", "mean", "max", "attention", "concat"] = "max"
-    """From the states of all tokens to one vector; concat needs --max-length."""
+    """Pooling of the outputs into one vector; concat needs --max-length."""
     embedding_dim: int = 100
-    """Size of a token's vector."""
+    """Embedding size of a token."""
     units: Literal["words", "chars"] = "words"
-    """What a text is split into."""
+    """Tokens of a text."""
     lowercase: bool = True
-    """Read texts in lower case."""
+    """Lower-case the texts."""
     min_count: int = 1
-    """How often a token must occur in train to have a vector of its own."""
+    """Tokens that occur less often in train are unknown."""
     word_dropout: float = 0.1
-    """Rate at which tokens become the unknown one in training."""
+    """Rate at which a token becomes unknown in training."""
 
 
-class Classification(LabelledTask):
-    """Embedding, recurrent layers, pooling, softmax."""
+class Classification(base.Task):
+    """Embedding, recurrent layers, pooling, softmax.
+
+    Attributes:
+        labels: the labels.
+        splits: the texts, batched by length.
+    """
 
     name = "classification"
     Config = Config
-    kind = "labelled"
     monitor = ("accuracy", "max")
 
-    def make_pipeline(self) -> ClassifierPipeline:
-        """Return the untrained model with the vocabularies of the training data."""
+    def __init__(
+        self,
+        config: Config,
+        trained: ClassifierPipeline | None = None,
+        split: str | None = None,
+    ) -> None:
+        """Read the data, and build the vocabularies and the model.
+
+        Args:
+            config: the flags.
+            trained: a trained pipeline to score, instead of a new one.
+            split: the only split to read, to score it.
+
+        Raises:
+            tasks.data.DataError: if the data cannot be read, or dev or test has a label
+                that train lacks.
+            ValueError: if ``--pooling concat`` has no ``--max-length``.
+        """
+        super().__init__(config)
+        rows, notes = read(config, "labelled", split)
+        self.notes += notes
+        self.pipeline = trained or self._build_pipeline(rows)
+        self.labels = self.pipeline.labels
+        self.splits = RowSplits(
+            rows,
+            lambda row: len(self.pipeline.text.split(row["text"])),
+            config,
+            fixed_length=self.pipeline.options["length"],
+        )
+
+    def _build_pipeline(self, rows: "dict[str, Dataset]") -> ClassifierPipeline:
+        """Return an untrained model with the vocabularies of the training data."""
         config = self.config
-        self.labels = self.read_labels()
+        labels = label_vocabulary(rows, lambda row: [row["label"]])
         if config.pooling == "concat" and config.max_length is None:
             raise ValueError("--pooling concat needs --max-length, the length it fixes")
         text = Text.build(
-            first(self.splits["train"], "text"),
+            column(rows["train"], "text"),
             config.units,
             lowercase=config.lowercase,
             min_count=config.min_count,
         )
         options = {
             "vocab_size": len(text.vocabulary),
-            "num_labels": len(self.labels),
+            "num_labels": len(labels),
             "embedding_dim": config.embedding_dim,
             "cell": config.cell,
             "hidden_size": config.hidden_size,
@@ -70,73 +109,95 @@ class Classification(LabelledTask):
             "length": config.max_length if config.pooling == "concat" else None,
             "dropout": config.dropout,
         }
-        return ClassifierPipeline(options, text, self.labels, seed=config.seed)
+        return ClassifierPipeline(options, text, labels, seed=config.seed)
 
-    def fixed_length(self) -> int | None:
-        """Return the T of all batches, where the pooling needs one."""
-        return self.pipeline.options["length"]
+    def num_batches(self, split: str) -> int:
+        """Return how many batches an epoch of a split has."""
+        return self.splits.num_batches(split)
 
-    def row_labels(self, row: dict[str, Any]) -> list[str]:
-        """Return the label of a row, in a list."""
-        return [row["label"]]
+    def batches(self, split: str, seed: int | None) -> Iterator[base.Batch]:
+        """Yield one epoch of a split.
 
-    def length(self, row: dict[str, Any]) -> int:
-        """Return the number of tokens of a text."""
-        return len(self.pipeline.text.split(row["text"]))
+        Args:
+            split: ``"train"``, ``"dev"`` or ``"test"``.
+            seed: shuffles; None keeps the order of the data within a length.
+        """
+        epoch = self.splits.epoch(split, seed)
+        return padded(epoch, self._encode, self.config.batch_size)
 
-    def encode(self, row: dict[str, Any]) -> dict[str, np.ndarray]:
+    def _encode(self, row: dict[str, Any]) -> dict[str, np.ndarray]:
         """Return the arrays of a row."""
         label = self.labels.encode([row["label"]])[0]
         return {**self.pipeline.encode(row["text"]), "label": np.asarray(label)}
 
-    def loss(self, model, batch, carry, *, key=None, progress=0.0):
-        """Return the sum of the cross-entropies, the number of rows, and no carry."""
-        of_words, of_model = regularizers.split(key, 2)
+    def loss(
+        self,
+        model: Any,
+        batch: base.Batch,
+        carry: State,
+        *,
+        key: Key | None = None,
+        progress: Array | float = 0.0,
+    ) -> tuple[tuple[Array, Array], State]:
+        """Return the sum of the cross-entropies, the number of texts, and ()."""
+        word_key, model_key = regularizers.split(key, 2)
         unknown = self.pipeline.text.vocabulary.unknown
         assert unknown is not None
         words = regularizers.word_dropout(
-            of_words, jnp.asarray(batch["words"]), self.config.word_dropout, unknown
+            word_key, jnp.asarray(batch["words"]), self.config.word_dropout, unknown
         )
-        logits = model(words, batch["mask"], key=of_model)
-        return _cross_entropy(logits, batch), carry
+        logits = model(words, batch["mask"], key=model_key)
+        return cross_entropy(logits, batch["label"], _has_tokens(batch)), carry
 
-    def predict(self, model, batch, carry):
-        """Return the best label of each row, the probability of all, and the loss."""
+    def predict(
+        self, model: Any, batch: base.Batch, carry: State
+    ) -> tuple[dict[str, Array], State]:
+        """Return the best label of each text, all probabilities, and the loss."""
         logits = model(batch["words"], batch["mask"])
-        total, count = _cross_entropy(logits, batch)
-        found = {"predicted": likeliest(logits), "loss": total, "count": count}
-        return {**found, "probabilities": jax.nn.softmax(logits)}, carry
+        total, count = cross_entropy(logits, batch["label"], _has_tokens(batch))
+        arrays = {
+            "predicted": argmax(logits),
+            "probabilities": jax.nn.softmax(logits),
+            "loss": total,
+            "count": count,
+        }
+        return arrays, carry
 
     def metrics(self, pairs: base.Pairs) -> base.Scores:
         """Score labels: accuracy, and a table of the classes."""
         true, predicted = [], []
-        for batch, found in pairs:
+        for batch, arrays in pairs:
             real = batch["mask"].any(axis=1)
             true += batch["label"][real].tolist()
-            predicted += found["predicted"][real].tolist()
+            predicted += arrays["predicted"][real].tolist()
         return metrics.classes(true, predicted, self.labels.tokens)
 
     def report(self, pairs: base.Pairs) -> list[Section]:
-        """Return the errors of which the model was surest, and what counted for it.
+        """Return the most confident errors, and each token's contribution to them.
 
         Args:
             pairs: of the test split.
         """
-        texts = self.splits["test"].select_columns(["text"])
-        return sections.classification(
-            self.pipeline, lambda row: texts[row]["text"], self.found("test", pairs)
+        texts = self.splits.rows["test"].select_columns(["text"])
+        return sections.classification_sections(
+            self.pipeline,
+            lambda row: texts[row]["text"],
+            self.splits.predictions("test", pairs),
         )
 
     def baselines(self) -> dict[str, base.Scores]:
-        """Return the score of always giving the most frequent label."""
-        ((most, _),) = Counter(first(self.splits["train"], "label")).most_common(1)
-        true = self.labels.encode(first(self.splits["test"], "label"))
-        guess = np.full(len(true), self.labels.encode([most])[0])
-        return {"majority": metrics.classes(true, guess, self.labels.tokens)}
+        """Return the test score of always predicting the most frequent label."""
+        train, test = self.splits.rows["train"], self.splits.rows["test"]
+        ((most, _),) = Counter(column(train, "label")).most_common(1)
+        true = self.labels.encode(column(test, "label"))
+        guesses = np.full(len(true), self.labels.encode([most])[0])
+        return {"majority": metrics.classes(true, guesses, self.labels.tokens)}
+
+    def sizes(self) -> dict[str, Any]:
+        """Return the sizes of the data, for the user."""
+        return {**self.splits.sizes(), "labels": len(self.labels)}
 
 
-def _cross_entropy(logits, batch):
-    real = jnp.asarray(batch["mask"]).any(axis=1)
-    scores = jax.nn.log_softmax(logits)
-    picked = jnp.take_along_axis(scores, batch["label"][:, None], axis=1)[:, 0]
-    return -jnp.where(real, picked, 0.0).sum(), real.sum()
+def _has_tokens(batch: base.Batch) -> Array:
+    """Return which rows are texts, and not padding of the batch: bool ``[B]``."""
+    return jnp.asarray(batch["mask"]).any(axis=1)

@@ -11,9 +11,9 @@ import tyro
 from tyro.conf import Positional
 
 from tasks.data import Source
+from tasks.program import Program
 from tasks.registry import TASKS
 from tasks.run import console
-from train import Program
 from zoo import artifact
 
 
@@ -22,13 +22,13 @@ class Evaluate(Source):
     """Score a trained model on a corpus."""
 
     run: Positional[Path] = dataclasses.field(kw_only=True)
-    """Run folder, or the model in it."""
+    """Run folder, or the model folder in it."""
     split: Literal["train", "dev", "test"] = "test"
-    """The split that is scored."""
+    """The split to score."""
     batch_size: int = 32
     """Rows of a batch."""
     seed: int = 0
-    """Of the share of the sample that serves where there is no such split."""
+    """Seed of the split of the sample, where the flags name no data."""
     debug: bool = False
     """Show the traceback of an error."""
 
@@ -37,18 +37,24 @@ def evaluate(flags: Evaluate) -> None:
     """Print the scores of a model, a table of its classes, and its speed.
 
     Args:
-        flags: what is scored on what.
+        flags: the model and the data.
+
+    Raises:
+        ValueError: if the model does not say which task it was trained for.
     """
     trained = artifact.load(flags.run)
     name = artifact.about(flags.run).get("task")
     if name not in TASKS:
-        raise ValueError(f"{flags.run} tells of no task to score, got {name!r}")
+        known = ", ".join(TASKS)
+        raise ValueError(
+            f"{flags.run}: the model's task must be one of {known}, got {name!r}"
+        )
     source = {f.name: getattr(flags, f.name) for f in dataclasses.fields(Source)}
     config = TASKS[name].Config(**source, batch_size=flags.batch_size, seed=flags.seed)
     task = TASKS[name](config, trained, flags.split)
     program = Program(task, optax.identity())
     scores, loss, _ = program.evaluate(trained.params, flags.split)
-    # Once more for the clock: everything is compiled now.
+    # Timed in a second pass, when every program is compiled.
     started = time.perf_counter()
     program.evaluate(trained.params, flags.split)
     seconds = time.perf_counter() - started
@@ -66,8 +72,8 @@ def evaluate(flags: Evaluate) -> None:
             ]
             print("  ".join([f"{label:<{width}}", *cells]))
     print(
-        f"\n{tokens:,} tokens, {tokens / seconds:,.0f} tokens/s without compile time, "
-        f"{program.compilations()} programs compiled"
+        f"\n{tokens:,} tokens, {tokens / seconds:,.0f} tokens/s without compilation, "
+        f"{program.num_compilations()} programs compiled"
     )
 
 

@@ -1,11 +1,14 @@
-"""Scores: seqeval and scikit-learn do the arithmetic, imported when there is some."""
+"""Scores of labels and spans, by scikit-learn and seqeval.
+
+Both are imported when a score is computed: they take long to import.
+"""
 
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from tasks.base import Scores
+from tasks.scores import Scores
 
 
 def classes(
@@ -16,23 +19,23 @@ def classes(
     """Score single labels: accuracy, and precision, recall, F1 of each class.
 
     Args:
-        true: numbers of the true labels.
-        predicted: numbers of those predicted.
-        labels: their names.
+        true: IDs of the true labels.
+        predicted: IDs of the predicted labels.
+        labels: names of all labels.
 
     Returns:
         ``accuracy`` and ``f1_macro``, the table, and the confusion matrix.
     """
     from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
-    numbers = np.arange(len(labels))
-    found: Any = precision_recall_fscore_support(
+    ids = np.arange(len(labels))
+    columns: Any = precision_recall_fscore_support(
         true,
         predicted,
-        labels=numbers,
+        labels=ids,
         zero_division=0,  # pyright: ignore[reportArgumentType]
     )
-    p, r, f1, support = found
+    p, r, f1, support = columns
     table = {
         name: {
             "precision": float(p[k]),
@@ -47,7 +50,7 @@ def classes(
         "accuracy": float(np.mean(np.asarray(true) == np.asarray(predicted))),
         "f1_macro": float(np.mean([row["f1"] for row in table.values()])),
     }
-    confusion = confusion_matrix(true, predicted, labels=numbers)
+    confusion = confusion_matrix(true, predicted, labels=ids)
     return Scores(values, table, confusion)
 
 
@@ -56,26 +59,26 @@ def spans(
     predicted: Sequence[Sequence[str]],
     labels: Sequence[str],
 ) -> Scores:
-    """Score entities: a span counts if its ends and its type are right.
+    """Score entities: a span is correct if its boundaries and its type are.
 
     Args:
         true: BIO2 tags of each sentence.
-        predicted: those predicted.
-        labels: all tags there are.
+        predicted: predicted tags of each sentence.
+        labels: all tags.
 
     Returns:
         ``precision``, ``recall`` and ``f1`` as conlleval computes them, ``f1_strict``
-        (only legal BIO2 spans count), ``accuracy`` of the tags, a table of types, and
-        the confusion matrix of the tags.
+        (only valid BIO2 spans count), ``accuracy`` of the tags, a table of the entity
+        types, and the confusion matrix of the tags.
     """
     import seqeval.metrics
     from seqeval.scheme import IOB2
     from sklearn.metrics import confusion_matrix
 
     true, predicted = [list(t) for t in true], [list(t) for t in predicted]
-    never: Any = 0  # the score of a class that is never found; the stubs want a str
+    zero: Any = 0  # score of a class that is never predicted; typed str in seqeval
     table: Any = seqeval.metrics.classification_report(
-        true, predicted, output_dict=True, zero_division=never
+        true, predicted, output_dict=True, zero_division=zero
     )
     overall = table.pop("micro avg")
     values = {
@@ -88,7 +91,7 @@ def spans(
                 predicted,
                 mode="strict",
                 scheme=IOB2,
-                zero_division=never,
+                zero_division=zero,
             )  # pyright: ignore[reportArgumentType]
         ),
         "accuracy": float(seqeval.metrics.accuracy_score(true, predicted)),

@@ -1,5 +1,6 @@
 """Named-entity recognition: the names in a sentence and their types."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -13,13 +14,13 @@ class Config(tagging.Config):
     default_epochs: ClassVar[int] = 15
 
     dropout: float = 0.5
-    """Rate of dropout on the input, between layers and before the output."""
+    """Dropout rate of the input, between layers and before the output."""
     crf: bool = True
-    """Score whole sequences of tags by a conditional random field."""
+    """Score whole tag sequences with a conditional random field."""
 
 
 class NamedEntities(tagging.Tagging):
-    """A tagger whose tags are BIO2, so that only legal sequences are given."""
+    """A tagger whose tags are legal BIO2 sequences; judged by F1 of the spans."""
 
     name = "ner"
     Config = Config
@@ -27,23 +28,22 @@ class NamedEntities(tagging.Tagging):
     monitor = ("f1", "max")
     bio = True
 
-    def complete(self, labels: set[str]) -> set[str]:
-        """Return the labels of train, and for each type both of its tags."""
+    def all_labels(self, labels: set[str]) -> set[str]:
+        """Return ``O``, and ``B-`` and ``I-`` of each type of train.
+
+        Args:
+            labels: those of train.
+        """
         types = {label[2:] for label in labels - {"O"}}
         return {"O"} | {f"{prefix}-{name}" for name in types for prefix in "BI"}
 
-    def metrics(self, pairs: base.Pairs) -> base.Scores:
-        """Score entities: precision, recall and F1 of the spans."""
-        rows = list(tagging.by_row(pairs))
-        names = [[self.labels.decode(tags) for tags in row] for row in rows]
-        true, predicted = zip(*names, strict=True)
-        return metrics.spans(true, predicted, self.labels.tokens)
+    def score(
+        self, true: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]
+    ) -> base.Scores:
+        """Score entities: precision, recall and F1 of the spans.
 
-    def baselines(self) -> dict[str, base.Scores]:
-        """Return the scores of the most frequent tag, of all and of each word."""
-        names = ("majority", "most frequent tag of the word")
-        true, *guesses = self.frequent()
-        return {
-            name: metrics.spans(true, guess, self.labels.tokens)
-            for name, guess in zip(names, guesses, strict=True)
-        }
+        Args:
+            true: the tags of each sentence, BIO2.
+            predicted: the predicted tags.
+        """
+        return metrics.spans(true, predicted, self.labels.tokens)

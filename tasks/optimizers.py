@@ -1,4 +1,4 @@
-"""The optimisers and schedules of optax by name."""
+"""Optax optimisers and learning rate schedules by name."""
 
 import inspect
 from collections.abc import Callable
@@ -22,7 +22,7 @@ def check(config: Config) -> None:
         config: the flags.
 
     Raises:
-        ValueError: naming the flag that is out of its range.
+        ValueError: if a flag is out of its range; the message names it.
     """
     checks.one_of("--optimizer", config.optimizer, NAMES)
     for name in ("batch_size", "epochs", "max_length", "limit_train"):
@@ -37,15 +37,15 @@ def check(config: Config) -> None:
 
 
 def make(config: Config, steps: int) -> optax.GradientTransformation:
-    """Return the optimiser that the flags tell of.
+    """Return the optimiser that the flags describe.
 
     Args:
         config: the flags.
-        steps: of the whole training.
+        steps: of the whole training run.
 
     Returns:
-        Clipping of the global norm, then the optimiser; the learning rate follows the
-        schedule down to zero at the last step.
+        Clipping by global norm, then the optimiser. The learning rate schedule ends at
+        the last step.
     """
     rate = config.learning_rate
     schedules: dict[str, Callable[[], Any]] = {

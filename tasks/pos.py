@@ -1,6 +1,8 @@
 """Part-of-speech tagging: a tag for each word."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import ClassVar
 
 import numpy as np
@@ -15,32 +17,28 @@ class Config(tagging.Config):
     default_epochs: ClassVar[int] = 12
 
     dropout: float = 0.4
-    """Rate of dropout on the input, between layers and before the output."""
+    """Dropout rate of the input, between layers and before the output."""
 
 
 class PartOfSpeech(tagging.Tagging):
-    """A tagger with a softmax for each word, or a CRF."""
+    """A tagger with a softmax for each word, or a CRF; judged by accuracy."""
 
     name = "pos"
     Config = Config
     kind = "tagged"
     monitor = ("accuracy", "max")
 
-    def metrics(self, pairs: base.Pairs) -> base.Scores:
-        """Score tags: accuracy, and a table of the classes."""
-        rows = list(tagging.by_row(pairs))
-        true = np.concatenate([row[0] for row in rows])
-        predicted = np.concatenate([row[1] for row in rows])
-        return metrics.classes(true, predicted, self.labels.tokens)
+    def score(
+        self, true: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]
+    ) -> base.Scores:
+        """Score tags: accuracy, and a table of the tags.
 
-    def baselines(self) -> dict[str, base.Scores]:
-        """Return the scores of the most frequent tag, of all and of each word."""
-        names = ("majority", "most frequent tag of the word")
-        true, *guesses = [
-            np.concatenate([self.labels.encode(tags) for tags in rows])
-            for rows in self.frequent()
-        ]
-        return {
-            name: metrics.classes(true, guess, self.labels.tokens)
-            for name, guess in zip(names, guesses, strict=True)
-        }
+        Args:
+            true: the tags of each sentence.
+            predicted: the predicted tags.
+        """
+        true_ids, predicted_ids = (
+            np.array(self.labels.encode(chain.from_iterable(tags)))
+            for tags in (true, predicted)
+        )
+        return metrics.classes(true_ids, predicted_ids, self.labels.tokens)

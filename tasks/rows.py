@@ -1,159 +1,224 @@
-"""What the tasks share whose data are rows: sentences, documents or pairs."""
+"""Data sets of rows (sentences, documents, pairs) as batches of few shapes."""
 
-from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from tasks import data
-from tasks.base import Pairs, Task
+from tasks.base import Batch, Config, Pairs
 from tasks.data.batching import Buckets
+from zoo.text import Vocabulary, pad
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
 SAMPLE = Path(__file__).parent / "samples" / "english.conllu"
 
+Row = dict[str, Any]
 
-class RowTask(Task):
-    """A task whose batches are rows of about the same length."""
 
-    kind: ClassVar[data.Kind]
+def read(
+    config: Config, kind: data.Kind, split: str | None, *, sample: Path = SAMPLE
+) -> tuple[dict[str, "Dataset"], list[str]]:
+    """Read the splits of a task.
+
+    Args:
+        config: the flags.
+        kind: of the rows.
+        split: the only split to read, to score a trained model on it; None for all
+            three, to train. Without data in the flags, a split of the sample.
+        sample: the file or folder to read where the flags name no data.
+
+    Returns:
+        The rows by split, train cut to ``--limit-train``; and notes for the user.
+
+    Raises:
+        tasks.data.DataError: if the data cannot be read.
+    """
+    files = config.data, config.train_file, config.dev_file, config.test_file
+    if split is not None and any(files):
+        return {split: data.read(config, kind, split)}, []
+    splits = data.load(config, kind, seed=config.seed, sample=sample)
+    if split is not None:
+        return {split: getattr(splits, split)}, []
+    train = splits.train
+    if config.limit_train is not None:
+        train = train.select(range(min(config.limit_train, len(train))))
+    rows = {"train": train, "dev": splits.dev, "test": splits.test}
+    return rows, list(splits.notes)
+
+
+class BatchRows(NamedTuple):
+    """The rows of one batch.
+
+    Attributes:
+        length: T of the batch.
+        numbers: position of each row in its split.
+        columns: values of the rows by column.
+    """
+
+    length: int
+    numbers: np.ndarray
+    columns: dict[str, list[Any]]
+
+
+class RowSplits:
+    """Splits whose rows are batched with others of similar length.
+
+    Attributes:
+        rows: the rows by split.
+        buckets: the batches by split.
+    """
 
     def __init__(
-        self, config: Any, trained: Any = None, split: str | None = None
+        self,
+        rows: dict[str, "Dataset"],
+        length: Callable[[Row], int],
+        config: Config,
+        *,
+        fixed_length: int | None = None,
     ) -> None:
-        """Read the data, make the vocabularies and the model.
+        """Sort the rows of all splits into buckets.
+
+        Dev and test use the batch lengths of train, so that fewer programs compile.
 
         Args:
-            config: the flags.
-            trained: a trained pipeline to be scored, instead of a new one.
-            split: the split it is to be scored on; no other is read.
-
-        Raises:
-            tasks.data.DataError: if the data cannot be read, or do not fit together.
+            rows: the rows by split.
+            length: number of tokens of a row.
+            config: the flags: ``--batch-size``, and ``--max-length`` for train.
+            fixed_length: T of every batch; None for a few lengths.
         """
-        super().__init__(config)
-        self.buckets = {}
-        if split is not None:
-            rows = one_split(config, self.kind, split, self.sample())
-            self.splits = {split: rows}
-            self.adopt(trained)
-            self.buckets[split] = self._bucket(split, rows, None)
-            return
-        splits = data.load(config, self.kind, seed=config.seed, sample=self.sample())
-        self.notes += splits.notes
-        train = splits.train
-        if config.limit_train is not None:
-            train = train.select(range(min(config.limit_train, len(train))))
-        self.splits = {"train": train, "dev": splits.dev, "test": splits.test}
-        self.pipeline = self.make_pipeline()
-        sizes = None
-        for split, rows in self.splits.items():
-            self.buckets[split] = self._bucket(split, rows, sizes)
-            # The shapes of training again, so that few programs are compiled.
-            sizes = self.buckets["train"].sizes
-
-    def _bucket(self, split: str, rows: "Dataset", sizes: list[int] | None) -> Buckets:
-        """Sort the rows of a split by their lengths."""
-        fixed = self.fixed_length()
-        cut = self.config.max_length if split == "train" else fixed
-        lengths = np.array([self.length(row) for row in iterate(rows)], np.int64)
-        lengths = lengths if cut is None else np.minimum(lengths, cut)
-        sizes = sizes if fixed is None else [fixed]
-        return Buckets(lengths, self.config.batch_size, sizes)
-
-    def sample(self) -> Path:
-        """Return the data that is read where the flags name none."""
-        return SAMPLE
-
-    def adopt(self, trained: Any) -> None:
-        """Take a trained pipeline, to score it.
-
-        Args:
-            trained: the pipeline.
-        """
-        self.pipeline = trained
-
-    @abstractmethod
-    def make_pipeline(self) -> Any:
-        """Return the untrained model with the vocabularies of the training data."""
-
-    @abstractmethod
-    def length(self, row: dict[str, Any]) -> int:
-        """Return the number of tokens of a row."""
-
-    def fixed_length(self) -> int | None:
-        """Return the T of all batches, where the model needs one."""
-        return None
+        self.rows = rows
+        self.buckets: dict[str, Buckets] = {}
+        sizes = None if fixed_length is None else [fixed_length]
+        for split, split_rows in rows.items():
+            limit = config.max_length if split == "train" else fixed_length
+            lengths = np.array([length(row) for row in iterate(split_rows)], np.int64)
+            lengths = lengths if limit is None else np.minimum(lengths, limit)
+            self.buckets[split] = Buckets(lengths, config.batch_size, sizes)
+            if split == "train" and fixed_length is None:
+                sizes = self.buckets[split].sizes
 
     def num_batches(self, split: str) -> int:
-        """Return how many batches an epoch of a split has."""
+        """Return the number of batches of an epoch.
+
+        Args:
+            split: ``"train"``, ``"dev"`` or ``"test"``.
+        """
         return len(self.buckets[split])
 
-    def found(
-        self, split: str, pairs: Pairs
-    ) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
-        """Yield the number of each row that has tokens, and its part of all arrays.
+    def epoch(self, split: str, seed: int | None) -> Iterator[BatchRows]:
+        """Yield the rows of each batch of an epoch.
+
+        Args:
+            split: ``"train"``, ``"dev"`` or ``"test"``.
+            seed: shuffles; None keeps the order of the data within a length.
+        """
+        for length, numbers in self.buckets[split].epoch(seed):
+            columns = self.rows[split][numbers]
+            yield BatchRows(length, np.asarray(numbers), columns)
+
+    def predictions(self, split: str, pairs: Pairs) -> Iterator[tuple[int, Row]]:
+        """Yield the number of each row that has tokens, and its slice of all arrays.
 
         Args:
             split: the split that was evaluated.
-            pairs: of its batches, and what `predict` found for them.
+            pairs: its batches, in the order of ``epoch(split, None)``, each with the
+                arrays that `Task.predict` returned.
         """
         plan = self.buckets[split].epoch(None)
-        for (_, rows), (batch, arrays) in zip(plan, pairs, strict=True):
-            whole = {name: a for name, a in {**batch, **arrays}.items() if np.ndim(a)}
-            for b, number in enumerate(rows):
+        for (_, numbers), (batch, predictions) in zip(plan, pairs, strict=True):
+            arrays = {k: a for k, a in {**batch, **predictions}.items() if np.ndim(a)}
+            for b, number in enumerate(numbers):
                 if batch["mask"][b].any():
-                    yield int(number), {name: a[b] for name, a in whole.items()}
+                    yield int(number), {name: a[b] for name, a in arrays.items()}
 
     def sizes(self) -> dict[str, Any]:
-        """Return what the user wants to know of the data before training."""
-        told: dict[str, Any] = {
+        """Return the sizes of the splits, for the user."""
+        sizes: dict[str, Any] = {
             split: f"{len(rows):,} rows, {self.buckets[split].lengths.sum():,} tokens"
-            for split, rows in self.splits.items()
+            for split, rows in self.rows.items()
         }
         train = self.buckets["train"]
-        told["batches"] = (
+        sizes["batches"] = (
             f"{len(train)} of {len(train.sizes)} lengths, "
             f"{100 * train.padding():.1f} % padding"
         )
-        return told
+        return sizes
 
 
-def one_split(config: Any, kind: data.Kind, split: str, sample: Path) -> "Dataset":
-    """Return the rows on which a trained model is scored.
+def padded(
+    batches: Iterable[BatchRows],
+    encode: Callable[[Row], dict[str, np.ndarray]],
+    batch_size: int,
+) -> Iterator[Batch]:
+    """Yield padded batches of encoded rows, cut to the length of their batch.
 
     Args:
-        config: the flags; where they name no data, the sample's split is returned.
-        kind: of the rows.
-        split: ``"train"``, ``"dev"`` or ``"test"``.
-        sample: the file that is read where the flags name no data.
+        batches: rows of each batch.
+        encode: arrays of a row, inputs first, as `zoo.text.pad` takes them.
+        batch_size: B.
     """
-    if config.data or config.train_file or config.dev_file or config.test_file:
-        return data.read(config, kind, split)
-    return getattr(data.load(config, kind, seed=config.seed, sample=sample), split)
+    for length, numbers, columns in batches:
+        encoded = [
+            encode({name: values[k] for name, values in columns.items()})
+            for k in range(len(numbers))
+        ]
+        cut = [
+            {name: a[:length] if a.ndim else a for name, a in row.items()}
+            for row in encoded
+        ]
+        yield pad(cut, length, batch_size)
 
 
-def first(split: "Dataset", column: str) -> Iterator[Any]:
+def label_vocabulary(
+    rows: dict[str, "Dataset"],
+    labels_of: Callable[[Row], Iterable[str]],
+    complete: Callable[[set[str]], set[str]] = set,
+) -> Vocabulary:
+    """Return the labels of the training data, sorted.
+
+    Args:
+        rows: the rows by split.
+        labels_of: labels of a row.
+        complete: adds the labels that those of train imply.
+
+    Raises:
+        tasks.data.DataError: if dev or test has a label that train lacks.
+    """
+    labels = {
+        split: {label for row in iterate(split_rows) for label in labels_of(row)}
+        for split, split_rows in rows.items()
+    }
+    known = complete(labels["train"])
+    for split in ("dev", "test"):
+        if new := sorted(labels[split] - known):
+            raise data.DataError(
+                f"{split} has labels that train lacks: {', '.join(new[:10])}; train "
+                f"has {', '.join(sorted(known)[:20])}"
+            )
+    return Vocabulary(sorted(known))
+
+
+def column(rows: "Dataset", name: str) -> Iterator[Any]:
     """Yield the values of one column.
 
     Args:
-        split: rows.
-        column: its name.
+        rows: a split.
+        name: of the column.
     """
-    for row in iterate(split.select_columns([column])):
-        yield row[column]
+    for row in iterate(rows.select_columns([name])):
+        yield row[name]
 
 
-def iterate(split: "Dataset") -> Iterator[dict[str, Any]]:
+def iterate(rows: "Dataset") -> Iterator[Row]:
     """Yield the rows of a split.
 
     Args:
-        split: rows.
+        rows: a split.
     """
-    for row in split:
+    for row in rows:
         assert isinstance(row, dict)
         yield row

@@ -1,29 +1,30 @@
 """Sequence to sequence: read one text, write another."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from tasks import base, sequence_metrics
-from tasks.data import arrow_cache, dates
-from tasks.rows import RowTask, first
+from tasks.data import dates
+from tasks.losses import cross_entropy
+from tasks.pair_preparation import detect_tokens, one_target_per_row
+from tasks.rows import RowSplits, column, read
 from tasks.run import sections
 from tasks.run.html import Section
 from zoo import checks
 from zoo.pipelines import Seq2SeqPipeline
 from zoo.text import Text, pad
+from zoo.types import Array, Key, State
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
 Tokens = Literal["auto", "chars", "symbols", "bpe"]
-ROOM = 1.5  # a text may become so much longer than the longest of train
+LENGTH_FACTOR = 1.5  # the longest output, relative to the longest target of train
 
 
 @dataclass(frozen=True)
@@ -33,61 +34,67 @@ class Config(base.Config):
     default_epochs: ClassVar[int] = 15
 
     hidden_size: int = 256
-    """Units of each layer; of the encoder, in each direction."""
+    """Hidden units of each layer; of the encoder, in each direction."""
     dropout: float = 0.3
-    """Rate of dropout on the embeddings, between layers and before the output."""
+    """Dropout rate of the embeddings, between layers and before the output."""
     batch_size: int = 64
     """Pairs of a batch."""
     embedding_dim: int = 128
-    """Size of a token's vector, in source and target."""
+    """Embedding size of a token, in source and target."""
     attention: Literal["additive", "dot", "general", "none"] = "general"
-    """How the decoder looks at the source; none leaves it the final state alone."""
+    """Attention scores; none: the decoder sees the final encoder state only."""
     input_feeding: bool = False
-    """The decoder also reads what it attended to one step before."""
+    """The decoder also reads its previous attention vector."""
     tied: bool = False
-    """Score with the table of the embedding (needs equal sizes)."""
+    """Share the target embedding with the output layer (needs equal sizes)."""
     source_tokens: Tokens = "auto"
-    """What a source is split into: chars; symbols, between spaces; bpe; or told."""
+    """Tokens of a source: chars; symbols (between spaces); bpe; auto detects them."""
     target_tokens: Tokens = "auto"
-    """What a target is split into, as for the source."""
+    """Tokens of a target, as for the source."""
     vocab_size: int = 8000
-    """Most pieces of bpe, and most symbols, of each side."""
+    """Largest number of bpe pieces or symbols, for each side."""
     min_count: int = 1
-    """How often a token must occur in train to have a number of its own."""
+    """Tokens that occur less often in train are unknown."""
     lowercase: bool = False
-    """Read and write in lower case."""
+    """Lower-case sources and targets."""
     label_smoothing: float = 0.1
-    """Share of the probability that is asked for all tokens alike."""
+    """Probability that is spread evenly over all tokens in the loss."""
     sampling: float = 0.0
-    """Scheduled sampling: the rate of own tokens read at the end, from 0 on."""
+    """Scheduled sampling: rate of the model's own tokens, grows from 0 to this."""
     beam: int = 4
-    """Texts kept while writing, in every evaluation; 1 is greedy."""
+    """Width of the beam search in evaluations; 1 is greedy."""
     length_penalty: float = 1.0
-    """Exponent that favours long texts."""
+    """Exponent of the length normalisation; larger favours long outputs."""
     monitor: Literal["auto", "exact", "per", "bleu", "chrf"] = "auto"
-    """Chooses the best epoch; auto: bleu where the target is written in bpe."""
+    """Score that chooses the best epoch; auto: bleu for bpe targets, else exact."""
 
 
-class SequenceToSequence(RowTask):
-    """Encoder, bridge, attention and decoder; teacher forcing, beam search."""
+class SequenceToSequence(base.Task):
+    """Encoder, bridge, attention and decoder; teacher forcing, beam search.
+
+    Attributes:
+        splits: the pairs, batched by length.
+    """
 
     name = "seq2seq"
     Config = Config
-    kind = "pairs"
 
     def __init__(
-        self, config: Config, trained: Any = None, split: str | None = None
+        self,
+        config: Config,
+        trained: Seq2SeqPipeline | None = None,
+        split: str | None = None,
     ) -> None:
-        """Read the data, choose the tokens, make the model.
+        """Read the data, choose the tokens, and build the model.
 
         Args:
             config: the flags.
-            trained: a trained pipeline to be scored, instead of a new one.
-            split: the split it is to be scored on; no other is read.
+            trained: a trained pipeline to score, instead of a new one.
+            split: the only split to read, to score it.
 
         Raises:
             tasks.data.DataError: if the data cannot be read.
-            ValueError: if a flag is out of its range, or some do not fit together.
+            ValueError: if a flag is out of its range, or two exclude each other.
         """
         checks.rate("--label-smoothing", config.label_smoothing)
         checks.positive("--beam", config.beam)
@@ -95,59 +102,54 @@ class SequenceToSequence(RowTask):
             raise ValueError(f"--sampling must lie in [0, 1], got {config.sampling!r}")
         if config.attention == "dot" and config.bidirectional:
             raise ValueError(
-                "--attention dot compares states of one size: it needs "
-                "--no-bidirectional; general has no such need"
+                "--attention dot needs states of equal size: add "
+                "--no-bidirectional, or use --attention general"
             )
-        super().__init__(config, trained, split)
+        super().__init__(config)
+        rows, notes = read(config, "pairs", split, sample=dates.folder())
+        self.notes += notes
+        # Tokens of the source for each token of the target.
+        self.ratio = 1.0
+        if trained is None:
+            rows["train"] = one_target_per_row(rows["train"])
+        self.pipeline = trained or self._build_pipeline(rows["train"])
+        self.splits = RowSplits(rows, self._length, config)
         score = config.monitor
         if score == "auto":
             score = "bleu" if self.pipeline.target.units == "bpe" else "exact"
         self.monitor = (score, "min" if score == "per" else "max")
-        self.numbers = {}
-        start = 0
-        for name, rows in self.splits.items():
-            self.numbers[name] = start
-            start += len(rows)
+        # The number of a pair tells its split: they are counted through all of them.
+        self._first_number = {}
+        count = 0
+        for name, split_rows in rows.items():
+            self._first_number[name] = count
+            count += len(split_rows)
 
-    def sample(self) -> Path:
-        """Return the folder of dates, which are written there."""
-        return dates.folder()
-
-    def adopt(self, trained: Any) -> None:
-        """Take a trained pipeline, to score it.
-
-        Args:
-            trained: the pipeline.
-        """
-        super().adopt(trained)
-        self.ratio = 1.0
-
-    def make_pipeline(self) -> Seq2SeqPipeline:
-        """Return the untrained model with the vocabularies of the training data."""
+    def _build_pipeline(self, train: "Dataset") -> Seq2SeqPipeline:
+        """Return an untrained model with the vocabularies of the training data."""
         config = self.config
-        self.splits["train"] = train = single(self.splits["train"])
         texts = {
-            "source": list(first(train, "source")),
-            "target": [targets[0] for targets in first(train, "targets")],
+            "source": list(column(train, "source")),
+            "target": [targets[0] for targets in column(train, "targets")],
         }
         sides, lengths = {}, {}
-        for side, found in texts.items():
+        for side, lines in texts.items():
             units = getattr(config, f"{side}_tokens")
             if units == "auto":
-                units = told(found)
+                units = detect_tokens(lines)
                 self.notes.append(f"{side}: {units} (--{side}-tokens)")
             sides[side] = text = Text.build(
-                found,
+                lines,
                 units,
                 lowercase=config.lowercase,
                 min_count=config.min_count,
                 max_size=None if units == "chars" else config.vocab_size,
                 marks=side == "target",
             )
-            lengths[side] = [len(text.split(line)) for line in found]
-        # So many tokens of the source stand against one of the target and its end.
-        ends = sum(lengths["target"]) + len(train)
-        self.ratio = sum(lengths["source"]) / ends
+            lengths[side] = [len(text.split(line)) for line in lines]
+        # A target has an end token more.
+        target_length = sum(lengths["target"]) + len(train)
+        self.ratio = sum(lengths["source"]) / target_length
         longest = max(lengths["target"])
         if config.max_length is not None:
             longest = min(longest, config.max_length)
@@ -165,47 +167,60 @@ class SequenceToSequence(RowTask):
             "tied": config.tied,
             "dropout": config.dropout,
         }
-        limit = math.ceil(ROOM * longest) + 1
+        limit = math.ceil(LENGTH_FACTOR * longest) + 1
         return Seq2SeqPipeline(
             options, sides["source"], sides["target"], limit, seed=config.seed
         )
 
-    def length(self, row: dict[str, Any]) -> int:
+    def _length(self, row: dict[str, Any]) -> int:
         """Return the length of a pair, in tokens of the source.
 
-        A target counts as long as a source of its kind usually is: pairs of one length
-        fit into one shape, [B, S] and [B, T], and few positions are left empty.
+        The length of the target is converted by the ratio of both sides in train, so
+        that the pairs of a bucket fit into ``[B, S]`` and ``[B, T]`` with little
+        padding.
         """
         source = len(self.pipeline.source.split(row["source"]))
         target = len(self.pipeline.target.split(row["targets"][0])) + 1
         return max(source, math.ceil(self.ratio * target))
+
+    def num_batches(self, split: str) -> int:
+        """Return how many batches an epoch of a split has."""
+        return self.splits.num_batches(split)
 
     def batches(self, split: str, seed: int | None) -> Iterator[base.Batch]:
         """Yield one epoch of a split: numpy arrays with masks, in few shapes.
 
         Args:
             split: ``"train"``, ``"dev"`` or ``"test"``.
-            seed: shuffles; None keeps the order of the data within a shape.
+            seed: shuffles; None keeps the order of the data within a length.
         """
         B, begin, end = self.config.batch_size, self.pipeline.begin, self.pipeline.end
-        for S, rows in self.buckets[split].epoch(seed):
+        for S, numbers, columns in self.splits.epoch(split, seed):
             T = math.ceil(S / self.ratio)
-            found = self.splits[split][rows]
             sources, targets = [], []
-            for source, right in zip(found["source"], found["targets"], strict=True):
-                ids = self.pipeline.target.encode(right[0])
-                read, asked = [begin, *ids], [*ids, end]
+            pairs = zip(columns["source"], columns["targets"], strict=True)
+            for source, references in pairs:
+                ids = self.pipeline.target.encode(references[0])
+                inputs, labels = [begin, *ids], [*ids, end]
                 sources.append({"source": self.pipeline.source.encode(source)[:S]})
-                targets.append({"target": read[:T], "labels": asked[:T]})
+                targets.append({"target": inputs[:T], "labels": labels[:T]})
             sources = pad(sources, S, B)
-            targets = pad([_arrays(row) for row in targets], T, B)
+            targets = pad([_int32(row) for row in targets], T, B)
             number = np.zeros(B, np.int32)
-            number[: len(rows)] = self.numbers[split] + np.asarray(rows)
+            number[: len(numbers)] = self._first_number[split] + numbers
             sources["source_mask"] = sources.pop("mask")
             yield {**sources, **targets, "number": number}
 
-    def loss(self, model, batch, carry, *, key=None, progress=0.0):
-        """Return the sum of the cross-entropies, the number of tokens, no carry."""
+    def loss(
+        self,
+        model: Any,
+        batch: base.Batch,
+        carry: State,
+        *,
+        key: Key | None = None,
+        progress: Array | float = 0.0,
+    ) -> tuple[tuple[Array, Array], State]:
+        """Return the sum of the cross-entropies, the number of tokens, and ()."""
         rate = self.config.sampling
         logits = model(
             batch["source"],
@@ -216,10 +231,15 @@ class SequenceToSequence(RowTask):
             key=key,
         )
         smoothing = 0.0 if key is None else self.config.label_smoothing
-        return _cross_entropy(logits, batch, smoothing), carry
+        loss = cross_entropy(
+            logits, batch["labels"], batch["mask"], smoothing=smoothing
+        )
+        return loss, carry
 
-    def predict(self, model, batch, carry):
-        """Return what is written by beam search, and the loss of the references."""
+    def predict(
+        self, model: Any, batch: base.Batch, carry: State
+    ) -> tuple[dict[str, Array], State]:
+        """Return the outputs of beam search, and the loss of the references."""
         (total, count), _ = self.loss(model, batch, carry)
         best = jax.tree.map(
             lambda a: a[:, 0],
@@ -231,17 +251,22 @@ class SequenceToSequence(RowTask):
                 length_penalty=self.config.length_penalty,
             )._replace(weights=None),
         )
-        found = {"ids": best.ids, "lengths": best.lengths}
-        return {**found, "loss": total, "count": count}, carry
+        arrays = {
+            "ids": best.ids,
+            "lengths": best.lengths,
+            "loss": total,
+            "count": count,
+        }
+        return arrays, carry
 
     def metrics(self, pairs: base.Pairs) -> base.Scores:
-        """Score what was written, by all the references of each source."""
+        """Score the outputs against all references of each source."""
         return sequence_metrics.sequences(
             *self._texts(pairs), self.pipeline.target.split
         )
 
     def report(self, pairs: base.Pairs) -> list[Section]:
-        """Return the worst errors, and where the decoder looked.
+        """Return the worst errors, and the attention weights.
 
         Args:
             pairs: of the test split.
@@ -250,44 +275,43 @@ class SequenceToSequence(RowTask):
             "beam": self.config.beam,
             "length_penalty": self.config.length_penalty,
         }
-        return sections.seq2seq(self.pipeline, *self._texts(pairs), **search)
+        return sections.seq2seq_sections(self.pipeline, *self._texts(pairs), **search)
 
-    def _texts(self, pairs: base.Pairs):
-        """Return the sources of a split, their references, and what was written."""
-        written: dict[int, str] = {}
+    def _texts(self, pairs: base.Pairs) -> tuple[list[str], list[list[str]], list[str]]:
+        """Return the sources of a split, their references, and the outputs."""
+        outputs: dict[int, str] = {}
         target = self.pipeline.target
-        for batch, found in pairs:
+        for batch, arrays in pairs:
             for b in np.flatnonzero(batch["mask"].any(axis=1)):
-                ids = found["ids"][b, : found["lengths"][b]]
+                ids = arrays["ids"][b, : arrays["lengths"][b]]
                 text = target.join(target.vocabulary.decode(ids))
-                written[int(batch["number"][b])] = text
-        start = min(written)
-        split = next(name for name, n in self.numbers.items() if n == start)
-        rows = self.splits[split]
+                outputs[int(batch["number"][b])] = text
+        first = min(outputs)
+        split = next(name for name, n in self._first_number.items() if n == first)
+        rows = self.splits.rows[split]
         lower = str.lower if target.lowercase else str
-        references = [list(map(lower, right)) for right in first(rows, "targets")]
-        texts = [written[start + k] for k in range(len(rows))]
-        return list(first(rows, "source")), references, texts
+        references = [list(map(lower, texts)) for texts in column(rows, "targets")]
+        texts = [outputs[first + k] for k in range(len(rows))]
+        return list(column(rows, "source")), references, texts
 
     def baselines(self) -> dict[str, base.Scores]:
-        """Return the scores of writing down the source as it is."""
-        rows = self.splits["test"]
-        sources = list(first(rows, "source"))
-        scores = sequence_metrics.sequences(
-            sources, list(first(rows, "targets")), sources, self.pipeline.target.split
-        )
-        return {"copy": scores}
+        """Return the test scores of copying the source."""
+        rows = self.splits.rows["test"]
+        sources, targets = list(column(rows, "source")), list(column(rows, "targets"))
+        split = self.pipeline.target.split
+        return {"copy": sequence_metrics.sequences(sources, targets, sources, split)}
 
     def example(self) -> str:
         """Return the first source of the test split."""
-        return next(first(self.splits["test"], "source"))
+        return next(column(self.splits.rows["test"], "source"))
 
     def sizes(self) -> dict[str, Any]:
-        """Return what the user wants to know of the data before training."""
+        """Return the sizes of the data, for the user."""
         sides = {"source": self.pipeline.source, "target": self.pipeline.target}
-        pairs = {name: f"{len(rows):,} pairs" for name, rows in self.splits.items()}
+        rows = self.splits.rows.items()
+        pairs = {name: f"{len(split_rows):,} pairs" for name, split_rows in rows}
         return (
-            super().sizes()
+            self.splits.sizes()
             | pairs
             | {
                 side: f"{len(text.vocabulary):,} {text.units}"
@@ -296,54 +320,5 @@ class SequenceToSequence(RowTask):
         )
 
 
-def told(texts: Iterable[str]) -> str:
-    """Return what texts should be split into: symbols, chars or bpe.
-
-    Symbols are short, few, and divided by spaces, as phonemes are. Five words or more a
-    text are sentences, for pieces of words; what is shorter is read by characters.
-
-    Args:
-        texts: one side of the training data.
-    """
-    lines = words = letters = 0
-    different: set[str] = set()
-    for text in texts:
-        found = text.split()
-        lines, words = lines + 1, words + len(found)
-        letters += sum(map(len, found))
-        different.update(found)
-    if words >= 2 * lines and letters <= 3 * words and len(different) <= 500:
-        return "symbols"
-    return "bpe" if words >= 5 * lines else "chars"
-
-
-def single(rows: "Dataset") -> "Dataset":
-    """Return pairs with one target each: a source with several comes several times.
-
-    Args:
-        rows: of kind pairs.
-    """
-    if all(len(targets) == 1 for targets in first(rows, "targets")):
-        return rows
-
-    def divide(found: dict[str, list]) -> dict[str, list]:
-        both = zip(found["source"], found["targets"], strict=True)
-        flat = [(source, [target]) for source, right in both for target in right]
-        sources, targets = zip(*flat, strict=True)
-        return {"source": list(sources), "targets": list(targets)}
-
-    with arrow_cache.quiet():
-        return rows.map(divide, batched=True, features=rows.features)
-
-
-def _arrays(row: dict[str, list[int]]) -> dict[str, np.ndarray]:
+def _int32(row: dict[str, list[int]]) -> dict[str, np.ndarray]:
     return {name: np.array(ids, np.int32) for name, ids in row.items()}
-
-
-def _cross_entropy(logits, batch, smoothing):
-    """Return the sum over the tokens, and their number."""
-    mask = jnp.asarray(batch["mask"])
-    scores = jax.nn.log_softmax(logits)
-    picked = jnp.take_along_axis(scores, batch["labels"][..., None], axis=-1)[..., 0]
-    gain = (1 - smoothing) * picked + smoothing * scores.mean(axis=-1)
-    return -jnp.where(mask, gain, 0.0).sum(), mask.sum()

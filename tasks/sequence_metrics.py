@@ -1,59 +1,60 @@
-"""Scores of texts that were written: sacrebleu and jiwer do the arithmetic.
+"""Scores of generated texts, by sacrebleu and jiwer.
 
-They are imported when there is some.
+Both are imported when a score is computed: they take long to import.
 """
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tasks.base import Scores
+from tasks.scores import Scores
 
 
 def sequences(
     sources: Sequence[str],
     references: Sequence[Sequence[str]],
-    written: Sequence[str],
+    outputs: Sequence[str],
     split: Callable[[str], list[str]],
 ) -> Scores:
-    """Score texts against one or several references each.
+    """Score outputs against one or several references each.
 
     Args:
-        sources: a text a row.
-        references: of each row; rows of one source share all of theirs in ``exact``,
-            ``wer`` and ``per``.
-        written: the best text for each row.
-        split: gives the tokens of a target.
+        sources: the source of each row.
+        references: the references of each row. In ``exact``, ``wer`` and ``per``, rows
+            with the same source share their references.
+        outputs: the best output for each row.
+        split: returns the tokens of a target.
 
     Returns:
-        ``exact``, the share of different sources whose text is one of the references
-        (white space apart), and ``wer``, the share of the others; ``per``, edits
-        between the tokens of the text and those of its nearest reference, a token of
-        the reference; ``bleu`` and ``chrf`` of all rows, with their signatures. All are
-        fractions.
+        All are fractions. ``exact`` counts each distinct source once and accepts any of
+        its references, apart from white space; ``wer`` is 1 - ``exact``. ``per`` is the
+        edit distance between the tokens of the output and of its nearest reference,
+        divided by the length of that reference. ``bleu`` and ``chrf`` are of all rows,
+        with their signatures.
     """
     from jiwer import process_words
     from sacrebleu.metrics.bleu import BLEU
     from sacrebleu.metrics.chrf import CHRF
 
     answers: dict[str, list[str]] = {}
-    for source, right in zip(sources, references, strict=True):
+    for source, row_references in zip(sources, references, strict=True):
         known = answers.setdefault(source, [])
-        known += [answer for answer in map(_plain, right) if answer not in known]
-    best = dict(zip(sources, map(_plain, written), strict=True))
-    exact = sum(best[source] in right for source, right in answers.items()) / len(best)
-    numbers: dict[str, str] = {}
-    nearest, found = [], []
-    for source, right in answers.items():
-        reference, text = _nearest(right, best[source], split, numbers)
-        nearest.append(reference)
-        found.append(text)
-    errors = process_words(nearest, found)
+        known += [a for a in map(_squeeze, row_references) if a not in known]
+    output_of = dict(zip(sources, map(_squeeze, outputs), strict=True))
+    num_exact = sum(output_of[source] in known for source, known in answers.items())
+    exact = num_exact / len(output_of)
+    ids: dict[str, str] = {}
+    pairs = [
+        _nearest(known, output_of[source], split, ids)
+        for source, known in answers.items()
+    ]
+    nearest, texts = zip(*pairs, strict=True)
+    errors = process_words(list(nearest), list(texts))
     most = max(map(len, references))
     streams: Any = [
-        [right[k] if k < len(right) else None for right in references]
+        [texts[k] if k < len(texts) else None for texts in references]
         for k in range(most)
     ]
-    # The texts may be split into tokens already: no warning of that.
+    # force: no warning that the texts look tokenised; they may be.
     metrics = {
         "bleu": BLEU(force=True),
         "chrf": CHRF(),
@@ -61,56 +62,65 @@ def sequences(
     values = {"exact": exact, "wer": 1 - exact, "per": float(errors.wer)}
     signatures = {}
     for name, metric in metrics.items():
-        values[name] = metric.corpus_score(list(written), streams).score / 100
+        values[name] = metric.corpus_score(list(outputs), streams).score / 100
         signatures[name] = str(metric.get_signature())
     return Scores(values, signatures=signatures)
 
 
 def edits(
-    references: Sequence[str], written: str, split: Callable[[str], list[str]]
+    references: Sequence[str], output: str, split: Callable[[str], list[str]]
 ) -> tuple[int, int]:
-    """Return how many edits a text is away from its nearest reference, and its length.
+    """Return the edit distance to the nearest reference, and the latter's length.
 
     Args:
-        references: of the text.
-        written: the text.
-        split: gives the tokens of a target.
+        references: of the output.
+        output: the generated text.
+        split: returns the tokens of a target.
 
     Returns:
-        Tokens to be replaced, put in or left out, white space apart; and the tokens of
-        the reference.
+        The number of tokens to substitute, insert or delete, apart from white space;
+        and the number of tokens of the reference.
     """
-    right = [_plain(reference) for reference in references]
-    nearest, found = _nearest(right, _plain(written), split, {})
-    return _distance(nearest, found), len(nearest.split())
+    squeezed = [_squeeze(reference) for reference in references]
+    nearest, text = _nearest(squeezed, _squeeze(output), split, {})
+    return _distance(nearest, text), len(nearest.split())
 
 
 def _nearest(
-    right: Sequence[str],
-    written: str,
+    references: Sequence[str],
+    output: str,
     split: Callable[[str], list[str]],
-    numbers: dict[str, str],
+    ids: dict[str, str],
 ) -> tuple[str, str]:
-    """Return the reference nearest to a text, and the text, in numbered tokens."""
+    """Return the reference nearest to a text, and the text, as strings of token IDs.
 
-    def numbered(text: str) -> str:
-        """Return a text with each token as a word of its own, as jiwer wants it."""
-        return " ".join(numbers.setdefault(t, str(len(numbers))) for t in split(text))
+    Args:
+        references: one or more.
+        output: the text.
+        split: returns the tokens of a target.
+        ids: an ID for each token; new tokens are added.
+    """
 
-    found = numbered(written)
-    return min(map(numbered, right), key=lambda r: _distance(r, found)), found
+    def encode(text: str) -> str:
+        """Return a word for each token: jiwer compares words."""
+        return " ".join(ids.setdefault(token, str(len(ids))) for token in split(text))
+
+    encoded = encode(output)
+    return min(map(encode, references), key=lambda r: _distance(r, encoded)), encoded
 
 
-def _plain(text: str) -> str:
+def _squeeze(text: str) -> str:
+    """Return a text with single spaces between its words."""
     return " ".join(text.split())
 
 
-def _distance(reference: str, found: str) -> int:
+def _distance(reference: str, output: str) -> int:
+    """Return the edit distance between two strings of words."""
     from jiwer import process_words
 
-    if reference == found:
+    if reference == output:
         return 0
     if not reference:
-        return len(found.split())  # jiwer wants a word at least
-    errors = process_words(reference, found)
+        return len(output.split())  # jiwer refuses an empty reference
+    errors = process_words(reference, output)
     return errors.substitutions + errors.deletions + errors.insertions

@@ -1,74 +1,111 @@
-"""What part-of-speech tagging and named-entity recognition share."""
+"""Sequence tagging: the base of part-of-speech tagging and named-entity recognition."""
 
+from abc import abstractmethod
 from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import jax.numpy as jnp
 import numpy as np
 
 from tasks import base
-from tasks.labelled import LabelledTask
-from tasks.rows import first, iterate
+from tasks.data import Kind
+from tasks.rows import RowSplits, column, iterate, label_vocabulary, padded, read
 from tasks.run import sections
 from tasks.run.html import Section
 from zoo import regularizers
 from zoo.pipelines import TaggerPipeline
 from zoo.text import UNK, Words
+from zoo.types import Array, Key, State
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 
 @dataclass(frozen=True)
 class Config(base.Config):
-    """Flags of both."""
+    """Flags of sequence tagging."""
 
     hidden_size: int = 200
-    """Units of each layer and direction."""
+    """Hidden units of each layer and direction."""
     num_layers: int = 2
-    """Recurrent layers."""
+    """Number of recurrent layers."""
     chars: Literal["cnn", "lstm", "none"] = "cnn"
-    """How the characters of a word are read."""
+    """Character encoder of words."""
     char_dim: int = 30
-    """Size of a character's vector."""
+    """Embedding size of a character."""
     char_size: int = 100
-    """Size of the vector of a word from its characters."""
+    """Output size of the character encoder."""
     shape_dim: int = 10
-    """Size of the vector of a word's shape (Capitalised, number, ...); 0 = none."""
+    """Embedding size of a word's shape (Capitalised, number, ...); 0 = none."""
     embedding_dim: int = 100
-    """Size of a word's vector."""
+    """Embedding size of a word."""
     crf: bool = False
-    """Score whole sequences of tags by a conditional random field."""
+    """Score whole tag sequences with a conditional random field."""
     lowercase: bool = True
-    """Look words up in lower case; characters and shapes see them as they are."""
+    """Lower-case words for the word embedding; characters and shapes keep the case."""
     digits: bool = True
-    """Look words up with every digit as 0."""
+    """Replace every digit by 0 for the word embedding."""
     min_count: int = 1
-    """How often a word must occur in train to have a vector of its own."""
+    """Words that occur less often in train are unknown."""
     word_dropout: float = 0.25
-    """A word seen n times becomes unknown at the rate a / (a + n)."""
+    """a: a word with n occurrences in train becomes unknown at the rate a / (a + n)."""
 
 
-class Tagging(LabelledTask):
-    """Words, characters and shapes, recurrent layers, softmax or CRF."""
+class Tagging(base.Task):
+    """Embeddings of words, characters and shapes; recurrent layers; softmax or CRF.
 
-    bio = False
+    Attributes:
+        labels: the tags.
+        splits: the sentences, batched by length.
+    """
 
-    def make_pipeline(self) -> TaggerPipeline:
-        """Return the untrained model with the vocabularies of the training data."""
+    kind: ClassVar[Kind]
+    bio: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        config: Any,
+        trained: TaggerPipeline | None = None,
+        split: str | None = None,
+    ) -> None:
+        """Read the data, and build the vocabularies and the model.
+
+        Args:
+            config: the flags.
+            trained: a trained pipeline to score, instead of a new one.
+            split: the only split to read, to score it.
+
+        Raises:
+            tasks.data.DataError: if the data cannot be read, or dev or test has a tag
+                that train lacks.
+        """
+        super().__init__(config)
+        rows, notes = read(config, self.kind, split)
+        self.notes += notes
+        self.pipeline = trained or self._build_pipeline(rows)
+        self.labels = self.pipeline.labels
+        # Unknown words stay unknown: reserved tokens have rate 0.
+        vocabulary = self.pipeline.words.words
+        counts = np.maximum(np.array(vocabulary.counts, np.float32), 1)
+        self.rates = config.word_dropout / (config.word_dropout + counts)
+        self.rates[: vocabulary.tokens.index(UNK) + 1] = 0
+        self.splits = RowSplits(rows, lambda row: len(row["tokens"]), config)
+
+    def _build_pipeline(self, rows: "dict[str, Dataset]") -> TaggerPipeline:
+        """Return an untrained model with the vocabularies of the training data."""
         config = self.config
-        self.labels = self.read_labels()
+        labels = label_vocabulary(rows, lambda row: row["tags"], self.all_labels)
         words = Words.build(
-            first(self.splits["train"], "tokens"),
+            column(rows["train"], "tokens"),
             lowercase=config.lowercase,
             digits=config.digits,
             min_count=config.min_count,
         )
-        vocabulary = words.words
-        counts = np.maximum(np.array(vocabulary.counts, np.float32), 1)
-        self.rates = config.word_dropout / (config.word_dropout + counts)
-        self.rates[: vocabulary.tokens.index(UNK) + 1] = 0
         options = {
-            "vocab_size": len(vocabulary),
-            "num_labels": len(self.labels),
+            "vocab_size": len(words.words),
+            "num_labels": len(labels),
             "num_chars": len(words.chars),
             "chars": config.chars,
             "embedding_dim": config.embedding_dim,
@@ -82,89 +119,133 @@ class Tagging(LabelledTask):
             "bidirectional": config.bidirectional,
             "dropout": config.dropout,
             "use_crf": config.crf,
-            "bio_labels": self.labels.tokens if self.bio else None,
+            "bio_labels": labels.tokens if self.bio else None,
         }
-        return TaggerPipeline(options, words, self.labels, seed=config.seed)
+        return TaggerPipeline(options, words, labels, seed=config.seed)
 
-    def row_labels(self, row: dict[str, Any]) -> list[str]:
-        """Return the tags of a sentence."""
-        return row["tags"]
+    def all_labels(self, labels: set[str]) -> set[str]:
+        """Return the labels of train and those that they imply.
 
-    def length(self, row: dict[str, Any]) -> int:
-        """Return the number of words of a sentence."""
-        return len(row["tokens"])
+        Args:
+            labels: those of train.
+        """
+        return labels
 
-    def encode(self, row: dict[str, Any]) -> dict[str, np.ndarray]:
+    @abstractmethod
+    def score(
+        self, true: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]
+    ) -> base.Scores:
+        """Score the tags of sentences.
+
+        Args:
+            true: the tags of each sentence.
+            predicted: the predicted tags.
+        """
+
+    def num_batches(self, split: str) -> int:
+        """Return how many batches an epoch of a split has."""
+        return self.splits.num_batches(split)
+
+    def batches(self, split: str, seed: int | None) -> Iterator[base.Batch]:
+        """Yield one epoch of a split.
+
+        Args:
+            split: ``"train"``, ``"dev"`` or ``"test"``.
+            seed: shuffles; None keeps the order of the data within a length.
+        """
+        epoch = self.splits.epoch(split, seed)
+        return padded(epoch, self._encode, self.config.batch_size)
+
+    def _encode(self, row: dict[str, Any]) -> dict[str, np.ndarray]:
         """Return the arrays of a sentence."""
         tags = self.labels.encode(row["tags"])
         return {**self.pipeline.encode(row["tokens"]), "labels": tags}
 
-    def loss(self, model, batch, carry, *, key=None, progress=0.0):
-        """Return the sum of the negative log-likelihoods, the number of words, ()."""
-        of_words, of_model = regularizers.split(key, 2)
+    def loss(
+        self,
+        model: Any,
+        batch: base.Batch,
+        carry: State,
+        *,
+        key: Key | None = None,
+        progress: Array | float = 0.0,
+    ) -> tuple[tuple[Array, Array], State]:
+        """Return the sum of negative log-likelihoods, the number of words, and ()."""
+        word_key, model_key = regularizers.split(key, 2)
         words = jnp.asarray(batch["words"])
         unknown = self.pipeline.words.words.unknown
         assert unknown is not None
         words = regularizers.word_dropout(
-            of_words, words, jnp.asarray(self.rates)[words], unknown
+            word_key, words, jnp.asarray(self.rates)[words], unknown
         )
         mask = jnp.asarray(batch["mask"])
-        logits = model(words, mask, batch["chars"], batch["shapes"], key=of_model)
+        logits = model(words, mask, batch["chars"], batch["shapes"], key=model_key)
         likelihood = model.log_likelihood(logits, batch["labels"], mask)
         return (-likelihood.sum(), mask.sum()), carry
 
-    def predict(self, model, batch, carry):
-        """Return the best tags, the probability of each, and the loss of the true."""
+    def predict(
+        self, model: Any, batch: base.Batch, carry: State
+    ) -> tuple[dict[str, Array], State]:
+        """Return the best tags, their probabilities, and the loss of the true tags."""
         mask = jnp.asarray(batch["mask"])
         logits = model(batch["words"], mask, batch["chars"], batch["shapes"])
-        labels, sure = model.decode(logits, mask)
-        total = -model.log_likelihood(logits, batch["labels"], mask).sum()
-        found = {"predicted": labels, "probability": sure}
-        return {**found, "loss": total, "count": mask.sum()}, carry
+        labels, probability = model.decode(logits, mask)
+        arrays = {
+            "predicted": labels,
+            "probability": probability,
+            "loss": -model.log_likelihood(logits, batch["labels"], mask).sum(),
+            "count": mask.sum(),
+        }
+        return arrays, carry
+
+    def metrics(self, pairs: base.Pairs) -> base.Scores:
+        """Score the predicted tags of all sentences."""
+        true, predicted = [], []
+        for batch, arrays in pairs:
+            columns = batch["labels"], arrays["predicted"], batch["mask"]
+            for labels, guesses, mask in zip(*columns, strict=True):
+                if mask.any():
+                    true.append(self.labels.decode(labels[mask]))
+                    predicted.append(self.labels.decode(guesses[mask]))
+        return self.score(true, predicted)
 
     def report(self, pairs: base.Pairs) -> list[Section]:
-        """Return the errors of which the model was surest.
+        """Return the most confident errors.
 
         Args:
             pairs: of the test split.
         """
-        tokens = self.splits["test"].select_columns(["tokens"])
-        return sections.tagging(
+        tokens = self.splits.rows["test"].select_columns(["tokens"])
+        return sections.tagging_sections(
             lambda row: tokens[row]["tokens"],
             self.labels.tokens,
-            self.found("test", pairs),
+            self.splits.predictions("test", pairs),
         )
 
-    def frequent(self) -> tuple[list[list[str]], list[list[str]], list[list[str]]]:
-        """Tag the test split by counting.
+    def baselines(self) -> dict[str, base.Scores]:
+        """Return the test scores of always predicting the most frequent tag.
 
-        Returns:
-            The true tags; the most frequent tag of all for each word; and the most
-            frequent tag of the word in train (of all words, if it is new).
+        That of the whole of train, and that of each word in train; a word that train
+        lacks gets the former.
         """
-        of_word: dict[str, Counter[str]] = defaultdict(Counter)
+        by_word: dict[str, Counter[str]] = defaultdict(Counter)
         overall: Counter[str] = Counter()
-        for row in iterate(self.splits["train"]):
+        for row in iterate(self.splits.rows["train"]):
             for token, tag in zip(row["tokens"], row["tags"], strict=True):
-                of_word[token][tag] += 1
+                by_word[token][tag] += 1
                 overall[tag] += 1
         ((most, _),) = overall.most_common(1)
-        best = {word: tags.most_common(1)[0][0] for word, tags in of_word.items()}
-        sentences = list(first(self.splits["test"], "tokens"))
-        true = list(first(self.splits["test"], "tags"))
-        majority = [[most] * len(s) for s in sentences]
-        return true, majority, [[best.get(t, most) for t in s] for s in sentences]
+        best = {word: tags.most_common(1)[0][0] for word, tags in by_word.items()}
+        test = self.splits.rows["test"]
+        sentences, true = list(column(test, "tokens")), list(column(test, "tags"))
+        guesses = {
+            "majority": [[most] * len(words) for words in sentences],
+            "most frequent tag of the word": [
+                [best.get(word, most) for word in words] for words in sentences
+            ],
+        }
+        return {name: self.score(true, tags) for name, tags in guesses.items()}
 
-
-def by_row(pairs: base.Pairs):
-    """Yield the true and the predicted numbers of each real row.
-
-    Args:
-        pairs: of batches and what `Tagging.predict` found.
-    """
-    for batch, found in pairs:
-        for true, predicted, real in zip(
-            batch["labels"], found["predicted"], batch["mask"], strict=True
-        ):
-            if real.any():
-                yield true[real], predicted[real]
+    def sizes(self) -> dict[str, Any]:
+        """Return the sizes of the data, for the user."""
+        return {**self.splits.sizes(), "labels": len(self.labels)}

@@ -82,7 +82,7 @@ def chromium():
     if path is None:
         pytest.skip("no Chromium: apt-get install chromium, or set ZOO_BROWSER")
     found = browser.Browser(path)
-    found.look()
+    found.emulate()
     yield found
     found.close()
 

@@ -1,8 +1,8 @@
 """A trained model as a folder: ``zoo.save(path, pipeline)`` and ``zoo.load(path)``.
 
 ``weights.safetensors`` holds the arrays, ``config.json`` the kind of model, its options
-and its vocabularies, ``README.md`` the model card. Nothing in it is code, and loading
-runs none.
+and vocabularies, ``README.md`` the model card. The folder contains no code, and loading
+executes none.
 """
 
 import json
@@ -26,7 +26,7 @@ WEIGHTS, CONFIG, CARD = "weights.safetensors", "config.json", "README.md"
 
 
 class ArtifactError(ValueError):
-    """A folder that does not hold a model that can be loaded."""
+    """A folder without a model that this version can load."""
 
 
 def save(
@@ -35,12 +35,12 @@ def save(
     *,
     about: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write a trained model into a folder, whole or not at all.
+    """Write a trained model into a folder, completely or not at all.
 
     Args:
-        path: the folder; a model that it holds is replaced.
+        path: the folder; a model in it is replaced.
         pipeline: the model, with its trained parameters.
-        about: what else is to be remembered: task, data, scores; plain values.
+        about: metadata to store with it (task, data, scores) as JSON values.
 
     Raises:
         OSError: if the folder cannot be written.
@@ -78,32 +78,34 @@ def save(
 
 
 def load(path: str | os.PathLike) -> Pipeline:
-    """Read a trained model.
+    """Load a trained model.
+
+    ::
+
+        zoo.load("runs/ner").predict(["Anna Lind flew to Peru."])
 
     Args:
-        path: the folder that `save` wrote, or a run folder with a ``model`` in it.
+        path: a folder that `save` wrote, or a run folder with ``model`` in it.
 
     Returns:
-        The pipeline: ``predict`` of a classifier or a tagger, ``generate`` of a
-        language model.
+        The pipeline: with ``generate`` for a language model, ``predict`` otherwise.
 
     Raises:
         FileNotFoundError: if there is no model.
-        ArtifactError: if a file is broken, or the model is of a newer version.
+        ArtifactError: if a file is damaged, or written by a newer version.
     """
     config, path = _config(path)
     try:
         pipeline = PIPELINES[config["kind"]].from_json(config["pipeline"])
     except (KeyError, TypeError, ValueError) as error:
         raise ArtifactError(
-            f"{path / CONFIG} does not tell of a model that this version knows: "
-            f"{error!r}"
+            f"{path / CONFIG} does not describe a model of this version: {error!r}"
         ) from error
     try:
         arrays = safetensors.numpy.load_file(path / WEIGHTS)
     except (OSError, safetensors.SafetensorError) as error:
         raise ArtifactError(
-            f"{path / WEIGHTS} cannot be read, it may have been cut short: {error}"
+            f"{path / WEIGHTS} cannot be read, it may be truncated: {error}"
         ) from error
     groups = _variables(pipeline)
     expected = {
@@ -112,11 +114,11 @@ def load(path: str | os.PathLike) -> Pipeline:
         for name, value in _flat(tree).items()
     }
     for name in sorted(expected.keys() | arrays.keys()):
-        wanted = np.shape(expected[name]) if name in expected else "no such array"
-        came = arrays[name].shape if name in arrays else "nothing"
-        if wanted != came:
+        shape = np.shape(expected[name]) if name in expected else "no such array"
+        got = arrays[name].shape if name in arrays else "nothing"
+        if shape != got:
             raise ArtifactError(
-                f"{path / WEIGHTS}: {name} should be {wanted}, got {came}"
+                f"{path / WEIGHTS}: {name} should be {shape}, got {got}"
             )
     restored = {
         group: jax.tree.unflatten(
@@ -134,21 +136,21 @@ def load(path: str | os.PathLike) -> Pipeline:
 
 
 def about(path: str | os.PathLike) -> dict[str, Any]:
-    """Return what was to be remembered of a model, and its kind, without loading it.
+    """Return the metadata and the kind of a model, without loading it.
 
     Args:
         path: as for `load`.
 
     Raises:
         FileNotFoundError: if there is no model.
-        ArtifactError: if a file is broken, or the model is of a newer version.
+        ArtifactError: if a file is damaged, or written by a newer version.
     """
     config, path = _config(path)
     return {"kind": config["kind"], "path": str(path), **config["about"]}
 
 
 def _config(path: str | os.PathLike) -> tuple[dict[str, Any], Path]:
-    """Return a model's configuration, and the folder it really is in."""
+    """Return the configuration of a model, and the folder that contains it."""
     path = Path(path)
     if not (path / CONFIG).exists() or not (path / WEIGHTS).exists():
         if not (path / "model" / CONFIG).exists():
@@ -167,7 +169,7 @@ def _config(path: str | os.PathLike) -> tuple[dict[str, Any], Path]:
         ) from error
     if version > FORMAT_VERSION:
         raise ArtifactError(
-            f"{path} was written by a newer version of zoo: its format is {version}, "
+            f"{path} was written by a newer version of zoo: it has format {version}, "
             f"this version reads up to {FORMAT_VERSION}; upgrade with "
             "pip install --upgrade rnn-zoo"
         )
@@ -175,13 +177,13 @@ def _config(path: str | os.PathLike) -> tuple[dict[str, Any], Path]:
 
 
 def _variables(pipeline: Pipeline) -> dict[str, Any]:
-    """Return the arrays of a model: its parameters, and what is never trained."""
+    """Return the arrays of a model: its parameters and its constants."""
     constants = nnx.state(pipeline.model, nnx.Not(nnx.Param))
     return {"params": pipeline.params, "constants": nnx.to_pure_dict(constants)}
 
 
 def _flat(tree: Any) -> dict[str, Any]:
-    """Return the leaves of a tree by their path, such as ``layers/0/cell/W``."""
+    """Return the leaves of a tree by path, such as ``layers/0/cell/W``."""
     leaves, _ = jax.tree.flatten_with_path(tree)
     return {
         jax.tree_util.keystr(path, simple=True, separator="/"): leaf

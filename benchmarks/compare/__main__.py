@@ -1,7 +1,8 @@
 """Compare the cells: ``python -m benchmarks.compare [--cells A,B] [--problems P,Q]``.
 
-Rows that are in docs/comparison.csv already are not run again: stop it and go on as you
-like. ``--page`` only writes docs/comparison.md and its picture from the table.
+Only the rows that benchmarks/results/comparison.csv lacks are run, so that the program
+can be stopped and started at any time. ``--page`` only writes
+docs/generated/comparison.md and its plot.
 """
 
 import csv

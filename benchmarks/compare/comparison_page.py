@@ -1,51 +1,50 @@
-"""The page of the comparison: ``docs/comparison.md`` and its picture."""
+"""The page of the comparison: ``docs/generated/comparison.md`` and its plot."""
 
 from pathlib import Path
 from typing import Any
 
 from benchmarks.compare.training import CLIP_NORM, EMBEDDING, LEARNING_RATE, LIMIT
 
-DOCS = Path(__file__).parent.parent.parent / "docs"
-TABLE, PAGE, PICTURE = (
-    DOCS / f"comparison.{ending}" for ending in ("csv", "md", "png")
-)
+ROOT = Path(__file__).parents[2]
+TABLE = ROOT / "benchmarks" / "results" / "comparison.csv"
+PAGE = ROOT / "docs" / "generated" / "comparison.md"
+PICTURE = PAGE.with_suffix(".png")
 COLUMNS = [
     *("problem", "cell", "hidden_size", "parameters", "score", "deviation", "scores"),
     *("steps", "of", "tokens_per_second", "compile_seconds", "temporary_mb"),
     *("seconds", "cores", "machine", "versions"),
 ]
 HEAD = f"""\
-# The cells compared
+# Comparison of all cells
 
-One layer of each cell, as many parameters for all, trained alike. Written by
-`python -m benchmarks.compare --page` from `comparison.csv`, which
-`python -m benchmarks.compare` fills row by row. The part en_ewt and the text are read
-from `$ZOO_DATA`.
+One layer of each cell, with the same number of parameters and the same training recipe.
+`python -m benchmarks.compare` fills `benchmarks/results/comparison.csv` row by row, and
+`python -m benchmarks.compare --page` writes this page from it. en_ewt and the text are
+read from `$ZOO_DATA`.
 
-- The hidden size is the greatest multiple of 4 (at most 512) with which layer and
-  read-out stay within the parameters told: 30,000, or 20,000 for digits. What makes
-  vectors of {EMBEDDING} numbers of the input (tables, or a linear map of a pixel) is
-  the same for all and not counted; constants are.
-- Three seeds of the weights and of the order, trained together by `vmap`; the score is
-  their mean on the test split, with their standard deviation.
-- Adam at {LEARNING_RATE}, cosine schedule, gradients clipped at {CLIP_NORM}: the same
-  for all, tuned for none. **A cell that wants another learning rate, more steps or
-  another initialisation does better than shown**; initialisations are the defaults of
-  the cells.
-- Training stops after {LIMIT:.0f} s; where that cut it short, the steps say so.
-- *pos*: words and endings of three letters, both ways, accuracy of test tokens; *pos
-  sample* is the sample of the project, *pos en_ewt* its first 3,000 sentences.
-  *charlm*: the first 300,000 characters of Tiny Shakespeare in windows of 64, nats a
-  character on the last tenth, each window from an empty state. *digits*: 8 x 8 images
-  read pixel by pixel, accuracy.
-- Tokens a second count those of all seeds, in training; the memory is that of the
-  training step beside parameters and data, for all three seeds.
-- Where dots are many, the picture names the best of them.
+- The hidden size is the largest multiple of 4 (up to 512) such that layer and output
+  have at most 30,000 parameters, or 20,000 for digits. The input embedding of size
+  {EMBEDDING} (tables, or a linear map of a pixel) is the same for all cells and not
+  counted; constants are counted.
+- Three seeds of weights and data order are trained in parallel by `vmap`. The score is
+  the mean on the test split, with the standard deviation.
+- Adam at {LEARNING_RATE}, cosine schedule, gradients clipped at {CLIP_NORM}, default
+  initialisation: the same for all cells and tuned for none. **A cell that needs another
+  learning rate, more steps or another initialisation can do better than shown.**
+- Training stops after {LIMIT:.0f} s; the column of steps shows where it did.
+- *pos*: words and suffixes of three letters, bidirectional, accuracy of the test
+  tokens; *pos sample* is the project's sample, *pos en_ewt* the first 3,000 sentences
+  of EWT. *charlm*: the first 300,000 characters of Tiny Shakespeare in windows of 64,
+  nats per character on the last tenth, each window from a zero state. *digits*: 8 x 8
+  images read pixel by pixel, accuracy.
+- Tokens/s is the training rate of all seeds together. MB is the memory of the training
+  step without parameters and data, for all three seeds.
+- Where points are dense, the plot labels the best of them.
 """.splitlines()
 
 
 def write(rows: list[dict[str, str]]) -> None:
-    """Write page and picture.
+    """Write the page and its plot.
 
     Args:
         rows: of the table.
@@ -62,9 +61,9 @@ def ranked(rows: list[dict[str, str]], problem: str) -> list[dict[str, str]]:
         rows: of the table.
         problem: one of them.
     """
-    found = [row for row in rows if row["problem"] == problem]
+    of_problem = [row for row in rows if row["problem"] == problem]
     sign = 1 if problem == "charlm" else -1
-    return sorted(found, key=lambda row: sign * float(row["score"]))
+    return sorted(of_problem, key=lambda row: sign * float(row["score"]))
 
 
 def page(rows: list[dict[str, str]]) -> str:
@@ -94,14 +93,16 @@ def page(rows: list[dict[str, str]]) -> str:
                 row["steps"] + cut,
             ]
             lines.append(f"| {' | '.join(facts)} |")
-    told = {
+    machines = {
         f"{row['machine']}, {row['cores']} core(s); {row['versions']}" for row in rows
     }
-    return "\n".join([*lines, "", *(f"Machine: {one}." for one in sorted(told)), ""])
+    return "\n".join(
+        [*lines, "", *(f"Machine: {one}." for one in sorted(machines)), ""]
+    )
 
 
 def draw(rows: list[dict[str, str]]) -> None:
-    """Draw score against speed, a panel for each problem.
+    """Plot score against speed, a panel for each problem.
 
     Args:
         rows: of the table.
@@ -130,7 +131,7 @@ def draw(rows: list[dict[str, str]]) -> None:
                 )
             )
         panel.set_xscale("log")
-        panel.set_xlabel("tokens a second in training, three seeds together")
+        panel.set_xlabel("training tokens/s, three seeds in parallel")
         panel.set_ylabel("nats" if problem == "charlm" else "accuracy")
         panel.set_title(problem)
         if problem == "charlm":
@@ -142,7 +143,7 @@ def draw(rows: list[dict[str, str]]) -> None:
 
 
 def _thin(names: list[Any]) -> None:
-    """Take away the names that would lie over one that comes before them."""
+    """Remove the labels that overlap an earlier one."""
     kept = []
     for name in names:
         box = name.get_window_extent()

@@ -1,4 +1,4 @@
-"""What is aimed at, and what was found."""
+"""Speed goals, and whether they are reached."""
 
 from collections.abc import Iterator, Mapping
 from math import exp, log
@@ -19,7 +19,7 @@ KERAS, EQUINOX, HAIKU = (
 
 
 class Goal(NamedTuple):
-    """What the times of others, by ours, shall be at least.
+    """A lower bound of the ratio of the time of others to ours.
 
     Attributes:
         cell: its name.
@@ -40,7 +40,7 @@ class Goal(NamedTuple):
     form: str = ""
 
     def ratios(self, grid: list[Row]) -> tuple[str, list[float]]:
-        """Return what is told of the goal, and the ratio of each case.
+        """Return the description of the goal, and the ratio of each case.
 
         Args:
             grid: rows of the grid, and of images, of one machine.
@@ -91,14 +91,14 @@ ON_CPU = (
     *(Goal(c, TORCH, 1.0, ("forward",), padding=True) for c in ("lstm", "gru")),
 )
 LINEAR_GOAL, MASK_GOAL, MEMORY_GOAL, REMAT_GOAL = 10.0, 0.95, 1.0, 2.0
-SAID = """\
-Times of others by ours, in the same round; above 1 ours is faster. PyTorch is the
-better of padded and packed rows; on ragged rows other libraries count only where they
-heed the lengths."""
+CAPTION = """\
+The time of other libraries divided by ours in the same round; above 1 ours is faster.
+PyTorch is the faster of padded and packed rows. On ragged rows, only libraries that use
+the lengths count."""
 
 
 def goals(rows: list[Row], heading: str) -> list[str]:
-    """Return a table of what is aimed at and what was found.
+    """Return a table of the goals and the measured ratios.
 
     Args:
         rows: of one machine and dtype.
@@ -114,7 +114,7 @@ def goals(rows: list[Row], heading: str) -> list[str]:
         (OURS, "", MEMORY_GOAL),
         (REMAT, " with remat", REMAT_GOAL),
     ):
-        told = f"memory of a training step, Flax by ours{how}"
+        told = f"memory of a training step, Flax divided by ours{how}"
         table += _line(told, list(_memory(rows, peer)), least)
     linear = [row for row in rows if row["part"] == "linear"]
     long = [
@@ -127,12 +127,12 @@ def goals(rows: list[Row], heading: str) -> list[str]:
     table += _line(told, long, LINEAR_GOAL)
     if not table:
         return []
-    header = ["goal", "at least", "geometric mean", "least", "most", "reached"]
-    return [f"{heading} Goals", "", *SAID.splitlines(), "", *lines(header, table)]
+    header = ["goal", "at least", "geometric mean", "lowest", "highest", "reached"]
+    return [f"{heading} Goals", "", *CAPTION.splitlines(), "", *lines(header, table)]
 
 
 def _line(told: str, ratios: list[float], least: float) -> list[list[str]]:
-    """Return the line of a goal, none if nothing was measured."""
+    """Return the row of a goal; none if nothing was measured."""
     if not ratios:
         return []
     reached = f"{sum(ratio >= least for ratio in ratios)} of {len(ratios)}"
@@ -141,7 +141,7 @@ def _line(told: str, ratios: list[float], least: float) -> list[list[str]]:
 
 
 def _masks(grid: list[Row]) -> Iterator[float]:
-    """Yield our time on full rows by that on ragged ones, of each case."""
+    """Yield our time on full rows divided by that on ragged rows, of each case."""
     times = {
         (case_of(row), row["kind"]): float(row["median_ms"])
         for row in grid
@@ -153,7 +153,7 @@ def _masks(grid: list[Row]) -> Iterator[float]:
 
 
 def _memory(rows: list[Row], peer: str) -> Iterator[float]:
-    """Yield what the steps of Flax take, once compiled, by what those of ours take."""
+    """Yield the memory of Flax's compiled steps divided by ours."""
     taken = {
         (case_of(row), row["peer"]): float(row["step_mb"])
         for row in rows

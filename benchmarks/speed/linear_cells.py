@@ -1,9 +1,9 @@
 """Our linear cells, beside the loop, and against T."""
 
+from benchmarks.speed.captions import PARALLEL
 from benchmarks.speed.marks import KINDS, crossed, lines, milliseconds, shape
 from benchmarks.speed.peers import SCAN
 from benchmarks.speed.table import Row
-from benchmarks.speed.words import AT_ONCE
 
 LONG = 4096  # where the linear cells shall be ten times as fast as the LSTM
 
@@ -15,7 +15,7 @@ def rival(linear: list[Row]) -> str:
         linear: rows of the part.
     """
     kernels = any("rnn-zoo-native" in row["versions"] for row in linear)
-    return "our LSTM" if kernels else "our LSTM by the loop"
+    return "our LSTM" if kernels else "our LSTM without kernels"
 
 
 def against_length(linear: list[Row], heading: str) -> list[str]:
@@ -45,8 +45,8 @@ def against_length(linear: list[Row], heading: str) -> list[str]:
             ])  # fmt: skip
         fixed = ", ".join(f"{name} = {some[0][name]}" for name in "BDH")
         found += [f"{heading} {title} of ours against T", ""]
-        found += [f"{fixed}. Milliseconds; in brackets how often that goes into the "]
-        found[-1] += f"time of {rival(linear)}."
+        found += [f"{fixed}. Milliseconds; in brackets, how many times as fast as "]
+        found[-1] += f"{rival(linear)}."
         found += ["", *lines(["T", *map(str, lengths)], table)]
     return found
 
@@ -80,12 +80,12 @@ def at_once(rows: list[Row], heading: str) -> list[str]:
     """
 
     def line(row: Row) -> str:
-        return row["cell"] + ", step by step" * (row["peer"] == SCAN)
+        return row["cell"] + ", loop" * (row["peer"] == SCAN)
 
     found: list[str] = []
     for kind, title in KINDS.items():
         some = [r for r in rows if r["kind"] == kind]
         if some:
             found += [f"{heading} {title} of cells that are linear in their state", ""]
-            found += [AT_ONCE, "", *crossed(some, "B, T, D, H", line, shape)]
+            found += [PARALLEL, "", *crossed(some, "B, T, D, H", line, shape)]
     return found

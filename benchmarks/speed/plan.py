@@ -85,7 +85,7 @@ class Config:
     table: Path = TABLE
     """The table that rows go into."""
     page: bool = False
-    """Measure nothing: write docs/speed.md, or the page beside --table, from it."""
+    """Only write docs/generated/speed.md, or the page of --table next to it."""
 
 
 def cases(config: Config) -> list[tuple[Part, Case]]:

@@ -1,9 +1,10 @@
-"""The page of the tables: ``docs/speed.md``."""
+"""The page of the tables: ``docs/generated/speed.md``."""
 
 from collections.abc import Callable
 from math import exp, log
 from statistics import mean, median
 
+from benchmarks.speed.captions import GRID, MEANS, PROCESS, STEPS
 from benchmarks.speed.cases import KERNEL, SPACE
 from benchmarks.speed.goals import goals
 from benchmarks.speed.linear_cells import against_length, at_once
@@ -22,16 +23,21 @@ from benchmarks.speed.marks import (
 )
 from benchmarks.speed.peers import OTHER_FORM, OURS, PEERS, REMAT, REMAT_OPTION
 from benchmarks.speed.table import ROOT, Row, case_of
-from benchmarks.speed.words import GRID, HEAD, MEANS, PROCESS, PROGRAMS, STEPS, TRIED
 
-PAGE = ROOT / "docs" / "speed.md"
+PAGE = ROOT / "docs" / "generated" / "speed.md"
+TEMPLATES = ROOT / "benchmarks" / "templates"
 
-# Not what we measure of ourselves.
+# Peers other than our own layers.
 OTHERS = [name for name in PEERS if not name.startswith(OURS)]
 
 
+def _template(name: str) -> list[str]:
+    """Return the lines of a template."""
+    return (TEMPLATES / name).read_text(encoding="utf-8").splitlines()
+
+
 def starred(name: str, ragged: bool) -> str:
-    """Return a peer's name, with a star if it runs over the padding.
+    """Return the name of a peer, with a star if it computes the padding.
 
     Args:
         name: of the peer.
@@ -65,7 +71,7 @@ def summary(rows: list[Row]) -> list[str]:
                     if (r["layers"], r["ragged"]) == group
                 ]
                 words.append(
-                    f"{exp(mean(map(log, ratios))):.2f} (least {min(ratios):.2f})"
+                    f"{exp(mean(map(log, ratios))):.2f} (lowest {min(ratios):.2f})"
                     if ratios
                     else ""
                 )
@@ -244,7 +250,7 @@ def whole(rows: list[Row]) -> list[str]:
     told = sorted({f"{r['machine']}; {r['versions']}; zoo {r['zoo']}" for r in rows})
     return [
         "",
-        *PROGRAMS.splitlines(),
+        *_template("speed_programs.md"),
         "",
         *lines(header, table),
         "; ".join(told) + ".",
@@ -263,7 +269,7 @@ def page(rows: list[Row], of_programs: list[Row]) -> str:
         rows: of the layers.
         of_programs: of the whole programs; there may be none.
     """
-    found = HEAD.splitlines()
+    found = _template("speed.md")
     places = dict.fromkeys(map(_place, rows))
     for place in places:
         mine = [r for r in rows if _place(r) == place]
@@ -293,13 +299,12 @@ def page(rows: list[Row], of_programs: list[Row]) -> str:
             found += memory(parts["memory"], "###")
         idle = max((float(r["idle"]) for r in mine if r["idle"]), default=0.0)
         rounds = min((int(r["rounds"]) for r in mine if r["rounds"]), default=0)
-        told = sorted({word for r in mine for word in r["versions"].split(", ")})
+        versions = sorted({v for r in mine for v in r["versions"].split(", ")})
         ours = sorted({r["zoo"] for r in mine})
         found += [
-            f"Versions: {', '.join(told)}; zoo {', '.join(ours)}. Turns: {rounds} or "
-            f"more. A waiting process used at most {100 * idle:.1f} % of a core.",
+            f"Versions: {', '.join(versions)}; zoo {', '.join(ours)}. Turns: {rounds} "
+            f"or more. A waiting process used at most {100 * idle:.1f} % of a core.",
         ]
     if of_programs:
         found += whole(of_programs)
-    found += ["", *TRIED.splitlines()]
     return "\n".join([*found, ""])

@@ -1,4 +1,4 @@
-"""The table of what was measured, ``docs/speed.csv``: whole after every case."""
+"""The table of the measurements, ``benchmarks/results/speed.csv``."""
 
 import csv
 import importlib.metadata
@@ -13,7 +13,7 @@ from benchmarks.speed.cases import Case
 from benchmarks.speed.peers import Peer
 
 ROOT = Path(__file__).parent.parent.parent
-TABLE = ROOT / "docs" / "speed.csv"
+TABLE = ROOT / "benchmarks" / "results" / "speed.csv"
 
 Row = dict[str, str]
 # What a row is about: a new row takes the place of an old one with the same.
@@ -26,7 +26,7 @@ FOUND = (
 ).split()
 COLUMNS = [*KEY, *FOUND, "versions", "zoo"]
 # The same of whole programs, which have other columns.
-PROGRAMS = ROOT / "docs" / "speed_programs.csv"
+PROGRAMS = ROOT / "benchmarks" / "results" / "speed_programs.csv"
 PROGRAMS_KEY = "task data dtype library cores machine".split()
 PROGRAMS_FOUND = (
     "rounds seconds parameters first_batch_seconds all_shapes_seconds "

@@ -29,10 +29,10 @@ TRACED, TIMED = 5, 10  # calls
 
 @dataclass(frozen=True)
 class Config:
-    """Time one call on a GPU, and the kernels that it is made of."""
+    """Time one call on a GPU, and the kernels that it runs."""
 
     cell: str = "lstm"
-    """As the tables of docs/speed.md call it, or any that `zoo.make` knows."""
+    """A name of the tables of docs/generated/speed.md, or of `zoo.make`."""
     shape: tuple[int, int, int, int] = (32, 64, 100, 128)
     """B T D H."""
     kind: Kind = "step"

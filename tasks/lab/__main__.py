@@ -1,4 +1,4 @@
-"""``python -m tasks.lab``: compare cells on a memory problem."""
+"""The command ``python -m tasks.lab``."""
 
 from tasks.lab.comparison import main
 

@@ -1,13 +1,15 @@
-"""Compare cells on a memory problem, and see why they differ.
+"""Compare recurrent cells on a memory problem, and show why they differ.
 
 ``python -m tasks.lab --cells rnn,lstm,gru,lru --problem adding --length 200 --out DIR``
-trains the cells alike, measures them, and writes ``DIR/lab.html``, one page that a
-browser shows without a network. Each cell has a run folder in ``DIR/runs``; the same
-command again goes on where it was interrupted.
+trains every cell with the same settings, measures memory, gradients and gates, and
+writes ``DIR/lab.html``, one page that a browser shows offline. Each cell has a run
+folder in ``DIR/runs``. If the command is interrupted, the same command resumes it.
 """
 
 import dataclasses
 import json
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,120 +21,161 @@ import tyro
 
 import zoo
 from tasks.data.memory_problems import PROBLEMS
-from tasks.lab.page import Cell, Start, write
+from tasks.lab.page import write
+from tasks.lab.results import CellResult, InitialGradients
 from tasks.memory import Config, Memory
-from tasks.run import console
+from tasks.program import Program
+from tasks.run import console, log
 from tasks.run.folder import Run
-from tasks.run.gradient_decay import flow, gates, layers_of
-from train import Program, train
+from tasks.run.gradient_decay import gate_values, gradient_by_lag, layers_of
 from zoo import checks, diagnostics
 from zoo.pipelines import ReaderPipeline
 
+TRAIN = Path(__file__).parents[2] / "train.py"
 Init = Literal["default", "torch", "identity", "chrono"]
-SCALES = (0.1, 1.0)  # of the inputs, beside the one that is asked for
-LONGEST = 100  # steps of the gradients at the beginning, for all ways to begin
+INPUT_SCALES = (0.1, 1.0)  # measured before training, besides --input-scale
+MAX_INITIAL_STEPS = 100  # of the sequences measured before training
 
 
 @dataclass(frozen=True)
 class Lab:
-    """Compare cells on a memory problem, and see why they differ."""
+    """Compare recurrent cells on a memory problem, and show why they differ."""
 
     cells: str = "rnn,lstm,gru,lru"
-    """Names with commas between them; `python -m zoo cells` lists them."""
+    """Names of cells, separated by commas; `python -m zoo cells` lists them."""
     problem: Literal["copy", "adding", "digits", "delay"] = "adding"
-    """Repeat symbols, add marked numbers, read digits by pixels, recall after T."""
+    """Copy symbols, add two marked numbers, classify digits by pixel, delay by T."""
     length: int = 200
-    """T: steps that are to be remembered; digits have 64."""
+    """T: number of steps to remember; digits have 64."""
     hidden_size: int = 64
-    """Units of the layer of each cell."""
+    """Hidden units of each cell."""
     epochs: int = 8
-    """Passes over the 16,000 sequences of training, new ones each time."""
+    """Epochs of 16,000 training sequences, which are new in each epoch."""
     learning_rate: float = 2e-3
-    """Peak of the learning rate."""
+    """Peak learning rate."""
     init: Init = "default"
-    """How the cells begin: their default, as in torch, U = 1, biases spread over T."""
+    """Initialisation: of the cell, of torch, U = identity, biases spread over T."""
     input_scale: float = 1.0
     """Factor of the inputs."""
     limit_train: int | None = None
-    """Train on so many sequences an epoch only."""
+    """Number of training sequences per epoch, instead of all."""
     seed: int = 0
-    """Seed of all that is drawn."""
+    """Seed of initialisation, data and dropout."""
     out: Path = Path("runs/lab")
-    """Where the page and the run folders go."""
+    """Folder of the page and of the run folders."""
     debug: bool = False
     """Show the traceback of an error."""
 
     def of_cell(self, cell: str) -> Config:
-        """Return the flags of the training of a cell.
+        """Return the training flags of a cell.
 
         Args:
-            cell: its name.
+            cell: name of the cell.
         """
         shared = {field.name for field in dataclasses.fields(Config)}
-        mine = {k: v for k, v in dataclasses.asdict(self).items() if k in shared}
-        mine |= {"cell": cell, "out": self.out / "runs" / cell, "resume": True}
-        return Config(**mine)
+        flags = {k: v for k, v in dataclasses.asdict(self).items() if k in shared}
+        flags |= {"cell": cell, "out": self.out / "runs" / cell, "resume": True}
+        return Config(**flags)
 
 
 def names(lab: Lab) -> list[str]:
-    """Return the cells that are compared.
+    """Return the names of the cells to compare.
 
     Args:
         lab: the flags.
 
     Raises:
-        ValueError: if there is none, one twice, or no such cell.
+        ValueError: if there is no name, a name twice, or an unknown one.
     """
-    found = [name.strip() for name in lab.cells.split(",") if name.strip()]
-    if not found or len(set(found)) < len(found):
+    cells = [name.strip() for name in lab.cells.split(",") if name.strip()]
+    if not cells or len(set(cells)) < len(cells):
         raise ValueError(f"--cells must name each cell once, got {lab.cells!r}")
-    for name in found:
+    for name in cells:
         checks.one_of("the name of a cell", name, zoo.cells())
-    return found
+    return cells
 
 
 def run(lab: Lab) -> Path:
-    """Train, measure, write the page.
+    """Train the cells, measure them and write the page.
 
     Args:
         lab: the flags.
 
     Returns:
-        The page.
+        The path of the page.
 
     Raises:
-        ValueError: if a flag is out of its range.
+        ValueError: if a flag is out of range.
     """
     cells = names(lab)
     for cell in cells:
-        Memory(lab.of_cell(cell))  # a wrong flag is told before anything is trained
+        Memory(lab.of_cell(cell))  # reports wrong flags before the first training
     for cell in cells:
         config = lab.of_cell(cell)
-        if not finished(config):
-            print(f"\n== {cell}")
-            train("memory", config)
+        if not is_finished(config):
+            print(f"\n== training {cell}")
+            train(config)
     print("\n== measuring")
-    found = [measure(lab, cell) for cell in cells]
+    results = [measure(lab, cell) for cell in cells]
     page = lab.out / "lab.html"
-    write(page, lab, found, list(starts(lab, cells)), PROBLEMS[lab.problem])
+    initial = list(initial_gradients(lab, cells))
+    write(page, lab, results, initial, PROBLEMS[lab.problem])
     return page
 
 
-def finished(config: Config) -> bool:
-    """Tell whether a run with just these flags has come to its end.
+def train(config: Config) -> None:
+    """Train a cell by ``python train.py memory``, in a process of its own.
 
     Args:
-        config: its flags.
+        config: the training flags.
+
+    Raises:
+        SystemExit: if the training ends early; it has printed the reason.
+    """
+    command = [sys.executable, str(TRAIN), "memory", *arguments(config)]
+    with subprocess.Popen(command) as process:
+        while process.poll() is None:
+            try:
+                process.wait()
+            except KeyboardInterrupt:
+                pass  # Ctrl-C reaches the training too, which saves a checkpoint
+    if process.returncode:
+        raise SystemExit(process.returncode)
+
+
+def arguments(config: Config) -> list[str]:
+    """Return the command line of flags that differ from their defaults.
+
+    Args:
+        config: the training flags.
+    """
+    words: list[str] = []
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if value != field.default:
+            flag = field.name.replace("_", "-")
+            words += [f"--{flag}"] if value is True else [f"--{flag}", str(value)]
+    return words
+
+
+def is_finished(config: Config) -> bool:
+    """Return whether the run of a cell is complete.
+
+    Args:
+        config: the training flags.
+
+    Raises:
+        RunError: if the run has other flags.
     """
     assert config.out is not None
     if not (config.out / "metrics.json").exists():
         return False
-    Run("memory", config)  # refuses other flags than those of the run
+    Run("memory", config)  # checks the flags
     return True
 
 
-def measure(lab: Lab, name: str) -> Cell:
-    """Return what there is to see of a trained cell.
+def measure(lab: Lab, name: str) -> CellResult:
+    """Return the measurements of a trained cell.
 
     Args:
         lab: the flags.
@@ -146,26 +189,23 @@ def measure(lab: Lab, name: str) -> Cell:
     metrics = json.loads((config.out / "metrics.json").read_text(encoding="utf-8"))
     x = task.inputs(lab.length)
     layers = layers_of(trained)
-    found = gates(layers, x)
-    return Cell(
+    gates = gate_values(layers, x)
+    return CellResult(
         name=name,
         parameters=sum(leaf.size for leaf in jax.tree.leaves(trained.params)),
-        history=[
-            json.loads(line)
-            for line in (config.out / "log.jsonl").read_text().splitlines()
-        ],
+        history=log.read(config.out / "log.jsonl"),
         test=metrics["test"],
         minutes=metrics["run"]["minutes"],
-        by_length={n: score(lab, name, trained, n) for n in lengths(lab)},
-        before=flow(layers_of(task.pipeline), x),
-        after=flow(layers, x),
-        gates=found,
-        saturation={name: diagnostics.saturation(one) for name, one in found.items()},
+        by_length={n: scores(lab, name, trained, n) for n in lengths(lab)},
+        before=gradient_by_lag(layers_of(task.pipeline), x),
+        after=gradient_by_lag(layers, x),
+        gates=gates,
+        saturation={k: diagnostics.saturation(gate) for k, gate in gates.items()},
     )
 
 
 def lengths(lab: Lab) -> list[int]:
-    """Return the lengths that a trained cell is asked: shorter, the same, longer.
+    """Return the test lengths: shorter than in training, the same, and longer.
 
     Args:
         lab: the flags.
@@ -176,8 +216,8 @@ def lengths(lab: Lab) -> list[int]:
     return sorted({max(2, T // 4), max(2, T // 2), T, 2 * T})
 
 
-def score(lab: Lab, name: str, trained: ReaderPipeline, length: int) -> dict[str, Any]:
-    """Return the test scores at another length than that of training.
+def scores(lab: Lab, name: str, trained: ReaderPipeline, length: int) -> dict[str, Any]:
+    """Return the test scores of a trained cell at a length.
 
     Args:
         lab: the flags.
@@ -190,29 +230,29 @@ def score(lab: Lab, name: str, trained: ReaderPipeline, length: int) -> dict[str
     return program.evaluate(trained.params, "test").scores.values
 
 
-def starts(lab: Lab, cells: Sequence[str]) -> Iterator[Start]:
-    """Yield the gradients of untrained cells, for each way to begin.
+def initial_gradients(lab: Lab, cells: Sequence[str]) -> Iterator[InitialGradients]:
+    """Yield the gradients of untrained cells for each initialisation.
 
     Args:
         lab: the flags.
-        cells: names.
+        cells: names of cells.
     """
     for init in get_args(Init):
-        for scale in sorted({*SCALES, lab.input_scale}):
-            found = {}
+        for scale in sorted({*INPUT_SCALES, lab.input_scale}):
+            gradients = {}
             for cell in cells:
                 config = dataclasses.replace(
                     lab.of_cell(cell), init=init, input_scale=scale
                 )
                 task = Memory(config)
-                x = task.inputs(min(lab.length, LONGEST))
-                found[cell] = flow(layers_of(task.pipeline), x)
-            chosen = (init, scale) == (lab.init, lab.input_scale)
-            yield Start(init, scale, found, chosen)
+                x = task.inputs(min(lab.length, MAX_INITIAL_STEPS))
+                gradients[cell] = gradient_by_lag(layers_of(task.pipeline), x)
+            trained = (init, scale) == (lab.init, lab.input_scale)
+            yield InitialGradients(init, scale, gradients, trained)
 
 
 def main() -> None:
-    """Read the command line and compare."""
+    """Read the command line and compare the cells."""
     lab = tyro.cli(Lab, description=__doc__)
     with console.errors(lab.debug):
         print(f"\nlab: {run(lab)}")

@@ -1,4 +1,4 @@
-"""Checkpoints on disk; orbax, which writes them, takes long to import."""
+"""Checkpoints on disk, by orbax, which takes long to import."""
 
 import errno
 import logging
@@ -11,13 +11,13 @@ import orbax.checkpoint as ocp
 
 
 class Checkpoints:
-    """A folder of checkpoints: the two latest are kept."""
+    """A folder of checkpoints that keeps the latest two."""
 
     def __init__(self, folder: Path) -> None:
         """Open a folder.
 
         Args:
-            folder: of this run's checkpoints; it need not be there.
+            folder: of the checkpoints of a run; it need not exist.
         """
         options = ocp.CheckpointManagerOptions(
             max_to_keep=2, enable_async_checkpointing=False
@@ -26,49 +26,49 @@ class Checkpoints:
         self._manager = ocp.CheckpointManager(folder.absolute(), options=options)
 
     def latest(self) -> int | None:
-        """Return the name of the latest one, None if there is none."""
+        """Return the number of the latest checkpoint, None if there is none."""
         return self._manager.latest_step()
 
     def save(self, name: int, state: Any, position: dict[str, Any]) -> None:
-        """Write one, unless there is one of this name.
+        """Write a checkpoint, unless one of this number exists.
 
         Args:
-            name: of the checkpoint, higher than those before.
+            name: number of the checkpoint, higher than all before.
             state: a pytree of arrays.
-            position: plain values.
+            position: of types that JSON has.
 
         Raises:
-            OSError: if it cannot be written, for one because the disk is full.
+            OSError: if it cannot be written, for example because the disk is full.
         """
         if name in self._manager.all_steps():
             return
         args = ocp.args.Composite(
             state=ocp.args.StandardSave(state), position=ocp.args.JsonSave(position)
         )
-        # The checkpointer logs the traceback of what it raises: it is told once, below.
-        log = logging.getLogger("absl")
-        level = log.level
-        log.setLevel(logging.CRITICAL)
+        # orbax logs the traceback of what it raises; the error is reported once, below.
+        logger = logging.getLogger("absl")
+        level = logger.level
+        logger.setLevel(logging.CRITICAL)
         try:
             self._manager.save(name, args=args)
         except Exception as error:
-            # It comes wrapped, in one of several types.
+            # orbax wraps the OSError in one of several types.
             if os.strerror(errno.ENOSPC) not in str(error):
                 raise
             folder = str(self._folder)
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), folder) from error
         finally:
-            log.setLevel(level)
+            logger.setLevel(level)
 
     def restore(self, name: int, like: Any) -> tuple[Any, dict[str, Any]]:
-        """Read one; what is wrong with it comes as one of many exceptions.
+        """Read a checkpoint; orbax raises many types of exceptions if it is damaged.
 
         Args:
-            name: of the checkpoint.
-            like: a state of the same shapes, to be laid out in the same way.
+            name: number of the checkpoint.
+            like: a state with the shapes, dtypes and shardings to restore.
 
         Returns:
-            The state, and the position.
+            The state and the position.
         """
         shapes = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
         args = ocp.args.Composite(

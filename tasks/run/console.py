@@ -1,86 +1,87 @@
-"""What a run shows on the screen, and how errors are told."""
+"""Console output of a run: header, progress bar, epochs, results, errors."""
 
+import errno
 import resource
 import shlex
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import jax
 from tqdm import tqdm
 
-from tasks.base import Scores, Task
 from tasks.run.folder import Position, Run
+from tasks.run.protocols import RunTask
+from tasks.scores import Scores
 
 
-def begin(run: Run, task: Task, params: Any, at: Position) -> None:
-    """Tell what is going to be trained on what.
+def begin(run: Run, task: RunTask, params: Any, position: Position) -> None:
+    """Print the model, the sizes of the data, and the epoch of a resumed run.
 
     Args:
         run: the run.
         task: the task.
         params: of the model.
-        at: where the run stands.
+        position: the progress of the run.
     """
-    count = sum(leaf.size for leaf in jax.tree.leaves(params))
-    config = task.config
+    num_parameters = sum(leaf.size for leaf in jax.tree.leaves(params))
+    num_devices = jax.device_count()
     print(
-        f"{task.name}: {config.cell}, {count:,} parameters, "
-        f"{jax.device_count()} device(s)"
+        f"{task.name}: {task.config.cell}, {num_parameters:,} parameters, "
+        f"{num_devices} device{'s' if num_devices > 1 else ''}"
     )
-    for name, told in task.sizes().items():
-        print(f"  {name:<12} {told}")
+    for name, size in task.sizes().items():
+        print(f"  {name:<12} {size}")
     for note in task.notes:
         print(f"  note: {note}")
-    if at.step:
-        print(f"going on in epoch {at.epoch + 1}, after {at.step:,} batches")
+    if position.step:
+        print(f"resuming in epoch {position.epoch + 1}, after {position.step:,} steps")
     sys.stdout.flush()
 
 
-def bar(at: Position, batches: int, epochs: int) -> tqdm:
-    """Return the progress bar of an epoch.
+def bar(position: Position, batches: int, epochs: int) -> tqdm:
+    """Return the progress bar of an epoch; it is silent without a terminal.
 
     Args:
-        at: where the run stands.
-        batches: of the epoch.
-        epochs: in all.
+        position: the progress of the run.
+        batches: number of batches of the epoch.
+        epochs: number of epochs of the run.
     """
     return tqdm(
         total=batches,
-        initial=at.batch,
-        desc=f"epoch {at.epoch + 1}/{epochs}",
+        initial=position.batch,
+        desc=f"epoch {position.epoch + 1}/{epochs}",
         unit="batch",
         leave=False,
         mininterval=0.5,
         dynamic_ncols=True,
-        disable=None,  # quiet where the output is no terminal
+        disable=None,
     )
 
 
-def advance(bar: tqdm, at: Position) -> None:
-    """Show one batch more.
+def advance(bar: tqdm, position: Position) -> None:
+    """Advance the progress bar by one batch.
 
     Args:
-        bar: the bar.
-        at: where the run stands.
+        bar: the progress bar.
+        position: the progress of the run.
     """
     bar.update(1)
-    loss = at.total / max(at.count, 1)
+    loss = position.total / max(position.count, 1)
     bar.set_postfix_str(
-        f"loss {loss:.3f}, {at.tokens / max(at.seconds, 1e-9):,.0f} tokens/s",
-        refresh=False,
+        f"loss {loss:.3f}, {_tokens_per_second(position):,.0f} tokens/s", refresh=False
     )
 
 
-def epoch(line: dict[str, Any], better: bool) -> None:
-    """Tell the result of an epoch in one line.
+def epoch(line: dict[str, Any], is_best: bool) -> None:
+    """Print the losses and the dev scores of an epoch in one line.
 
     Args:
-        line: the line of the log.
-        better: whether it is the best so far.
+        line: of the log.
+        is_best: whether its dev score is the best so far.
     """
     dev = "  ".join(
         f"{name[4:].replace('_', ' ')} {value:.4f}"
@@ -88,67 +89,81 @@ def epoch(line: dict[str, Any], better: bool) -> None:
         if name.startswith("dev_") and name != "dev_loss"
     )
     print(
-        f"epoch {line['epoch']:>3}  loss {line['train_loss']:.4f}  dev loss "
+        f"epoch {line['epoch']:>3}  train loss {line['train_loss']:.4f}  dev loss "
         f"{line['dev_loss']:.4f}  {dev}  {line['tokens_per_second']:,.0f} tokens/s"
-        f"{'  *' if better else ''}",
+        f"{'  best' if is_best else ''}",
         flush=True,
     )
 
 
 def finish(
     run: Run,
-    task: Task,
-    scores: dict[str, Scores],
-    at: Position,
+    task: RunTask,
+    scores: Mapping[str, Scores],
+    position: Position,
     compilations: int,
     started: float,
 ) -> None:
-    """Write the results, and show them in a table with what to do next.
+    """Write ``metrics.json``, and print the scores and the command to use the model.
 
     Args:
         run: the run.
         task: the task.
         scores: of the best model, by split.
-        at: where the run stands.
-        compilations: how many programs were compiled.
-        started: when, by ``time.monotonic``; of a resumed run, as if without a break.
+        position: the progress of the run.
+        compilations: number of compiled programs.
+        started: start time by ``time.monotonic``, moved forward by the pauses of a
+            resumed run.
     """
     baselines = task.baselines()
-    # ru_maxrss is in bytes on a Mac, in KiB elsewhere.
+    # ru_maxrss is in bytes on macOS, in KiB elsewhere.
     unit = 2**20 if sys.platform == "darwin" else 2**10
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
     about = {
         "monitor": task.monitor[0],
-        "epochs": at.epoch,
-        "best_epoch": at.best_epoch + 1,
+        "epochs": position.epoch,
+        "best_epoch": position.best_epoch + 1,
         "minutes": round((time.monotonic() - started) / 60, 2),
-        "tokens_per_second": round(at.tokens / max(at.seconds, 1e-9), 1),
+        "tokens_per_second": round(_tokens_per_second(position), 1),
         "peak_memory_mb": round(memory),
         "compilations": compilations,
     }
     more = {
-        "baselines": {name: found.values for name, found in baselines.items()},
+        "baselines": {name: baseline.values for name, baseline in baselines.items()},
         "run": about,
     }
     labels = getattr(task, "labels", None)
     run.finish(scores, more, labels.tokens if labels is not None else [])
-    rows = {**scores, **{f"test, {name}": found for name, found in baselines.items()}}
-    columns = list(scores["test"].values)
-    width = max(map(len, rows))
-    print("\n" + "  ".join([" " * width, *(f"{name:>13}" for name in columns)]))
-    for name, found in rows.items():
-        values = [f"{found.values.get(c, float('nan')):>13.4f}" for c in columns]
-        print("  ".join([f"{name:<{width}}", *values]))
+    _print_scores(scores, baselines)
     print(
-        f"\nbest epoch {at.best_epoch + 1} of {at.epoch}, {about['minutes']} minutes, "
-        f"{about['tokens_per_second']:,.0f} tokens/s, {compilations} programs "
-        f"compiled, {about['peak_memory_mb']:,} MB at most"
+        f"\nbest epoch {about['best_epoch']} of {about['epochs']}, "
+        f"{about['minutes']} minutes, {about['tokens_per_second']:,.0f} tokens/s, "
+        f"{compilations} programs compiled, peak memory {about['peak_memory_mb']:,} MB"
     )
     print(f"run folder: {run.path}")
-    print(f"use it:     {usage(run, task)}")
+    print(f"try it:     {usage(run, task)}")
 
 
-def usage(run: Run, task: Task) -> str:
+def _print_scores(scores: Mapping[str, Scores], baselines: dict[str, Scores]) -> None:
+    """Print a table: a row per split and per baseline, a column per score."""
+    rows = {**scores, **{f"test baseline: {name}": b for name, b in baselines.items()}}
+    columns = list(scores["test"].values)
+    width = max(map(len, rows))
+    print("\n" + "  ".join([" " * width, *(f"{_title(c):>13}" for c in columns)]))
+    for name, row in rows.items():
+        cells = [f"{row.values[c]:.4f}" if c in row.values else "-" for c in columns]
+        print("  ".join([f"{name:<{width}}", *(f"{cell:>13}" for cell in cells)]))
+
+
+def _title(score: str) -> str:
+    return score.replace("_", " ")
+
+
+def _tokens_per_second(position: Position) -> float:
+    return position.tokens / max(position.seconds, 1e-9)
+
+
+def usage(run: Run, task: RunTask) -> str:
     """Return the command that uses the trained model.
 
     Args:
@@ -162,13 +177,13 @@ def usage(run: Run, task: Task) -> str:
 
 
 def interrupted(run: Run) -> None:
-    """Say how to go on.
+    """Print how to resume an interrupted run.
 
     Args:
         run: the run.
     """
     print(
-        f"stopped; the run is saved in {run.path}; to go on, give the same command "
+        f"stopped; a checkpoint is saved in {run.path}; to resume, repeat the command "
         f"with --out {run.path} --resume",
         file=sys.stderr,
     )
@@ -176,10 +191,10 @@ def interrupted(run: Run) -> None:
 
 @contextmanager
 def errors(debug: bool) -> Iterator[None]:
-    """Turn errors into one clear line and exit status 1, unless debugging.
+    """Report an exception as one line, and exit with status 1.
 
     Args:
-        debug: show the traceback.
+        debug: raise the exception instead, to show its traceback.
     """
     try:
         yield
@@ -189,13 +204,11 @@ def errors(debug: bool) -> Iterator[None]:
     except Exception as error:
         if debug:
             raise
-        kind = (
-            "" if type(error).__module__.startswith("tasks") else type(error).__name__
-        )
         text = str(error) or repr(error)
-        if isinstance(error, OSError) and error.errno == 28:
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
             free = shutil.disk_usage(".").free
             text += f" (free here: {free / 2**20:,.0f} MB); the last checkpoint is kept"
-        told = f"{kind}: {text}" if kind not in ("", "ValueError") else text
-        print(f"error: {told}", file=sys.stderr)
+        own = type(error).__module__.startswith("tasks") or type(error) is ValueError
+        message = text if own else f"{type(error).__name__}: {text}"
+        print(f"error: {message}", file=sys.stderr)
         raise SystemExit(1) from None

@@ -1,50 +1,41 @@
-"""The run folder: configuration, log, checkpoints, curves; what a resumed run reads."""
+"""The run folder: configuration, log, checkpoints, learning curves and metrics."""
 
 import dataclasses
-import importlib.metadata
 import json
-import os
-import platform
 import shutil
-import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
 
-from tasks.base import Config, Scores
-from tasks.run import charts
+from tasks.run import charts, flags, log
+from tasks.run.flags import RunError
+from tasks.run.protocols import RunConfig
+from tasks.scores import Scores
 from zoo import artifact
 
 if TYPE_CHECKING:
-    from tasks.run.tensorboard import Board
-
-# Flags that change where and how a run is done, not what it computes.
-FREE = {"out", "resume", "overwrite", "debug", "checkpoint_seconds"}
-PACKAGES = ("rnn-zoo", "jax", "jaxlib", "flax", "optax", "numpy", "datasets")
-
-
-class RunError(Exception):
-    """What keeps a run from going on; the message says what to do."""
+    from tasks.run.tensorboard import EventWriter
 
 
 @dataclasses.dataclass
 class Position:
-    """Where a run stands, apart from its arrays.
+    """The progress of a run, saved with each checkpoint.
 
     Attributes:
-        epoch: the epoch that is going on.
-        batch: batches of it that are done.
-        step: batches done in all.
-        total: the sum of the loss over this epoch so far.
-        count: what it is the sum of.
-        best: the best dev score so far.
-        best_epoch: the epoch it is of.
+        epoch: the current epoch, counted from 0.
+        batch: batches done in this epoch.
+        step: batches done in all epochs.
+        total: sum of the loss in this epoch.
+        count: number of terms of that sum.
+        best: the best dev score.
+        best_epoch: the epoch of the best dev score; -1 before the first evaluation.
         seconds: time spent in training steps.
-        tokens: trained on in all.
-        elapsed: seconds since the run was begun, without those between its processes.
+        tokens: number of tokens trained on.
+        elapsed: seconds of run time, without the pauses before each ``--resume``.
     """
 
     epoch: int = 0
@@ -60,69 +51,54 @@ class Position:
 
 
 class Run:
-    """A folder that holds all of one run."""
+    """The folder of one run."""
 
-    def __init__(self, task: str, config: Config) -> None:
-        """Check a folder: a new one, or that of a run to go on with.
+    def __init__(self, task: str, config: RunConfig) -> None:
+        """Check the folder of a new run, or of a run to resume.
 
         Args:
-            task: the task's name.
+            task: name of the task.
             config: the flags.
 
         Raises:
-            RunError: if the folder holds another run, or one with other flags.
+            RunError: if the folder holds another run, or a run with other flags.
         """
         if config.out is None and config.resume:
-            raise RunError("--resume needs --out, the folder of the run to go on with")
+            raise RunError("--resume needs --out, the folder of the run to resume")
         stamp = time.strftime("%Y%m%d-%H%M%S")
         self.path = config.out or Path("runs") / f"{task}-{stamp}"
         self.task, self.config = task, config
-        self.flags = _plain(config)
+        self.flags = flags.to_json(config)
         if config.overwrite and config.resume:
-            raise RunError("--overwrite and --resume exclude each other")
+            raise RunError("--overwrite and --resume cannot be combined")
         if self.path.exists() and not self.path.is_dir():
             raise RunError(f"--out {self.path} is a file, expected a folder")
-        used = self.path.exists() and any(self.path.iterdir())
-        ours = (self.path / "config.json").exists()
-        if used and config.overwrite:
-            if not ours:
+        in_use = self.path.exists() and any(self.path.iterdir())
+        is_run = (self.path / "config.json").exists()
+        if in_use and config.overwrite:
+            if not is_run:
                 raise RunError(
-                    f"--out {self.path} holds files that are not those of a run: they "
-                    "are not deleted; choose another folder"
+                    f"--out {self.path} is not a run folder, so --overwrite does not "
+                    "delete its files; choose another folder"
                 )
-        elif used and not config.resume:
+        elif in_use and not config.resume:
             raise RunError(
-                f"--out {self.path} is not empty; --resume goes on with the run in it, "
+                f"--out {self.path} is not empty; --resume continues the run in it, "
                 "--overwrite deletes it"
             )
-        elif used and ours:
-            self._same(self.flags)
-        self._board: Board | None = None
+        elif in_use and is_run:
+            flags.check_unchanged(self.path, task, self.flags)
+        self._events: EventWriter | None = None
 
     def begin(self) -> None:
-        """Make the folder, empty if it is to be overwritten, and say what is run."""
-        from tasks.run.checkpoints import (
-            Checkpoints,  # its library takes long to import
-        )
+        """Create the folder, empty if ``--overwrite``, and write ``config.json``."""
+        # orbax takes long to import.
+        from tasks.run.checkpoints import Checkpoints
 
         if self.path.exists() and self.config.overwrite:
             shutil.rmtree(self.path)
         self.path.mkdir(parents=True, exist_ok=True)
-        versions = {"python": platform.python_version()}
-        for name in PACKAGES:
-            try:
-                versions[name] = importlib.metadata.version(name)
-            except importlib.metadata.PackageNotFoundError:
-                versions[name] = "not installed"
-        described = {
-            "task": self.task,
-            "flags": self.flags,
-            "versions": versions,
-            "devices": [str(device) for device in jax.devices()],
-            "cores": _cores(),
-            "command": " ".join(["python", *sys.argv]),
-        }
-        self.write("config.json", described)
+        self.write("config.json", flags.describe(self.task, self.flags))
         self._checkpoints = Checkpoints(self.path / "checkpoints")
 
     @property
@@ -130,65 +106,45 @@ class Run:
         """The folder of the best model so far."""
         return self.path / "model"
 
-    def _same(self, flags: dict[str, Any]) -> None:
-        """Check that a resumed run has the flags it was begun with."""
-        try:
-            begun = json.loads((self.path / "config.json").read_text())
-            task, before = begun["task"], begun["flags"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise RunError(
-                f"{self.path / 'config.json'} cannot be read: {error!r}; --overwrite "
-                "begins anew"
-            ) from error
-        if task != self.task:
-            raise RunError(f"--out {self.path} holds a run of {task}, not {self.task}")
-        for name in sorted(flags.keys() | before.keys()):
-            if name not in FREE and flags.get(name) != before.get(name):
-                flag = name.replace("_", "-")
-                raise RunError(
-                    f"--resume: the run in {self.path} was begun with --{flag} "
-                    f"{before.get(name)}, not {flags.get(name)}; use the same flags, "
-                    "or another --out"
-                )
-
     def write(self, name: str, value: Any) -> None:
-        """Write a JSON file, whole or not at all.
+        """Write a JSON file atomically.
 
         Args:
             name: of the file.
-            value: plain values.
+            value: of types that JSON has.
         """
         part = self.path / f".{name}.part"
         part.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n")
         part.replace(self.path / name)
 
     def save(self, state: Any, position: Position, batches: int) -> None:
-        """Save a checkpoint; the two latest are kept.
+        """Save a checkpoint; the latest two are kept.
 
         Args:
             state: a pytree of arrays.
-            position: where the run stands.
+            position: the progress of the run.
             batches: of an epoch.
 
         Raises:
-            OSError: if it cannot be written, for one because the disk is full.
+            OSError: if it cannot be written, for example because the disk is full.
         """
-        # The end of an epoch, before and after its evaluation, has one step: two names.
+        # The end of an epoch, before and after its evaluation, has one step but needs
+        # two names.
         name = position.epoch * (batches + 1) + position.batch
         self._checkpoints.save(name, state, dataclasses.asdict(position))
 
     def restore(self, state: Any) -> tuple[Any, Position]:
-        """Return the last checkpoint, or what was given if there is none.
+        """Return the latest checkpoint, or the initial state if there is none.
 
         Args:
-            state: the state to begin with.
+            state: the initial state.
 
         Raises:
             RunError: if the checkpoint cannot be read.
         """
         latest = self._checkpoints.latest()
         if latest is None:
-            self._cut_log(0)
+            self._continue_log(0)
             return state, Position()
         folder = self.path / "checkpoints" / str(latest)
         try:
@@ -196,111 +152,83 @@ class Run:
             position = Position(**values)
         except Exception as error:
             raise RunError(
-                f"the checkpoint {folder} cannot be read, it may have been cut short "
-                f"({type(error).__name__}: {str(error).splitlines()[0][:200]}); delete "
-                "this folder to go on from the checkpoint before it"
+                f"the checkpoint {folder} cannot be read, perhaps because it is "
+                f"incomplete ({type(error).__name__}: "
+                f"{str(error).splitlines()[0][:200]}); delete this folder to resume "
+                "from the checkpoint before it"
             ) from error
-        self._cut_log(position.epoch)
+        self._continue_log(position.epoch)
         return state, position
 
-    def _cut_log(self, epoch: int) -> None:
-        """Drop the lines of epochs that will be done again."""
-        from tasks.run.tensorboard import Board  # its library takes long to import
+    def _continue_log(self, epoch: int) -> None:
+        """Drop logged epochs after ``epoch``, and open a TensorBoard event file."""
+        # tensorboardX takes long to import.
+        from tasks.run.tensorboard import EventWriter
 
-        path = self.path / "log.jsonl"
-        kept = [line for line in self.history() if line["epoch"] <= epoch]
-        if path.exists():
-            part = path.with_suffix(".part")
-            part.write_text("".join(json.dumps(line) + "\n" for line in kept))
-            part.replace(path)
-        self._board = Board(self.path / "tensorboard", epoch + 1)
+        log.truncate(self.path / "log.jsonl", epoch)
+        self._events = EventWriter(self.path / "tensorboard", epoch + 1)
 
     def history(self) -> list[dict[str, Any]]:
-        """Return the lines of the log; one cut short by a crash is left out."""
-        path = self.path / "log.jsonl"
-        found = []
-        for line in path.read_text().splitlines() if path.exists() else []:
-            try:
-                found.append(json.loads(line))
-            except ValueError:
-                break
-        return found
+        """Return the lines of the log, one per epoch."""
+        return log.read(self.path / "log.jsonl")
 
     def log(self, line: dict[str, Any]) -> None:
-        """Add an epoch to the log, the TensorBoard events and the curves.
+        """Add an epoch to the log, the TensorBoard events and the learning curves.
 
         Args:
             line: ``epoch``, counted from 1, and values by name.
         """
-        with (self.path / "log.jsonl").open("a") as file:
-            file.write(json.dumps(line) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        assert self._board is not None, "restore comes first"
+        log.append(self.path / "log.jsonl", line)
+        assert self._events is not None, "call restore first"
         values = {name: v for name, v in line.items() if name != "epoch"}
-        self._board.add(values, line["epoch"])
-        charts.curves(self.history(), self.path / "curves.png")
+        self._events.add(values, line["epoch"])
+        charts.save_learning_curves(self.history(), self.path / "curves.png")
 
     def finish(
-        self, scores: dict[str, Scores], more: dict[str, Any], labels: list[str]
+        self,
+        scores: Mapping[str, Scores],
+        more: dict[str, Any],
+        labels: list[str],
     ) -> None:
-        """Write ``metrics.json`` and the pictures.
+        """Write ``metrics.json``, and ``confusion.png`` if there are classes.
 
         Args:
             scores: by split.
-            more: other sections of the file.
-            labels: names of the classes of a confusion matrix.
+            more: other sections of ``metrics.json``.
+            labels: names of the classes of the confusion matrix.
         """
         table = {
             split: {
-                **found.values,
-                **_optional("per_class", found.per_class),
-                **_optional("signatures", found.signatures),
+                **result.values,
+                **_unless_empty("per_class", result.per_class),
+                **_unless_empty("signatures", result.signatures),
             }
-            for split, found in scores.items()
+            for split, result in scores.items()
         }
         self.write("metrics.json", {**table, **more})
         confusion = scores["test"].confusion
         if confusion is not None:
-            charts.confusion(confusion, labels, self.path / "confusion.png")
+            charts.save_confusion_matrix(confusion, labels, self.path / "confusion.png")
 
     def close(self) -> None:
         """Close all files."""
         self._checkpoints.close()
-        if self._board is not None:
-            self._board.close()
+        if self._events is not None:
+            self._events.close()
 
 
-def _cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def _optional(name: str, value: Any) -> dict[str, Any]:
+def _unless_empty(name: str, value: Any) -> dict[str, Any]:
     return {name: value} if value else {}
 
 
-def _plain(config: Any) -> dict[str, Any]:
-    """Return the flags as values that JSON keeps as they are."""
-    flags = {}
-    for field in dataclasses.fields(config):
-        value = getattr(config, field.name)
-        if isinstance(value, tuple):
-            value = list(value)
-        flags[field.name] = str(value) if isinstance(value, Path) else value
-    return flags
-
-
 def save_best(run: Run, pipeline: Any, params: Any, about: dict[str, Any]) -> None:
-    """Save the best model so far as the run's artifact.
+    """Save the best model so far as the artifact of the run.
 
     Args:
         run: the run.
-        pipeline: the model with its vocabularies.
-        params: its parameters now.
-        about: what the model card tells.
+        pipeline: the model and its vocabularies.
+        params: the parameters to save.
+        about: entries of the model card.
     """
     pipeline.params = jax.tree.map(np.asarray, params)
     artifact.save(run.model, pipeline, about={"task": run.task, **about})

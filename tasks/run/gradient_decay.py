@@ -1,4 +1,4 @@
-"""How a gradient fades with the lag, what that is called, and the gates behind it."""
+"""How the gradient decays with the lag, in numbers and words, and the gate values."""
 
 from typing import Any
 
@@ -9,12 +9,13 @@ from flax import nnx
 import zoo
 from zoo import diagnostics
 
-# What is left of a gradient that has vanished, and one that has exploded.
+# A gradient norm relative to lag 0 below the first has vanished, above the second
+# exploded.
 VANISHED, EXPLODED = 1e-3, 1e3
 
 
 def layers_of(pipeline: Any) -> zoo.Layer:
-    """Return the layers of a model, with its parameters.
+    """Return the recurrent layers of a model, with the parameters of its pipeline.
 
     Args:
         pipeline: of the model.
@@ -23,14 +24,14 @@ def layers_of(pipeline: Any) -> zoo.Layer:
     return pipeline.model.layers
 
 
-def flow(layers: zoo.Layer, x: np.ndarray) -> np.ndarray:
-    """Return the gradient of the last state by all of the state, by the lag, ``[T]``.
+def gradient_by_lag(layers: zoo.Layer, x: np.ndarray) -> np.ndarray:
+    """Return the norm of d state[T] / d state[T - lag] relative to lag 0, ``[T]``.
 
-    It is the norm of the Jacobian, of all parts of the state of the last layer
-    together, as a share of that at lag 0; the geometric mean over the sequences.
+    It is the Frobenius norm over all parts of the state of the last layer, as a
+    geometric mean over the rows of the batch.
 
     Args:
-        layers: a stack that runs forwards.
+        layers: a stack that runs forward.
         x: inputs ``[B, T, D]``.
     """
     state = jax.eval_shape(lambda: layers.init_state(1))[-1]
@@ -42,41 +43,41 @@ def flow(layers: zoo.Layer, x: np.ndarray) -> np.ndarray:
     return mean / mean[0]
 
 
-def gates(layers: zoo.Layer, x: np.ndarray) -> dict[str, np.ndarray]:
-    """Return the gates of the last layer that have a value a unit and a step.
+def gate_values(layers: zoo.Layer, x: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the gates of the last layer that have a value per unit and step.
 
     Args:
         layers: a stack.
         x: inputs ``[B, T, D]``.
 
     Returns:
-        ``[B, T, H]`` by name.
+        ``[B, T, H]`` by the name of the gate.
     """
-    found = diagnostics.gates(layers, x)[-1]
-    return {k: np.asarray(one) for k, one in found.items() if np.ndim(one) == 3}
+    gates = diagnostics.gates(layers, x)[-1]
+    return {k: np.asarray(gate) for k, gate in gates.items() if np.ndim(gate) == 3}
 
 
-def reach(flow: np.ndarray) -> str:
-    """Return in words what becomes of a gradient.
+def describe_decay(gradient: np.ndarray) -> str:
+    """Return whether a gradient vanishes, explodes or persists, and from which lag.
 
     Args:
-        flow: by the lag, 1 at lag 0.
+        gradient: by the lag, relative to lag 0; from `gradient_by_lag`.
     """
-    lag, left = len(flow) - 1, float(flow[-1])
-    if left < VANISHED:
-        first = int((flow < VANISHED).argmax())
-        return f"vanishes: below a thousandth from lag {first}"
-    if left > EXPLODED:
-        first = int((flow > EXPLODED).argmax())
-        return f"explodes: above a thousandfold from lag {first}"
-    return f"stays: {number(left)} of it is left at lag {lag}"
+    lag, last = len(gradient) - 1, float(gradient[-1])
+    if last < VANISHED:
+        first = int((gradient < VANISHED).argmax())
+        return f"vanishes: below {VANISHED:g} from lag {first}"
+    if last > EXPLODED:
+        first = int((gradient > EXPLODED).argmax())
+        return f"explodes: above {EXPLODED:g} from lag {first}"
+    return f"persists: {format_number(last)} at lag {lag}"
 
 
-def number(value: float) -> str:
-    """Return a number as a sentence tells it.
+def format_number(value: float) -> str:
+    """Return a number with three digits, or as a power of ten if large or small.
 
     Args:
-        value: any.
+        value: the number.
     """
     if value and (abs(value) < 1e-3 or abs(value) >= 1e4):
         digits, power = f"{value:.0e}".split("e")

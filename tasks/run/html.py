@@ -1,4 +1,4 @@
-"""A page of HTML in one file: text is escaped, nothing is fetched, nothing runs."""
+"""HTML pages in one file: text is escaped, nothing is loaded and no script runs."""
 
 import html
 import math
@@ -8,11 +8,11 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-# The browser itself keeps the page from fetching and running anything.
+# The browser enforces that the page loads nothing and runs nothing.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
-WORST = 20  # errors that are shown
+MAX_ERRORS = 20  # shown on a page
 
-Scale = Literal["doubt", "signed", "share"]
+Scale = Literal["uncertainty", "signed", "weight"]
 
 
 class Html(str):
@@ -20,11 +20,11 @@ class Html(str):
 
 
 class Section(NamedTuple):
-    """A part of the page.
+    """A section of a page.
 
     Attributes:
-        title: its heading.
-        body: its content.
+        title: the heading.
+        body: the content.
     """
 
     title: str
@@ -32,18 +32,18 @@ class Section(NamedTuple):
 
 
 class Token(NamedTuple):
-    """A piece of a text that is coloured by a number.
+    """A piece of text, coloured by a number.
 
     Attributes:
-        text: as it is read.
-        strength: from 0 to 1; on a signed scale from -1.
-        told: what is shown where the mouse rests.
-        marked: whether it is the one to look at.
+        text: the text.
+        strength: from 0 to 1; on the signed scale from -1 to 1.
+        tooltip: shown under the mouse.
+        marked: whether the token is underlined, as an error.
     """
 
     text: str
     strength: float = 0.0
-    told: str = ""
+    tooltip: str = ""
     marked: bool = False
 
 
@@ -52,28 +52,27 @@ def tag(name: str, /, *children: str, **attributes: str) -> Html:
 
     Args:
         name: of the element.
-        *children: `Html` as it is, other strings escaped.
-        **attributes: by name; a trailing ``_`` is dropped, so that ``class_`` can be
-            given.
+        *children: `Html` is kept, other strings are escaped.
+        **attributes: by name; a trailing ``_`` is dropped, as in ``class_``.
     """
-    told = "".join(
+    pairs = "".join(
         f' {key.rstrip("_")}="{html.escape(value)}"'
         for key, value in attributes.items()
     )
-    return Html(f"<{name}{told}>{join(*children)}</{name}>")
+    return Html(f"<{name}{pairs}>{join(*children)}</{name}>")
 
 
 def join(*parts: str) -> Html:
-    """Return parts one after the other.
+    """Return the concatenation of parts.
 
     Args:
-        *parts: `Html` as it is, other strings escaped.
+        *parts: `Html` is kept, other strings are escaped.
     """
     return Html("".join(p if isinstance(p, Html) else html.escape(p) for p in parts))
 
 
-def shown(value: Any) -> str:
-    """Return a value as a table shows it.
+def format_value(value: Any) -> str:
+    """Return a value as text: four decimals, thousands separators.
 
     Args:
         value: a score, a count or a text.
@@ -86,52 +85,56 @@ def shown(value: Any) -> str:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[Any]], kind: str = "") -> Html:
-    """Return a table; numbers stand to the right.
+    """Return a table; numbers are aligned to the right.
 
     Args:
-        head: names of the columns; none where they need none.
-        rows: texts, numbers or `Html`.
+        head: names of the columns; empty for a table without a header.
+        rows: texts, numbers, None for an empty cell, or `Html`.
         kind: class of the element.
     """
 
     def cell(value: Any) -> Html:
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        more = {"class_": "number"} if number else {}
-        return tag("td", value if isinstance(value, Html) else shown(value), **more)
+        if value is None:
+            return tag("td")
+        options = {"class_": "number"} if _is_number(value) else {}
+        text = value if isinstance(value, Html) else format_value(value)
+        return tag("td", text, **options)
 
     body = [list(row) for row in rows]
-    right = [
-        bool(body) and isinstance(body[0][k], int | float) for k in range(len(head))
-    ]
-    names = [
-        tag("th", name, scope="col", **({"class_": "number"} if right[k] else {}))
-        for k, name in enumerate(head)
-    ]
+    names = []
+    for k, name in enumerate(head):
+        numeric = bool(body) and _is_number(body[0][k])
+        options = {"class_": "number"} if numeric else {}
+        names.append(tag("th", name, scope="col", **options))
     lines = [tag("tr", *map(cell, row)) for row in body]
     top = tag("thead", tag("tr", *names)) if names else Html("")
-    more = {"class_": kind} if kind else {}
-    whole = tag("table", top, tag("tbody", *lines), **more)
-    return tag("div", whole, class_="scroll")
+    options = {"class_": kind} if kind else {}
+    element = tag("table", top, tag("tbody", *lines), **options)
+    return tag("div", element, class_="scroll")
 
 
-def figures(values: dict[str, Any]) -> Html:
-    """Return a few numbers that are to be seen first.
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def key_figures(values: dict[str, Any]) -> Html:
+    """Return the most important numbers of a page, as tiles.
 
     Args:
         values: by name.
     """
-    cells = [
-        tag("div", tag("dt", name), tag("dd", shown(value)))
+    tiles = [
+        tag("div", tag("dt", name), tag("dd", format_value(value)))
         for name, value in values.items()
     ]
-    return tag("dl", *cells, class_="figures")
+    return tag("dl", *tiles, class_="tiles")
 
 
-def matrix(counts: np.ndarray, labels: Sequence[str]) -> Html:
-    """Return a confusion matrix, coloured by the share of each row.
+def confusion_matrix(counts: np.ndarray, labels: Sequence[str]) -> Html:
+    """Return a confusion matrix, coloured by the fraction of each true class.
 
     Args:
-        counts: ``[K, K]``, rows are the true classes.
+        counts: ``[K, K]``; rows are the true classes.
         labels: K names.
     """
     head = [tag("th", "true \\ predicted")]
@@ -141,108 +144,106 @@ def matrix(counts: np.ndarray, labels: Sequence[str]) -> Html:
         total = max(int(row.sum()), 1)
         cells = [tag("th", labels[i], scope="row")]
         for j, count in enumerate(row.tolist()):
-            kind = "share right" if i == j else "share"
+            kind = "weight correct" if i == j else "weight"
             style = {"style": f"--a:{count / total:.2f}"} if count else {}
-            told = f"{count:,}" if count else ""
-            cells.append(tag("td", told, class_=kind, **style))
+            text = f"{count:,}" if count else ""
+            cells.append(tag("td", text, class_=kind, **style))
         lines.append(tag("tr", *cells))
     body = tag("tbody", *lines)
-    whole = tag("table", tag("thead", tag("tr", *head)), body, class_="matrix")
-    return tag("div", whole, class_="scroll")
+    element = tag("table", tag("thead", tag("tr", *head)), body, class_="matrix")
+    return tag("div", element, class_="scroll")
 
 
-def tokens(pieces: Iterable[Token], scale: Scale, *, gap: str = " ") -> Html:
-    """Return a text whose pieces are coloured.
+def coloured_text(pieces: Iterable[Token], scale: Scale, *, gap: str = " ") -> Html:
+    """Return a paragraph of coloured tokens.
 
     Args:
-        pieces: in their order.
-        scale: ``"doubt"``, ``"signed"`` or ``"share"``: of the colours.
-        gap: what stands between two pieces; where it is nothing, they are letters, and
-            all white space is kept.
+        pieces: the tokens.
+        scale: of the colours.
+        gap: between two tokens; empty for characters, whose white space is kept.
     """
     parts: list[str] = []
     for piece in pieces:
-        more = {}
-        # What would not be seen is left out: most pieces of most texts.
+        options = {}
+        # An invisible colour is left out: most tokens of most texts have one.
         if abs(piece.strength) >= 0.005:
-            more["style"] = f"--a:{min(abs(piece.strength), 1.0):.2f}"
+            options["style"] = f"--a:{min(abs(piece.strength), 1.0):.2f}"
         if piece.strength < 0:
-            more["class_"] = "down"
-        if piece.told:
-            more["title"] = piece.told
-        parts += [tag("mark" if piece.marked else "span", piece.text, **more), gap]
-    kind = f"tokens {scale}" if gap else f"tokens letters {scale}"
+            options["class_"] = "negative"
+        if piece.tooltip:
+            options["title"] = piece.tooltip
+        name = "mark" if piece.marked else "span"
+        parts += [tag(name, piece.text, **options), gap]
+    kind = f"tokens {scale}" if gap else f"tokens characters {scale}"
     return tag("p", *parts[:-1], class_=kind)
 
 
-def key(scale: Scale, *ends: str) -> Html:
-    """Return what the colours of a scale mean.
+def legend(scale: Scale, low: str, high: str) -> Html:
+    """Return the legend of a colour scale.
 
     Args:
         scale: of the colours.
-        *ends: what the least and the most of it mean; of a signed scale the most below
-            zero and the most above.
+        low: meaning of strength 0; on the signed scale of -1.
+        high: meaning of strength 1.
     """
-    low, high = ends
-    down = {"class_": "down"} if scale == "signed" else {}
-    least = "1" if scale == "signed" else "0"
-    spans = [tag("span", low, style=f"--a:{least}", **down)]
-    if scale != "signed":
-        spans.append(tag("span", "…", style="--a:.5"))
+    if scale == "signed":
+        spans = [tag("span", low, style="--a:1", class_="negative")]
+    else:
+        spans = [tag("span", low, style="--a:0"), tag("span", "…", style="--a:.5")]
     spans.append(tag("span", high, style="--a:1"))
-    return tag("p", *spans, class_=f"key {scale}")
+    return tag("p", *spans, class_=f"legend {scale}")
 
 
-def visible(letter: str) -> str:
-    """Return a letter so that it can be seen, also where it is white space.
+def visible(character: str) -> str:
+    """Return a visible symbol for white space, any other character unchanged.
 
     Args:
-        letter: one unit of a text.
+        character: a token of a text.
     """
-    return {" ": "␣", "\n": "⏎", "\t": "⇥"}.get(letter, letter)
+    return {" ": "␣", "\n": "⏎", "\t": "⇥"}.get(character, character)
 
 
-def errors(found: Iterable[tuple[Html, Html]]) -> Html:
-    """Return a list of errors.
+def error_list(items: Iterable[tuple[Html, Html]]) -> Html:
+    """Return a numbered list of errors.
 
     Args:
-        found: of each what is wrong, and where.
+        items: of each error a heading, and its context.
     """
     return tag(
         "ol",
-        *(tag("li", tag("p", head), body) for head, body in found),
+        *(tag("li", tag("p", head), body) for head, body in items),
         class_="errors",
     )
 
 
-def picture(svg: str, told: str, caption: str = "") -> Html:
-    """Return a drawing; one with a caption keeps its size, and scrolls where it must.
+def figure(svg: str, description: str, caption: str = "") -> Html:
+    """Return a figure; with a caption it keeps its size and scrolls if too wide.
 
     Args:
-        svg: the drawing, as `tasks.run.figures.svg` gives it.
-        told: what is on it, for who cannot see it.
-        caption: what stands below.
+        svg: the chart, from `tasks.run.charts.render_svg`.
+        description: alternative text for screen readers.
+        caption: below the chart.
     """
-    label = f'<svg role="img" aria-label="{html.escape(told)}"'
-    drawn = Html(svg.replace("<svg", label, 1))
+    label = f'<svg role="img" aria-label="{html.escape(description)}"'
+    chart = Html(svg.replace("<svg", label, 1))
     if not caption:
-        return tag("figure", drawn)
-    whole = tag("div", drawn, class_="scroll")
-    return tag("figure", whole, tag("figcaption", caption))
+        return tag("figure", chart)
+    scrollable = tag("div", chart, class_="scroll")
+    return tag("figure", scrollable, tag("figcaption", caption))
 
 
 def page(title: str, lead: Html, sections: Sequence[Section]) -> str:
-    """Return the whole page.
+    """Return a complete HTML document with links to its sections.
 
     Args:
         title: of the page.
-        lead: what stands below the title.
-        sections: in their order.
+        lead: below the title.
+        sections: in order.
     """
     links, parts = [], []
     for k, section in enumerate(sections):
         name = f"s{k + 1}"
-        links.append(tag("a", section.title, href=f"#{name}"))
+        links += [tag("a", section.title, href=f"#{name}"), " "]
         heading = tag("h2", section.title)
         parts.append(tag("section", heading, section.body, id=name))
     css = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
@@ -259,9 +260,5 @@ def page(title: str, lead: Html, sections: Sequence[Section]) -> str:
 {css}</style>
 </head>
 """
-    top = tag("header", tag("h1", title), lead, tag("nav", *_spaced(links)))
+    top = tag("header", tag("h1", title), lead, tag("nav", *links))
     return f"{head}<body>\n{top}\n{tag('main', *parts)}\n</body>\n</html>\n"
-
-
-def _spaced(parts: Sequence[Html]) -> list[str]:
-    return [piece for part in parts for piece in (part, " ")]

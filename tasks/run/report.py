@@ -1,8 +1,8 @@
-"""The page of a run: ``report.html``, one file that a browser shows without a network.
+"""The report of a run, ``report.html``: one file that a browser shows offline.
 
-It is written last, from the files of the run and what the best model gave on the test
-split. Where it cannot be written the run is whole all the same; ``--resume`` with the
-flags of a finished run scores its model again and writes the page anew.
+It is written last, from the files of the run and the predictions of the best model on
+test. An error here does not affect the run; ``--resume`` with the flags of a finished
+run scores its model again and writes a new report.
 """
 
 import json
@@ -12,31 +12,33 @@ from typing import Any
 import jax
 import numpy as np
 
-from tasks.base import Evaluation, Task
 from tasks.run import charts, html
 from tasks.run.folder import Run
 from tasks.run.html import Html, Section, join, tag
+from tasks.run.protocols import RunTask
+from tasks.run.score_titles import title
+from tasks.scores import Evaluation
 from zoo.summary import summary
 
 NAME = "report.html"
-LARGEST = 40  # classes of a confusion matrix that is shown whole
-CONFUSED = 12  # pairs of classes that are listed
+MAX_CLASSES = 40  # of a confusion matrix that is shown completely
+MAX_CONFUSIONS = 12  # pairs of classes that are listed
 
 
-def write(run: Run, task: Task, params: Any, found: Evaluation) -> None:
-    """Write the page, and say where it is; an error is told and ends nothing.
+def write(run: Run, task: RunTask, params: Any, evaluation: Evaluation) -> None:
+    """Write the report and print its path; print an error instead of raising it.
 
     Args:
         run: a finished run.
         task: the task.
         params: of the best model.
-        found: what it gave on the test split.
+        evaluation: of the best model on test.
     """
     path = run.path / NAME
     part = run.path / f".{NAME}.part"
     try:
         task.pipeline.params = params
-        part.write_text(_page(run, task, found), encoding="utf-8")
+        part.write_text(_page(run, task, evaluation), encoding="utf-8")
         part.replace(path)
     except Exception as error:
         part.unlink(missing_ok=True)
@@ -51,8 +53,7 @@ def write(run: Run, task: Task, params: Any, found: Evaluation) -> None:
         print(f"report:     {path}")
 
 
-def _page(run: Run, task: Task, found: Evaluation) -> str:
-    """Return the page."""
+def _page(run: Run, task: RunTask, evaluation: Evaluation) -> str:
     config, metrics = (
         json.loads((run.path / name).read_text(encoding="utf-8"))
         for name in ("config.json", "metrics.json")
@@ -61,111 +62,111 @@ def _page(run: Run, task: Task, found: Evaluation) -> str:
     labels = getattr(task, "labels", None)
     names = labels.tokens if labels is not None else []
     sections = [
-        Section("Scores", _scores(metrics)),
-        Section("Curves", _curves(run)),
-        *_classes(metrics["test"], found.scores.confusion, names),
-        *task.report(found.pairs),
+        Section("Scores", _scores(task, metrics)),
+        Section("Learning curves", _learning_curves(run, task)),
+        *_classes(metrics["test"], evaluation.scores.confusion, names),
+        *task.report(evaluation.pairs),
         Section("Data", _data(task)),
         Section("Model", _model(task)),
         Section("Configuration", _configuration(config)),
     ]
-    title = f"{task.name}: {_name(score)} {metrics['test'][score]:.4f}"
-    return html.page(title, _lead(task, metrics), sections)
+    heading = f"{task.name}: test {_title(task, score)} {metrics['test'][score]:.4f}"
+    return html.page(heading, _key_figures(task, metrics), sections)
 
 
-def _lead(task: Task, metrics: dict[str, Any]) -> Html:
-    """Return what is to be seen first."""
+def _key_figures(task: RunTask, metrics: dict[str, Any]) -> Html:
     about = metrics["run"]
     score = about["monitor"]
     count = sum(leaf.size for leaf in jax.tree.leaves(task.pipeline.params))
-    return html.figures(
+    return html.key_figures(
         {
-            f"{_name(score)}, test": metrics["test"][score],
-            f"{_name(score)}, dev": metrics["dev"][score],
+            f"test {_title(task, score)}": metrics["test"][score],
+            f"dev {_title(task, score)}": metrics["dev"][score],
             "cell": task.config.cell,
             "parameters": count,
             "best epoch": f"{about['best_epoch']} of {about['epochs']}",
-            "minutes": f"{about['minutes']}",
-            "tokens a second": round(about["tokens_per_second"]),
-            "MB at most": about["peak_memory_mb"],
+            "training time": f"{about['minutes']} min",
+            "tokens/s": round(about["tokens_per_second"]),
+            "peak memory": f"{about['peak_memory_mb']:,} MB",
         }
     )
 
 
-def _scores(metrics: dict[str, Any]) -> Html:
-    """Return the scores of both splits and of the baselines."""
+def _scores(task: RunTask, metrics: dict[str, Any]) -> Html:
+    """Return a table of the scores on both splits and of the baselines."""
     rows = {split: metrics[split] for split in ("dev", "test")}
-    rows |= {f"test, {name}": found for name, found in metrics["baselines"].items()}
+    rows |= {f"test baseline: {k}": row for k, row in metrics["baselines"].items()}
     columns = [name for name, v in metrics["test"].items() if isinstance(v, float)]
-    whole = html.table(
-        ["", *map(_name, columns)],
-        [[name, *(found.get(c) for c in columns)] for name, found in rows.items()],
+    table = html.table(
+        ["", *(_title(task, name) for name in columns)],
+        [[name, *(row.get(c) for c in columns)] for name, row in rows.items()],
         "scores",
     )
     signatures = metrics["test"].get("signatures", {})
-    told = [tag("p", f"{k}: {v}", class_="note") for k, v in signatures.items()]
-    return join(whole, *told)
+    notes = [tag("p", f"{k}: {v}", class_="note") for k, v in signatures.items()]
+    return join(table, *notes)
 
 
-def _curves(run: Run) -> Html:
-    drawn = charts.curve_pictures(run.history())
-    names = ("the loss over the epochs", "the scores of dev over the epochs")
-    return tag("div", *map(html.picture, drawn, names), class_="pictures")
+def _learning_curves(run: Run, task: RunTask) -> Html:
+    svgs = charts.learning_curves(run.history(), _target_units(task))
+    descriptions = ("train and dev loss by epoch", "dev scores by epoch")
+    return tag("div", *map(html.figure, svgs, descriptions), class_="charts")
 
 
 def _classes(
     metrics: dict[str, Any], counts: np.ndarray | None, labels: list[str]
 ) -> list[Section]:
-    """Return the classes and the confusion matrix, where there are some."""
-    found = []
-    table = metrics.get("per_class")
-    if table:
-        columns = list(next(iter(table.values())))
-        rows = [[name, *row.values()] for name, row in table.items()]
-        head = ["class", *map(_name, columns)]
-        found.append(Section("Classes", html.table(head, rows, "classes")))
+    """Return the scores per class and the confusion matrix, if the task has them."""
+    sections = []
+    per_class = metrics.get("per_class")
+    if per_class:
+        columns = list(next(iter(per_class.values())))
+        rows = [[name, *row.values()] for name, row in per_class.items()]
+        head = ["class", *map(title, columns)]
+        sections.append(Section("Scores per class", html.table(head, rows, "classes")))
     if counts is not None:
-        body = [_confused(counts, labels)]
-        if len(labels) <= LARGEST:
-            body.insert(0, html.matrix(counts, labels))
-        found.append(Section("Confusion", join(*body)))
-    return found
+        body = [_most_frequent_confusions(counts, labels)]
+        if len(labels) <= MAX_CLASSES:
+            body.insert(0, html.confusion_matrix(counts, labels))
+        sections.append(Section("Confusion matrix", join(*body)))
+    return sections
 
 
-def _confused(counts: np.ndarray, labels: list[str]) -> Html:
-    """Return the pairs of classes that are confused most often."""
+def _most_frequent_confusions(counts: np.ndarray, labels: list[str]) -> Html:
     wrong = counts * (1 - np.eye(len(counts), dtype=counts.dtype))
-    order = np.argsort(-wrong, axis=None, kind="stable")[:CONFUSED]
+    order = np.argsort(-wrong, axis=None, kind="stable")[:MAX_CONFUSIONS]
     rows = []
     for i, j in zip(*np.unravel_index(order, wrong.shape), strict=True):
         if wrong[i, j]:
             share = f"{100 * wrong[i, j] / counts[i].sum():.1f} %"
             rows.append([labels[i], labels[j], int(wrong[i, j]), share])
     if not rows:
-        return tag("p", "Nothing is taken for another class.")
-    head = ["true", "taken for", "times", "share of the true"]
-    return join(tag("h3", "Confused most often"), html.table(head, rows, "confused"))
+        return tag("p", "No class is confused with another.")
+    head = ["true", "predicted as", "count", "share of true class"]
+    table = html.table(head, rows, "confusions")
+    return join(tag("h3", "Most frequent confusions"), table)
 
 
-def _data(task: Task) -> Html:
+def _data(task: RunTask) -> Html:
     notes = [tag("p", note, class_="note") for note in task.notes]
-    return join(html.table([], task.sizes().items(), "settings"), *notes)
+    sizes = [[name, html.format_value(size)] for name, size in task.sizes().items()]
+    return join(html.table([], sizes, "settings"), *notes)
 
 
-def _model(task: Task) -> Html:
+def _model(task: RunTask) -> Html:
     return tag("pre", summary(task.pipeline.model))
 
 
 def _configuration(config: dict[str, Any]) -> Html:
-    """Return the command, the flags and the versions."""
+    """Return the command, the flags, the versions and the machine."""
     flags = [
-        ["--" + name.replace("_", "-"), str(value)]
+        ["--" + name.replace("_", "-"), "–" if value in (None, []) else str(value)]
         for name, value in config["flags"].items()
     ]
     machine = [[name, version] for name, version in config["versions"].items()]
     machine += [
         ["devices", ", ".join(config["devices"])],
-        ["cores", str(config["cores"])],
+        ["CPU cores", str(config["cores"])],
     ]
     return join(
         tag("pre", config["command"], class_="text"),
@@ -175,5 +176,10 @@ def _configuration(config: dict[str, Any]) -> Html:
     )
 
 
-def _name(score: str) -> str:
-    return score.replace("_", " ")
+def _title(task: RunTask, score: str) -> str:
+    return title(score, _target_units(task))
+
+
+def _target_units(task: RunTask) -> str | None:
+    """Return the tokens of the target texts, None if the task generates none."""
+    return getattr(getattr(task.pipeline, "target", None), "units", None)

@@ -1,30 +1,32 @@
-"""TensorBoard events, written where they are made: no thread, no work at exit.
+"""TensorBoard events, written synchronously.
 
-The writer of tensorboardX for users hands events to a thread, whose errors (a full
-disk) reach the screen as tracebacks after the program has told of them.
+tensorboardX's ``SummaryWriter`` writes in a thread. If the disk is full, that thread
+prints a traceback after the program has reported the error.
 """
 
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from tensorboardX.event_file_writer import EventsWriter
-from tensorboardX.proto.event_pb2 import (  # made at run time: no stubs
+from tensorboardX.proto.event_pb2 import (  # generated at run time: no stubs
     Event,  # pyright: ignore[reportAttributeAccessIssue]
     SessionLog,  # pyright: ignore[reportAttributeAccessIssue]
 )
 from tensorboardX.summary import scalar
 
 
-class Board:
-    """The event file of one process."""
+class EventWriter:
+    """Writes the event file of one process."""
 
     def __init__(self, folder: Path, step: int) -> None:
-        """Open a new file.
+        """Open a new event file.
 
         Args:
             folder: of the events.
-            step: the first step to come; what older files hold from it on is void.
+            step: the first step to come. TensorBoard discards what older files of the
+                folder hold from this step on.
         """
         folder.mkdir(parents=True, exist_ok=True)
         self._events = EventsWriter(str(folder / "events"))
@@ -32,17 +34,17 @@ class Board:
         self._write(Event(session_log=started), step)
 
     def add(self, values: Mapping[str, float], step: int) -> None:
-        """Write numbers.
+        """Write scalars.
 
         Args:
             values: by name.
-            step: they belong to.
+            step: of the values.
         """
         for name, value in values.items():
             self._write(Event(summary=scalar(name, value)), step)
         self._events.flush()
 
-    def _write(self, event: Event, step: int) -> None:
+    def _write(self, event: Any, step: int) -> None:
         event.wall_time, event.step = time.time(), step
         self._events.write_event(event)
 

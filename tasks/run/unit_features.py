@@ -1,84 +1,87 @@
-"""Which unit of a layer follows what a reader sees in a text: numpy only.
+"""Which hidden units correlate with readable features of a text: numpy only.
 
-The idea of cells that count the place in a line or light up in quotations is of
-Karpathy et al. 2015, arXiv:1506.02078.
+Units that count the position in a line or are active in quotations: Karpathy et al.
+2015, arXiv:1506.02078.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-OPEN, CLOSE = "([{", ")]}"
+OPENING, CLOSING = "([{", ")]}"
 
 
-class Following(NamedTuple):
-    """The unit that follows a feature best.
+class BestUnit(NamedTuple):
+    """The unit that correlates most with a feature.
 
     Attributes:
-        feature: its name.
-        unit: number of the unit.
-        r: their correlation, of Pearson.
+        feature: name of the feature.
+        unit: index of the unit.
+        correlation: Pearson's r of the two.
     """
 
     feature: str
     unit: int
-    r: float
+    correlation: float
 
 
-def features(letters: Sequence[str]) -> dict[str, np.ndarray]:
-    """Return what a reader sees at each letter and no single letter tells.
+def text_features(characters: Sequence[str]) -> dict[str, np.ndarray]:
+    """Return features of each position that its character alone does not determine.
 
     Args:
-        letters: T characters.
+        characters: T characters.
 
     Returns:
-        By name, ``[T]``: the place in the line and in the word, counted in letters;
-        whether one is in quotation marks, which end with the paragraph at the latest;
-        how deep in brackets.
+        By name, ``[T]``: the position in the line and in the word, in characters;
+        whether the position is inside quotation marks, which close at the end of a
+        paragraph at the latest; the depth of open brackets.
     """
-    found = np.zeros((4, len(letters)), np.float32)
+    values = np.zeros((4, len(characters)), np.float32)
     line = word = depth = 0
-    quoted, before = False, ""
-    for t, letter in enumerate(letters):
-        line = 0 if letter == "\n" else line + 1
-        word = 0 if letter.isspace() else word + 1
-        quoted ^= letter == '"'
-        if letter == "\n" == before:
+    quoted, previous = False, ""
+    for t, character in enumerate(characters):
+        line = 0 if character == "\n" else line + 1
+        word = 0 if character.isspace() else word + 1
+        quoted ^= character == '"'
+        if character == "\n" == previous:
             quoted, depth = False, 0
-        depth = max(depth + (letter in OPEN) - (letter in CLOSE), 0)
-        found[:, t] = line, word, quoted, depth
-        before = letter
+        depth = max(depth + (character in OPENING) - (character in CLOSING), 0)
+        values[:, t] = line, word, quoted, depth
+        previous = character
     names = (
-        *("place in the line", "place in the word"),
-        *("quotation marks around it", "brackets around it"),
+        *("position in the line", "position in the word"),
+        *("inside quotation marks", "depth of brackets"),
     )
-    return dict(zip(names, found, strict=True))
+    return dict(zip(names, values, strict=True))
 
 
-def follow(y: np.ndarray, seen: dict[str, np.ndarray]) -> list[Following]:
-    """Return for each feature the unit that follows it best, the best one first.
+def best_units(y: np.ndarray, features: Mapping[str, np.ndarray]) -> list[BestUnit]:
+    """Return the unit with the largest absolute correlation for each feature.
 
     Args:
         y: outputs of H units, ``[T, H]``.
-        seen: features ``[T]`` by name; one that never changes is left out.
+        features: ``[T]`` by name; constant features are skipped.
+
+    Returns:
+        One per feature, in descending order of the absolute correlation.
     """
-    moving = {name: values for name, values in seen.items() if np.ptp(values) > 0}
-    if not moving:
+    varying = {name: v for name, v in features.items() if np.ptp(v) > 0}
+    if not varying:
         return []
-    of_units = _standard(y)
-    r = np.stack([_standard(v[:, None])[:, 0] @ of_units for v in moving.values()])
+    units = _standardise(y)
+    r = np.stack([_standardise(v[:, None])[:, 0] @ units for v in varying.values()])
     r = r / len(y)  # [F, H]
     best = np.abs(r).argmax(axis=1)
-    found = [
-        Following(name, int(unit), float(row[unit]))
-        for name, unit, row in zip(moving, best, r, strict=True)
+    result = [
+        BestUnit(name, int(unit), float(row[unit]))
+        for name, unit, row in zip(varying, best, r, strict=True)
     ]
-    return sorted(found, key=lambda one: -abs(one.r))
+    return sorted(result, key=lambda unit: -abs(unit.correlation))
 
 
-def liveliest(y: np.ndarray) -> int:
-    """Return the unit whose output varies the most.
+def most_variable_unit(y: np.ndarray) -> int:
+    """Return the unit whose output has the largest standard deviation.
 
     Args:
         y: outputs of H units, ``[T, H]``.
@@ -86,7 +89,7 @@ def liveliest(y: np.ndarray) -> int:
     return int(y.std(axis=0).argmax())
 
 
-def _standard(y: np.ndarray) -> np.ndarray:
-    """Return columns of mean 0 and variance 1; one that never changes is zero."""
+def _standardise(y: np.ndarray) -> np.ndarray:
+    """Return columns of mean 0 and variance 1; constant columns become zero."""
     centred = y - y.mean(axis=0)
     return centred / np.maximum(centred.std(axis=0), 1e-12)

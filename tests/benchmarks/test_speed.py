@@ -76,7 +76,7 @@ def test_a_new_row_takes_the_place_of_the_old(tmp_path):
     assert not again.has({**describe(CASE.full), "peer": "linen"})
     text = page(again.rows, [])
     assert "| 2, 5, 3, 4 | gru | 2 | **2.00 (4)** |" in text
-    assert "| linen | 2.00 (least 2.00) | 0 of 1 |" in text
+    assert "| linen | 2.00 (lowest 2.00) | 0 of 1 |" in text
 
 
 def test_another_table_is_not_overwritten(tmp_path):
@@ -150,7 +150,7 @@ def test_a_gpu_has_a_section_with_goals():
     assert "| gru against Flax | 2 | 1.90 |" in text
     assert "| rnn against the fastest of Flax and Keras | 2 | 2.10 |" in text
     figures = "| 10 | 20.00 | 20.00 | 20.00 | 1 of 1 |"
-    assert f"our LSTM by the loop at T = 4096 {figures}" in text
+    assert f"our LSTM without kernels at T = 4096 {figures}" in text
     rows[-2]["versions"] = "rnn-zoo-native 1.0"
     assert f"our LSTM at T = 4096 {figures}" in page(rows, [])
     assert "| lru | 5 (20.00) |" in text
@@ -190,8 +190,8 @@ def test_a_cpu_has_a_section_with_goals():
         "lstm, training step, ragged rows against PyTorch | 1.2 | 1.50 | 1.50 | 1.50 "
         "| 1 of 1",
         "ours, ragged rows against full ones | 0.95 | 2.00 | 2.00 | 2.00 | 1 of 1",
-        "memory of a training step, Flax by ours | 1 | 2.00 | 2.00 | 2.00 | 1 of 1",
-        "memory of a training step, Flax by ours with remat | 2 | 3.33 | 3.33 | 3.33 "
+        "memory of a training step, Flax divided by ours | 1 | 2.00 | 2.00 | 2.00 | 1 of 1",
+        "memory of a training step, Flax divided by ours with remat | 2 | 3.33 | 3.33 | 3.33 "
         "| 1 of 1",
         "linen | 100",
         "linen | 500 (200)",

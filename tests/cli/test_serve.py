@@ -54,7 +54,7 @@ told(reader)
 told(model, "--port", port)
 told(model, "--port", "70000")
 told(model + "/nowhere")
-del sys.modules["zoo.cli.serve"]
+del sys.modules["zoo.cli.web_page"]
 sys.modules["gradio"] = None
 told(model)
 """
@@ -120,13 +120,13 @@ def ask(url, name, *data):
 def refused(chromium, url):
     """Type more than is read, and then nothing; return what is seen both times."""
     chromium.write("a " * LIMIT)
-    chromium.until(f"{browser.SEEN}.includes('5,000 are the most. Shorten it')")
+    chromium.until(f"{browser.SEEN}.includes('the limit is 5,000. Shorten it')")
     assert "10,000 characters" in chromium.value(browser.SEEN)
     # No request but to the page itself, and nothing to complain of.
-    fetched = [one for one in chromium.fetched() if not one.startswith("data:")]
+    fetched = [one for one in chromium.requests() if not one.startswith("data:")]
     assert len(fetched) > 5
     assert {one[: len(url)] for one in fetched} == {url}
-    assert chromium.complaints() == []
+    assert chromium.console_messages() == []
 
 
 def test_tags_as_one_types(chromium, served, models):
@@ -195,7 +195,7 @@ def test_text_appears_as_it_is_written(chromium, served, models):
         "(() => { const field = document.querySelectorAll('input[type=number]')[1];"
         "field.value = 2000; field.dispatchEvent(new Event('input')); return 0 })()"
     )
-    press(chromium, "Write")
+    press(chromium, "Generate")
     chromium.until(f"{LAST}.length > 5")
     press(chromium, "Stop")
     # One is written at a time: this one would wait for the other, were it not stopped.
@@ -204,12 +204,12 @@ def test_text_appears_as_it_is_written(chromium, served, models):
     stopped = chromium.value(LAST)
     assert stopped.startswith("hello") and len(stopped) < 2_000
     chromium.write("a " * LIMIT)
-    press(chromium, "Write")
+    press(chromium, "Generate")
     refused(chromium, url)
 
 
 def test_programs_are_refused_as_people_are(served):
-    told = "10,000 characters, 5,000 are the most"
+    told = "10,000 characters, the limit is 5,000"
     for kind in ("classifier", "tagger", "seq2seq"):
         note, *nothing = ask(served[kind], "predict", "a " * LIMIT)
         assert told in note and not any(nothing)
@@ -235,9 +235,9 @@ def test_what_has_no_page_is_told(served, models, tmp_path, tmp_path_factory):
     lines = found.stderr.splitlines()
     assert len(lines) == 5
     assert "there is no page for a reader" in lines[0]
-    assert f"port {port} of 127.0.0.1 cannot be listened on" in lines[1]
+    assert f"cannot listen on port {port} of 127.0.0.1" in lines[1]
     assert "Address already in use" in lines[1]
-    assert "choose another with --port, or 0 for a free one" in lines[1]
+    assert "choose another one with --port, or 0 for a free port" in lines[1]
     assert "port must be 0-65535" in lines[2]
     assert "no model in" in lines[3]
     assert lines[4] == "error: a page needs gradio: pip install 'rnn-zoo[serve]'"

@@ -9,8 +9,9 @@ import datasets
 import pytest
 import tyro
 
-from tasks.data import DataError, Source, files, load, read, splits
+from tasks.data import DataError, Source, files, load, read
 from tasks.data.formats import schemes
+from tasks.data.splits import labels as labels_of
 
 ROOT = Path(__file__).parents[2]
 ZOO_DATA = Path(os.environ.get("ZOO_DATA") or ROOT.parent / "shared" / "data")
@@ -86,7 +87,7 @@ def test_russian_tagging(cache):
     ]
     dev = read(Source(*here("pos/ru_gsd")), "tagged", "dev", cache_dir=cache)
     assert counts(dev, "tagged") == (579, 11_709)
-    assert len(splits.labels(dev)) == 16
+    assert len(labels_of(dev)) == 16
     with pytest.raises(DataError, match="nothing to train on, only dev, test"):
         load(Source(*here("pos/ru_gsd")), "tagged", cache_dir=cache)
 
@@ -104,15 +105,15 @@ def test_what_the_corpora_hold(cache):
     assert [list(rows["label"]).count("1") for rows in sst2[:3]] == [3_610, 444, 909]
     conll = load(Source(*here("ner/conll2003")), "entities", cache_dir=cache)
     for rows in conll[:3]:
-        assert splits.labels(rows) == {"O"} | {
+        assert labels_of(rows) == {"O"} | {
             f"{p}-{t}" for p in "BI" for t in ("PER", "ORG", "LOC", "MISC")
         }
     assert "IOB1, converted to BIO2" in conll.notes[0]
     ewt = read(Source(*here("pos/en_ewt")), "tagged", "train", cache_dir=cache)
     assert sum(tokens.count("_") for tokens in ewt["tokens"]) == 5
-    assert len(splits.labels(ewt)) == 17
+    assert len(labels_of(ewt)) == 17
     xpos = Source(*here("pos/en_ewt"), tag_column="xpos")
-    assert len(splits.labels(read(xpos, "tagged", "train", cache_dir=cache))) == 49
+    assert len(labels_of(read(xpos, "tagged", "train", cache_dir=cache))) == 49
     wnut = read(Source(*here("ner/wnut17")), "entities", "dev", cache_dir=cache)
     words = [token for tokens in wnut["tokens"] for token in tokens]
     assert sum("\ufeff" in word for word in words) == 1
@@ -137,7 +138,7 @@ def test_names(cache):
     source = Source(*here("classification/names"))
     splits = load(source, "labelled", cache_dir=cache)
     assert sum(len(rows) for rows in splits[:3]) == 20_050
-    assert len(splits.labels(splits.train)) == 18
+    assert len(labels_of(splits.train)) == 18
     assert list(splits.train["label"]).count("Russian") > 7_000
     train, dev, test = (set(rows["text"]) for rows in splits[:3])
     assert not train & dev and not train & test and not dev & test

@@ -9,6 +9,7 @@ import datasets
 import pytest
 
 from tasks.data import DataError, FormatError, Source, files, load, read
+from tasks.data.splits import labels as labels_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -221,7 +222,7 @@ def test_a_rare_label_stays_in_train(write, cache):
     for seed in range(3):
         source = Source(write("a.tsv", text), text_column="0", label_column="1")
         splits = load(source, "labelled", seed=seed, cache_dir=cache)
-        assert splits.labels(splits.train) == {str(k) for k in range(20)}
+        assert labels_of(splits.train) == {str(k) for k in range(20)}
         assert sum(len(rows) for rows in splits[:3]) == 58
     with pytest.raises(DataError, match="too few"):
         load(Source(write("b.tsv", "a b\t0\nc d\t0\n")), "labelled", cache_dir=cache)

@@ -144,7 +144,7 @@ def test_what_is_no_sequence_is_told(symbols, size, wrong, wanted):
 @pytest.mark.parametrize(
     "flags, message",
     [
-        ({"data": "a.txt"}, "--data is not for memory: its problems are made"),
+        ({"data": "a.txt"}, "--data is not for memory: its data are generated"),
         ({"length": 1}, "--length must be 2 or more, got 1"),
         ({"max_length": 5}, "--max-length is not for memory: use --length"),
     ],

@@ -141,9 +141,9 @@ def test_memory_span_of_a_leaky_state():
 
 def test_what_runs_backwards_has_no_flow():
     both = zoo.LSTM(D, H, bidirectional=True, rngs=nnx.Rngs(0))
-    with pytest.raises(ValueError, match="must run forwards"):
+    with pytest.raises(ValueError, match="must run forward"):
         diagnostics.gradient_flow(both, X)
-    with pytest.raises(ValueError, match="must run forwards"):
+    with pytest.raises(ValueError, match="must run forward"):
         diagnostics.memory_span(both, X, jax.random.key(0))
     layer = zoo.RNN(D, H, rngs=nnx.Rngs(0))
     with pytest.raises(ValueError, match="part must be one of"):

@@ -190,7 +190,7 @@ def test_trajectories_are_principal_components():
             lambda layer: diagnostics.saturation(X[0]),
             r"values must have shape \[B, T, H\], got \(6, 3\)",
         ),
-        (lambda layer: diagnostics.saturation(X, low=0.9, high=0.1), "0.9 and 0.1"),
+        (lambda layer: diagnostics.saturation(X, low=0.9, high=0.1), "0.9, 0.1"),
         (
             lambda layer: diagnostics.trajectories(layer, X, part="c"),
             "part must be one of 'h', got 'c'",
@@ -215,9 +215,9 @@ def test_trajectories_are_principal_components():
             lambda layer: plots.trajectories(
                 diagnostics.trajectories(layer, X, dimensions=1), "x.png"
             ),
-            "two directions, got 1",
+            "2 dimensions, got 1",
         ),
-        (lambda layer: plots.gates({}, "x.png"), "names none"),
+        (lambda layer: plots.gates({}, "x.png"), "has none"),
         (lambda layer: plots.saturation([{}], "x.png"), "must have a gate"),
     ],
 )

@@ -1,7 +1,7 @@
-"""A real browser without a screen: Chromium, spoken to over two pipes.
+"""Headless Chromium, driven by the Chrome DevTools Protocol over two pipes.
 
-The Chrome DevTools Protocol: messages in JSON, each ended by a zero byte. Chromium
-reads them from its file descriptor 3 and answers on 4.
+Messages are JSON, each followed by a zero byte. Chromium reads them from file
+descriptor 3 and answers on 4.
 """
 
 import base64
@@ -13,125 +13,141 @@ import shutil
 import signal
 import tempfile
 import time
+from pathlib import Path
+from typing import Any
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
-PATIENCE = 60  # seconds
-SEEN = "document.body.innerText"
+TIMEOUT = 60  # seconds
+PAGE_TEXT = "document.body.innerText"
+
+Message = dict[str, Any]
 
 
-def find():
+def find() -> str | None:
     """Return the path of a browser, or None."""
-    named = os.environ.get("ZOO_BROWSER")
-    return named or next(filter(None, map(shutil.which, NAMES)), None)
+    path = os.environ.get("ZOO_BROWSER")
+    return path or next(filter(None, map(shutil.which, NAMES)), None)
 
 
 class Browser:
-    """One tab; what the console says and what is fetched is kept."""
+    """A browser with one tab; records console messages and requests."""
 
-    def __init__(self, path):
+    def __init__(self, path: str) -> None:
         """Start the browser.
 
         Args:
             path: of Chromium.
         """
-        # Its helpers may write a moment longer than the browser lives.
+        # Processes of the browser may write for a moment after it has been killed.
         self.folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         line = [path, "--headless=new", "--no-sandbox", "--disable-gpu"]
         line += ["--disable-dev-shm-usage", "--hide-scrollbars", "--no-first-run"]
         line += ["--remote-debugging-pipe", f"--user-data-dir={self.folder.name}"]
-        # Numbers beyond 4, so that none is overwritten before it is used.
-        (read, to), (answers, write) = _pipe(), _pipe()
-        nowhere = (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0)
-        ends = [(os.POSIX_SPAWN_DUP2, fd, at) for fd, at in ((read, 3), (write, 4))]
+        (command_end, commands), (answers, answer_end) = _pipe(), _pipe()
+        duplicates = [
+            (os.POSIX_SPAWN_DUP2, fd, number)
+            for fd, number in ((command_end, 3), (answer_end, 4))
+        ]
+        silence = (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0)
         self.process = os.posix_spawn(
-            path, line, os.environ, file_actions=[*ends, nowhere], setpgroup=0
+            path, line, os.environ, file_actions=[*duplicates, silence], setpgroup=0
         )
-        os.close(read)
-        os.close(write)
-        self.to, self.answers = os.fdopen(to, "wb"), os.fdopen(answers, "rb")
-        self.number, self.left, self.session = 0, b"", None
-        self.events = []
+        os.close(command_end)
+        os.close(answer_end)
+        self.commands = os.fdopen(commands, "wb")
+        self.answers = os.fdopen(answers, "rb")
+        self.number, self.received = 0, b""
+        self.session: str | None = None
+        self.events: list[Message] = []
         target = self.ask("Target.createTarget", url="about:blank")["targetId"]
-        found = self.ask("Target.attachToTarget", targetId=target, flatten=True)
-        self.session = found["sessionId"]
+        attached = self.ask("Target.attachToTarget", targetId=target, flatten=True)
+        self.session = attached["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.ask(f"{domain}.enable")
 
-    def _receive(self):
-        while b"\0" not in self.left:
-            ready, _, _ = select.select([self.answers], [], [], PATIENCE)
+    def _receive(self) -> Message:
+        while b"\0" not in self.received:
+            ready, _, _ = select.select([self.answers], [], [], TIMEOUT)
             part = os.read(self.answers.fileno(), 1 << 16) if ready else b""
             if not part:
                 raise RuntimeError("the browser does not answer")
-            self.left += part
-        message, self.left = self.left.split(b"\0", 1)
+            self.received += part
+        message, self.received = self.received.split(b"\0", 1)
         return json.loads(message)
 
-    def ask(self, method, **params):
+    def ask(self, method: str, **params: Any) -> Message:
         """Send a command and return its result."""
         self.number += 1
-        message = {"id": self.number, "method": method, "params": params}
+        command = {"id": self.number, "method": method, "params": params}
         if self.session is not None:
-            message["sessionId"] = self.session
-        self.to.write(json.dumps(message).encode() + b"\0")
-        self.to.flush()
+            command["sessionId"] = self.session
+        self.commands.write(json.dumps(command).encode() + b"\0")
+        self.commands.flush()
         while True:
-            found = self._receive()
-            if found.get("id") == self.number:
-                assert "error" not in found, found
-                return found["result"]
-            self.events.append(found)
+            message = self._receive()
+            if message.get("id") == self.number:
+                assert "error" not in message, message
+                return message["result"]
+            self.events.append(message)
 
-    def open(self, path):
-        """Show a file, or an address, and wait until all of it is there."""
+    def open(self, path: str | Path) -> None:
+        """Open a file or a URL, and wait until it is loaded."""
         self.events.clear()
         url = path if isinstance(path, str) else path.absolute().as_uri()
         self.ask("Page.navigate", url=url)
         while not any(e.get("method") == "Page.loadEventFired" for e in self.events):
             self.events.append(self._receive())
 
-    def complaints(self):
-        """Return what the console showed, and exceptions."""
+    def console_messages(self) -> list[Message]:
+        """Return the messages of the console, and exceptions."""
         kinds = ("Runtime.consoleAPICalled", "Runtime.exceptionThrown")
         kinds += ("Log.entryAdded",)
-        self.ask("Runtime.evaluate", expression="0")  # all before it has come
+        self.ask("Runtime.evaluate", expression="0")  # receives all earlier events
         return [event for event in self.events if event["method"] in kinds]
 
-    def fetched(self):
-        """Return the addresses that were asked for."""
+    def requests(self) -> list[str]:
+        """Return the URLs that the page requested."""
         return [
             event["params"]["request"]["url"]
             for event in self.events
             if event["method"] == "Network.requestWillBeSent"
         ]
 
-    def value(self, expression):
-        """Return the value of an expression of JavaScript."""
-        found = self.ask(
+    def value(self, expression: str) -> Any:
+        """Return the value of a JavaScript expression."""
+        answer = self.ask(
             "Runtime.evaluate",
             expression=expression,
             returnByValue=True,
             awaitPromise=True,
         )
-        assert "exceptionDetails" not in found, found
-        return found["result"]["value"]
+        assert "exceptionDetails" not in answer, answer
+        return answer["result"]["value"]
 
-    def until(self, expression):
-        """Wait until an expression of JavaScript is true, and return its value."""
-        end = time.monotonic() + PATIENCE
-        while not (found := self.value(expression)):
-            assert time.monotonic() < end, (expression, self.value(SEEN))
+    def until(self, expression: str) -> Any:
+        """Wait until a JavaScript expression is true, and return its value."""
+        end = time.monotonic() + TIMEOUT
+        while not (value := self.value(expression)):
+            assert time.monotonic() < end, (expression, self.value(PAGE_TEXT))
             time.sleep(0.05)
-        return found
+        return value
 
-    def write(self, text):
-        """Put a text in place of what stands in the first field."""
+    def write(self, text: str) -> None:
+        """Replace the text of the first text field."""
         self.until("document.querySelector('textarea') !== null")
         self.value("document.querySelector('textarea').select() ?? 0")
         self.ask("Input.insertText", text=text)
 
-    def look(self, *, width=1100, dark=False, media=""):
-        """Set the width of the window, and light or dark, or ``media="print"``."""
+    def emulate(
+        self, *, width: int = 1100, dark: bool = False, media: str = ""
+    ) -> None:
+        """Set the width of the window, the colour scheme and the medium.
+
+        Args:
+            width: in pixels; a window narrower than 600 is a phone.
+            dark: prefer a dark colour scheme.
+            media: ``"print"`` for print, empty for the screen.
+        """
         self.ask(
             "Emulation.setDeviceMetricsOverride",
             width=width,
@@ -142,26 +158,26 @@ class Browser:
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.ask("Emulation.setEmulatedMedia", media=media, features=[scheme])
 
-    def picture(self):
-        """Return the whole page as a PNG."""
-        found = self.ask("Page.captureScreenshot", captureBeyondViewport=True)
-        return base64.b64decode(found["data"])
+    def screenshot(self) -> bytes:
+        """Return the complete page as a PNG."""
+        answer = self.ask("Page.captureScreenshot", captureBeyondViewport=True)
+        return base64.b64decode(answer["data"])
 
-    def pdf(self):
-        """Return the page as it is printed."""
+    def pdf(self) -> bytes:
+        """Return the printed page as a PDF."""
         return base64.b64decode(self.ask("Page.printToPDF")["data"])
 
-    def close(self):
-        """End the browser and its helpers."""
-        self.to.close()
+    def close(self) -> None:
+        """Kill the browser and its processes."""
+        self.commands.close()
         self.answers.close()
         os.killpg(self.process, signal.SIGKILL)
         os.waitpid(self.process, 0)
         self.folder.cleanup()
 
 
-def _pipe():
-    """Return a pipe whose ends have numbers from 10 on."""
+def _pipe() -> list[int]:
+    """Return a pipe with descriptors from 10 on, which the spawn does not overwrite."""
     ends = os.pipe()
     high = [fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 10) for end in ends]
     for end in ends:

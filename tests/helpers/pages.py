@@ -1,17 +1,17 @@
-"""Run the blocks of a page of docs/: ``python tests/helpers/pages.py docs/PAGE.md FINISHED``.
+"""Run the code of a docs page: ``python tests/helpers/pages.py docs/PAGE.md FINISHED``.
 
-What its ``python`` and ``sh`` blocks say is done in order and in the working directory,
-as a reader does who goes down the page; in one process, since to import the libraries
-takes longer than most commands do. Some things are not as the page has them:
+The ``python`` and ``sh`` blocks run in order, in the working directory, as a reader
+would run them. They share one process, since importing the libraries takes longer than
+most commands. Some commands differ from the page:
 
-- Training is small: the flags of `training.flags` stand before those of the command,
-  which win. Where both together are the flags of a run that other tests have made, in
-  the folder FINISHED, that is taken; else the program trains.
-- A command on data that are no part of the project (`APART`), and the lab, which has a
-  test of its own, are read by their own parsers and go no further. Python that needs
-  such data is left out where they are not.
+- Training is small: the flags of `training.flags` come before those of the command,
+  which override them. If the folder FINISHED holds a run with the resulting flags, the
+  run is copied instead.
+- Commands on data that are not part of the project (`EXTERNAL`), and the lab, which has
+  a test of its own, are only parsed. Python blocks on such data are skipped where the
+  data are missing.
 
-Blocks of other kinds (``text``, ``python torch``) are not run.
+Blocks of other kinds (``text``, ``python torch``) do not run.
 """
 
 import dataclasses
@@ -27,7 +27,7 @@ from unittest import mock
 
 from tests.helpers.training import flags
 
-APART = re.compile(r"ZOO_DATA|hub:")
+EXTERNAL = re.compile(r"ZOO_DATA|hub:")
 
 
 class Block(NamedTuple):
@@ -36,7 +36,7 @@ class Block(NamedTuple):
     Attributes:
         language: ``"python"`` or ``"sh"``.
         code: its lines.
-        line: how many lines stand before them.
+        line: number of lines before them.
     """
 
     language: str
@@ -45,7 +45,7 @@ class Block(NamedTuple):
 
 
 def blocks(path: Path) -> list[Block]:
-    """Return the blocks of a page that are run."""
+    """Return the blocks of a page that run."""
     text = path.read_text(encoding="utf-8")
     fences = re.finditer(r"^```(python|sh)\n(.*?)^```$", text, re.M | re.S)
     return [Block(f[1], f[2], text.count("\n", 0, f.start()) + 1) for f in fences]
@@ -59,69 +59,82 @@ def commands(block: Block) -> list[list[str]]:
 
 
 def trained(path: Path) -> list[list[str]]:
-    """Return the commands of a page that train on what comes with the project."""
-    found = [words for block in blocks(path) for words in commands(block)]
-    return [w for w in found if "train.py" in w and not APART.search(" ".join(w))]
+    """Return the commands of a page that train on data of the project."""
+    lines = [words for block in blocks(path) for words in commands(block)]
+    return [w for w in lines if "train.py" in w and not EXTERNAL.search(" ".join(w))]
 
 
-def called(function: str, main: Any, *argv: str) -> tuple[Any, ...]:
-    """Read a command line by a program, and return what it calls its function with."""
-    with mock.patch.object(sys, "argv", list(argv)), mock.patch(function) as found:
+def call_args(function: str, main: Any, *argv: str) -> tuple[Any, ...]:
+    """Return the arguments with which a program calls its function.
+
+    Args:
+        function: name of the function; a mock replaces it.
+        main: the program.
+        *argv: the command line.
+    """
+    with mock.patch.object(sys, "argv", list(argv)), mock.patch(function) as replaced:
         main()
-    return found.call_args.args
+    return replaced.call_args.args
 
 
 def train(args: list[str], finished: Path) -> None:
-    """Do what ``python train.py ARGS`` does, in small."""
+    """Run ``python train.py ARGS`` with small settings."""
     from train import main
 
-    def config(*args: str) -> Any:
-        return called("train.train", main, "train.py", *args)[1]
+    def parse(*args: str) -> Any:
+        return call_args("train.train", main, "train.py", *args)[1]
 
-    if APART.search(" ".join(args)):
-        config(*args)
+    if EXTERNAL.search(" ".join(args)):
+        parse(*args)
         return
     task, *own = args
     small = flags(task, finished)
-    found = config(task, *small, *own)
-    if found == dataclasses.replace(config(task, *small), out=found.out):
-        apart = shutil.ignore_patterns("checkpoints")  # another test changes them
-        shutil.copytree(finished / task, found.out, ignore=apart)
+    config = parse(task, *small, *own)
+    if config == dataclasses.replace(parse(task, *small), out=config.out):
+        # Another test changes the checkpoints.
+        ignore = shutil.ignore_patterns("checkpoints")
+        shutil.copytree(finished / task, config.out, ignore=ignore)
     else:
         sys.argv = ["train.py", task, *small, *own]
         main()
 
 
-def start(words: list[str], finished: Path) -> None:
-    """Do what a command does."""
+def run_command(words: list[str], finished: Path) -> None:
+    """Run a command of a page."""
     print("$", shlex.join(words), flush=True)
     python, name, *args = words
-    assert python == "python", f"only Python is run here, got {python}"
+    assert python == "python", f"expected a python command, got {python}"
     if name == "train.py":
         train(args, finished)
         return
     assert name == "-m", f"expected train.py or -m, got {name}"
     name, *args = args
-    entry = {"zoo": "zoo.cli.commands", "tasks.lab": "tasks.lab.comparison"}
-    main = importlib.import_module(entry.get(name, name)).main
+    modules = {"zoo": "zoo.cli.commands", "tasks.lab": "tasks.lab.comparison"}
+    main = importlib.import_module(modules.get(name, name)).main
     if name == "tasks.lab":
-        called("tasks.lab.run", main, name, *args)
+        call_args("tasks.lab.comparison.run", main, name, *args)
     else:
         sys.argv = [name, *args]
         main()
 
 
 def run(path: Path, finished: Path) -> None:
-    """Run the blocks of a page."""
-    space = {"__name__": "__main__"}
-    here = os.path.isdir(os.environ.get("ZOO_DATA", ""))
+    """Run the blocks of a page.
+
+    Args:
+        path: of the page.
+        finished: folder of finished runs.
+    """
+    namespace = {"__name__": "__main__"}
+    has_data = os.path.isdir(os.environ.get("ZOO_DATA", ""))
     for block in blocks(path):
         for words in commands(block):
-            start(words, finished)
-        if block.language == "python" and (here or not APART.search(block.code)):
-            # Its lines have the numbers that they have on the page.
-            code = "\n" * block.line + block.code
-            exec(compile(code, path, "exec"), space)
+            run_command(words, finished)
+        if block.language == "python":
+            if has_data or not EXTERNAL.search(block.code):
+                # A traceback shows the line numbers of the page.
+                code = "\n" * block.line + block.code
+                exec(compile(code, path, "exec"), namespace)
 
 
 if __name__ == "__main__":

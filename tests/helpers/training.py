@@ -1,11 +1,13 @@
-"""Small runs of the training program, shared by its tests."""
+"""Small runs of the training program, shared by the tests."""
 
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import filelock
+import pytest
 
 ROOT = Path(__file__).parents[2]
 TASKS = ("classification", "pos", "ner", "charlm", "seq2seq", "memory")
@@ -24,29 +26,41 @@ OF_TASK = {
 }
 
 
-def flags(task, folder):
-    """Return the flags of a run that takes some seconds."""
-    more = [*SMALL, "--num-layers", "1", "--batch-size", "8", *OF_TASK[task]]
+def flags(task: str, folder: Path) -> list[str]:
+    """Return the flags of a run that takes some seconds.
+
+    Args:
+        task: name of the task.
+        folder: for the data files of the run.
+    """
+    arguments = [*SMALL, "--num-layers", "1", "--batch-size", "8", *OF_TASK[task]]
     if task != "memory":
-        more += ["--embedding-dim", "8"]
+        arguments += ["--embedding-dim", "8"]
     if task == "charlm":
         text = folder / "text.txt"
         if not text.exists():
             text.write_text('To be, or <b>not</b> to be: "that" is it.\n' * 120)
-        more += ["--data", str(text)]
+        arguments += ["--data", str(text)]
     if task == "seq2seq":
         pairs = folder / "pairs.tsv"
         words = [f"{a}{b}{c}" for a in "xyzw" for b in "abcd" for c in "mnop"]
         pairs.write_text("".join(f"{word}\t{word[::-1]}\n" for word in words))
-        more += ["--data", str(pairs)]
-    return more
+        arguments += ["--data", str(pairs)]
+    return arguments
 
 
-def environment(tmp_path_factory, **more):
-    """Return an environment whose processes, in all tests, share what they compile."""
+def environment(
+    tmp_path_factory: pytest.TempPathFactory, **variables: str
+) -> dict[str, str]:
+    """Return environment variables with one compilation cache for all tests.
+
+    Args:
+        tmp_path_factory: of pytest.
+        **variables: to set as well.
+    """
     base = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
-        base = base.parent  # that of all workers
+        base = base.parent  # of all workers
     cache = base / "compiled"
     return {
         **os.environ,
@@ -55,18 +69,20 @@ def environment(tmp_path_factory, **more):
         "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "0",
         "HF_DATASETS_CACHE": str(cache / "datasets"),
         "PYTHONPATH": str(ROOT),
-        **more,
+        **variables,
     }
 
 
-def command(module, *args):
-    """Return a command line of the project: a script, or ``-m module``."""
+def command(module: str, *args: Any) -> list[str]:
+    """Return a command line that runs a script, or a module by ``-m``."""
     start = [str(ROOT / module)] if module.endswith(".py") else ["-m", module]
     return [sys.executable, *start, *map(str, args)]
 
 
-def run(module, *args, env, **options):
-    """Run a command to its end."""
+def run(
+    module: str, *args: Any, env: dict[str, str], **options: Any
+) -> subprocess.CompletedProcess[str]:
+    """Run a command and return its output and exit status."""
     return subprocess.run(
         command(module, *args),
         env=env,
@@ -78,27 +94,31 @@ def run(module, *args, env, **options):
     )
 
 
-def finished(task, tmp_path_factory):
-    """Return the folder of a finished run of a task, and what its screen showed.
+def finished(task: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """Return the folder of a finished run of a task, and its console output.
 
-    It is made once for the tests of all processes: none may change it for good.
+    All test processes share one run per task: no test may change it permanently.
+
+    Args:
+        task: name of the task.
+        tmp_path_factory: of pytest.
     """
     env = environment(tmp_path_factory)
     base = Path(env["JAX_COMPILATION_CACHE_DIR"]).parent / "finished"
     base.mkdir(exist_ok=True)
-    out, screen = base / task, base / f"{task}.txt"
+    out, output = base / task, base / f"{task}.txt"
     with filelock.FileLock(base / f"{task}.lock"):
-        if not screen.exists():
+        if not output.exists():
             args = [*flags(task, base), "--out", out, "--overwrite"]
-            found = run("train.py", task, *args, env=env)
-            assert found.returncode == 0, found.stderr
-            assert "could not be written" not in found.stderr
-            screen.write_text(found.stdout)
-    return out, screen.read_text()
+            process = run("train.py", task, *args, env=env)
+            assert process.returncode == 0, process.stderr
+            assert "could not be written" not in process.stderr
+            output.write_text(process.stdout)
+    return out, output.read_text()
 
 
-def newest(out):
-    """Return the number of the newest whole checkpoint, or -1."""
+def newest(out: Path) -> int:
+    """Return the number of the latest complete checkpoint, or -1."""
     folder = out / "checkpoints"
     names = [p.name for p in folder.iterdir()] if folder.exists() else []
     return max((int(name) for name in names if name.isdecimal()), default=-1)

@@ -157,7 +157,7 @@ def cell_arrays(**changes):
             lambda: interop.to_flax(
                 zoo.ResetAfterMGUCell(D, H, rngs=nnx.Rngs(0)), "nnx"
             ),
-            "nnx has no ResetAfterMGUCell, only linen",
+            "nnx has no ResetAfterMGUCell",
         ),
         (
             lambda: interop.to_torch_arrays(zoo.MGUCell(D, H, rngs=nnx.Rngs(0))),
@@ -173,7 +173,7 @@ def cell_arrays(**changes):
             lambda: interop.to_torch_arrays(
                 zoo.GRU(D, H, learn_initial_state=True, rngs=nnx.Rngs(0))
             ),
-            "learnt initial state",
+            "learned initial state",
         ),
         (
             lambda: interop.to_torch_arrays(
@@ -193,7 +193,7 @@ def cell_arrays(**changes):
             "one cell .* got a layer with 2",
         ),
         (lambda: interop.from_keras([X[0]], "gru"), "got 1 arrays"),
-        (lambda: interop.from_keras([X[0], X[0]], "gru"), "reset_after must be told"),
+        (lambda: interop.from_keras([X[0], X[0]], "gru"), "reset_after is required"),
     ],
 )
 def test_refusals_name_what_came(call, message):

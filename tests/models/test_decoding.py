@@ -36,18 +36,18 @@ def test_draws_have_their_frequencies():
     np.testing.assert_allclose(shares, expected / expected.sum(), atol=0.015)
 
 
-def test_temperature_zero_takes_the_likeliest():
+def test_temperature_zero_takes_the_most_likely():
     draw = decoding.sampler(temperature=0.0)
     assert draw(jax.random.key(0), LOGITS[None]).tolist() == [0]
 
 
-def test_the_likeliest_is_the_first_of_equal_ones():
+def test_the_most_likely_is_the_first_of_equal_ones():
     few = np.random.default_rng(0).integers(0, 3, (50, 4, 7)).astype("f4")
     scores = jnp.asarray(np.where(few > 0, few, -np.inf)).at[0, 0].set(-jnp.inf)
-    found = decoding.likeliest(scores)
+    found = decoding.argmax(scores)
     assert found.dtype == jnp.int32
     np.testing.assert_array_equal(found, np.argmax(scores, axis=-1))
-    assert decoding.likeliest(scores.at[1].set(jnp.nan)).max() < 7
+    assert decoding.argmax(scores.at[1].set(jnp.nan)).max() < 7
 
 
 @pytest.mark.parametrize(
@@ -248,7 +248,7 @@ def test_sampling_at_temperature_zero_is_greedy():
         ({"bos": -1}, r"bos must lie in \[0, V = 3\), got -1"),
         ({"max_length": 0}, "max_length must be an int of 1 or more, got 0"),
         ({"length_penalty": -1.0}, "length_penalty must be 0 or more, got -1.0"),
-        ({"coverage_penalty": 0.1}, "needs a step that gives weights"),
+        ({"coverage_penalty": 0.1}, "needs a step that returns weights"),
     ],
 )
 def test_errors_of_the_search(options, message):

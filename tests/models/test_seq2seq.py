@@ -147,7 +147,7 @@ def test_loop_is_the_one_call():
 @pytest.mark.parametrize("input_feeding", [False, True])
 def test_scheduled_sampling_reads_its_own_tokens(input_feeding):
     seq2seq = model(dropout=0.0, input_feeding=input_feeding)
-    # Scores so sure of themselves that a draw is the likeliest token.
+    # Scores so sure of themselves that a draw is the argmax token.
     seq2seq.decoder.output.W[...] *= 1e4
     encoded, memory = seq2seq.encode(SOURCE, SOURCE_MASK)
     state = seq2seq.init_decoder(encoded)
@@ -237,12 +237,12 @@ def test_errors():
         model(tied=True, decoder_hidden_size=8)
     with pytest.raises(ValueError, match="did you mean 'additive'"):
         model(attention="aditive")
-    with pytest.raises(ValueError, match="must run forwards"):
+    with pytest.raises(ValueError, match="must run forward"):
         Decoder(5, bidirectional=True, rngs=nnx.Rngs(0))
     with pytest.raises(ValueError, match="given together"):
         Decoder(5, attention="dot", rngs=nnx.Rngs(0))
     seq2seq = model()
-    with pytest.raises(ValueError, match="memory must be given"):
+    with pytest.raises(ValueError, match="memory is missing"):
         seq2seq.decoder(TARGET)
     _, memory = seq2seq.encode(SOURCE)
     with pytest.raises(ValueError, match="memory must be None"):

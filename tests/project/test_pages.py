@@ -10,7 +10,7 @@ import pytest
 from tests.helpers import pages
 from tests.helpers.training import ROOT, environment, finished
 
-DOCS = {path.name: path for path in sorted((ROOT / "docs").glob("*.md"))}
+DOCS = {path.name: path for path in sorted((ROOT / "docs").rglob("*.md"))}
 LINK = re.compile(r"\]\(([^):#]+)(?:#([^)]+))?\)")
 
 
@@ -47,4 +47,4 @@ def test_links_lead_somewhere(page):
 
 def test_the_index_names_every_page():
     links = LINK.findall(DOCS["README.md"].read_text(encoding="utf-8"))
-    assert set(DOCS) - {"README.md"} <= {name for name, _ in links}
+    assert set(DOCS) - {"README.md"} <= {Path(name).name for name, _ in links}

@@ -18,9 +18,8 @@ import numpy as np
 import optax
 import tyro
 
-sys.path.insert(0, "tests")
 from tasks.registry import TASKS
-from train import Program
+from tasks.program import Program
 
 folder = Path(sys.argv[1])
 for name in {tasks!r}:
@@ -31,7 +30,7 @@ for name in {tasks!r}:
     tx = optax.sgd(optax.constant_schedule(1.0))  # whose state is a count
     program = Program(task, tx)
     losses, grads, shapes = [], None, set()
-    state = program.begin(task.pipeline.params, 0)
+    state = program.init_state(task.pipeline.params, 0)
     step = 0
     while step < {steps}:
         for batch in task.batches("train", step):
@@ -46,7 +45,8 @@ for name in {tasks!r}:
             if step == {steps}:
                 break
     leaves = {{f"grad{{k}}": g for k, g in enumerate(jax.tree.leaves(grads))}}
-    leaves |= dict(losses=losses, shapes=len(shapes), programs=program.compilations())
+    programs = program.num_compilations()
+    leaves |= dict(losses=losses, shapes=len(shapes), programs=programs)
     np.savez(folder / f"{{name}}-{{jax.device_count()}}.npz", **leaves)
 """.format(tasks=list(TASKS), steps=STEPS)
 

@@ -10,8 +10,9 @@ import optax
 import pytest
 
 from tasks.base import Config
+from tasks.program import Program
 from tests.helpers.tolerances import REFERENCE
-from train import Program, main
+from train import main
 
 
 def line(**flags):
@@ -34,8 +35,8 @@ def line(**flags):
 
 @pytest.mark.parametrize("ema", [0.0, 0.9])
 def test_average_of_the_weights(ema):
-    program = Program(line(ema=ema), optax.sgd(0.25), steps=4)
-    state = program.begin(np.float32(8.0), seed=0)
+    program = Program(line(ema=ema), optax.sgd(0.25), num_steps=4)
+    state = program.init_state(np.float32(8.0), seed=0)
     batch = {"x": np.zeros(2, np.float32)}
     value = average = 8.0
     for step in range(4):
@@ -61,4 +62,7 @@ def test_help_tells_how_long_the_task_trains(task, epochs, monkeypatch, capsys):
         main()
     assert end.value.code == 0
     shown = " ".join(capsys.readouterr().out.replace("│", "").split())
-    assert f"Passes over the data. (default: {epochs}; at least 300 batches)" in shown
+    assert (
+        f"Passes over the training data. (default: {epochs}; at least 300 batches)"
+        in shown
+    )

@@ -106,7 +106,7 @@ def test_a_full_disk_is_told_and_loses_nothing(work):
     assert "the last checkpoint is kept" in before
     # A thread of orbax may complain of its own when all is over; this project does not.
     assert not re.search(r'File ".*/(tasks/\w+|zoo/\w+|train)\.py"', before)
-    assert "going on in epoch" in found.stdout
+    assert "resuming in epoch" in found.stdout
     assert "Traceback" not in after
 
 

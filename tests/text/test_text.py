@@ -46,7 +46,9 @@ def test_vocabulary_ranks_by_count_then_by_name():
     assert vocabulary.decode([3, 2]) == ["b", "a"]
     labels = Vocabulary.build(["x", "y"], special=False)
     assert labels.encode(["y", "x"]).tolist() == [1, 0]
-    with pytest.raises(ValueError, match="'z' is not in the vocabulary of 2: x, y"):
+    with pytest.raises(
+        ValueError, match="'z' is not in the vocabulary of 2 tokens: x, y"
+    ):
         labels.encode(["z"])
     with pytest.raises(ValueError, match="got 'x' twice"):
         Vocabulary(["x", "y", "x"])

@@ -1,9 +1,7 @@
-"""What goes on inside a recurrent network.
+"""Diagnostics of recurrent networks: gradients, memory, gates and state trajectories.
 
-How gradients flow, how long it remembers, what its gates do, where its state moves.
-
-Each function takes a layer, and gives arrays; `zoo.plots` draws them. Of a loaded model
-the layers are those of its module, after ``nnx.update(pipeline.model,
+Each function takes a layer and returns arrays; `zoo.plots` plots them. The layers of a
+loaded model are attributes of ``pipeline.model``, after ``nnx.update(pipeline.model,
 pipeline.params)``.
 """
 

@@ -16,11 +16,11 @@ from zoo.types import Array, ArrayLike, Key, State
 
 
 class GradientFlow(NamedTuple):
-    """How much the last state hangs on the states before it.
+    """The size of the Jacobian of the last state with respect to earlier states.
 
-    Both are like the state of the layer, with an array ``[B, T]`` for each part that is
-    floating point, and None for the others. Entry t is of the state after token t; the
-    lag is T - 1 - t.
+    Both have the structure of the layer's state, with an array ``[B, T]`` for each
+    floating-point part and None for the others. Entry t belongs to the state after
+    token t; its lag is T - 1 - t.
 
     Attributes:
         norm: the Frobenius norm of the Jacobian of the last h.
@@ -34,31 +34,31 @@ class GradientFlow(NamedTuple):
 def gradient_flow(
     layer: Layer, x: ArrayLike, *, part: str = "h", iterations: int = 50
 ) -> GradientFlow:
-    """Measure the Jacobian of the last state with respect to all states before it.
+    """Measure the Jacobian of the last state with respect to all earlier states.
 
     ::
 
         J_t = dh_T / ds_t = dh_T/ds_(T-1) ... ds_(t+1)/ds_t
 
     for each part of the state s_t, such as h and c of an LSTM, of each layer of a stack
-    (h_T is that of the last layer). Where |J_t| falls with the lag gradients vanish,
-    where it grows they explode: Bengio et al. 1994; Pascanu et al. 2012,
-    arXiv:1211.5063. The Jacobians are exact; the largest singular value is found by
-    power iteration, from below.
+    (h_T is that of the last layer). Gradients vanish where |J_t| falls with the lag and
+    explode where it grows: Bengio et al. 1994; Pascanu et al. 2012, arXiv:1211.5063.
+    The Jacobians are exact. Power iteration approximates the largest singular value
+    from below.
 
     Args:
-        layer: one that runs forwards: `zoo.Recurrent`, or a stack.
+        layer: a layer that runs forward: `zoo.Recurrent`, or a stack.
         x: inputs ``[B, T, D]``.
         part: the part of the last state, ``"h"`` or another.
-        iterations: of the power iteration.
+        iterations: number of power iterations.
 
     Raises:
-        ValueError: if the layer also reads backwards, or has no such part.
+        ValueError: if the layer does not run forward only, or has no such part.
     """
     if layer.direction != "forward":
         raise ValueError(
-            "layer must run forwards: a state of one that also reads from the last "
-            f"token has no state before it, got direction={layer.direction!r}"
+            "layer must run forward: with a backward direction no state precedes all "
+            f"others, got direction={layer.direction!r}"
         )
     checks.positive("iterations", iterations)
     state = jax.eval_shape(lambda: layer.init_state(1))
@@ -69,16 +69,18 @@ def gradient_flow(
 
 
 @partial(jax.jit, static_argnames=("graph", "part", "iterations"))
-def _gradient_flow(graph, variables, x, part, iterations):
+def _gradient_flow(
+    graph: Any, variables: Any, x: Array, part: str, iterations: int
+) -> GradientFlow:
     layer = nnx.merge(graph, variables)
     B = x.shape[0]
     states = layer._run(x, None, layer.init_state(B), None, None, True)[2]
     first = jax.tree.map(lambda a: a[:, 0], states)
-    of_target = first[-1] if isinstance(layer, Stacked) else first
-    target = getattr(of_target, part)
+    top = first[-1] if isinstance(layer, Stacked) else first
+    target = getattr(top, part)
     K = target[0].size
 
-    # One row of the Jacobian for each entry of the target; at lag 0 it is the identity.
+    # A row of the Jacobian for each entry of the target; the identity at lag 0.
     start = jax.tree.map(lambda a: jnp.zeros((B, K, *a.shape[1:]), a.dtype), first)
     eye = jnp.broadcast_to(jnp.eye(K, dtype=target.dtype), (B, K, K))
     eye = eye.reshape(B, K, *target.shape[1:])
@@ -86,45 +88,47 @@ def _gradient_flow(graph, variables, x, part, iterations):
         start = (*start[:-1], start[-1]._replace(**{part: eye}))
     else:
         start = start._replace(**{part: eye})
-    floating, rest, join = _floating(first)
+    _, rest, join = _partition(first)
 
-    def back(rows, step):
-        """Go from ds_(t+1) to ds_t."""
+    def pull_back(rows: list[Array], step: Any) -> tuple[list[Array], Any]:
+        """Go from the Jacobian with respect to s_(t+1) to that for s_t."""
         state, x_next = step
-        varied, fixed, _ = _floating(state)
+        floating, fixed, _ = _partition(state)
 
-        def advance(varied):
-            new, _ = layer._step(join(varied, fixed), x_next)
-            return _floating(new)[0]
+        def advance(floating: list[Array]) -> list[Array]:
+            new, _ = layer._step(join(floating, fixed), x_next)
+            return _partition(new)[0]
 
-        _, pull = jax.vjp(advance, varied)
-        rows = jax.vmap(lambda row: pull(row)[0], in_axes=1, out_axes=1)(rows)
+        _, vjp = jax.vjp(advance, floating)
+        rows = jax.vmap(lambda row: vjp(row)[0], in_axes=1, out_axes=1)(rows)
         return rows, measure(rows)
 
-    def measure(rows):
+    def measure(rows: list[Array]) -> tuple[list[Array], list[Array]]:
         flat = [a.reshape(B, K, -1) for a in rows]
         norms = [jnp.sqrt((a**2).sum(axis=(1, 2))) for a in flat]
         return norms, [_largest(a, iterations) for a in flat]
 
-    rows = _floating(start)[0]
-    by_time = jax.tree.map(lambda a: jnp.moveaxis(a[:, :-1], 1, 0), states)
-    steps = (by_time, jnp.moveaxis(x[:, 1:], 1, 0))
-    _, found = jax.lax.scan(back, rows, steps, reverse=True)
-    both = jax.tree.map(
-        lambda before, end: jnp.concatenate([before, end[None]]).T, found, measure(rows)
+    rows = _partition(start)[0]
+    time_first = jax.tree.map(lambda a: jnp.moveaxis(a[:, :-1], 1, 0), states)
+    steps = (time_first, jnp.moveaxis(x[:, 1:], 1, 0))
+    _, earlier = jax.lax.scan(pull_back, rows, steps, reverse=True)
+    sizes = jax.tree.map(
+        lambda before, last: jnp.concatenate([before, last[None]]).T,
+        earlier,
+        measure(rows),
     )
-    nothing = [None] * len(rest)
-    return GradientFlow(*(join(values, nothing) for values in both))
+    missing = [None] * len(rest)
+    return GradientFlow(*(join(values, missing) for values in sizes))
 
 
 def _largest(matrix: Array, iterations: int) -> Array:
     """Return the largest singular value of each matrix [B, K, N]."""
     scale = jnp.abs(matrix).max(axis=(1, 2), keepdims=True)
     matrix = matrix / jnp.where(scale > 0, scale, 1.0)
-    # No direction is special: a start that is orthogonal to the answer is unlikely.
+    # A random start is unlikely to be orthogonal to the leading singular vector.
     v = jax.random.normal(jax.random.key(0), (matrix.shape[0], matrix.shape[2], 1))
 
-    def body(_, v):
+    def body(_: Array, v: Array) -> Array:
         v = jnp.swapaxes(matrix, 1, 2) @ (matrix @ v)
         size = jnp.linalg.norm(v, axis=1, keepdims=True)
         return v / jnp.where(size > 0, size, 1.0)
@@ -133,12 +137,12 @@ def _largest(matrix: Array, iterations: int) -> Array:
     return jnp.linalg.norm(matrix @ v, axis=(1, 2)) * scale[:, 0, 0]
 
 
-def _floating(state: State) -> tuple[list[Array], list[Array], Callable]:
-    """Return the floating parts of a state, the others, and what joins them again."""
+def _partition(state: State) -> tuple[list[Array], list[Array], Callable]:
+    """Return the floating-point parts, the others, and a function that joins them."""
     leaves, tree = jax.tree.flatten(state)
     kinds = [jnp.issubdtype(leaf.dtype, jnp.inexact) for leaf in leaves]
 
-    def join(floating, rest):
+    def join(floating: list, rest: list) -> State:
         parts = {True: iter(floating), False: iter(rest)}
         return jax.tree.unflatten(tree, [next(parts[kind]) for kind in kinds])
 
@@ -153,12 +157,12 @@ def gradient_norms(
     loss: Callable[[Array], Array],
     mask: ArrayLike | None = None,
 ) -> Array:
-    """Return how large the gradient is at each step of each layer.
+    """Return the norm of the gradient at each step of each layer.
 
     ``|d loss(y) / d y_t|`` for the outputs y_t of every layer of a stack.
 
     Args:
-        layer: any layer; one that is no stack counts as a stack of one.
+        layer: any layer; a single layer counts as a stack of one.
         x: inputs ``[B, T, D]``.
         loss: a scalar of the outputs ``[B, T, H]`` of the last layer, such as
             ``lambda y: (y[:, -1] ** 2).sum()``.
@@ -169,7 +173,7 @@ def gradient_norms(
     """
     layers = list(layer.layers) if isinstance(layer, Stacked) else [layer]
 
-    def outputs(shifts):
+    def shifted_loss(shifts: list[Array]) -> Array:
         y = jnp.asarray(x)
         for part, shift in zip(layers, shifts, strict=True):
             y = part(y, mask)[1] + shift
@@ -177,25 +181,26 @@ def gradient_norms(
 
     B, T = jnp.shape(x)[:2]
     shifts = [jnp.zeros((B, T, *part.output_shape)) for part in layers]
-    grads = jax.grad(outputs)(shifts)
+    grads = jax.grad(shifted_loss)(shifts)
     return jnp.stack([jnp.sqrt((g**2).reshape(B, T, -1).sum(-1)) for g in grads])
 
 
 def spectral_radius(module: nnx.Module) -> dict[str, np.ndarray]:
-    """Return the largest modulus of an eigenvalue of every recurrent matrix.
+    """Return the spectral radius of every recurrent matrix.
 
-    Without gates and nonlinearity it is what a state grows by at each step, in the long
-    run: below 1 gradients vanish.
+    The spectral radius is the largest modulus of an eigenvalue. Without gates and
+    nonlinearity it is the asymptotic growth factor of the state per step: below 1,
+    gradients vanish.
 
     Args:
         module: a layer, or a model.
 
     Returns:
-        For the path of each recurrent matrix, such as ``layers/0/cell/U``, one value
-        for each gate, in the order of the cell's ``gates``. Matrices that are not
-        square, as with a projection, have no eigenvalues and are left out.
+        By the path of each recurrent matrix, such as ``layers/0/cell/U``: one value per
+        gate, in the order of the cell's ``gates``. Matrices that are not square, as
+        with a projection, have no eigenvalues and are omitted.
     """
-    found = {}
+    radii = {}
     for path, part in nnx.iter_graph(module):
         if not isinstance(part, Cell):
             continue
@@ -206,18 +211,18 @@ def spectral_radius(module: nnx.Module) -> dict[str, np.ndarray]:
                 continue
             blocks = np.split(matrix, gates, axis=1)
             values = [np.abs(np.linalg.eigvals(block)).max() for block in blocks]
-            found["/".join(map(str, (*path, name)))] = np.array(values)
-    return found
+            radii["/".join(map(str, (*path, name)))] = np.array(values)
+    return radii
 
 
 class MemorySpan(NamedTuple):
-    """How long a change of the first input can be seen.
+    """How long the outputs depend on the first input.
 
     Attributes:
-        effect: how far the outputs move, over how far those of the first step move:
-            ``[B, T]``, by the lag.
-        span: the lag from which on the effect stays below the share, ``[B]``; T if it
-            does not within the sequence.
+        effect: the change of the output at each lag, relative to the change of the
+            first output, ``[B, T]``.
+        span: the lag from which the effect stays below `share`, ``[B]``; T if it never
+            does.
     """
 
     effect: Array
@@ -235,17 +240,17 @@ def memory_span(
     """Measure how long the outputs remember a small change of the first input.
 
     Args:
-        layer: one that runs forwards.
+        layer: a layer that runs forward.
         x: inputs ``[B, T, D]``.
-        key: draws the direction of the change.
-        share: of the first effect, in (0, 1).
-        size: length of the change.
+        key: of the random direction of the change.
+        share: the threshold, as a fraction of the first effect, in (0, 1).
+        size: norm of the change.
 
     Raises:
-        ValueError: if the layer does not run forwards, or a number is out of its range.
+        ValueError: if the layer does not run forward, or a number is out of its range.
     """
     if layer.direction != "forward":
-        raise ValueError(f"layer must run forwards, got direction={layer.direction!r}")
+        raise ValueError(f"layer must run forward, got direction={layer.direction!r}")
     if not 0.0 < share < 1.0:
         raise ValueError(f"share must lie in (0, 1), got {share!r}")
     if not size > 0.0:

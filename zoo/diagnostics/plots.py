@@ -1,4 +1,4 @@
-"""Pictures of what models do; matplotlib is loaded when one is drawn."""
+"""Plots of attention and diagnostics; matplotlib is imported by the first plot."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -12,39 +12,43 @@ from zoo.types import ArrayLike
 
 
 def attention(writings: Sequence[Writing], path: str | os.PathLike | BinaryIO) -> None:
-    """Draw where the decoder looked: a row a token written, a column a token read.
+    """Plot attention weights: a row per output token, a column per source token.
 
     Args:
-        writings: found by ``Seq2SeqPipeline.predict(..., attention=True)``; the best
-            output of each is drawn, one picture below the other.
-        path: of the image file, whose ending gives the format; or an open file, in the
-            format that matplotlib is set to (``savefig.format``).
+        writings: from ``Seq2SeqPipeline.predict(..., attention=True)``; the best output
+            of each is plotted.
+        path: of the image file, whose extension defines the format; or an open file, in
+            matplotlib's default format (``savefig.format``).
 
     Raises:
-        ValueError: if an output has no weights of attention.
+        ValueError: if an output has no attention weights.
         ImportError: if matplotlib is not installed.
     """
-    drawn = [writing for writing in writings if writing.outputs]
-    sizes = [(len(writing.source), len(writing.outputs[0].tokens)) for writing in drawn]
-    cell = 0.3  # inches a token
+    plotted = [writing for writing in writings if writing.outputs]
+    sizes = [
+        (len(writing.source), len(writing.outputs[0].tokens)) for writing in plotted
+    ]
+    cell = 0.3  # inches per token
     heights = [cell * max(rows, 1) + 1.2 for _, rows in sizes]
     width = cell * max([columns for columns, _ in sizes], default=1) + 2.0
     fig = _figure(figsize=(max(width, 4.0), max(sum(heights), 2.0)))
-    axes = fig.subplots(len(drawn), 1, squeeze=False, height_ratios=heights)[:, 0]
-    for ax, writing in zip(axes, drawn, strict=True):
+    axes = fig.subplots(len(plotted), 1, squeeze=False, height_ratios=heights)[:, 0]
+    for ax, writing in zip(axes, plotted, strict=True):
         best = writing.outputs[0]
         if best.attention is None:
-            raise ValueError("predict(..., attention=True) gives weights, got none")
+            raise ValueError(
+                "attention weights are missing: predict(..., attention=True)"
+            )
         weights = np.asarray(best.attention).reshape(
             len(best.tokens), len(writing.source)
         )
         ax.imshow(weights, cmap=_blues(), vmin=0.0, vmax=1.0, aspect="auto")
-        columns, rows = map(_shown, (writing.source, best.tokens))
+        columns, rows = map(_labels, (writing.source, best.tokens))
         long = max(map(len, columns), default=0) > 2
         ax.set_xticks(range(len(columns)), columns, rotation=90 if long else 0)
         ax.set_yticks(range(len(rows)), rows)
-        ax.set_xlabel("read")
-        ax.set_ylabel("written")
+        ax.set_xlabel("source")
+        ax.set_ylabel("output")
         ax.set_title(best.text, fontsize=10, parse_math=False)
     fig.savefig(path, dpi=150)
 
@@ -55,14 +59,13 @@ def gradient_flow(
     *,
     part: str = "h",
 ) -> None:
-    """Draw the norm of the gradient against the lag, on a logarithmic scale.
+    """Plot the norm of the gradient against the lag, on a logarithmic scale.
 
     Args:
-        flows: of one layer each, by the names to be shown; found by
-            `zoo.diagnostics.gradient_flow`. The rows of a batch are averaged
-            (geometrically), of a stack the last layer is shown.
-        path: of the image file, whose ending gives the format; or an open file.
-        part: the part of the state whose gradient is drawn.
+        flows: results of `zoo.diagnostics.gradient_flow`, by label. Plots the geometric
+            mean over the batch; of a stack, the last layer.
+        path: of the image file, whose extension defines the format; or an open file.
+        part: the part of the state to differentiate with respect to.
 
     Raises:
         ImportError: if matplotlib is not installed.
@@ -71,17 +74,16 @@ def gradient_flow(
     for name, flow in flows.items():
         norm = flow.norm[-1] if type(flow.norm) is tuple else flow.norm
         lines[name] = _geometric(getattr(norm, part))[::-1]
-    told = f"norm of the gradient of the last h by {part}"
-    _lines(lines, "lag (steps)", told, path)
+    _lines(lines, "lag (steps)", f"gradient norm of the last h w.r.t. {part}", path)
 
 
 def gradient_norms(norms: ArrayLike, path: str | os.PathLike | BinaryIO) -> None:
-    """Draw how large the gradient is at each step of each layer.
+    """Plot the norm of the gradient at each step of each layer.
 
     Args:
-        norms: ``[L, B, T]``, found by `zoo.diagnostics.gradient_norms`. The rows of a
-            batch are averaged (geometrically), without those that a loss does not see
-            at a step, such as padding; where it sees none there is a gap.
+        norms: ``[L, B, T]``, from `zoo.diagnostics.gradient_norms`. Plots the geometric
+            mean over the rows with a gradient at a step; a step without any, such as
+            padding, is a gap.
         path: as for `gradient_flow`.
 
     Raises:
@@ -90,36 +92,36 @@ def gradient_norms(norms: ArrayLike, path: str | os.PathLike | BinaryIO) -> None
     lines = {}
     for level, one in enumerate(np.asarray(norms)):
         logs = np.log(np.where(one > 0, one, 1.0).astype(np.float64))
-        seen = (one > 0).sum(axis=0)
-        mean = np.exp(logs.sum(axis=0) / np.maximum(seen, 1))
-        lines[f"layer {level}"] = np.where(seen > 0, mean, np.nan)
-    _lines(lines, "step", "norm of the gradient by the output", path)
+        count = (one > 0).sum(axis=0)
+        mean = np.exp(logs.sum(axis=0) / np.maximum(count, 1))
+        lines[f"layer {level}"] = np.where(count > 0, mean, np.nan)
+    _lines(lines, "step", "gradient norm w.r.t. the output", path)
 
 
 def memory_span(
     spans: Mapping[str, MemorySpan], path: str | os.PathLike | BinaryIO
 ) -> None:
-    """Draw how a small change of the first input dies away.
+    """Plot how the effect of a small change of the first input decays.
 
     Args:
-        spans: by the names to be shown; found by `zoo.diagnostics.memory_span`. The
-            rows of a batch are averaged (geometrically).
+        spans: results of `zoo.diagnostics.memory_span`, by label. Plots the geometric
+            mean over the batch.
         path: as for `gradient_flow`.
 
     Raises:
         ImportError: if matplotlib is not installed.
     """
     lines = {name: _geometric(span.effect) for name, span in spans.items()}
-    _lines(lines, "lag (steps)", "effect of a change, of the first", path)
+    _lines(lines, "lag (steps)", "effect relative to lag 0", path)
 
 
 def spectral_radius(
-    found: Mapping[str, ArrayLike], path: str | os.PathLike | BinaryIO
+    radii: Mapping[str, ArrayLike], path: str | os.PathLike | BinaryIO
 ) -> None:
-    """Draw the spectral radius of every gate of every recurrent matrix, and one.
+    """Plot the spectral radius of every gate of every recurrent matrix.
 
     Args:
-        found: by the path of the matrix, from `zoo.diagnostics.spectral_radius`.
+        radii: by the path of the matrix, from `zoo.diagnostics.spectral_radius`.
         path: as for `gradient_flow`.
 
     Raises:
@@ -127,7 +129,7 @@ def spectral_radius(
     """
     bars = [
         (f"{name} [{k}]", float(value))
-        for name, values in found.items()
+        for name, values in radii.items()
         for k, value in enumerate(np.atleast_1d(np.asarray(values)))
     ]
     fig = _figure(figsize=(7.0, 1.0 + 0.3 * len(bars)))
@@ -135,7 +137,7 @@ def spectral_radius(
     ax.barh([name for name, _ in bars], [value for _, value in bars])
     ax.axvline(1.0, color="0.4", linestyle="--", linewidth=1)
     ax.invert_yaxis()
-    ax.set_xlabel("largest modulus of an eigenvalue")
+    ax.set_xlabel("spectral radius")
     fig.savefig(path, dpi=150)
 
 
@@ -146,21 +148,20 @@ def gates(
     row: int = 0,
     tokens: Sequence[str] = (),
 ) -> None:
-    """Draw each gate over one sequence: a row a unit, a column a step.
+    """Plot the gates of one sequence: a row per unit, a column per step.
 
     Args:
-        values: ``[B, T, H]`` by name, found by `zoo.diagnostics.gates` for one layer.
+        values: ``[B, T, H]`` by name: one layer from `zoo.diagnostics.gates`.
         path: as for `gradient_flow`.
-        row: of the batch.
-        tokens: what was read, to stand below; as many steps are drawn, if there are
-            any.
+        row: index of the sequence in the batch.
+        tokens: labels of the steps; only as many steps are plotted.
 
     Raises:
         ValueError: if there is no gate.
         ImportError: if matplotlib is not installed.
     """
     if not values:
-        raise ValueError("values must have a gate: this layer names none")
+        raise ValueError("values must have a gate: this layer has none")
     steps = len(tokens) or np.shape(next(iter(values.values())))[1]
     fig = _figure(figsize=(max(4.0, min(14.0, 0.22 * steps + 1.5)), 1.9 * len(values)))
     axes = fig.subplots(len(values), 1, squeeze=False, sharex=True)[:, 0]
@@ -169,106 +170,105 @@ def gates(
         image = ax.imshow(shown, cmap=_blues(), vmin=0.0, vmax=1.0, aspect="auto")
         ax.set_ylabel(f"{name}: unit")
     if tokens:
-        labels = _shown(tokens)
+        labels = _labels(tokens)
         long = max(map(len, labels)) > 2
         axes[-1].set_xticks(range(steps), labels, rotation=90 if long else 0)
     axes[-1].set_xlabel("step")
-    fig.colorbar(image, ax=list(axes), label="shut 0, open 1")
+    fig.colorbar(image, ax=list(axes), label="0 closed, 1 open")
     fig.savefig(path, dpi=150)
 
 
 def saturation(
-    found: Mapping[str, Saturation] | Sequence[Mapping[str, Saturation]],
+    layers: Mapping[str, Saturation] | Sequence[Mapping[str, Saturation]],
     path: str | os.PathLike | BinaryIO,
 ) -> None:
-    """Draw how often the units of each gate are shut and open: a point a unit.
+    """Plot how often the units of each gate are closed and open: a point per unit.
 
-    A unit at the right below is a gate that is shut nearly always, one at the left
-    above is open nearly always, and one at the left below is between. Below stands how
-    the values of all units are distributed. After figure 3 of Karpathy et al. 2015,
-    arXiv:1506.02078.
+    A unit at the lower right is almost always closed, one at the upper left almost
+    always open, one at the lower left mostly in between. The histogram shows the values
+    of all units. After figure 3 of Karpathy et al. 2015, arXiv:1506.02078.
 
     Args:
-        found: by the names of the gates, from `zoo.diagnostics.saturation`: of one
-            layer, or of each layer, the lowest first, in colours of their own.
+        layers: results of `zoo.diagnostics.saturation` by the name of the gate: of one
+            layer, or a sequence with one mapping per layer.
         path: as for `gradient_flow`.
 
     Raises:
         ValueError: if there is no gate.
         ImportError: if matplotlib is not installed.
     """
-    layers = [found] if isinstance(found, Mapping) else list(found)
+    layers = [layers] if isinstance(layers, Mapping) else list(layers)
     names = list(dict.fromkeys(name for layer in layers for name in layer))
     if not names:
-        raise ValueError("found must have a gate, got none")
+        raise ValueError("layers must have a gate, got none")
     fig = _figure(figsize=(max(3.6, 2.6 * len(names)), 5.0))
-    points, shares = fig.subplots(
+    points, histograms = fig.subplots(
         2, len(names), squeeze=False, sharey="row", height_ratios=(2, 1)
     )
-    for above, below, name in zip(points, shares, names, strict=True):
+    for above, below, name in zip(points, histograms, names, strict=True):
         above.plot([0, 1], [1, 0], color="0.8", linewidth=1)
         for level, layer in enumerate(layers):
             if name not in layer:
                 continue
             one, color = layer[name], f"C{level}"
             x, y = np.ravel(one.left), np.ravel(one.right)
-            told = f"layer {level}"
-            above.scatter(x, y, s=18, alpha=0.5, color=color, label=told)
+            label = f"layer {level}"
+            above.scatter(x, y, s=18, alpha=0.5, color=color, label=label)
             edges = np.linspace(0.0, 1.0, len(one.histogram) + 1)
             below.stairs(np.asarray(one.histogram), edges, color=color)
         above.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), aspect="equal", title=name)
-        above.set_xlabel("share of tokens: shut")
+        above.set_xlabel("fraction of tokens: closed")
         below.set(xlim=(-0.03, 1.03), xlabel="value")
-    points[0].set_ylabel("share of tokens: open")
-    shares[0].set_ylabel("share of values")
+    points[0].set_ylabel("fraction of tokens: open")
+    histograms[0].set_ylabel("fraction of values")
     if len(layers) > 1:
         points[0].legend(fontsize=8)
     fig.savefig(path, dpi=150)
 
 
 def trajectories(
-    found: Trajectories,
+    projected: Trajectories,
     path: str | os.PathLike | BinaryIO,
     mask: ArrayLike | None = None,
 ) -> None:
-    """Draw the way of the state, a line a row, from a circle on.
+    """Plot the trajectory of the state: a line per row, which starts at a circle.
 
     Args:
-        found: by `zoo.diagnostics.trajectories`, in two dimensions or more, of which
-            the first two are drawn.
+        projected: from `zoo.diagnostics.trajectories`, with two dimensions or more; the
+            first two are plotted.
         path: as for `gradient_flow`.
-        mask: bool ``[B, T]``, as it was given there.
+        mask: bool ``[B, T]``, the mask passed to `zoo.diagnostics.trajectories`.
 
     Raises:
-        ValueError: if there is only one direction.
+        ValueError: if there is only one dimension.
         ImportError: if matplotlib is not installed.
     """
-    points = np.asarray(found.points)
+    points = np.asarray(projected.points)
     if points.shape[-1] < 2:
-        raise ValueError(f"found must have two directions, got {points.shape[-1]}")
+        raise ValueError(f"projected must have 2 dimensions, got {points.shape[-1]}")
     real = np.ones(points.shape[:2], bool) if mask is None else np.asarray(mask)
     fig = _figure(figsize=(5.0, 4.2))
     ax = fig.subplots()
-    for way, steps in zip(points, real, strict=True):
-        x, y = way[steps, 0], way[steps, 1]
+    for row, steps in zip(points, real, strict=True):
+        x, y = row[steps, 0], row[steps, 1]
         (line,) = ax.plot(x, y, marker=".", linewidth=1, alpha=0.8)
         ax.plot(x[:1], y[:1], "o", color=line.get_color(), fillstyle="none")
-    shares = np.asarray(found.explained)
-    ax.set_xlabel(f"first direction ({shares[0]:.0%} of the variance)")
-    ax.set_ylabel(f"second direction ({shares[1]:.0%})")
+    explained = np.asarray(projected.explained)
+    ax.set_xlabel(f"first component ({explained[0]:.0%} of the variance)")
+    ax.set_ylabel(f"second component ({explained[1]:.0%})")
     ax.grid(alpha=0.3)
     fig.savefig(path, dpi=150)
 
 
 def _geometric(values: ArrayLike) -> np.ndarray:
     """Return the geometric mean over the rows of a batch, ``[T]`` of ``[B, T]``."""
-    # What has vanished in float32 is drawn at the bottom, not left out.
+    # Clipped, so that a gradient of zero is plotted at the bottom and not omitted.
     rows = np.maximum(np.asarray(values, np.float64), 1e-38)
     return np.exp(np.log(rows).mean(axis=0))
 
 
 def _lines(lines: Mapping[str, np.ndarray], x: str, y: str, path: Any) -> None:
-    """Draw lines over steps on a logarithmic scale."""
+    """Plot lines over steps on a logarithmic scale."""
     fig = _figure(figsize=(7.0, 4.0))
     ax = fig.subplots()
     for name, values in lines.items():
@@ -281,22 +281,22 @@ def _lines(lines: Mapping[str, np.ndarray], x: str, y: str, path: Any) -> None:
     fig.savefig(path, dpi=150)
 
 
-def _shown(tokens: Sequence[str]) -> list[str]:
-    """Return tokens as they can be seen: also a space, and a dollar as itself."""
+def _labels(tokens: Sequence[str]) -> list[str]:
+    """Return tokens as tick labels: spaces made visible, dollar signs escaped."""
     return [token.replace(" ", "␣").replace("$", r"\$") for token in tokens]
 
 
 def _figure(**options: Any) -> Any:
-    """Return a figure that knows no screen."""
+    """Return a figure that needs no display."""
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise ImportError("pictures need matplotlib: pip install matplotlib") from error
+        raise ImportError("plots need matplotlib: pip install matplotlib") from error
     return Figure(layout="constrained", **options)
 
 
 def _blues() -> Any:
-    """Return colours from nothing to blue, for a light ground and a dark one."""
+    """Return a colour map from transparent to blue, for light and dark backgrounds."""
     from matplotlib.colors import LinearSegmentedColormap
 
     blue = (0.15, 0.47, 0.78)

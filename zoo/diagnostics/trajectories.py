@@ -1,4 +1,4 @@
-"""Where the state of a recurrent network moves."""
+"""Trajectories of the state of a recurrent network, by principal components."""
 
 from typing import NamedTuple
 
@@ -11,13 +11,13 @@ from zoo.types import Array, ArrayLike, floating
 
 
 class Trajectories(NamedTuple):
-    """The states of all steps, seen from where they spread the most.
+    """The states of all steps in their principal components.
 
     Attributes:
-        points: ``[B, T, K]``, 0 at padding.
-        directions: the principal directions, of length one, ``[K, H]``.
-        mean: what is taken off before, ``[H]``.
-        explained: the share of the variance along each direction, ``[K]``.
+        points: the projected states ``[B, T, K]``, 0 at padding.
+        directions: the principal directions as unit vectors, ``[K, H]``.
+        mean: the mean state, which is subtracted first, ``[H]``.
+        explained: fraction of the variance along each direction, ``[K]``.
     """
 
     points: Array
@@ -40,19 +40,19 @@ def trajectories(
 
         points = (s - mean(s)) directions^T
 
-    with the leading right singular vectors of the centred states. The sign of a
-    direction is that which makes its largest entry positive.
+    with the leading right singular vectors of the centred states. Signs are chosen so
+    that the largest entry of each direction is positive.
 
     Args:
-        layer: one that runs in one direction; of a stack the last layer is taken.
+        layer: a layer of one direction; of a stack, the last layer is used.
         x: inputs ``[B, T, D]``.
         mask: bool ``[B, T]``, True = a real token; by default all are.
         part: the part of the state, ``"h"`` or another.
         dimensions: K, at most H.
 
     Raises:
-        ValueError: if the layer reads in both directions, has no such part, or not so
-            many dimensions.
+        ValueError: if the layer is bidirectional, has no such part, or has fewer
+            dimensions.
     """
     if layer.direction == "both":
         raise ValueError("layer must run in one direction, got direction='both'")
@@ -68,14 +68,14 @@ def trajectories(
     weight = real[..., None].astype(values.dtype)
     mean = (values * weight).sum(axis=(0, 1)) / jnp.maximum(weight.sum(), 1)
     centred = (values - mean) * weight
-    whole = jax.lax.Precision.HIGHEST
-    covariance = jnp.einsum("bti,btj->ij", centred, centred, precision=whole)
-    sizes, vectors = jnp.linalg.eigh(covariance)  # the smallest first
+    highest = jax.lax.Precision.HIGHEST
+    covariance = jnp.einsum("bti,btj->ij", centred, centred, precision=highest)
+    sizes, vectors = jnp.linalg.eigh(covariance)  # in ascending order
     sizes = jnp.maximum(sizes, 0)
     directions = vectors.T[::-1][:dimensions]
     largest = jnp.abs(directions).argmax(axis=1, keepdims=True)
     directions *= jnp.sign(jnp.take_along_axis(directions, largest, axis=1))
     total = jnp.maximum(sizes.sum(), jnp.finfo(sizes.dtype).tiny)
     explained = sizes[::-1][:dimensions] / total
-    points = jnp.matmul(centred, directions.T, precision=whole)
+    points = jnp.matmul(centred, directions.T, precision=highest)
     return Trajectories(points, directions, mean, explained)

@@ -1,4 +1,4 @@
-"""Weights from and to other libraries, as plain arrays."""
+"""Conversion of weights from and to PyTorch, Flax and Keras."""
 
 from zoo.interop.flax import from_flax, to_flax
 from zoo.interop.keras import from_keras, to_keras

@@ -1,4 +1,4 @@
-"""What the converters share: arrays into cells, and the cells of a layer."""
+"""Helpers of the converters: set the arrays of cells, list the cells of a layer."""
 
 from typing import Any
 
@@ -25,14 +25,14 @@ def array(value: Any) -> np.ndarray:
 
 
 def fill(cell: Cell, **arrays: np.ndarray | None) -> Cell:
-    """Set the parameters of a cell and return it.
+    """Set the parameters of a cell, and return the cell.
 
     Args:
         cell: a cell.
-        **arrays: new values by name; None stands for a parameter that the cell has not.
+        **arrays: values by name; None for a parameter that the cell lacks.
 
     Raises:
-        ValueError: if a shape is not that of the parameter.
+        ValueError: if a shape differs from that of the parameter.
     """
     for name, value in arrays.items():
         if value is None:
@@ -44,17 +44,17 @@ def fill(cell: Cell, **arrays: np.ndarray | None) -> Cell:
 
 
 def directions(layer: Layer) -> list[tuple[Recurrent, ...]]:
-    """Return the layers of one cell of a stack: a tuple of one or two for each level.
+    """Return the recurrent layers of each level of a stack, one or two per level.
 
     Args:
         layer: a `Recurrent`, a `Bidirectional`, or a `Stacked` of them.
 
     Raises:
-        ValueError: if the layer is built of something else, or its evaluation differs
-            from that of a plain recurrent layer.
+        ValueError: if the layer has other parts, or computes something else than a
+            plain recurrent layer.
     """
     levels = list(layer.layers) if isinstance(layer, Stacked) else [layer]
-    found = []
+    pairs = []
     for level in levels:
         if isinstance(level, Bidirectional):
             if level.merge != "concat":
@@ -75,28 +75,28 @@ def directions(layer: Layer) -> list[tuple[Recurrent, ...]]:
                     f"converted, got {type(one).__name__}"
                 )
             if one.initial is not None:
-                raise ValueError("a learnt initial state cannot be converted")
+                raise ValueError("a learned initial state cannot be converted")
             if one.rates.zoneout:
                 raise ValueError("zoneout cannot be converted: it acts at evaluation")
-        found.append(pair)
-    return found
+        pairs.append(pair)
+    return pairs
 
 
 def only_cell(source: Cell | Layer) -> Cell:
-    """Return the cell of a layer that has one.
+    """Return the cell of a layer with a single cell.
 
     Args:
         source: a cell, or a layer of one level and one direction.
 
     Raises:
-        ValueError: if there are more.
+        ValueError: if the layer has several cells.
     """
     if isinstance(source, Cell):
         return source
     levels = directions(source)
     if len(levels) != 1 or len(levels[0]) != 1:
         raise ValueError(
-            "one cell can be converted at a time, got a layer with "
-            f"{sum(map(len, levels))}; convert each of them"
+            "only one cell can be converted at a time, got a layer with "
+            f"{sum(map(len, levels))}; convert each cell"
         )
     return levels[0][0].cell

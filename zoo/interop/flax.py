@@ -1,8 +1,8 @@
 """Weights from and to Flax, linen and nnx.
 
-linen keeps a matrix for each gate, ``ii if ig io`` on the input and ``hi hf hg ho`` on
-the state, with one bias a gate, on the state's side for the LSTM. nnx's
-OptimizedLSTMCell has them side by side, ``dense_i`` and ``dense_h``.
+linen stores a matrix per gate, ``ii if ig io`` for the input and ``hi hf hg ho`` for
+the state, with one bias per gate, for the LSTM next to the state's matrix. nnx's
+OptimizedLSTMCell concatenates them into ``dense_i`` and ``dense_h``.
 """
 
 from collections.abc import Mapping
@@ -17,14 +17,14 @@ from zoo.cells import Cell, ElmanCell, GRUCell, LSTMCell, ResetAfterMGUCell
 from zoo.interop.arrays import array, fill, only_cell
 from zoo.layers import Layer
 
-# kind: our cell, flax's names of its gates on the input and on the state, in our order
+# kind: our cell, and Flax's names of the input and state matrices in our gate order
 _KINDS: dict[str, tuple[type[Cell], tuple[str, ...], tuple[str, ...]]] = {
     "lstm": (LSTMCell, ("ii", "if", "ig", "io"), ("hi", "hf", "hg", "ho")),
     "gru": (GRUCell, ("ir", "iz", "in"), ("hr", "hz", "hn")),
     "mgu": (ResetAfterMGUCell, ("if", "in"), ("hf", "hn")),
     "rnn": (ElmanCell, ("i",), ("h",)),
 }
-_OF_HN = ("gru", "mgu")  # kinds with a bias on the state's side, ``b_hn``
+_WITH_B_HN = ("gru", "mgu")  # kinds with a bias of the state's product, ``b_hn``
 _NNX = {
     nnx.LSTMCell: "lstm",
     nnx.OptimizedLSTMCell: "lstm",
@@ -34,22 +34,22 @@ _NNX = {
 
 
 def from_flax(source: Any, kind: str | None = None) -> Cell:
-    """Return the equal cell of a Flax cell.
+    """Convert a Flax cell into an equivalent cell.
 
     Args:
         source: an ``nnx`` LSTMCell, OptimizedLSTMCell, GRUCell or SimpleCell, or an
-            ``nnx.RNN`` around one; or the parameters of the linen cell of that name, or
-            of a linen MGUCell, with or without the outer ``"params"``, whose
-            activations must be the default ones.
-        kind: ``"lstm"``, ``"gru"``, ``"mgu"`` or ``"rnn"``; by default told from the
-            names.
+            ``nnx.RNN`` of one; or the parameters of the linen cell of that name, or of
+            a linen MGUCell, with or without the outer ``"params"``. Activations must be
+            the defaults.
+        kind: ``"lstm"``, ``"gru"``, ``"mgu"`` or ``"rnn"``; by default detected from
+            the names.
 
     Returns:
         An `LSTMCell`, a `GRUCell`, a `ResetAfterMGUCell` or an `ElmanCell`.
 
     Raises:
-        ValueError: if a name or a shape is not as expected, or an option of the cell
-            has no counterpart.
+        ValueError: if a name or a shape is unexpected, or an option of the cell has no
+            equivalent.
         TypeError: if `source` is neither.
     """
     if isinstance(source, nnx.RNN):
@@ -65,12 +65,12 @@ def from_flax(source: Any, kind: str | None = None) -> Cell:
             f"{type(source)}"
         )
     source = source.get("params", source)
-    kind = _tell(source, kind)
+    kind = _detect_kind(source, kind)
     cell_class, inputs, hiddens = _KINDS[kind]
     missing = [name for name in inputs + hiddens if name not in source]
     if missing:
         raise ValueError(
-            f"parameters of kind {kind!r} must be {inputs + hiddens}, {missing} missing"
+            f"parameters of kind {kind!r} must be {inputs + hiddens}, missing {missing}"
         )
     W, U = (
         np.concatenate([array(source[name]["kernel"]) for name in names], axis=1)
@@ -82,7 +82,7 @@ def from_flax(source: Any, kind: str | None = None) -> Cell:
     ]
     size = U.shape[0]
     b_hn = None
-    if kind in _OF_HN:
+    if kind in _WITH_B_HN:
         b_hn = biases[1][-1] if biases[1][-1] is not None else np.zeros(size, U.dtype)
         biases[1][-1] = None
     b = np.concatenate(
@@ -96,19 +96,19 @@ def from_flax(source: Any, kind: str | None = None) -> Cell:
 
 
 def to_flax(source: Cell | Layer, form: str = "linen") -> Any:
-    """Return the equal Flax cell.
+    """Convert a cell into an equivalent Flax cell.
 
     Args:
         source: an `LSTMCell`, a `GRUCell`, a `ResetAfterMGUCell` or an `ElmanCell`, or
             a layer of one of them.
-        form: ``"linen"``: the parameters of the linen cell; ``"nnx"``: an ``nnx`` cell;
-            or ``"nnx_optimized"``: an ``nnx.OptimizedLSTMCell``.
+        form: ``"linen"`` for the parameters of the linen cell, ``"nnx"`` for an ``nnx``
+            cell, ``"nnx_optimized"`` for an ``nnx.OptimizedLSTMCell``.
 
     Returns:
-        ``{"params": ...}`` (also those of linen's OptimizedLSTMCell), or a module.
+        ``{"params": ...}`` (also valid for linen's OptimizedLSTMCell), or a module.
 
     Raises:
-        ValueError: if Flax has no such cell.
+        ValueError: if Flax has no equivalent cell.
     """
     checks.one_of("form", form, ("linen", "nnx", "nnx_optimized"))
     cell = only_cell(source)
@@ -136,28 +136,32 @@ def to_flax(source: Cell | Layer, form: str = "linen") -> Any:
     return _build_nnx(cell, kind, params, form == "nnx_optimized")
 
 
-def _tell(source: Mapping[str, Any], kind: str | None) -> str:
-    """Return the kind that the names tell."""
-    told = next((k for k, (_, i, h) in _KINDS.items() if {*i, *h} == set(source)), None)
-    if told is None:
+def _detect_kind(source: Mapping[str, Any], kind: str | None) -> str:
+    """Return the kind of cell that has these names of parameters."""
+    detected = next(
+        (k for k, (_, i, h) in _KINDS.items() if {*i, *h} == set(source)), None
+    )
+    if detected is None:
         raise ValueError(
             "the names of the parameters must be those of an LSTMCell, a GRUCell, an "
             f"MGUCell or a SimpleCell of Flax, got {sorted(source)}"
         )
-    if kind is not None and checks.one_of("kind", kind, _KINDS) != told:
-        raise ValueError(f"kind is {kind!r}, but the parameters are of kind {told!r}")
-    return told
+    if kind is not None and checks.one_of("kind", kind, _KINDS) != detected:
+        raise ValueError(
+            f"kind is {kind!r}, but the parameters are of kind {detected!r}"
+        )
+    return detected
 
 
 def _check_options(cell: Any) -> None:
-    """Refuse what our cells do not compute."""
+    """Raise an error for options that our cells lack."""
     if getattr(cell, "residual", False):
-        raise ValueError("nnx.SimpleCell with residual=True has no counterpart")
-    wanted = {"gate_fn": nnx.sigmoid, "activation_fn": nnx.tanh}
-    for name, function in wanted.items():
-        found = getattr(cell, name, function)
-        if found is not function and found not in (jax.numpy.tanh, jax.nn.tanh):
-            raise ValueError(f"{name} must be flax's default, got {found}")
+        raise ValueError("nnx.SimpleCell with residual=True has no equivalent")
+    defaults = {"gate_fn": nnx.sigmoid, "activation_fn": nnx.tanh}
+    for name, default in defaults.items():
+        function = getattr(cell, name, default)
+        if function is not default and function not in (jax.numpy.tanh, jax.nn.tanh):
+            raise ValueError(f"{name} must be Flax's default, got {function}")
 
 
 def _names_of_nnx(cell: Any, kind: str) -> dict[str, dict[str, Any]]:
@@ -165,10 +169,10 @@ def _names_of_nnx(cell: Any, kind: str) -> dict[str, dict[str, Any]]:
     _, inputs, hiddens = _KINDS[kind]
 
     def parameters(linear: Any) -> dict[str, Any]:
-        found = {"kernel": array(linear.kernel)}
+        arrays = {"kernel": array(linear.kernel)}
         if linear.bias is not None:
-            found["bias"] = array(linear.bias)
-        return found
+            arrays["bias"] = array(linear.bias)
+        return arrays
 
     sides = ((inputs, _side(cell, kind, "i")), (hiddens, _side(cell, kind, "h")))
     named: dict[str, dict[str, Any]] = {name: {} for name in inputs + hiddens}
@@ -176,7 +180,7 @@ def _names_of_nnx(cell: Any, kind: str) -> dict[str, dict[str, Any]]:
         if len(linears) == len(names):
             for name, linear in zip(names, linears, strict=True):
                 named[name] = parameters(linear)
-        else:  # all gates in one
+        else:  # one layer for all gates
             for what, value in parameters(linears[0]).items():
                 blocks = np.split(value, len(names), axis=-1)
                 for name, block in zip(names, blocks, strict=True):
@@ -185,12 +189,12 @@ def _names_of_nnx(cell: Any, kind: str) -> dict[str, dict[str, Any]]:
 
 
 def _side(cell: Any, kind: str, side: str) -> list[Any]:
-    """Return the linear layers of an nnx cell on its input or its state."""
+    """Return the linear layers of an nnx cell for its input or its state."""
     if hasattr(cell, f"dense_{side}"):
         return [getattr(cell, f"dense_{side}")]
     _, inputs, hiddens = _KINDS[kind]
     names = inputs if side == "i" else hiddens
-    # nnx calls the layer of the forget gate "if_", because "if" is a word of Python.
+    # nnx names the layer of the forget gate "if_", because "if" is a Python keyword.
     return [
         getattr(cell, name if hasattr(cell, name) else name + "_") for name in names
     ]
@@ -199,9 +203,9 @@ def _side(cell: Any, kind: str, side: str) -> list[Any]:
 def _build_nnx(cell: Cell, kind: str, params: dict[str, Any], optimized: bool) -> Any:
     """Build an nnx cell with parameters under linen's names."""
     if optimized and kind != "lstm":
-        raise ValueError("form='nnx_optimized' is of an LSTMCell")
+        raise ValueError("form='nnx_optimized' is for an LSTMCell")
     if kind not in _NNX.values():
-        raise ValueError(f"nnx has no {type(cell).__name__}, only linen has")
+        raise ValueError(f"nnx has no {type(cell).__name__}; form='linen' has it")
     flax_class = next(
         c
         for c, k in _NNX.items()
@@ -214,13 +218,13 @@ def _build_nnx(cell: Cell, kind: str, params: dict[str, Any], optimized: bool) -
         ]
     if kind == "gru" and np.any(params["hn"]["bias"]):
         raise ValueError(
-            "nnx.GRUCell has no bias inside r * (h U + b_hn), this cell's b_hn is not "
+            "nnx.GRUCell lacks b_hn in r * (h U + b_hn), and this cell's b_hn is not "
             "zero; form='linen' has it"
         )
-    made = flax_class(cell.input_size, cell.hidden_size, **options)
+    flax_cell = flax_class(cell.input_size, cell.hidden_size, **options)
     _, inputs, hiddens = _KINDS[kind]
     for names, side in ((inputs, "i"), (hiddens, "h")):
-        linears = _side(made, kind, side)
+        linears = _side(flax_cell, kind, side)
         groups = [[n] for n in names] if len(linears) == len(names) else [list(names)]
         for group, linear in zip(groups, linears, strict=True):
             for what in ("kernel", "bias"):
@@ -230,4 +234,4 @@ def _build_nnx(cell: Cell, kind: str, params: dict[str, Any], optimized: bool) -
                 zero = np.zeros(size, cell.param_dtype)
                 parts = [params[name].get(what, zero) for name in group]
                 getattr(linear, what)[...] = np.concatenate(parts, axis=-1)
-    return made
+    return flax_cell

@@ -1,7 +1,7 @@
 """Weights from and to Keras.
 
-Keras keeps ``kernel[D, G*H]``, ``recurrent_kernel[H, G*H]`` and a bias, with the gates
-i f c o (LSTM) and z r h (GRU); a GRU with ``reset_after=True`` has two rows of biases.
+Keras stores ``kernel[D, G*H]``, ``recurrent_kernel[H, G*H]`` and a bias, with the gates
+i f c o (LSTM) and z r h (GRU). A GRU with ``reset_after=True`` has two rows of biases.
 """
 
 from collections.abc import Sequence
@@ -33,22 +33,22 @@ def from_keras(
     reset_after: bool | None = None,
     nonlinearity: str = "tanh",
 ) -> Recurrent:
-    """Return the equal layer of a Keras layer.
+    """Convert a Keras layer into an equivalent layer.
 
     Args:
         source: a built ``keras.layers`` SimpleRNN, LSTM or GRU, or one of their cells;
-            or what its ``get_weights()`` returns.
+            or the result of its ``get_weights()``.
         kind: ``"rnn"``, ``"lstm"`` or ``"gru"``, for weights.
-        reset_after: the form of a GRU without bias, for weights.
+        reset_after: the form of a GRU, for weights without a bias.
         nonlinearity: of a SimpleRNN, for weights.
 
     Returns:
         A `Recurrent` of an `ElmanCell`, an `LSTMCell`, a `GRUCell` or a
-        `ResetBeforeGRUCell`; in reverse if the layer has ``go_backwards``, but with
-        outputs in reading order.
+        `ResetBeforeGRUCell`. A layer with ``go_backwards`` becomes one in reverse,
+        whose outputs stay in reading order.
 
     Raises:
-        ValueError: if a shape is not as expected, or an activation has no counterpart.
+        ValueError: if a shape is unexpected, or an activation has no equivalent.
         TypeError: if `source` is neither.
     """
     reverse = False
@@ -68,7 +68,7 @@ def from_keras(
     weights = [array(value) for value in source]
     if len(weights) not in (2, 3):
         raise ValueError(
-            "source must hold kernel, recurrent_kernel and, it may be, a bias, got "
+            "source must have kernel, recurrent_kernel and optionally a bias, got "
             f"{len(weights)} arrays"
         )
     W, U = weights[:2]
@@ -82,7 +82,7 @@ def from_keras(
                 )
             reset_after = b.ndim == 2
         if reset_after is None:
-            raise ValueError("reset_after must be told for a GRU without bias")
+            raise ValueError("reset_after is required for a GRU without bias")
         W, U = _swap(W), _swap(U)
         b = None if b is None else _swap(b)
         if reset_after and b is not None:
@@ -100,17 +100,17 @@ def from_keras(
 
 
 def to_keras(source: Cell | Layer) -> list[np.ndarray]:
-    """Return the weights for ``set_weights`` of the equal Keras layer.
+    """Return the weights for ``set_weights`` of the equivalent Keras layer.
 
     Args:
         source: an `ElmanCell`, an `LSTMCell`, a `GRUCell` (Keras's default,
             ``reset_after=True``) or a `ResetBeforeGRUCell`, or a layer of one of them.
 
     Returns:
-        kernel, recurrent_kernel and, if there is one, the bias.
+        kernel, recurrent_kernel and, if the cell has one, the bias.
 
     Raises:
-        ValueError: if Keras has no such cell.
+        ValueError: if Keras has no equivalent cell.
     """
     cell = only_cell(source)
     if type(cell) not in (ElmanCell, LSTMCell, GRUCell, ResetBeforeGRUCell):
@@ -128,13 +128,13 @@ def to_keras(source: Cell | Layer) -> list[np.ndarray]:
 
 
 def _swap(value: np.ndarray) -> np.ndarray:
-    """Change z r h into r z n, and back."""
+    """Convert the gate order z r h to r z n, and back."""
     first, second, third = np.split(value, 3, axis=-1)
     return np.concatenate([second, first, third], axis=-1)
 
 
 def _check_activations(layer: Any, kind: str) -> str:
-    """Return the nonlinearity; refuse what our cells do not compute."""
+    """Return the nonlinearity; raise an error for one that our cells lack."""
     names = {
         name: getattr(getattr(layer, name), "__name__", None)
         for name in ("activation", "recurrent_activation")

@@ -1,8 +1,7 @@
 """Weights from and to PyTorch.
 
-torch keeps a matrix as ``[G*H, D]`` (transposed here), and two bias vectors for each
-gate, which add up to the one here; only the gate n of a GRU needs both, ``b`` and
-``b_hn``.
+PyTorch stores a matrix as ``[G*H, D]``, the transpose of ours, and two bias vectors per
+gate, whose sum is ours. Only the gate n of a GRU needs both, ``b`` and ``b_hn``.
 """
 
 import importlib
@@ -43,27 +42,30 @@ def from_torch(
     dtype: Any = None,
     param_dtype: Any = jnp.float32,
 ) -> Layer | Cell:
-    """Return the equal layer or cell of a PyTorch module.
+    """Convert a PyTorch module into an equivalent layer or cell.
 
-    Its inputs are ``[B, T, D]``, whatever ``batch_first`` was.
+    ::
+
+        layer = zoo.interop.from_torch(torch.nn.LSTM(50, 100))
+        state, y = layer(x)     # x [B, T, 50], whatever batch_first was
 
     Args:
         source: a ``torch.nn`` RNN, LSTM, GRU, RNNCell, LSTMCell or GRUCell; or its
-            state dict, of tensors or arrays, from which all sizes are told (torch is
-            not needed).
+            state dict, of tensors or arrays, which defines all sizes (torch is not
+            needed).
         kind: ``"rnn"``, ``"lstm"`` or ``"gru"``, for a state dict.
         nonlinearity: of an RNN, for a state dict.
         dropout: between layers, for a state dict.
-        prefix: what the names of a larger model's state dict begin with,
+        prefix: of the names in the state dict of a larger model, such as
             ``"encoder."``.
         dtype: of the products; by default `param_dtype`.
         param_dtype: of the parameters.
 
     Returns:
-        A `zoo.RNN`, `zoo.LSTM` or `zoo.GRU`, or their cell.
+        A `zoo.RNN`, `zoo.LSTM` or `zoo.GRU`, or its cell.
 
     Raises:
-        ValueError: if an entry is missing, unknown, or of another shape than expected.
+        ValueError: if an entry is missing, unknown, or has an unexpected shape.
         TypeError: if `source` is neither such a module nor a mapping.
     """
     if not isinstance(source, Mapping):
@@ -85,7 +87,7 @@ def from_torch(
     if rows % len(cell_class.gates):
         raise ValueError(
             f"weight_ih of kind {kind!r} must have {len(cell_class.gates)}*H rows, got "
-            f"{rows}: is it of another kind?"
+            f"{rows}: is the kind another one?"
         )
     hidden_size = rows // len(cell_class.gates)
     options: dict[str, Any] = {
@@ -111,14 +113,14 @@ def from_torch(
         **options,
     )
     targets = _cells(layer)
-    _same_names("layers", entries, targets)
+    _check_names("layers", entries, targets)
     for suffix, cell in targets.items():
         _set(cell, suffix, entries[suffix])
     return layer
 
 
 def to_torch(source: Layer | Cell) -> dict[str, Any]:
-    """Return the state dict that loads into the equal PyTorch module.
+    """Return the state dict for the equivalent PyTorch module.
 
     ::
 
@@ -129,18 +131,18 @@ def to_torch(source: Layer | Cell) -> dict[str, Any]:
         source: as for `to_torch_arrays`.
 
     Returns:
-        torch tensors by name.
+        Tensors by name.
 
     Raises:
-        ValueError: if PyTorch has no such layer or cell.
-        ImportError: if torch is not installed; `to_torch_arrays` does without.
+        ValueError: if PyTorch has no equivalent layer or cell.
+        ImportError: if torch is not installed; `to_torch_arrays` does not need it.
     """
     try:
         torch = importlib.import_module("torch")
     except ImportError as error:
         raise ImportError(
-            "to_torch makes torch tensors and needs torch; to_torch_arrays gives the "
-            "same as numpy arrays"
+            "to_torch needs torch for its tensors; to_torch_arrays returns the same as "
+            "numpy arrays"
         ) from error
     return {name: torch.from_numpy(a) for name, a in to_torch_arrays(source).items()}
 
@@ -149,15 +151,15 @@ def to_torch_arrays(source: Layer | Cell) -> dict[str, np.ndarray]:
     """Return the arrays of `to_torch` without torch.
 
     Args:
-        source: an Elman, LSTM, projected LSTM or GRU cell, or layers of one of them,
-            all of one size, in one direction or in both.
+        source: an Elman, LSTM, projected LSTM or GRU cell, or a layer of one of them
+            with equal sizes, in one direction or both.
 
     Returns:
-        numpy arrays by name: all of the bias in ``bias_ih``, and zero in ``bias_hh``
-        but for the gate n of a GRU.
+        Arrays by name. The bias is in ``bias_ih``; ``bias_hh`` is zero except for the
+        gate n of a GRU.
 
     Raises:
-        ValueError: if PyTorch has no such layer or cell.
+        ValueError: if PyTorch has no equivalent layer or cell.
     """
     if isinstance(source, Cell):
         return _get(source, "")
@@ -170,12 +172,12 @@ def to_torch_arrays(source: Layer | Cell) -> dict[str, np.ndarray]:
         if same != (type(first), first.hidden_size, first.output_size, first.b is None):
             raise ValueError(
                 "torch has the same cell in every layer, got "
-                f"{_words(first)} and, at {suffix}, {_words(cell)}"
+                f"{_describe(first)} and, in {suffix}, {_describe(cell)}"
             )
         if not suffix.startswith("_l0") and cell.input_size != width:
             raise ValueError(
-                f"every layer of torch reads all that is below, of width {width}, got "
-                f"input_size {cell.input_size} at {suffix}"
+                f"in torch, {suffix} must have the input_size {width} of the layer "
+                f"below, got {cell.input_size}"
             )
         if getattr(cell, "nonlinearity", None) != getattr(first, "nonlinearity", None):
             raise ValueError("torch has the same nonlinearity in every layer")
@@ -183,7 +185,7 @@ def to_torch_arrays(source: Layer | Cell) -> dict[str, np.ndarray]:
     return state
 
 
-def _words(cell: Cell) -> str:
+def _describe(cell: Cell) -> str:
     bias = "no bias" if cell.b is None else "bias"
     return f"{type(cell).__name__} of {cell.hidden_size} with {bias}"
 
@@ -198,7 +200,7 @@ def _cells(layer: Layer) -> dict[str, Cell]:
 
 
 def _parse(source: Mapping[str, Any], prefix: str) -> dict[str, dict[str, np.ndarray]]:
-    """Return the arrays by suffix, then by name; the suffix of a cell is empty."""
+    """Return the arrays by suffix, then by name; a cell has an empty suffix."""
     entries: dict[str, dict[str, np.ndarray]] = {}
     for full, value in source.items():
         if not full.startswith(prefix):
@@ -207,11 +209,11 @@ def _parse(source: Mapping[str, Any], prefix: str) -> dict[str, dict[str, np.nda
         if match is None:
             raise ValueError(
                 f"unknown entry {full!r} in the state dict: expected names such as "
-                f"{prefix}weight_ih_l0; prefix= picks a part of a larger model"
+                f"{prefix}weight_ih_l0; prefix= selects a part of a larger model"
             )
         entries.setdefault(match[2] or "", {})[match[1]] = array(value)
     if not entries:
-        raise ValueError(f"the state dict has no entry that begins with {prefix!r}")
+        raise ValueError(f"the state dict has no entry that starts with {prefix!r}")
     for suffix, arrays in entries.items():
         for needed in ("weight_ih", "weight_hh"):
             if needed not in arrays:
@@ -224,15 +226,15 @@ def _parse(source: Mapping[str, Any], prefix: str) -> dict[str, dict[str, np.nda
     return dict(sorted(entries.items()))
 
 
-def _same_names(what: str, came: Any, expected: Any) -> None:
-    if set(came) != set(expected):
-        raise ValueError(f"{what} must be {sorted(expected)}, got {sorted(came)}")
+def _check_names(what: str, names: Any, expected: Any) -> None:
+    if set(names) != set(expected):
+        raise ValueError(f"{what} must be {sorted(expected)}, got {sorted(names)}")
 
 
 def _set(cell: Cell, suffix: str, arrays: dict[str, np.ndarray]) -> Cell:
     """Set a cell from torch's arrays, after checking their names and shapes."""
     expected = _get(cell, "")
-    _same_names(f"the entries of {suffix or 'the cell'}", arrays, expected)
+    _check_names(f"the entries of {suffix or 'the cell'}", arrays, expected)
     for name, value in arrays.items():
         checks.shape(name + suffix, value, expected[name].shape, "in torch")
     W, U = arrays["weight_ih"].T, arrays["weight_hh"].T

@@ -1,4 +1,4 @@
-"""Heads: from tokens to labels, tags and text, on any recurrent stack of the zoo."""
+"""Models: classifier, tagger, language model, sequence to sequence; with any cell."""
 
 from zoo.models.bridge import Bridge
 from zoo.models.classifier import Classifier

@@ -1,4 +1,4 @@
-"""From what was read to the state in which writing begins."""
+"""The bridge from the final state of an encoder to the initial state of a decoder."""
 
 from collections.abc import Iterator
 
@@ -13,11 +13,11 @@ from zoo.types import Array, State
 class Bridge(nnx.Module):
     """A projection of one state into another: ``s = tanh([parts of source] W + b)``.
 
-    Each part of each layer of the target has a projection of its own. It reads, of the
-    layer of the source that stands as far below the top, the parts of the same name
-    (h, c; of both directions), or all parts where the name is not found: the c of an
-    LSTM comes from the h of a GRU. Where the source has fewer layers, its lowest serves
-    those left over. A single vector ``[B, N]`` is a source too.
+    Each part (h, c) of each layer of the target has its own projection. Layers are
+    matched from the top; if the source has fewer layers, its lowest layer is used for
+    the rest. A projection reads the parts of the same name in both directions, or all
+    parts if the source has no such name: the c of an LSTM comes from the h of a GRU. A
+    single vector ``[B, N]`` is a source too.
 
     Source: Bahdanau et al. 2014, arXiv:1409.0473, for one state of one layer.
     """
@@ -26,9 +26,9 @@ class Bridge(nnx.Module):
         """Draw the projections.
 
         Args:
-            source: a state such as ``encoder.init_state(1)``, or its shapes, as from
-                ``jax.eval_shape``: a tuple of layers, or one layer.
-            target: the same of the decoder.
+            source: a state such as ``encoder.init_state(1)``, or its shapes from
+                ``jax.eval_shape``: of one layer, or a tuple of layers.
+            target: the same for the decoder.
             rngs: keys of the initialisation.
 
         Raises:
@@ -43,26 +43,26 @@ class Bridge(nnx.Module):
         """Project a state.
 
         Args:
-            source: the state ``[B, ...]`` to read.
-            target: what to fill, such as ``decoder.init_state(B)``: it gives shapes and
-                dtypes, and the parts that are integers.
+            source: the state ``[B, ...]``.
+            target: a state such as ``decoder.init_state(B)``, for the shapes, dtypes
+                and integer parts of the result.
 
         Returns:
             A state like `target`.
         """
-        filled = []
+        projected = []
         for project, (parts, leaf) in zip(
             self.projections, _pairs(source, target), strict=True
         ):
             flat = [part.reshape(part.shape[0], -1) for part in parts]
             y = jnp.tanh(project(jnp.concatenate(flat, axis=-1)))
-            filled.append(y.reshape(leaf.shape).astype(leaf.dtype))
-        parts = iter(filled)
+            projected.append(y.reshape(leaf.shape).astype(leaf.dtype))
+        parts = iter(projected)
         return jax.tree.map(lambda a: next(parts) if _floating(a) else a, target)
 
 
 def _pairs(source: State, target: State) -> Iterator[tuple[list[Array], Array]]:
-    """Yield each floating part of the target, and those of the source it reads."""
+    """Yield each floating-point part of the target and the source parts it reads."""
     below, above = _layers(source), _layers(target)
     for k, layer in enumerate(above):
         parts = _parts(below[max(k + len(below) - len(above), 0)])
@@ -72,21 +72,21 @@ def _pairs(source: State, target: State) -> Iterator[tuple[list[Array], Array]]:
 
 
 def _layers(state: State) -> tuple[State, ...]:
-    """Return the states of the layers; that of one layer is a NamedTuple."""
+    """Return the states of the layers; the state of a layer is a NamedTuple."""
     return state if type(state) is tuple else (state,)
 
 
 def _parts(layer: State) -> list[tuple[str, Array]]:
-    """Return the floating parts of a layer's state, with their names."""
+    """Return the floating-point parts of a layer's state, with their names."""
     leaves, _ = jax.tree_util.tree_flatten_with_path(layer)
     return [(str(path[-1:]), leaf) for path, leaf in leaves if _floating(leaf)]
 
 
 def _floating(leaf: Array) -> bool:
-    """Return whether a part is floating point: a clock is not."""
+    """Return whether a part is floating point; a step counter is not."""
     return jnp.issubdtype(leaf.dtype, jnp.floating)
 
 
 def _width(leaf: Array) -> int:
-    """Return the entries of a row."""
+    """Return the number of entries of a row."""
     return leaf.size // leaf.shape[0]

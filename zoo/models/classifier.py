@@ -1,4 +1,4 @@
-"""One label for a whole sequence."""
+"""The text classifier: one label for a whole sequence."""
 
 from typing import Any
 
@@ -14,10 +14,15 @@ from zoo.types import Array, ArrayLike, Key
 
 
 class Classifier(nnx.Module):
-    """Embedding, recurrent layers, pooling over time, and a score for each label.
+    """Embedding, recurrent layers, pooling over time, dense output.
 
     ``logits = pool_t(layers(E[w_1 ... w_T])) W + b``, with dropout on the embeddings,
     between the layers and on the pooled vector.
+
+    Example::
+
+        model = Classifier(10_000, 2, cell="gru", pooling="mean", rngs=nnx.Rngs(0))
+        logits = model(words, mask)     # [B, T] -> [B, 2]
     """
 
     def __init__(
@@ -36,19 +41,19 @@ class Classifier(nnx.Module):
         rngs: nnx.Rngs,
         **options: Any,
     ):
-        """Build the parts.
+        """Build the modules and draw their parameters.
 
         Args:
             vocab_size: V; token 0 is padding.
             num_labels: K.
-            embedding_dim: size of a token's vector.
+            embedding_dim: embedding size of a token.
             cell: one of ``zoo.cells()``.
             hidden_size: H of each layer and direction.
-            num_layers: how many layers.
+            num_layers: number of layers.
             bidirectional: read in both directions.
             pooling: one of ``zoo.pooling.KINDS``.
             length: the fixed T of ``pooling="concat"``.
-            dropout: rate of dropout in all three places.
+            dropout: rate in all three places.
             rngs: keys of the initialisation.
             **options: as for `zoo.make`.
 
@@ -76,41 +81,40 @@ class Classifier(nnx.Module):
     def __call__(
         self, words: ArrayLike, mask: ArrayLike, *, key: Key | None = None
     ) -> Array:
-        """Score the labels of each row.
+        """Compute the logits of the labels.
 
         Args:
             words: ints ``[B, T]``.
             mask: bool ``[B, T]``, True = a real token.
-            key: draws the dropout of training; None means evaluation.
+            key: of dropout; None means evaluation.
 
         Returns:
             logits ``[B, K]``.
 
         Raises:
-            ValueError: if a shape is not as told.
+            ValueError: if a shape is wrong.
             TypeError: if `words` are not ints, or `mask` is not bool.
         """
-        of_input, of_layers, of_output = regularizers.split(key, 3)
+        input_key, layers_key, output_key = regularizers.split(key, 3)
         x = self.embedding(words, mask)
-        x = regularizers.dropout(of_input, x, self.dropout)
-        _, y = self.layers(x, mask, key=of_layers)
+        x = regularizers.dropout(input_key, x, self.dropout)
+        _, y = self.layers(x, mask, key=layers_key)
         pooled = self.pooling(y, mask)
-        return self.output(regularizers.dropout(of_output, pooled, self.dropout))
+        return self.output(regularizers.dropout(output_key, pooled, self.dropout))
 
     def contributions(self, words: ArrayLike, mask: ArrayLike) -> Array:
-        """Return how much each token speaks for the label that is given.
+        """Return the contribution of each token to the logit of the predicted label.
 
-        The gradient of the best label's score times the input, ``x_t . d logit / d
-        x_t``: the change of the score, to first order, for the token's vector against
-        zeros. Source: Shrikumar et al. 2016, arXiv:1605.01713.
+        Gradient times input, ``x_t . d logit / d x_t``: to first order, the change of
+        the logit if the embedding of the token were zero. Source: Shrikumar et al.
+        2016, arXiv:1605.01713.
 
         Args:
             words: ints ``[B, T]``.
             mask: bool ``[B, T]``, True = a real token.
 
         Returns:
-            ``[B, T]``, below zero where a token speaks against the label, zero at
-            padding.
+            ``[B, T]``, negative where a token lowers the logit, zero at padding.
         """
         x = self.embedding(words, mask)
 
@@ -121,17 +125,17 @@ class Classifier(nnx.Module):
         return (jax.grad(best)(x) * x).sum(axis=-1)
 
     def attention(self, words: ArrayLike, mask: ArrayLike) -> Array:
-        """Return how much each token counts, for ``pooling="attention"``.
+        """Return the attention weight of each token, for ``pooling="attention"``.
 
         Args:
             words: ints ``[B, T]``.
             mask: bool ``[B, T]``, True = a real token.
 
         Returns:
-            ``[B, T]``, sums to one over the tokens of a row.
+            ``[B, T]``; sums to one over the tokens of a row.
 
         Raises:
-            ValueError: if the pooling is another.
+            ValueError: if `pooling` is another.
         """
         _, y = self.layers(self.embedding(words, mask), mask)
         return self.pooling.weights(y, mask)

@@ -1,4 +1,4 @@
-"""A writer of sequences, from a state and, with attention, from a memory."""
+"""The decoder: generates a sequence from a state and, with attention, a memory."""
 
 from typing import Any, NamedTuple
 
@@ -16,11 +16,11 @@ from zoo.types import Array, ArrayLike, Key, State
 
 
 class DecoderState(NamedTuple):
-    """What a decoder carries from step to step.
+    """The state of a decoder.
 
     Attributes:
         layers: the state of the recurrent layers.
-        fed: the attentional vector of the step before, ``[B, H]``; None without input
+        fed: the attentional vector of the previous step, ``[B, H]``; None without input
             feeding.
     """
 
@@ -29,7 +29,7 @@ class DecoderState(NamedTuple):
 
 
 class Decoder(nnx.Module):
-    """Embedding, recurrent layers, attention, and a score for each token that may come.
+    """Embedding, recurrent layers, attention, and logits of the next token.
 
     ::
 
@@ -42,11 +42,12 @@ class Decoder(nnx.Module):
         v_t = tanh([c_t; h_t] W_v + b_v)
         logits_t = v_t W + b
 
-    Source: Luong et al. 2015, arXiv:1508.04025; every score of `zoo.attention` asks
-    with h_t, after the step.
+    Source: Luong et al. 2015, arXiv:1508.04025. The query of all scores of
+    `zoo.attention` is h_t, the state after the step.
 
-    Without a memory it writes from its first state alone, that of an encoder (Sutskever
-    et al. 2014, arXiv:1409.3215) or one made of any vector by a `zoo.models.Bridge`::
+    Without attention the decoder depends on its initial state alone: that of an encoder
+    (Sutskever et al. 2014, arXiv:1409.3215), or a projection of any vector by a
+    `zoo.models.Bridge`::
 
         state = decoder.init_state(B, bridge(vector, decoder.layers.init_state(B)))
     """
@@ -67,26 +68,26 @@ class Decoder(nnx.Module):
         rngs: nnx.Rngs,
         **options: Any,
     ):
-        """Build the parts.
+        """Build the modules and draw their parameters.
 
         Args:
             vocab_size: V.
-            embedding_dim: size of a token's vector.
+            embedding_dim: embedding size of a token.
             cell: one of ``zoo.cells()``.
             hidden_size: H of each layer.
-            num_layers: how many layers.
-            attention: one of ``zoo.attention.KINDS``; None means none.
-            memory_size: M of the memory, needed with `attention`.
-            input_feeding: the layers also read the attentional vector of the step
-                before.
-            tied: score with the table of the embedding.
-            dropout: rate of dropout on the input of the layers, between them, and on
-                what is scored.
+            num_layers: number of layers.
+            attention: one of ``zoo.attention.KINDS``, or None.
+            memory_size: M of the memory, required with `attention`.
+            input_feeding: the layers also read the attentional vector of the previous
+                step.
+            tied: use the embedding table in the output layer.
+            dropout: rate on the input of the layers, between them, and before the
+                output layer.
             rngs: keys of the initialisation.
-            **options: as for `zoo.make`; the layers must run forwards.
+            **options: as for `zoo.make`; the layers must run forward.
 
         Raises:
-            ValueError: if an argument is out of its range, or some do not fit together.
+            ValueError: if an argument is out of its range, or two are incompatible.
         """
         if (attention is None) != (memory_size is None):
             raise ValueError(
@@ -109,7 +110,7 @@ class Decoder(nnx.Module):
         )
         if self.layers.direction != "forward":
             raise ValueError(
-                "a decoder's layers must run forwards, got "
+                "the layers of a decoder must run forward, got "
                 f"direction={self.layers.direction!r}"
             )
         size = self.layers.output_size
@@ -127,7 +128,7 @@ class Decoder(nnx.Module):
 
         Args:
             batch_size: B.
-            layers: the state of the layers; by default the one they begin with.
+            layers: the state of the layers; by default their initial state.
         """
         if layers is None:
             layers = self.layers.init_state(batch_size)
@@ -146,30 +147,30 @@ class Decoder(nnx.Module):
         sampling: float | Array | None = None,
         key: Key | None = None,
     ) -> tuple[DecoderState, Array]:
-        """Score what comes next, at each token.
+        """Compute the logits of the next token at each step.
 
-        Without input feeding and sampling the layers run over all tokens in one call,
-        and attention is asked once for all steps. Else each step needs what the one
-        before gave: the layers are called a step at a time, and their noise that lasts
-        a sequence (such as recurrent dropout) is drawn anew at each.
+        Without input feeding and sampling, the layers and attention process all tokens
+        in one call. Otherwise each step depends on the output of the previous one: the
+        layers are called step by step, and noise that is constant over a sequence
+        elsewhere, such as recurrent dropout, is drawn at every step.
 
         Args:
-            ids: ints ``[B, T]``, the tokens to read: a mark of the beginning, then all
-                tokens but the last.
+            ids: ints ``[B, T]``, the tokens to read: the begin token, then all tokens
+                but the last.
             mask: bool ``[B, T]``, True = a real token; by default all are.
             state: the state before the first token; by default `init_state`.
-            memory: made by ``decoder.attention.remember``, needed with attention.
-            sampling: the probability, in [0, 1], that a token but the first is not that
-                of `ids` but drawn from the scores of the step before: scheduled
-                sampling, in training only. Bengio et al. 2015, arXiv:1506.03099. As an
-                array it may change without a new compilation.
-            key: draws the dropout and the samples of training; None means evaluation.
+            memory: from ``decoder.attention.remember``, required with attention.
+            sampling: scheduled sampling, in training only: the probability, in [0, 1],
+                that a token other than the first is replaced by one drawn from the
+                previous step's distribution. Bengio et al. 2015, arXiv:1506.03099. An
+                array can change without recompilation.
+            key: of dropout and sampling; None means evaluation.
 
         Returns:
             The state after the last token, and logits ``[B, T, V]``.
 
         Raises:
-            ValueError: if a shape is not as told, or the memory is missing or idle.
+            ValueError: if a shape is wrong, or `memory` does not go with the decoder.
             TypeError: if `ids` are not ints, or `mask` is not bool.
         """
         ids = jnp.asarray(ids)
@@ -189,7 +190,7 @@ class Decoder(nnx.Module):
     def step(
         self, state: DecoderState, memory: Memory | None, ids: ArrayLike
     ) -> tuple[DecoderState, Array, Array | None]:
-        """Read one token and score the next, as at evaluation.
+        """Read one token and compute the logits of the next, without dropout.
 
         Args:
             state: the state before the token.
@@ -197,72 +198,90 @@ class Decoder(nnx.Module):
             ids: ints ``[B]``.
 
         Returns:
-            The state after the token, logits ``[B, V]``, and the weights of attention
-            ``[B, S]``, None without it.
+            The state after the token, logits ``[B, V]``, and attention weights ``[B,
+            S]``, None without attention.
 
         Raises:
-            ValueError: if a shape is not as told, or the memory is missing or idle.
+            ValueError: if a shape is wrong, or `memory` does not go with the decoder.
         """
         ids = jnp.asarray(ids)[:, None]
         mask = jnp.ones(ids.shape, bool)
         state, logits, weights = self._read(ids, mask, state, memory, None)
         return state, logits[:, 0], None if weights is None else weights[:, 0]
 
-    def _read(self, ids, mask, state, memory, key):
-        """Read tokens [B, T] in one call of the layers; one token with input feeding.
+    def _read(
+        self,
+        ids: Array,
+        mask: ArrayLike,
+        state: DecoderState,
+        memory: Memory | None,
+        key: Key | None,
+    ) -> tuple[DecoderState, Array, Array | None]:
+        """Read tokens [B, T] in one call of the layers; T = 1 with input feeding.
 
-        Returns the state, logits [B, T, V] and weights [B, T, S] or None.
+        Returns the state, logits [B, T, V] and attention weights [B, T, S] or None.
         """
-        of_input, of_layers, of_output = regularizers.split(key, 3)
+        input_key, layers_key, output_key = regularizers.split(key, 3)
         x = self.embedding(ids, mask)
         if state.fed is not None:
             x = jnp.concatenate([x, state.fed[:, None]], axis=-1)
-        x = regularizers.dropout(of_input, x, self.dropout)
-        layers, y = self.layers(x, mask, state.layers, key=of_layers)
+        x = regularizers.dropout(input_key, x, self.dropout)
+        layers, y = self.layers(x, mask, state.layers, key=layers_key)
         vector, weights = self._attend(y, memory)
         fed = state.fed
         if fed is not None:
             fed = jnp.where(mask, vector[:, 0].astype(fed.dtype), fed)
-        vector = regularizers.dropout(of_output, vector, self.dropout)
+        vector = regularizers.dropout(output_key, vector, self.dropout)
         logits = self.output(vector, self.embedding)
         return DecoderState(layers, fed), logits, weights
 
     def _attend(self, y: Array, memory: Memory | None) -> tuple[Array, Array | None]:
-        """Return what is scored, and the weights of attention."""
+        """Return the input of the output layer, and the attention weights."""
         if self.attention is None or self.join is None:
             if memory is not None:
                 raise ValueError("memory must be None: this decoder has no attention")
             return y, None
         if memory is None:
-            raise ValueError("memory must be given: this decoder has attention")
+            raise ValueError("memory is missing: this decoder has attention")
         context, weights = self.attention(y, memory)
         joined = jnp.concatenate([context.astype(y.dtype), y], axis=-1)
         return jnp.tanh(self.join(joined)), weights
 
-    def _loop(self, ids, mask, state, memory, sampling, key):
+    def _loop(
+        self,
+        ids: Array,
+        mask: ArrayLike,
+        state: DecoderState,
+        memory: Memory | None,
+        sampling: float | Array | None,
+        key: Key | None,
+    ) -> tuple[DecoderState, Array]:
         """Read tokens [B, T] step by step."""
-        own = jnp.zeros(ids.shape, bool)
+        replace = jnp.zeros(ids.shape, bool)
         keys = None
         if key is not None:
-            of_own, of_steps = jax.random.split(key)
-            keys = jax.random.split(of_steps, ids.shape[1])
+            replace_key, steps_key = jax.random.split(key)
+            keys = jax.random.split(steps_key, ids.shape[1])
             if sampling is not None:
-                # A token is replaced only where the one before was real: what was drawn
-                # at padding, or before the first token, means nothing.
+                # Replace a token only after a real one: a token drawn at padding, or
+                # before the first step, is meaningless.
                 follows = jnp.pad(jnp.asarray(mask)[:, :-1], ((0, 0), (1, 0)))
-                own = regularizers.bernoulli(of_own, sampling, ids.shape) & follows
+                drawn = regularizers.bernoulli(replace_key, sampling, ids.shape)
+                replace = drawn & follows
 
-        def body(carry, step):
+        def body(
+            carry: tuple[DecoderState, Array], step: tuple[Any, ...]
+        ) -> tuple[tuple[DecoderState, Array], Array]:
             state, drawn = carry
-            ids, mask, own, key = step
-            of_read, of_draw = regularizers.split(key, 2)
-            ids = jnp.where(own, drawn, ids)[:, None]
-            state, logits, _ = self._read(ids, mask[:, None], state, memory, of_read)
+            ids, mask, replace, key = step
+            read_key, draw_key = regularizers.split(key, 2)
+            ids = jnp.where(replace, drawn, ids)[:, None]
+            state, logits, _ = self._read(ids, mask[:, None], state, memory, read_key)
             logits = logits[:, 0]
-            if sampling is not None and of_draw is not None:
-                drawn = jax.random.categorical(of_draw, logits).astype(drawn.dtype)
+            if sampling is not None and draw_key is not None:
+                drawn = jax.random.categorical(draw_key, logits).astype(drawn.dtype)
             return (state, drawn), logits
 
-        by_step = jax.tree.map(lambda a: jnp.moveaxis(a, 1, 0), (ids, mask, own))
-        (state, _), logits = jax.lax.scan(body, (state, ids[:, 0]), (*by_step, keys))
+        steps = jax.tree.map(lambda a: jnp.moveaxis(a, 1, 0), (ids, mask, replace))
+        (state, _), logits = jax.lax.scan(body, (state, ids[:, 0]), (*steps, keys))
         return state, jnp.moveaxis(logits, 0, 1)

@@ -1,4 +1,4 @@
-"""The next token of a text."""
+"""The language model: the next token of a text."""
 
 from typing import Any
 
@@ -12,10 +12,16 @@ from zoo.types import Array, ArrayLike, Key, State
 
 
 class LanguageModel(nnx.Module):
-    """Embedding, recurrent layers, and a score for each token that may come next.
+    """Embedding, recurrent layers, and logits of the next token.
 
-    ``p(w_t+1 | w_1 ... w_t) = softmax(h_t W + b)``; with tied embeddings W is the
-    transposed table (Press and Wolf 2016, arXiv:1608.05859).
+    ``p(w_{t+1} | w_1 ... w_t) = softmax(h_t W + b)``. With tied embeddings W is the
+    transposed embedding table (Press and Wolf 2016, arXiv:1608.05859).
+
+    Example::
+
+        model = LanguageModel(65, rngs=nnx.Rngs(0))
+        state, logits = model(ids)                          # [B, T] -> [B, T, 65]
+        state, logits = model.step(state, next_ids)         # [B] -> [B, 65]
     """
 
     def __init__(
@@ -31,16 +37,16 @@ class LanguageModel(nnx.Module):
         rngs: nnx.Rngs,
         **options: Any,
     ):
-        """Build the parts.
+        """Build the modules and draw their parameters.
 
         Args:
             vocab_size: V.
-            embedding_dim: size of a token's vector.
+            embedding_dim: embedding size of a token.
             cell: one of ``zoo.cells()``.
             hidden_size: H of each layer.
-            num_layers: how many layers.
-            dropout: rate of dropout between the layers and on the last layer's outputs.
-            tied: score with the table of the embedding.
+            num_layers: number of layers.
+            dropout: rate between the layers and after the last one.
+            tied: use the embedding table in the output layer.
             rngs: keys of the initialisation.
             **options: as for `zoo.make`.
 
@@ -78,28 +84,28 @@ class LanguageModel(nnx.Module):
         *,
         key: Key | None = None,
     ) -> tuple[State, Array]:
-        """Score what comes next, at each token.
+        """Compute the logits of the next token at each step.
 
         Args:
             ids: ints ``[B, T]``.
             mask: bool ``[B, T]``, True = a real token.
-            state: the state after the text before; by default `init_state`.
-            key: draws the dropout of training; None means evaluation.
+            state: the state after the preceding text; by default `init_state`.
+            key: of dropout; None means evaluation.
 
         Returns:
             The state after the last token, and logits ``[B, T, V]``.
 
         Raises:
-            ValueError: if a shape is not as told.
+            ValueError: if a shape is wrong.
             TypeError: if `ids` are not ints, or `mask` is not bool.
         """
-        of_layers, of_output = regularizers.split(key, 2)
-        state, y = self.layers(self.embedding(ids, mask), mask, state, key=of_layers)
-        y = regularizers.dropout(of_output, y, self.dropout)
+        layers_key, output_key = regularizers.split(key, 2)
+        state, y = self.layers(self.embedding(ids, mask), mask, state, key=layers_key)
+        y = regularizers.dropout(output_key, y, self.dropout)
         return state, self.output(y, self.embedding)
 
     def step(self, state: State, ids: ArrayLike) -> tuple[State, Array]:
-        """Read one token and score the next, as at evaluation.
+        """Read one token and compute the logits of the next, without dropout.
 
         Args:
             state: the state before the token.

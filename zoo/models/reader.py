@@ -1,4 +1,4 @@
-"""Recurrent layers that read vectors, not words."""
+"""The sequence reader: recurrent layers over vectors instead of tokens."""
 
 from typing import Any, Literal
 
@@ -14,7 +14,7 @@ INITS = ("default", "torch", "identity", "chrono")
 
 
 class Reader(nnx.Module):
-    """Recurrent layers over vectors, and scores: of each step, or of the last one.
+    """Recurrent layers over vectors, with a dense output of every or the last step.
 
     ``y_t = layers(x)_t W + b``, or ``y = layers(x)_last W + b``.
     """
@@ -35,19 +35,19 @@ class Reader(nnx.Module):
         rngs: nnx.Rngs,
         **options: Any,
     ):
-        """Build the parts.
+        """Build the modules and draw their parameters.
 
         Args:
             input_size: D.
             output_size: K.
-            each: score each step, else the last one.
+            each: return an output for every step, else for the last one.
             cell: one of ``zoo.cells()``.
             hidden_size: H of each layer and direction.
-            num_layers: how many layers.
+            num_layers: number of layers.
             bidirectional: read in both directions.
-            dropout: rate of dropout between layers and before the scores.
-            init: how the cell begins: as it does by ``"default"``, as in ``"torch"``,
-                with an ``"identity"`` for U, or with biases spread by ``"chrono"``.
+            dropout: rate between the layers and before the output.
+            init: initialisation: the cell's ``"default"``, that of ``"torch"``, U as an
+                ``"identity"`` matrix, or the biases of ``"chrono"``.
             longest: the longest lag for ``"chrono"``, in steps.
             rngs: keys of the initialisation.
             **options: as for `zoo.make`.
@@ -79,21 +79,21 @@ class Reader(nnx.Module):
     def __call__(
         self, x: ArrayLike, mask: ArrayLike, *, key: Key | None = None
     ) -> Array:
-        """Read sequences.
+        """Compute the outputs.
 
         Args:
             x: ``[B, T, D]``.
             mask: bool ``[B, T]``, True = a real step.
-            key: draws the dropout of training; None means evaluation.
+            key: of dropout; None means evaluation.
 
         Returns:
             ``[B, T, K]``, or ``[B, K]``.
 
         Raises:
-            ValueError: if a shape is not as told.
+            ValueError: if a shape is wrong.
             TypeError: if `x` is not floating point, or `mask` is not bool.
         """
-        of_layers, of_output = regularizers.split(key, 2)
-        _, y = self.layers(x, mask, key=of_layers)
+        layers_key, output_key = regularizers.split(key, 2)
+        _, y = self.layers(x, mask, key=layers_key)
         y = y if self.each else self.pooling(y, mask)
-        return self.output(regularizers.dropout(of_output, y, self.dropout))
+        return self.output(regularizers.dropout(output_key, y, self.dropout))

@@ -1,4 +1,4 @@
-"""From a sequence to another one."""
+"""Sequence to sequence: encoder, bridge, decoder."""
 
 from typing import Any
 
@@ -15,24 +15,25 @@ from zoo.types import Array, ArrayLike, Key, State
 
 
 class Seq2Seq(nnx.Module):
-    """An encoder that reads, a decoder that writes, and a bridge between them.
+    """An encoder, a decoder, and a bridge between their states.
 
     ::
 
         m_1 ... m_S, s = layers(E[source])      the encoder: outputs, final state
-        s_0 = tanh(W s + b)                     the bridge, one W for each part
+        s_0 = tanh(W s + b)                     the bridge: a W for each part
         p(w_t | w_1 ... w_{t-1}, source) = softmax(decoder(s_0, m))
 
-    With ``attention=None`` the decoder knows of the source only s_0 (Sutskever et al.
-    2014, arXiv:1409.3215); else it looks at m at each step (Bahdanau et al. 2014,
-    arXiv:1409.0473; Luong et al. 2015, arXiv:1508.04025). See `Decoder` and `Bridge`.
+    With ``attention=None`` the decoder sees only s_0 of the source (Sutskever et al.
+    2014, arXiv:1409.3215); otherwise it attends to m at each step (Bahdanau et al.
+    2014, arXiv:1409.0473; Luong et al. 2015, arXiv:1508.04025). See `Decoder` and
+    `Bridge`.
 
-    To write, with `zoo.decoding`::
+    Generation with `zoo.decoding`::
 
         encoded, memory = model.encode(source, source_mask)
         state = model.init_decoder(encoded)
         step = lambda state, ids: model.step(state, memory, ids)
-        found = zoo.decoding.greedy(step, state, bos=1, eos=2, max_length=50)
+        output = zoo.decoding.greedy(step, state, bos=1, eos=2, max_length=50)
     """
 
     def __init__(
@@ -55,29 +56,29 @@ class Seq2Seq(nnx.Module):
         rngs: nnx.Rngs,
         **options: Any,
     ):
-        """Build the parts.
+        """Build the modules and draw their parameters.
 
         Args:
             source_vocab_size: V of the source.
             target_vocab_size: V of the target.
-            embedding_dim: size of a token's vector, of both.
+            embedding_dim: embedding size of a token, in source and target.
             cell: one of ``zoo.cells()``.
-            hidden_size: H of each layer, and direction, of the encoder.
-            num_layers: how many layers the encoder has.
+            hidden_size: H of each layer and direction of the encoder.
+            num_layers: number of layers of the encoder.
             bidirectional: the encoder reads in both directions.
-            decoder_cell: by default as the encoder.
-            decoder_hidden_size: by default as the encoder.
-            decoder_num_layers: by default as the encoder.
-            attention: one of ``zoo.attention.KINDS``; None gives the fixed-vector form.
+            decoder_cell: by default that of the encoder.
+            decoder_hidden_size: by default that of the encoder.
+            decoder_num_layers: by default that of the encoder.
+            attention: one of ``zoo.attention.KINDS``, or None.
             input_feeding: as for `Decoder`.
             tied: as for `Decoder`.
-            dropout: rate of dropout on the inputs of the layers, between them, and on
-                what is scored.
+            dropout: rate on the inputs of the layers, between them, and before the
+                output layer.
             rngs: keys of the initialisation.
-            **options: as for `zoo.make`, of encoder and decoder.
+            **options: as for `zoo.make`, for encoder and decoder.
 
         Raises:
-            ValueError: if an argument is out of its range, or some do not fit together.
+            ValueError: if an argument is out of its range, or two are incompatible.
         """
         self.dropout = checks.rate("dropout", dropout)
         self.embedding = Embedding(source_vocab_size, embedding_dim, rngs=rngs)
@@ -120,29 +121,29 @@ class Seq2Seq(nnx.Module):
         *,
         key: Key | None = None,
     ) -> tuple[State, Memory | None]:
-        """Read the sources.
+        """Encode the sources.
 
         Args:
             source: ints ``[B, S]``.
             mask: bool ``[B, S]``, True = a real token; by default all are.
-            key: draws the dropout of training; None means evaluation.
+            key: of dropout; None means evaluation.
 
         Returns:
-            The final state of the encoder, and the memory, None without attention.
+            The final state of the encoder, and the memory or None without attention.
 
         Raises:
-            ValueError: if a shape is not as told.
+            ValueError: if a shape is wrong.
             TypeError: if `source` are not ints, or `mask` is not bool.
         """
-        of_input, of_layers = regularizers.split(key, 2)
-        x = regularizers.dropout(of_input, self.embedding(source, mask), self.dropout)
-        state, y = self.encoder(x, mask, key=of_layers)
+        input_key, layers_key = regularizers.split(key, 2)
+        x = regularizers.dropout(input_key, self.embedding(source, mask), self.dropout)
+        state, y = self.encoder(x, mask, key=layers_key)
         if self.decoder.attention is None:
             return state, None
         return state, self.decoder.attention.remember(y, mask)
 
     def init_decoder(self, encoded: State) -> DecoderState:
-        """Return the state in which writing begins.
+        """Return the initial state of the decoder.
 
         Args:
             encoded: the final state of the encoder.
@@ -161,44 +162,44 @@ class Seq2Seq(nnx.Module):
         sampling: float | Array | None = None,
         key: Key | None = None,
     ) -> Array:
-        """Score the targets, each token given those before it: teacher forcing.
+        """Compute the logits of the target, with teacher forcing.
 
         Args:
             source: ints ``[B, S]``.
             source_mask: bool ``[B, S]``, True = a real token; None if all are.
-            target: ints ``[B, T]``, as the decoder reads them: a mark of the beginning,
-                then all tokens but the last.
+            target: ints ``[B, T]``, the inputs of the decoder: the begin token, then
+                all tokens but the last.
             target_mask: bool ``[B, T]``, True = a real token; None if all are.
             sampling: rate of scheduled sampling, as for `Decoder`.
-            key: draws the dropout and the samples of training; None means evaluation.
+            key: of dropout and sampling; None means evaluation.
 
         Returns:
-            logits ``[B, T, V]`` of the token after each of `target`.
+            logits ``[B, T, V]`` of the token after each token of `target`.
 
         Raises:
-            ValueError: if a shape is not as told.
+            ValueError: if a shape is wrong.
             TypeError: if tokens are not ints, or a mask is not bool.
         """
-        of_encoder, of_decoder = regularizers.split(key, 2)
-        encoded, memory = self.encode(source, source_mask, key=of_encoder)
+        encoder_key, decoder_key = regularizers.split(key, 2)
+        encoded, memory = self.encode(source, source_mask, key=encoder_key)
         state = self.init_decoder(encoded)
         _, logits = self.decoder(
-            target, target_mask, state, memory, sampling=sampling, key=of_decoder
+            target, target_mask, state, memory, sampling=sampling, key=decoder_key
         )
         return logits
 
     def step(
         self, state: DecoderState, memory: Memory | None, ids: ArrayLike
     ) -> tuple[DecoderState, Array, Array | None]:
-        """Read one token of the target and score the next, as at evaluation.
+        """Read one target token and compute the logits of the next, without dropout.
 
         Args:
-            state: the state before the token, at first that of `init_decoder`.
-            memory: of `encode`.
+            state: the state before the token; the first one from `init_decoder`.
+            memory: from `encode`.
             ids: ints ``[B]``.
 
         Returns:
-            The state after the token, logits ``[B, V]``, and the weights of attention
-            ``[B, S]``, None without it.
+            The state after the token, logits ``[B, V]``, and attention weights ``[B,
+            S]``, None without attention.
         """
         return self.decoder.step(state, memory, ids)

@@ -1,4 +1,4 @@
-"""The recurrent layers of a head."""
+"""The recurrent layers of a model."""
 
 from typing import Any
 
@@ -18,14 +18,14 @@ def stack(
     rngs: nnx.Rngs,
     **options: Any,
 ) -> CellStack:
-    """Build the layers of a head, whose dropout also acts outside of them.
+    """Build the recurrent layers of a model, with dropout between them.
 
     Args:
         cell: one of ``zoo.cells()``.
         input_size: D.
         hidden_size: H of every layer.
-        num_layers: how many layers.
-        dropout: rate of the head's dropout: between the layers, where there are some.
+        num_layers: number of layers.
+        dropout: the model's dropout rate; a single layer has none between layers.
         rngs: keys of the initialisation.
         **options: as for `zoo.make`.
     """

@@ -1,4 +1,4 @@
-"""One label for each token."""
+"""The sequence tagger: one label for each token."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from zoo import checks, initializers, regularizers
-from zoo.models.decoding import likeliest
+from zoo.models.decoding import argmax
 from zoo.models.stack import stack
 from zoo.modules import crf
 from zoo.modules.characters import CharCNN, CharLSTM
@@ -21,12 +21,12 @@ CHARS = ("cnn", "lstm", "none")
 
 
 class Tagger(nnx.Module):
-    """Words, their characters and their shapes, recurrent layers, softmax or CRF.
+    """Words, characters and shapes; recurrent layers; softmax or CRF.
 
-    ``x_t = [E[w_t]; chars(w_t); S[shape(w_t)]]``, ``logits = layers(x) W + b``. With a
-    CRF, transitions between neighbouring labels are learnt too, and a sentence is
-    labelled as a whole (Huang et al. 2015, arXiv:1508.01991; characters as in Ma and
-    Hovy 2016, arXiv:1603.01354).
+    ``x_t = [E[w_t]; chars(w_t); S[shape(w_t)]]``, ``logits = layers(x) W + b``. A CRF
+    also learns transition scores between neighbouring labels, and the best sequence of
+    labels is chosen (Huang et al. 2015, arXiv:1508.01991; characters as in Ma and Hovy
+    2016, arXiv:1603.01354).
     """
 
     def __init__(
@@ -50,26 +50,26 @@ class Tagger(nnx.Module):
         rngs: nnx.Rngs,
         **options: Any,
     ):
-        """Build the parts.
+        """Build the modules and draw their parameters.
 
         Args:
-            vocab_size: V; token 0 is padding.
+            vocab_size: V; ID 0 is padding.
             num_labels: K.
-            num_chars: how many characters there are; 0 is padding.
+            num_chars: size of the vocabulary of characters; ID 0 is padding.
             chars: ``"cnn"``, ``"lstm"`` or ``"none"``.
-            embedding_dim: size of a word's vector.
-            char_dim: size of a character's vector.
-            char_size: size of the vector of a word from its characters.
-            shape_dim: size of the vector of a word's shape; 0 leaves it out.
+            embedding_dim: embedding size of a word.
+            char_dim: embedding size of a character.
+            char_size: output size of the character encoder.
+            shape_dim: embedding size of a word's shape; 0 omits shapes.
             cell: one of ``zoo.cells()``.
             hidden_size: H of each layer and direction.
-            num_layers: how many layers.
+            num_layers: number of layers.
             bidirectional: read in both directions.
-            dropout: rate of dropout on the input of the layers, between them, and on
-                their output.
-            use_crf: learn transitions between labels.
-            bio_labels: the labels' names, if they are BIO2: then only sequences in
-                which ``I-X`` follows ``B-X`` or ``I-X`` are given, with or without CRF.
+            dropout: rate on the input of the layers, between them, and on their output.
+            use_crf: learn transition scores between labels.
+            bio_labels: names of the labels if they are BIO2. Then only valid sequences
+                are predicted, in which ``I-X`` follows ``B-X`` or ``I-X``, with or
+                without a CRF.
             rngs: keys of the initialisation.
             **options: as for `zoo.make`.
 
@@ -131,36 +131,36 @@ class Tagger(nnx.Module):
         *,
         key: Key | None = None,
     ) -> Array:
-        """Score the labels of each token.
+        """Compute the logits of the labels of each token.
 
         Args:
             words: ints ``[B, T]``.
             mask: bool ``[B, T]``, True = a real token.
             chars: ints ``[B, T, C]``, unless built with ``chars="none"``.
             shapes: ints ``[B, T]``, unless built with ``shape_dim=0``.
-            key: draws the dropout of training; None means evaluation.
+            key: of dropout; None means evaluation.
 
         Returns:
             logits ``[B, T, K]``.
 
         Raises:
-            ValueError: if an input is missing, or a shape is not as told.
-            TypeError: if an input is not of ints, or `mask` is not bool.
+            ValueError: if an input is missing, or a shape is wrong.
+            TypeError: if IDs are not ints, or `mask` is not bool.
         """
-        of_chars, of_input, of_layers, of_output = regularizers.split(key, 4)
+        chars_key, input_key, layers_key, output_key = regularizers.split(key, 4)
         parts = [self.embedding(words, mask)]
         if self.chars is not None:
             if chars is None:
-                raise ValueError("chars must be given: this tagger reads characters")
-            parts.append(self.chars(chars, key=of_chars))
+                raise ValueError("chars are missing: this tagger reads characters")
+            parts.append(self.chars(chars, key=chars_key))
         if self.shapes is not None:
             if shapes is None:
-                raise ValueError("shapes must be given: this tagger reads them")
+                raise ValueError("shapes are missing: this tagger reads word shapes")
             parts.append(self.shapes(shapes, mask))
         x = jnp.concatenate(parts, axis=-1)
-        x = regularizers.dropout(of_input, x, self.dropout)
-        _, y = self.layers(x, mask, key=of_layers)
-        return self.output(regularizers.dropout(of_output, y, self.dropout))
+        x = regularizers.dropout(input_key, x, self.dropout)
+        _, y = self.layers(x, mask, key=layers_key)
+        return self.output(regularizers.dropout(output_key, y, self.dropout))
 
     def log_likelihood(
         self, logits: Array, labels: ArrayLike, mask: ArrayLike
@@ -168,7 +168,7 @@ class Tagger(nnx.Module):
         """Return the log-probability of the labels of each row.
 
         Args:
-            logits: ``[B, T, K]``, of a call.
+            logits: ``[B, T, K]``, from a call.
             labels: ints ``[B, T]``.
             mask: bool ``[B, T]``, True = a real token.
 
@@ -185,21 +185,20 @@ class Tagger(nnx.Module):
         return jnp.where(mask, picked, jnp.zeros((), picked.dtype)).sum(axis=1)
 
     def decode(self, logits: Array, mask: ArrayLike) -> tuple[Array, Array]:
-        """Return the best labels.
+        """Return the most likely labels.
 
         Args:
-            logits: ``[B, T, K]``, of a call.
+            logits: ``[B, T, K]``, from a call.
             mask: bool ``[B, T]``, True = a real token.
 
         Returns:
-            labels, int32 ``[B, T]``, the most probable sequence (a legal one if the
-            labels are BIO2); and the probability of each label at its token, ``[B,
-            T]``, given the sentence.
+            The labels, int32 ``[B, T]``: the most likely sequence, a valid one if the
+            labels are BIO2; and the marginal probability of each label, ``[B, T]``.
         """
         mask = jnp.asarray(mask)
         if self.transitions is None and self.bio_labels is None:
             probabilities = jax.nn.softmax(logits)
-            labels = likeliest(logits)
+            labels = argmax(logits)
         else:
             transitions = self._transitions()
             probabilities = crf.marginals(logits, transitions, mask)
@@ -208,13 +207,13 @@ class Tagger(nnx.Module):
         return jnp.where(mask, labels, 0), jnp.where(mask, picked, 0.0)
 
     def _transitions(self) -> crf.Transitions:
-        """Return the scores of the transitions; the illegal ones are shut."""
+        """Return the transition scores; BIO2 constraints are applied."""
         K = self.num_labels
         if self.transitions is None:
-            found = crf.Transitions(jnp.zeros((K, K)), jnp.zeros(K), jnp.zeros(K))
+            scores = crf.Transitions(jnp.zeros((K, K)), jnp.zeros(K), jnp.zeros(K))
         else:
             parts = {name: param[...] for name, param in self.transitions.items()}
-            found = crf.Transitions(**parts)
+            scores = crf.Transitions(**parts)
         if self.bio_labels is None:
-            return found
-        return crf.constrain(found, crf.bio_constraints(self.bio_labels))
+            return scores
+        return crf.constrain(scores, crf.bio_constraints(self.bio_labels))

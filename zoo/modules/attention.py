@@ -1,4 +1,4 @@
-"""Attention: what of a memory a query asks for."""
+"""Attention of a query over a memory."""
 
 from typing import Any, NamedTuple
 
@@ -13,11 +13,11 @@ KINDS = ("additive", "dot", "general")
 
 
 class Memory(NamedTuple):
-    """What attention looks at, the same at every step of a decoder.
+    """The memory that a decoder attends to, the same at every step.
 
     Attributes:
-        values: the vectors ``[B, S, M]``, zero at padding.
-        keys: what queries are compared with, ``[B, S, A]``: the values, projected.
+        values: ``[B, S, M]``, zero at padding.
+        keys: ``[B, S, A]``, the projected values that queries are compared with.
         mask: bool ``[B, S]``, True = a real token.
     """
 
@@ -27,7 +27,7 @@ class Memory(NamedTuple):
 
 
 class Attention(nnx.Module):
-    """The mean of a memory, weighted by how well each of its vectors suits a query.
+    """Attention: the mean of a memory, weighted by similarity to a query.
 
     ::
 
@@ -37,10 +37,16 @@ class Attention(nnx.Module):
 
         a = softmax_s(e)        context = sum_s a_s m_s
 
-    `remember` makes the memory, and does all that does not depend on the query, once;
-    a call then serves one step of a decoder or all of them. Padding of the memory has
-    no weight, and may hold anything, NaN included; a row of padding alone gives zeros.
-    The scores of `additive` for all steps at once take an array ``[B, T, S, A]``.
+    `remember` precomputes all that does not depend on the query. A call then computes
+    one step of a decoder or all steps. Padding of the memory has weight zero and may
+    hold anything, NaN included; a row of padding alone returns zeros. With `additive`,
+    a call for all steps allocates an array ``[B, T, S, A]``.
+
+    Example::
+
+        attention = Attention("additive", 32, 64, rngs=nnx.Rngs(0))
+        memory = attention.remember(encoder_outputs, mask)      # [B, S, 64]
+        context, weights = attention(decoder_state, memory)     # [B, 64], [B, S]
     """
 
     def __init__(
@@ -53,7 +59,7 @@ class Attention(nnx.Module):
         param_dtype: Any = jnp.float32,
         rngs: nnx.Rngs,
     ):
-        """Choose a score and draw its parameters.
+        """Choose the score function and draw its parameters.
 
         Args:
             kind: ``"additive"``, ``"dot"`` or ``"general"``.
@@ -64,7 +70,7 @@ class Attention(nnx.Module):
             rngs: keys of the initialisation.
 
         Raises:
-            ValueError: if there is no such score, or a size does not fit it.
+            ValueError: if `kind` is unknown, or a size does not fit it.
         """
         self.kind = checks.one_of("kind", kind, KINDS)
         self.query_size = checks.positive("query_size", query_size)
@@ -90,14 +96,14 @@ class Attention(nnx.Module):
             self.W = nnx.Param(matrix(query_size, memory_size))
 
     def remember(self, values: Array, mask: ArrayLike | None = None) -> Memory:
-        """Make a memory of the outputs of an encoder.
+        """Precompute the memory from the outputs of an encoder.
 
         Args:
             values: ``[B, S, M]``.
             mask: bool ``[B, S]``, True = a real token; by default all are.
 
         Raises:
-            ValueError: if a shape is not as told.
+            ValueError: if a shape is wrong.
             TypeError: if `mask` is not bool.
         """
         if values.ndim != 3 or values.shape[-1] != self.memory_size:
@@ -110,7 +116,7 @@ class Attention(nnx.Module):
         checks.shape("mask", mask, values.shape[:2], "[B, S]")
         checks.boolean("mask", mask)
         mask = jnp.asarray(mask)
-        # Zeroed before any product: 0 * NaN is NaN, in the context and in gradients.
+        # Zero padding before any product: 0 * NaN is NaN, in outputs and gradients.
         values = jnp.where(mask[..., None], values, jnp.zeros((), values.dtype))
         if self.kind == "additive":
             U, b = (param[...].astype(values.dtype) for param in (self.U, self.b))
@@ -122,19 +128,19 @@ class Attention(nnx.Module):
         return Memory(values, keys, mask)
 
     def __call__(self, query: Array, memory: Memory) -> tuple[Array, Array]:
-        """Look at a memory.
+        """Attend to a memory.
 
         Args:
-            query: ``[B, Q]``, or of several steps ``[B, T, Q]``.
-            memory: what `remember` made.
+            query: ``[B, Q]``, or ``[B, T, Q]`` for several steps.
+            memory: from `remember`.
 
         Returns:
             The context ``[B, M]`` or ``[B, T, M]``, and the weights ``[B, S]`` or
-            ``[B, T, S]``, in float32 at least: each row sums to one, or is zero if it
-            has no memory.
+            ``[B, T, S]``, float32 or wider. Weights sum to one over S, or are zero for
+            a row without memory.
 
         Raises:
-            ValueError: if a shape is not as told.
+            ValueError: if a shape is wrong.
         """
         B = memory.values.shape[0]
         fits = query.shape[:1] == (B,) and query.shape[-1] == self.query_size

@@ -1,4 +1,4 @@
-"""Vectors for words from their characters."""
+"""Character-level word encoders: CNN and LSTM."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,10 +15,10 @@ from zoo.types import Array, ArrayLike, Key
 
 
 class CharEncoder(nnx.Module):
-    """What the encoders of words share: a vector for each character, with dropout.
+    """The base of the word encoders: an embedding of characters, with dropout.
 
     Attributes:
-        output_size: the size of a word's vector.
+        output_size: the size of a word vector.
     """
 
     output_size: int
@@ -37,10 +37,10 @@ class CharEncoder(nnx.Module):
         """Draw the embedding of the characters.
 
         Args:
-            num_chars: how many characters there are.
-            char_dim: size of a character's vector.
-            dropout: rate of dropout on the characters' vectors.
-            padding_idx: the character that fills short words.
+            num_chars: size of the vocabulary of characters.
+            char_dim: embedding size of a character.
+            dropout: dropout rate of the character embeddings.
+            padding_idx: the ID that pads short words.
             dtype: of the products and the result; by default `param_dtype`.
             param_dtype: of the parameters.
             rngs: keys of the initialisation.
@@ -65,13 +65,13 @@ class CharEncoder(nnx.Module):
         *,
         key: Key | None = None,
     ) -> Array:
-        """Read words.
+        """Encode words.
 
         Args:
-            chars: ints ``[..., C]``, the characters of each word.
+            chars: ints ``[..., C]``, the character IDs of each word.
             mask: bool ``[..., C]``, True = a real character; by default all but
                 `padding_idx`.
-            key: draws the dropout of training; None means evaluation.
+            key: of dropout; None means evaluation.
 
         Returns:
             ``[..., output_size]``; zeros for a word without characters.
@@ -93,15 +93,15 @@ class CharEncoder(nnx.Module):
         return self._encode(e, real)
 
     def _encode(self, e: Array, real: Array) -> Array:
-        """Return the vectors of words from those of their characters."""
+        """Return word vectors ``[..., output_size]`` of embeddings ``[..., C, D]``."""
         raise NotImplementedError(f"{type(self).__name__} must define _encode")
 
 
 class CharCNN(CharEncoder):
-    """Words from characters by convolution, and the maximum over the word.
+    """A convolution over the characters of a word, with max pooling.
 
-    ``y_k = max_t relu(b_k + sum_j e[t + j] W_k[j])`` over the windows centred at the
-    characters of the word; beyond its ends stand zeros. Source: Ma and Hovy 2016,
+    ``y_k = max_t relu(b_k + sum_j e[t + j] W_k[j])`` over windows centred at the
+    characters of the word, with zero padding. Source: Ma and Hovy 2016,
     arXiv:1603.01354; several widths as in Kim et al. 2015, arXiv:1508.06615.
     """
 
@@ -118,10 +118,10 @@ class CharCNN(CharEncoder):
         """Draw the embedding and the filters.
 
         Args:
-            num_chars: how many characters there are.
-            char_dim: size of a character's vector.
-            num_filters: filters of each width.
-            kernel_sizes: the widths, odd numbers of characters.
+            num_chars: size of the vocabulary of characters.
+            char_dim: embedding size of a character.
+            num_filters: number of filters of each width.
+            kernel_sizes: the widths in characters, odd.
             rngs: keys of the initialisation.
             **options: as for `CharEncoder`.
 
@@ -143,20 +143,21 @@ class CharCNN(CharEncoder):
 
     def _encode(self, e: Array, real: Array) -> Array:
         C = e.shape[-2]
-        found = []
+        convolved = []
         for size, W in zip(self.kernel_sizes, self.W, strict=True):
-            # The window of each character in one row: one product does the convolution.
+            # Windows as rows of a matrix: the convolution is one product.
             ends = [(0, 0)] * (e.ndim - 2) + [(size // 2, size // 2), (0, 0)]
             padded = jnp.pad(e, ends)
             windows = [padded[..., j : j + C, :] for j in range(size)]
-            found.append(jnp.concatenate(windows, axis=-1) @ W[...].astype(e.dtype))
-        y = jax.nn.relu(jnp.concatenate(found, axis=-1) + self.b[...].astype(e.dtype))
-        # relu is never below zero: a zero at padding never wins over a character.
+            convolved.append(jnp.concatenate(windows, axis=-1) @ W[...].astype(e.dtype))
+        b = self.b[...].astype(e.dtype)
+        y = jax.nn.relu(jnp.concatenate(convolved, axis=-1) + b)
+        # relu is never negative: zeros at padding do not change the maximum.
         return jnp.where(real[..., None], y, jnp.zeros((), y.dtype)).max(axis=-2)
 
 
 class CharLSTM(CharEncoder):
-    """Words from characters by an LSTM in both directions: its final states, joined.
+    """A bidirectional LSTM over the characters of a word: its two final states.
 
     Source: Lample et al. 2016, arXiv:1603.01360.
     """
@@ -173,9 +174,9 @@ class CharLSTM(CharEncoder):
         """Draw the embedding and the cells.
 
         Args:
-            num_chars: how many characters there are.
-            char_dim: size of a character's vector.
-            hidden_size: H of each direction.
+            num_chars: size of the vocabulary of characters.
+            char_dim: embedding size of a character.
+            hidden_size: hidden units of each direction.
             rngs: keys of the initialisation.
             **options: as for `CharEncoder`.
 

@@ -1,17 +1,17 @@
-"""The linear-chain conditional random field: scores of whole sequences of labels.
+"""The linear-chain conditional random field (CRF).
 
-The score of a path is the sum of the logits of its labels and of the transitions
-between neighbours,
+The score of a path (a sequence of labels) is the sum of the logits of its labels and of
+the transitions between neighbours,
 
     score(y) = start[y_1] + sum_t logits[t, y_t] + sum_t between[y_t, y_t+1] + end[y_T]
 
-and its probability ``exp(score(y) - log_partition)``. Lafferty et al. 2001,
+and its probability is ``exp(score(y) - log_partition)``. Lafferty et al. 2001,
 "Conditional random fields".
 
 Every function takes logits ``[B, T, K]`` and any ``mask`` (bool ``[B, T]``, True = a
-real token; None if all are): padding is skipped as if it were cut out, whatever stands
-there. A row without tokens has one path, the empty one, with score zero. Sums run in
-float32 at least.
+real token; None if all are). Padding, wherever it is and whatever it holds, is skipped.
+A row without tokens has one path, the empty one, with score zero. Sums are float32 or
+wider.
 """
 
 from collections.abc import Sequence
@@ -24,16 +24,16 @@ import numpy as np
 from zoo import checks
 from zoo.types import Array, ArrayLike
 
-# The score of a forbidden transition: exp(-1e4) is zero in float32 next to any path
-# that is allowed, and unlike -inf it leaves gradients finite.
+# The score of a forbidden transition. exp(-1e4) is zero in float32 next to any allowed
+# path and, unlike -inf, leaves gradients finite.
 FORBIDDEN = -1e4
 
 
 class Transitions(NamedTuple):
-    """What a sequence of labels scores by itself; or, as bools, what it may be.
+    """Transition scores between labels; or, as bools, which transitions are allowed.
 
     Attributes:
-        between: ``[K, K]``, from the row's label to the column's.
+        between: ``[K, K]``, from the label of the row to that of the column.
         start: ``[K]``, of the first label.
         end: ``[K]``, of the last label.
     """
@@ -49,11 +49,11 @@ def score(
     transitions: Transitions,
     mask: ArrayLike | None = None,
 ) -> Array:
-    """Return the score of one path a row.
+    """Return the score of one path per row.
 
     Args:
         logits: ``[B, T, K]``.
-        labels: ints ``[B, T]``; at padding they may be anything.
+        labels: ints ``[B, T]``; padding may hold anything.
         transitions: of K labels.
         mask: bool ``[B, T]``, True = a real token.
 
@@ -61,8 +61,9 @@ def score(
         ``[B]``.
 
     Raises:
-        ValueError: if a shape is not as told.
-        TypeError: if `labels` are not ints, or a dtype is not as told.
+        ValueError: if a shape is wrong.
+        TypeError: if `labels` are not ints, `logits` not floating point, or `mask` not
+            bool.
     """
     logits, between, start, end, mask = _checked(logits, transitions, mask)
     checks.shape("labels", labels, logits.shape[:2], "[B, T]")
@@ -70,11 +71,11 @@ def score(
         raise TypeError(f"labels must be ints, got {jnp.result_type(labels)}")
     labels = jnp.where(mask, labels, jnp.zeros((), labels.dtype))
     zero = jnp.zeros((), logits.dtype)
-    here = jnp.take_along_axis(logits, labels[..., None], axis=-1)[..., 0]
-    before = _before(mask)
+    emission = jnp.take_along_axis(logits, labels[..., None], axis=-1)[..., 0]
+    before = _previous_token(mask)
     previous = jnp.take_along_axis(labels, jnp.maximum(before, 0), axis=1)
-    arrival = jnp.where(before < 0, start[labels], between[previous, labels])
-    total = jnp.where(mask, here + arrival, zero).sum(axis=1)
+    transition = jnp.where(before < 0, start[labels], between[previous, labels])
+    total = jnp.where(mask, emission + transition, zero).sum(axis=1)
     last = mask.shape[1] - 1 - jnp.argmax(mask[:, ::-1], axis=1)
     final = end[jnp.take_along_axis(labels, last[:, None], axis=1)[:, 0]]
     return total + jnp.where(mask.any(axis=1), final, zero)
@@ -83,7 +84,7 @@ def score(
 def log_partition(
     logits: Array, transitions: Transitions, mask: ArrayLike | None = None
 ) -> Array:
-    """Return the logarithm of the sum over all paths: ``log sum_y exp(score(y))``.
+    """Return the log-partition function ``log sum_y exp(score(y))`` over all paths.
 
     Args:
         logits: ``[B, T, K]``.
@@ -94,19 +95,19 @@ def log_partition(
         ``[B]``; zero for a row without tokens.
 
     Raises:
-        ValueError: if a shape is not as told.
+        ValueError: if a shape is wrong.
         TypeError: if `logits` are not floating point, or `mask` is not bool.
     """
     logits, between, start, end, mask = _checked(logits, transitions, mask)
 
-    def step(alpha, inputs):
+    def step(alpha: Array, inputs: tuple[Array, ...]) -> tuple[Array, None]:
         logits_t, real, first = inputs
-        arrival = jax.nn.logsumexp(alpha[:, :, None] + between, axis=1)
-        new = jnp.where(first[:, None], start, arrival) + logits_t
+        reached = jax.nn.logsumexp(alpha[:, :, None] + between, axis=1)
+        new = jnp.where(first[:, None], start, reached) + logits_t
         return jnp.where(real[:, None], new, alpha), None
 
     alpha = jnp.zeros((logits.shape[0], logits.shape[2]), logits.dtype)
-    alpha, _ = jax.lax.scan(step, alpha, _by_time(logits, mask))
+    alpha, _ = jax.lax.scan(step, alpha, _time_first(logits, mask))
     total = jax.nn.logsumexp(alpha + end, axis=1)
     return jnp.where(mask.any(axis=1), total, jnp.zeros((), total.dtype))
 
@@ -117,20 +118,21 @@ def log_likelihood(
     transitions: Transitions,
     mask: ArrayLike | None = None,
 ) -> Array:
-    """Return the logarithm of the probability of one path a row.
+    """Return the log-probability of one path per row.
 
     Args:
         logits: ``[B, T, K]``.
-        labels: ints ``[B, T]``; at padding they may be anything.
+        labels: ints ``[B, T]``; padding may hold anything.
         transitions: of K labels.
         mask: bool ``[B, T]``, True = a real token.
 
     Returns:
-        ``[B]``, in nats, never above zero but by rounding.
+        ``[B]``, in nats; at most zero, up to rounding.
 
     Raises:
-        ValueError: if a shape is not as told.
-        TypeError: if `labels` are not ints, or a dtype is not as told.
+        ValueError: if a shape is wrong.
+        TypeError: if `labels` are not ints, `logits` not floating point, or `mask` not
+            bool.
     """
     return score(logits, labels, transitions, mask) - log_partition(
         logits, transitions, mask
@@ -140,7 +142,7 @@ def log_likelihood(
 def marginals(
     logits: Array, transitions: Transitions, mask: ArrayLike | None = None
 ) -> Array:
-    """Return the probability of each label at each token, over all paths.
+    """Return the marginal probability of each label at each token.
 
     Args:
         logits: ``[B, T, K]``.
@@ -151,18 +153,18 @@ def marginals(
         ``[B, T, K]``; sums to one over K at tokens, zero at padding.
 
     Raises:
-        ValueError: if a shape is not as told.
+        ValueError: if a shape is wrong.
         TypeError: if `logits` are not floating point, or `mask` is not bool.
     """
-    # d log_partition / d logits is the expected count of a label: the backward pass is
-    # the backward half of the forward-backward algorithm.
+    # d log_partition / d logits is the expected count of a label: the VJP is the
+    # backward half of the forward-backward algorithm.
     return jax.grad(lambda x: log_partition(x, transitions, mask).sum())(logits)
 
 
 def viterbi(
     logits: Array, transitions: Transitions, mask: ArrayLike | None = None
 ) -> tuple[Array, Array]:
-    """Return the best path of each row.
+    """Return the best path of each row, by the Viterbi algorithm.
 
     Args:
         logits: ``[B, T, K]``.
@@ -170,10 +172,10 @@ def viterbi(
         mask: bool ``[B, T]``, True = a real token.
 
     Returns:
-        labels, int32 ``[B, T]``, 0 at padding; and their score ``[B]``.
+        The labels, int32 ``[B, T]``, 0 at padding; and their score ``[B]``.
 
     Raises:
-        ValueError: if a shape is not as told.
+        ValueError: if a shape is wrong.
         TypeError: if `logits` are not floating point, or `mask` is not bool.
     """
     labels, scores = k_best(logits, transitions, 1, mask)
@@ -188,67 +190,67 @@ def k_best(
     Args:
         logits: ``[B, T, K]``.
         transitions: of K labels.
-        k: how many.
+        k: number of paths.
         mask: bool ``[B, T]``, True = a real token.
 
     Returns:
-        labels, int32 ``[B, k, T]``, the best path first, 0 at padding; and their scores
-        ``[B, k]``, -inf where a row has not so many paths that are allowed.
+        The labels, int32 ``[B, k, T]``, the best path first, 0 at padding; and the
+        scores ``[B, k]``, -inf where a row has fewer than k allowed paths.
 
     Raises:
-        ValueError: if a shape is not as told, or `k` is not positive.
+        ValueError: if a shape is wrong, or `k` is not positive.
         TypeError: if `logits` are not floating point, or `mask` is not bool.
     """
     checks.positive("k", k)
     logits, *scores, mask = _checked(logits, transitions, mask)
     B, _, K = logits.shape
     lowest = jnp.asarray(-jnp.inf, logits.dtype)
-    # No gradient is asked for here: what is forbidden can be -inf, and be told apart.
+    # Without gradients, forbidden transitions can be -inf, which marks missing paths.
     between, start, end = (jnp.where(a <= FORBIDDEN / 2, lowest, a) for a in scores)
-    # best[b, j, n]: the n-th best path so far that ends in label j.
-    none = jnp.full((B, K, k - 1), lowest)
+    # best[b, j, n]: score of the n-th best path so far that ends in label j.
+    missing = jnp.full((B, K, k - 1), lowest)
     same = jnp.arange(K * k, dtype=jnp.int32).reshape(K, k)
 
-    def step(best, inputs):
+    def step(best: Array, inputs: tuple[Array, ...]) -> tuple[Array, Array]:
         logits_t, real, first = inputs
-        ways = best[:, :, :, None] + between[:, None, :]  # [B, K, k, K]
-        ways = jnp.moveaxis(ways.reshape(B, K * k, K), 1, 2)
-        found, came_from = jax.lax.top_k(ways, k)  # [B, K, k]
-        alone = jnp.concatenate(
-            [jnp.broadcast_to(start[:, None], (B, K, 1)), none], axis=2
+        candidates = best[:, :, :, None] + between[:, None, :]  # [B, K, k, K]
+        candidates = jnp.moveaxis(candidates.reshape(B, K * k, K), 1, 2)
+        extended, pointers = jax.lax.top_k(candidates, k)  # [B, K, k]
+        initial = jnp.concatenate(
+            [jnp.broadcast_to(start[:, None], (B, K, 1)), missing], axis=2
         )
-        new = jnp.where(first[:, None, None], alone, found) + logits_t[:, :, None]
-        moved = (real & ~first)[:, None, None]
-        back = jnp.where(moved, came_from.astype(jnp.int32), same)
-        return jnp.where(real[:, None, None], new, best), back
+        new = jnp.where(first[:, None, None], initial, extended) + logits_t[:, :, None]
+        is_extension = (real & ~first)[:, None, None]
+        pointers = jnp.where(is_extension, pointers.astype(jnp.int32), same)
+        return jnp.where(real[:, None, None], new, best), pointers
 
-    begin = jnp.concatenate([jnp.zeros((B, K, 1), logits.dtype), none], axis=2)
-    best, back = jax.lax.scan(step, begin, _by_time(logits, mask))
+    empty = jnp.concatenate([jnp.zeros((B, K, 1), logits.dtype), missing], axis=2)
+    best, pointers = jax.lax.scan(step, empty, _time_first(logits, mask))
     total, last = jax.lax.top_k((best + end[:, None]).reshape(B, K * k), k)
 
-    def follow(at, pointers):
-        before = jnp.take_along_axis(pointers.reshape(B, K * k), at, axis=1)
-        return before, at // jnp.asarray(k, at.dtype)
+    def follow(position: Array, pointers: Array) -> tuple[Array, Array]:
+        before = jnp.take_along_axis(pointers.reshape(B, K * k), position, axis=1)
+        return before, position // jnp.asarray(k, position.dtype)
 
-    _, labels = jax.lax.scan(follow, last.astype(jnp.int32), back, reverse=True)
+    _, labels = jax.lax.scan(follow, last.astype(jnp.int32), pointers, reverse=True)
     labels = jnp.moveaxis(labels, 0, 2)  # [B, k, T]
-    # The empty path is one path.
-    empty = jnp.where(jnp.arange(k) == 0, jnp.zeros((), total.dtype), lowest)
-    total = jnp.where(mask.any(axis=1)[:, None], total, empty)
+    # A row without tokens has one path, the empty one.
+    no_tokens = jnp.where(jnp.arange(k) == 0, jnp.zeros((), total.dtype), lowest)
+    total = jnp.where(mask.any(axis=1)[:, None], total, no_tokens)
     real = mask[:, None, :] & (total > lowest)[:, :, None]
     return jnp.where(real, labels, jnp.zeros((), labels.dtype)), total
 
 
 def constrain(transitions: Transitions, allowed: Transitions) -> Transitions:
-    """Forbid transitions: their score becomes `FORBIDDEN`.
+    """Set the scores of forbidden transitions to `FORBIDDEN`.
 
     Args:
         transitions: of K labels.
-        allowed: bools of the same shapes, such as `bio_constraints` gives.
+        allowed: bools of the same shapes, for example from `bio_constraints`.
 
     Returns:
-        Transitions whose forbidden entries have no gradient. A path through one has no
-        probability, as long as another path is allowed.
+        Transitions whose forbidden entries have no gradient. A path with a forbidden
+        transition has probability zero, if any path is allowed.
 
     Raises:
         ValueError: if the shapes differ.
@@ -262,16 +264,16 @@ def constrain(transitions: Transitions, allowed: Transitions) -> Transitions:
 
 
 def bio_constraints(labels: Sequence[str]) -> Transitions:
-    """Return which transitions BIO2 labels allow: ``I-X`` only after ``B-X``, ``I-X``.
+    """Return the transitions that BIO2 allows: ``I-X`` only after ``B-X`` or ``I-X``.
 
     Args:
         labels: K names: ``O``, ``B-X`` and ``I-X`` of any types X.
 
     Returns:
-        numpy bools.
+        Arrays of bools.
 
     Raises:
-        ValueError: if a name is another.
+        ValueError: if a name is neither of these.
     """
     for name in labels:
         if name != "O" and (name[:2] not in ("B-", "I-") or len(name) < 3):
@@ -282,7 +284,9 @@ def bio_constraints(labels: Sequence[str]) -> Transitions:
     return Transitions(same | ~inside[None, :], ~inside, np.ones(len(kinds), bool))
 
 
-def _checked(logits, transitions, mask):
+def _checked(
+    logits: Array, transitions: Transitions, mask: ArrayLike | None
+) -> tuple[Array, Array, Array, Array, Array]:
     """Return the arguments as arrays of one dtype, with zeros at padding."""
     if jnp.ndim(logits) != 3:
         raise ValueError(f"logits must have shape [B, T, K], got {jnp.shape(logits)}")
@@ -300,17 +304,18 @@ def _checked(logits, transitions, mask):
     checks.boolean("mask", mask)
     mask = jnp.asarray(mask)
     logits = jnp.where(mask[..., None], logits.astype(dtype), jnp.zeros((), dtype))
-    return logits, *scores, mask
+    between, start, end = scores
+    return logits, between, start, end, mask
 
 
-def _before(mask):
-    """Return at each step the number of the last real token before it, or -1."""
+def _previous_token(mask: Array) -> Array:
+    """Return the index of the last real token before each step, or -1: ``[B, T]``."""
     steps = jnp.where(mask, jnp.arange(mask.shape[1]), -1)
     latest = jax.lax.cummax(steps, axis=1)
     return jnp.pad(latest[:, :-1], ((0, 0), (1, 0)), constant_values=-1)
 
 
-def _by_time(logits, mask):
-    """Return what a step is given: logits, whether it is real, whether the first."""
-    first = mask & (_before(mask) < 0)
+def _time_first(logits: Array, mask: Array) -> tuple[Array, Array, Array]:
+    """Return the inputs of the steps: logits, real tokens, first tokens; T first."""
+    first = mask & (_previous_token(mask) < 0)
     return jnp.moveaxis(logits, 1, 0), mask.T, first.T

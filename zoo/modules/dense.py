@@ -1,4 +1,4 @@
-"""From hidden vectors to scores."""
+"""The dense (fully connected) layer."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from zoo.types import Array
 
 
 def affine(x: Array, W: Array, b: Array) -> Array:
-    """Return ``x W + b``, in float32 at least: scores are compared with each other.
+    """Return ``x W + b``, float32 or wider: logits need the precision.
 
     Args:
         x: ``[..., D]``; its dtype is that of the product.
@@ -33,7 +33,7 @@ class Linear(nnx.Module):
         param_dtype: Any = jnp.float32,
         rngs: nnx.Rngs,
     ):
-        """Draw W ``[D, K]``, Glorot-uniform; b begins at zero.
+        """Draw W ``[D, K]``, Glorot-uniform; b is initialised to zero.
 
         Args:
             input_size: D.
@@ -50,12 +50,12 @@ class Linear(nnx.Module):
         self.b = nnx.Param(jnp.zeros(K, param_dtype))
 
     def __call__(self, x: Array) -> Array:
-        """Score vectors.
+        """Apply the layer.
 
         Args:
             x: ``[..., D]``.
 
         Returns:
-            ``[..., K]``, in float32 at least.
+            ``[..., K]``, float32 or wider.
         """
         return affine(x, self.W[...], self.b[...])

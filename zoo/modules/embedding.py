@@ -1,4 +1,4 @@
-"""Vectors for tokens."""
+"""The embedding layer."""
 
 from typing import Any
 
@@ -11,10 +11,15 @@ from zoo.types import Array, ArrayLike, Key
 
 
 class Embedding(nnx.Module):
-    """A table with a vector for each token: ``y = table[ids]``.
+    """The embedding layer: ``y = table[ids]``.
 
-    Padding gives zeros and is not trained. A number outside the table gives NaN, so
-    that the loss shows it, where an index clipped in silence would not.
+    The vector of padding is zero and is not trained. An ID outside the table returns
+    NaN, so that the loss shows the error.
+
+    Example::
+
+        embedding = Embedding(10_000, 100, padding_idx=0, rngs=nnx.Rngs(0))
+        x = embedding(ids)      # [B, T] -> [B, T, 100]
     """
 
     def __init__(
@@ -35,9 +40,9 @@ class Embedding(nnx.Module):
         Args:
             num_embeddings: V.
             embedding_dim: D.
-            padding_idx: the token whose vector is zero and stays it.
+            padding_idx: the ID of padding.
             word_dropout: rate at which tokens become `unknown_idx` in training.
-            unknown_idx: the unknown token, needed for `word_dropout`.
+            unknown_idx: the ID of the unknown token, for `word_dropout`.
             init: initialiser of the table, by default N(0, 1/D).
             dtype: of the result; by default `param_dtype`.
             param_dtype: of the table.
@@ -65,7 +70,7 @@ class Embedding(nnx.Module):
 
     @property
     def output_size(self) -> int:
-        """The size of a token's vector: D."""
+        """The size of a vector: D."""
         return self.embedding_dim
 
     def __call__(
@@ -75,13 +80,13 @@ class Embedding(nnx.Module):
         *,
         key: Key | None = None,
     ) -> Array:
-        """Look tokens up.
+        """Look up the vectors of tokens.
 
         Args:
             ids: ints of any shape ``[...]``, from 0 to V-1.
-            mask: bool ``[...]``, True = a real token; where it is False, `ids` may hold
-                anything, and the vector is zero.
-            key: draws the word dropout of training; None means evaluation.
+            mask: bool ``[...]``, True = a real token. Where it is False, `ids` may hold
+                anything and the vector is zero.
+            key: of word dropout; None means evaluation.
 
         Returns:
             ``[..., D]``.
@@ -111,9 +116,8 @@ class Embedding(nnx.Module):
         return jnp.where(real[..., None], y, jnp.zeros((), y.dtype))
 
     def _look_up(self, ids: Array) -> Array:
-        """Return the rows of the table, NaN outside of it."""
-        # A negative index would count from the end, as in numpy: send it outside
-        # instead.
+        """Return rows of the table, NaN for an ID outside it."""
+        # A negative index would count from the end, as in numpy: move it out of range.
         ids = jnp.where(ids < 0, jnp.asarray(self.num_embeddings, ids.dtype), ids)
         rows = jnp.take(self.table[...], ids, axis=0, mode="fill", fill_value=jnp.nan)
         return rows.astype(self.dtype)

@@ -1,4 +1,4 @@
-"""From hidden vectors to the tokens of a vocabulary."""
+"""The output layer over a vocabulary, with tied embeddings as an option."""
 
 import jax.numpy as jnp
 from flax import nnx
@@ -10,25 +10,25 @@ from zoo.types import Array
 
 
 class Output(nnx.Module):
-    """A score for each token: ``logits = y W + b``.
+    """Logits of all tokens: ``logits = y W + b``.
 
-    With tied embeddings W is the transposed table of the embedding (Press and Wolf
-    2016, arXiv:1608.05859), which a call is given: a module is owned by one other.
+    With tied embeddings W is the transposed embedding table (Press and Wolf 2016,
+    arXiv:1608.05859). A call receives the embedding, because a module has one owner.
     """
 
     def __init__(
         self, input_size: int, embedding: Embedding, *, tied: bool, rngs: nnx.Rngs
     ):
-        """Draw W ``[H, V]``, Glorot-uniform, unless it is tied; b begins at zero.
+        """Draw W ``[H, V]``, Glorot-uniform, unless tied; b is initialised to zero.
 
         Args:
             input_size: H.
-            embedding: of the same vocabulary; its sizes are used.
-            tied: score with the table of the embedding.
+            embedding: of the same vocabulary; defines the sizes.
+            tied: use the embedding table as W.
             rngs: keys of the initialisation.
 
         Raises:
-            ValueError: if `tied` does not fit.
+            ValueError: if `tied` and the sizes differ.
         """
         V = embedding.num_embeddings
         if tied and input_size != embedding.embedding_dim:
@@ -45,14 +45,14 @@ class Output(nnx.Module):
         self.b = nnx.Param(jnp.zeros(V))
 
     def __call__(self, y: Array, embedding: Embedding) -> Array:
-        """Score tokens.
+        """Compute the logits.
 
         Args:
             y: ``[..., H]``.
-            embedding: the one it was built for.
+            embedding: the one of the constructor.
 
         Returns:
-            logits ``[..., V]``, in float32 at least.
+            logits ``[..., V]``, float32 or wider.
         """
         W = embedding.table[...].T if self.W is None else self.W[...]
         return affine(y, W, self.b[...])

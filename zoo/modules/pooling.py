@@ -1,8 +1,8 @@
-"""From the outputs of all steps to one vector a row.
+"""Pooling over time: from the outputs of all steps to one vector per row.
 
 Every function takes y ``[B, T, H]`` and ``mask`` (bool ``[B, T]``, True = a real token;
-None if all are) and looks only at real tokens. A row without any gives zeros, and
-finite gradients.
+None if all are) and ignores padding. A row without tokens returns zeros and has finite
+gradients.
 """
 
 from typing import Any
@@ -25,8 +25,8 @@ def last(y: Array, mask: ArrayLike | None = None) -> Array:
         mask: bool ``[B, T]``, True = a real token.
 
     Returns:
-        ``[B, H]``. For a layer of both directions, whose backward half at the last
-        token has read but that token, take `first_last`.
+        ``[B, H]``. For a bidirectional layer use `first_last`: at the last token, its
+        backward half has read only that token.
     """
     return _pick(y, mask, from_end=True)
 
@@ -46,7 +46,7 @@ def first_last(y: Array, mask: ArrayLike | None = None) -> Array:
         ``[B, 2*H]``.
 
     Raises:
-        ValueError: if the last axis of y ``[B, T, 2*H]`` is odd.
+        ValueError: if the last axis of y is odd.
     """
     if y.ndim == 4:
         forward, backward = y[:, :, 0], y[:, :, 1]
@@ -74,7 +74,7 @@ def mean(y: Array, mask: ArrayLike | None = None) -> Array:
 
 
 def max(y: Array, mask: ArrayLike | None = None) -> Array:
-    """Return the largest output of each unit over the real tokens.
+    """Return the maximum of each unit over the real tokens.
 
     Args:
         y: outputs ``[B, T, H]``.
@@ -90,7 +90,7 @@ def max(y: Array, mask: ArrayLike | None = None) -> Array:
 
 
 def concat(y: Array, mask: ArrayLike | None = None) -> Array:
-    """Join the outputs of all steps, for sequences of one fixed length.
+    """Concatenate the outputs of all steps, for sequences of one fixed length.
 
     Args:
         y: outputs ``[B, T, H]``.
@@ -103,29 +103,35 @@ def concat(y: Array, mask: ArrayLike | None = None) -> Array:
 
 
 def attention_weights(logits: Array, mask: ArrayLike | None = None) -> Array:
-    """Return the softmax over the real tokens.
+    """Return the softmax over real tokens.
 
     Args:
-        logits: ``[B, T]``; or ``[B, ..., T]``, several for each row.
+        logits: ``[B, T]``, or ``[B, ..., T]`` with several for each row.
         mask: bool ``[B, T]``, True = a real token.
 
     Returns:
-        An array like `logits`, which sums to one over its last axis, or is zero in a
-        row that has no real token.
+        An array like `logits` that sums to one over its last axis; zeros in a row
+        without tokens.
     """
     mask = _mask(jnp.moveaxis(logits, -1, 1), mask)
     mask = jnp.expand_dims(mask, range(1, logits.ndim - 1))
-    # Zeros and not -inf for a row without tokens, whose softmax would be NaN.
+    # The lowest finite number: with -inf, the softmax of a row without tokens is NaN.
     lowest = jnp.asarray(jnp.finfo(logits.dtype).min, logits.dtype)
     weights = jax.nn.softmax(jnp.where(mask, logits, lowest), axis=-1)
     return jnp.where(mask, weights, jnp.zeros((), weights.dtype))
 
 
 class Pooling(nnx.Module):
-    """One of the poolings as a module, chosen by name.
+    """A pooling as a module, chosen by name.
 
-    ``"attention"`` learns which tokens count: ``a_t = softmax_t(v . tanh(y_t W + b))``
-    and ``sum_t a_t y_t``. Source: Yang et al. 2016, "Hierarchical attention networks".
+    ``"attention"`` learns weights ``a = softmax_t(v . tanh(y_t W + b))`` of the tokens
+    and returns ``sum_t a_t y_t``. Source: Yang et al. 2016, "Hierarchical attention
+    networks".
+
+    Example::
+
+        pooling = Pooling("max", 200, rngs=nnx.Rngs(0))
+        vector = pooling(y, mask)       # [B, T, 200] -> [B, 200]
     """
 
     def __init__(
@@ -137,18 +143,18 @@ class Pooling(nnx.Module):
         param_dtype: Any = jnp.float32,
         rngs: nnx.Rngs,
     ):
-        """Choose a pooling.
+        """Choose the pooling and draw its parameters.
 
         Args:
-            kind: ``"last"``, ``"first_last"`` (for a layer of both directions),
+            kind: ``"last"``, ``"first_last"`` (for a bidirectional layer),
                 ``"mean"``, ``"max"``, ``"attention"`` or ``"concat"``.
             input_size: H of y ``[B, T, H]``.
-            length: T, only for ``"concat"``, whose output is as long as T*H.
+            length: T, for ``"concat"`` only, whose output size is T*H.
             param_dtype: of the parameters of ``"attention"``.
             rngs: keys of the initialisation.
 
         Raises:
-            ValueError: if there is no such pooling, or `length` is missing or idle.
+            ValueError: if `kind` is unknown, or `length` does not go with it.
         """
         self.kind = checks.one_of("kind", kind, KINDS)
         self.input_size = checks.positive("input_size", input_size)
@@ -166,11 +172,11 @@ class Pooling(nnx.Module):
 
     @property
     def output_size(self) -> int:
-        """The size of the vector of a row."""
+        """The size of the pooled vector."""
         return self.input_size * (self.length or 1)
 
     def weights(self, y: Array, mask: ArrayLike | None = None) -> Array:
-        """Return how much each token counts, for ``kind="attention"``.
+        """Return the weight of each token, for ``kind="attention"``.
 
         Args:
             y: outputs ``[B, T, H]``.
@@ -180,7 +186,7 @@ class Pooling(nnx.Module):
             ``[B, T]``.
 
         Raises:
-            ValueError: if the pooling is another.
+            ValueError: if `kind` is another.
         """
         if self.kind != "attention":
             raise ValueError(f'weights are of kind="attention", this is {self.kind!r}')
@@ -199,7 +205,7 @@ class Pooling(nnx.Module):
             ``[B, output_size]``.
 
         Raises:
-            ValueError: if a shape is not as told.
+            ValueError: if a shape is wrong.
         """
         if self.length is not None:
             checks.shape(
@@ -212,8 +218,14 @@ class Pooling(nnx.Module):
         if self.kind == "attention":
             weights = self.weights(y, mask)
             return (weights[..., None] * _zeroed(y, _mask(y, mask))).sum(axis=1)
-        plain = {"last": last, "first_last": first_last, "mean": mean, "max": max}
-        return {**plain, "concat": concat}[self.kind](y, mask)
+        functions = {
+            "last": last,
+            "first_last": first_last,
+            "mean": mean,
+            "max": max,
+            "concat": concat,
+        }
+        return functions[self.kind](y, mask)
 
 
 def _mask(y: Array, mask: ArrayLike | None) -> Array:
@@ -226,7 +238,7 @@ def _mask(y: Array, mask: ArrayLike | None) -> Array:
 
 
 def _zeroed(y: Array, mask: Array) -> Array:
-    """Return y with zeros at padding, which may hold anything."""
+    """Return y with zeros at padding."""
     return jnp.where(mask[..., None], y, jnp.zeros((), y.dtype))
 
 

@@ -1,4 +1,4 @@
-"""Trained models as a person uses them: text in, labels, tags or text out."""
+"""Trained models for use: text in; labels, tags or text out."""
 
 from zoo.pipelines.base import Pipeline
 from zoo.pipelines.classifier import Classification, ClassifierPipeline

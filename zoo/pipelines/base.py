@@ -1,4 +1,4 @@
-"""What all trained models share that a person uses: text in, results out."""
+"""The base of all pipelines: a model with its preprocessing."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar
@@ -12,14 +12,14 @@ from zoo.text import pad
 
 
 class Pipeline:
-    """A model, its parameters, and what turns text into its inputs.
+    """A model, its parameters and its preprocessing.
 
     Attributes:
         kind: ``"classifier"``, ``"tagger"``, ``"language_model"``, ``"seq2seq"``
             or ``"reader"``.
         options: arguments of the model's constructor.
-        model: the module; its parameters are those it was built with.
-        params: the parameters used, to be replaced by trained ones.
+        model: the module, with its initial parameters.
+        params: the parameters in use; assign trained ones.
     """
 
     kind: ClassVar[str]
@@ -30,66 +30,65 @@ class Pipeline:
 
         Args:
             options: arguments of the model's constructor, without ``rngs``.
-            seed: of its initialisation.
+            seed: of the initialisation.
         """
         self.options = dict(options)
         self.model = type(self).model_class(**options, rngs=nnx.Rngs(seed))
         self.bind()
 
     def bind(self) -> None:
-        """Take parameters and constants from `model`, after these were changed."""
+        """Read parameters and constants from `model`, after a change of them."""
         self.params, self.apply = functional(self.model)
 
-        def infer(params, batch, options):
+        def infer(params: Any, batch: Any, options: tuple) -> Any:
             return self.apply(params, batch, method=self._infer, **dict(options))
 
         self._jitted = jax.jit(infer, static_argnums=2)
 
     def to_json(self) -> dict[str, Any]:
-        """Return all but the parameters as plain lists and values."""
+        """Return the pipeline without its parameters as JSON values."""
         raise NotImplementedError(f"{type(self).__name__} must define to_json")
 
     @classmethod
     def from_json(cls, saved: dict[str, Any]) -> "Pipeline":
-        """Return the pipeline that `to_json` told of, with a new model's parameters.
+        """Return the pipeline that `to_json` described, with initial parameters.
 
         Args:
-            saved: what `to_json` gave.
+            saved: the result of `to_json`.
         """
         raise NotImplementedError(f"{cls.__name__} must define from_json")
 
     def _infer(self, model: Any, batch: dict[str, Any]) -> Any:
-        """Return what a batch gives; compiled once a shape and set of options."""
+        """Compute the results of a batch, under jit."""
         raise NotImplementedError(f"{type(self).__name__} must define _infer")
 
     def _run(
         self, rows: Sequence[dict[str, np.ndarray]], batch_size: int, **options: Any
     ) -> Iterator[tuple[int, Any]]:
-        """Yield the number of each row and its results, in the order computed."""
+        """Yield the index of each row and its results, shortest rows first."""
         lengths = [len(next(iter(row.values()))) for row in rows]
         order = sorted(range(len(rows)), key=lengths.__getitem__)
-        chosen_options = tuple(sorted(options.items()))
+        static_options = tuple(sorted(options.items()))
         for start in range(0, len(order), batch_size):
-            chosen = order[start : start + batch_size]
-            batch = pad(
-                [rows[k] for k in chosen], self._length(lengths[chosen[-1]]), batch_size
-            )
-            found = jax.device_get(self._jitted(self.params, batch, chosen_options))
-            for b, k in enumerate(chosen):
-                yield k, jax.tree.map(lambda a, b=b: a[b], found)
+            indices = order[start : start + batch_size]
+            length = self._length(lengths[indices[-1]])
+            batch = pad([rows[k] for k in indices], length, batch_size)
+            results = jax.device_get(self._jitted(self.params, batch, static_options))
+            for b, k in enumerate(indices):
+                yield k, jax.tree.map(lambda a, b=b: a[b], results)
 
     def _length(self, longest: int) -> int:
-        """Return T for a batch: few values, so that few shapes are compiled."""
+        """Return T of a batch: one of few values, so that few programs compile."""
         step = 8 if longest <= 64 else 64
         return max(step, -(-longest // step) * step)
 
 
 def several(texts: Any, name: str) -> Sequence[Any]:
-    """Return `texts` if it is a list: a bare string would be read as its letters.
+    """Return `texts` if it is a list: a string would be read as a list of letters.
 
     Args:
-        texts: what the user gave.
-        name: of the argument, for the message.
+        texts: the argument.
+        name: its name, for the message.
 
     Raises:
         TypeError: if it is a string.

@@ -1,4 +1,4 @@
-"""A trained classifier: text in, label out."""
+"""The pipeline of a text classifier."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,9 +17,9 @@ class Classification:
     """The label of a text.
 
     Attributes:
-        label: the most probable one.
-        probability: of it.
-        probabilities: of all labels.
+        label: the most likely label.
+        probability: of that label.
+        probabilities: of every label.
     """
 
     label: str
@@ -28,7 +28,7 @@ class Classification:
 
 
 class ClassifierPipeline(Pipeline):
-    """Text in, label out."""
+    """A text classifier: text in, label out."""
 
     kind = "classifier"
     model_class = Classifier
@@ -47,7 +47,7 @@ class ClassifierPipeline(Pipeline):
             options: arguments of `zoo.models.Classifier`.
             text: encodes a text.
             labels: the labels.
-            seed: of the model's initialisation.
+            seed: of the initialisation.
         """
         super().__init__(options, seed=seed)
         self.text = text
@@ -64,34 +64,34 @@ class ClassifierPipeline(Pipeline):
     def predict(
         self, texts: Sequence[str], *, batch_size: int = 32
     ) -> list[Classification]:
-        """Label texts.
+        """Classify texts.
 
         Args:
             texts: raw texts.
-            batch_size: texts labelled at once.
+            batch_size: texts per batch.
 
         Returns:
-            What was found for each text, in their order.
+            One result per text, in the order of `texts`.
 
         Raises:
-            TypeError: if `texts` is one text and not a list of them.
+            TypeError: if `texts` is a single string.
         """
         rows = [self.encode(text) for text in several(texts, "texts")]
-        found: list[Any] = [None] * len(rows)
+        results: list[Any] = [None] * len(rows)
         for k, p in self._run(rows, batch_size):
             by_label = dict(zip(self.labels.tokens, map(float, p), strict=True))
             best = self.labels.tokens[int(p.argmax())]
-            found[k] = Classification(best, by_label[best], by_label)
-        return found
+            results[k] = Classification(best, by_label[best], by_label)
+        return results
 
-    def _infer(self, model, batch):
+    def _infer(self, model: Any, batch: dict[str, Any]) -> Any:
         return jax.nn.softmax(model(batch["words"], batch["mask"]))
 
-    def _length(self, longest):
+    def _length(self, longest: int) -> int:
         return self.options.get("length") or super()._length(longest)
 
     def to_json(self) -> dict[str, Any]:
-        """Return all but the parameters as plain lists and values."""
+        """Return the pipeline without its parameters as JSON values."""
         return {
             "options": self.options,
             "text": self.text.to_json(),
@@ -100,10 +100,10 @@ class ClassifierPipeline(Pipeline):
 
     @classmethod
     def from_json(cls, saved: dict[str, Any]) -> "ClassifierPipeline":
-        """Return the pipeline that `to_json` told of, with a new model's parameters.
+        """Return the pipeline that `to_json` described, with initial parameters.
 
         Args:
-            saved: what `to_json` gave.
+            saved: the result of `to_json`.
         """
         text, labels = Text.from_json(saved["text"]), Vocabulary(**saved["labels"])
         return cls(saved["options"], text, labels)

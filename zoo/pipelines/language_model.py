@@ -1,4 +1,4 @@
-"""A trained language model: text in, more of the same out."""
+"""The pipeline of a language model."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -13,7 +13,7 @@ from zoo.text import Text
 
 
 class LanguageModelPipeline(Pipeline):
-    """Text in, more of the same out."""
+    """A language model: generates text from a prompt."""
 
     kind = "language_model"
     model_class = LanguageModel
@@ -24,13 +24,13 @@ class LanguageModelPipeline(Pipeline):
         Args:
             options: arguments of `zoo.models.LanguageModel`.
             text: encodes a text.
-            seed: of the model's initialisation.
+            seed: of the initialisation.
         """
         super().__init__(options, seed=seed)
         self.text = text
 
     def bind(self) -> None:
-        """Take parameters and constants from `model`, after these were changed."""
+        """Read parameters and constants from `model`, after a change of them."""
         super().bind()
         self._step = jax.jit(
             lambda params, state, ids: self.apply(params, state, ids, method="step")
@@ -46,19 +46,18 @@ class LanguageModelPipeline(Pipeline):
         top_p: float | None = None,
         seed: int = 0,
     ) -> Iterator[str]:
-        """Write on, one token after the other.
+        """Generate text, token by token.
 
         Args:
-            prompt: the text to go on from; by default a line break, as after a
-                paragraph.
-            length: tokens to write.
-            temperature: below 1 the likely is preferred; 0 always takes the likeliest.
-            top_k: draw among so many of the likeliest only.
-            top_p: draw among the likeliest that together have this probability only.
-            seed: of the draws.
+            prompt: the text to continue; by default a line break, as after a paragraph.
+            length: number of tokens to generate.
+            temperature: below 1 favours likely tokens; 0 takes the most likely.
+            top_k: sample from the k most likely tokens only.
+            top_p: sample from the smallest set of tokens with this probability only.
+            seed: of the random draws.
 
         Yields:
-            The new tokens, as soon as they are drawn; never the unknown one.
+            The text of each new token as soon as it is drawn; never the unknown token.
 
         Raises:
             ValueError: if an argument is out of its range.
@@ -71,27 +70,26 @@ class LanguageModelPipeline(Pipeline):
         for token in ids:
             state, logits = self._step(self.params, state, np.array([token], np.int32))
         vocabulary = self.text.vocabulary
-        shut = np.zeros(len(vocabulary), np.float32)
-        shut[
-            : vocabulary.unknown + 1 if vocabulary.unknown is not None else 0
-        ] = -np.inf
-        gap = "" if self.text.units == "chars" else " "
+        num_reserved = 0 if vocabulary.unknown is None else vocabulary.unknown + 1
+        penalty = np.zeros(len(vocabulary), np.float32)
+        penalty[:num_reserved] = -np.inf
+        separator = "" if self.text.units == "chars" else " "
         key = jax.random.key(seed)
         token = ids[-1:]
         for n in range(length):
             state, logits = self._step(self.params, state, token)
-            token = draw(jax.random.fold_in(key, n), logits + shut)
-            yield gap + self.text.join(vocabulary.decode([int(token[0])]))
+            token = draw(jax.random.fold_in(key, n), logits + penalty)
+            yield separator + self.text.join(vocabulary.decode([int(token[0])]))
 
     def to_json(self) -> dict[str, Any]:
-        """Return all but the parameters as plain lists and values."""
+        """Return the pipeline without its parameters as JSON values."""
         return {"options": self.options, "text": self.text.to_json()}
 
     @classmethod
     def from_json(cls, saved: dict[str, Any]) -> "LanguageModelPipeline":
-        """Return the pipeline that `to_json` told of, with a new model's parameters.
+        """Return the pipeline that `to_json` described, with initial parameters.
 
         Args:
-            saved: what `to_json` gave.
+            saved: the result of `to_json`.
         """
         return cls(saved["options"], Text.from_json(saved["text"]))

@@ -1,4 +1,4 @@
-"""A trained reader of numbers or symbols, such as one that solves a memory problem."""
+"""The pipeline of a model over numbers or symbols, for example of a memory problem."""
 
 import json
 from collections.abc import Sequence
@@ -13,17 +13,17 @@ from zoo.pipelines.base import Pipeline, several
 
 @dataclass(frozen=True)
 class Reading:
-    """What was made of a sequence.
+    """The answer to a sequence.
 
     Attributes:
-        answer: the number, the class, or the class of each step.
+        answer: a number, a class, or the class of each step.
     """
 
     answer: float | int | list[int]
 
 
 class ReaderPipeline(Pipeline):
-    """Sequences of numbers or symbols in, an answer out."""
+    """A sequence reader: numbers or symbols in, an answer out."""
 
     kind = "reader"
     model_class = Reader
@@ -39,12 +39,12 @@ class ReaderPipeline(Pipeline):
         """Build the model.
 
         Args:
-            options: arguments of `zoo.models.Reader`; one output is a number, several
-                are classes.
-            symbols: how many symbols there are, each an input of its own; 0 for
-                sequences of numbers.
+            options: arguments of `zoo.models.Reader`. A single output is a number,
+                several are the logits of classes.
+            symbols: number of symbols, which are one-hot encoded; 0 for sequences of
+                numbers.
             scale: factor of the inputs.
-            seed: of the model's initialisation.
+            seed: of the initialisation.
         """
         super().__init__(options, seed=seed)
         self.symbols, self.scale = symbols, float(scale)
@@ -53,7 +53,7 @@ class ReaderPipeline(Pipeline):
         """Return the inputs of sequences of one length.
 
         Args:
-            sequences: ids ``[..., T]`` of symbols, or numbers ``[..., T, D]``.
+            sequences: symbol IDs ``[..., T]``, or numbers ``[..., T, D]``.
 
         Returns:
             float32 ``[..., T, D]``.
@@ -66,67 +66,68 @@ class ReaderPipeline(Pipeline):
         """Return the inputs of one sequence.
 
         Args:
-            sequence: symbols from 0 on, or for each step its number or numbers; as a
-                list, or written in JSON.
+            sequence: symbols from 0, or the number or numbers of each step; as a list,
+                or as JSON.
 
         Raises:
             ValueError: if it is not such a sequence.
         """
-        told = sequence
+        original = sequence
         if isinstance(sequence, str):
             try:
                 sequence = json.loads(sequence)
             except ValueError:
                 sequence = ()
         size = self.options["input_size"]
-        found: Any = np.zeros(0)
+        x: Any = np.zeros(0)
         try:
-            found = np.asarray(sequence, np.float64)
+            x = np.asarray(sequence, np.float64)
         except (TypeError, ValueError):
-            pass  # told below, as any other wrong one
+            pass  # refused below, with every other invalid sequence
         if self.symbols:
-            right = found.ndim == 1 and np.isin(found, range(self.symbols)).all()
-            wanted = f"a list of symbols from 0 to {self.symbols - 1}"
+            valid = x.ndim == 1 and np.isin(x, range(self.symbols)).all()
+            expected = f"a list of symbols from 0 to {self.symbols - 1}"
         else:
-            found = found[:, None] if found.ndim == 1 and size == 1 else found
-            right = found.ndim == 2 and found.shape[1] == size
-            wanted = "a list of numbers" if size == 1 else f"lists of {size} numbers"
-        if not right or not found.size or not np.isfinite(found).all():
-            raise ValueError(f"a sequence must be {wanted}, got {str(told)[:60]!r}")
-        return {"x": self.vectors(found.astype(np.int64) if self.symbols else found)}
+            x = x[:, None] if x.ndim == 1 and size == 1 else x
+            valid = x.ndim == 2 and x.shape[1] == size
+            expected = "a list of numbers" if size == 1 else f"lists of {size} numbers"
+        if not valid or not x.size or not np.isfinite(x).all():
+            got = str(original)[:60]
+            raise ValueError(f"a sequence must be {expected}, got {got!r}")
+        return {"x": self.vectors(x.astype(np.int64) if self.symbols else x)}
 
     def predict(
         self, sequences: Sequence[Any], *, batch_size: int = 32
     ) -> list[Reading]:
-        """Answer sequences.
+        """Compute the answers of sequences.
 
         Args:
             sequences: each as for `encode`.
-            batch_size: sequences read at once.
+            batch_size: sequences per batch.
 
         Returns:
-            What was made of each, in their order.
+            One answer per sequence, in the order of `sequences`.
 
         Raises:
-            TypeError: if `sequences` is one text.
-            ValueError: if one is not a sequence.
+            TypeError: if `sequences` is a single string.
+            ValueError: if a sequence is invalid.
         """
         rows = [self.encode(one) for one in several(sequences, "sequences")]
-        found: list[Any] = [None] * len(rows)
+        results: list[Any] = [None] * len(rows)
         for k, y in self._run(rows, batch_size):
             if self.options["output_size"] == 1:
-                found[k] = Reading(float(y[0]))
+                results[k] = Reading(float(y[0]))
             elif self.options["each"]:
-                found[k] = Reading(y[: len(rows[k]["x"])].argmax(axis=-1).tolist())
+                results[k] = Reading(y[: len(rows[k]["x"])].argmax(axis=-1).tolist())
             else:
-                found[k] = Reading(int(y.argmax()))
-        return found
+                results[k] = Reading(int(y.argmax()))
+        return results
 
-    def _infer(self, model, batch):
+    def _infer(self, model: Any, batch: dict[str, Any]) -> Any:
         return model(batch["x"], batch["mask"])
 
     def to_json(self) -> dict[str, Any]:
-        """Return all but the parameters as plain values."""
+        """Return the pipeline without its parameters as JSON values."""
         return {
             "options": self.options,
             "symbols": self.symbols,
@@ -135,9 +136,9 @@ class ReaderPipeline(Pipeline):
 
     @classmethod
     def from_json(cls, saved: dict[str, Any]) -> "ReaderPipeline":
-        """Return the pipeline that `to_json` told of, with a new model's parameters.
+        """Return the pipeline that `to_json` described, with initial parameters.
 
         Args:
-            saved: what `to_json` gave.
+            saved: the result of `to_json`.
         """
         return cls(saved["options"], symbols=saved["symbols"], scale=saved["scale"])

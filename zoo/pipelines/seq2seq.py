@@ -1,4 +1,4 @@
-"""A trained writer of sequences: text in, another text out."""
+"""The pipeline of a sequence-to-sequence model."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,13 +14,14 @@ from zoo.text import BEGIN, END, Text
 
 @dataclass(frozen=True)
 class Output:
-    """One text that was written.
+    """A generated text.
 
     Attributes:
-        text: as a person reads it.
-        score: by which it was ranked: log-probability in nats, with the penalties.
+        text: the text.
+        score: log-probability in nats, with the penalties of the beam search.
         tokens: of the text.
-        attention: for each token the weight of each token of the source, if asked for.
+        attention: for each token, the weight of each source token; None unless
+            requested.
     """
 
     text: str
@@ -31,11 +32,11 @@ class Output:
 
 @dataclass(frozen=True)
 class Writing:
-    """What was written for one source.
+    """The generated texts of one source.
 
     Attributes:
         source: tokens of the source.
-        outputs: the best first.
+        outputs: the texts, the best first.
     """
 
     source: list[str]
@@ -43,7 +44,7 @@ class Writing:
 
 
 class Seq2SeqPipeline(Pipeline):
-    """Text in, another text out."""
+    """A sequence-to-sequence model: text in, another text out."""
 
     kind = "seq2seq"
     model_class = Seq2Seq
@@ -61,11 +62,10 @@ class Seq2SeqPipeline(Pipeline):
 
         Args:
             options: arguments of `zoo.models.Seq2Seq`.
-            source: encodes what is read.
-            target: encodes what is written; its vocabulary has the marks of begin and
-                end.
-            max_length: tokens at which writing is cut.
-            seed: of the model's initialisation.
+            source: encodes sources.
+            target: encodes targets; its vocabulary has the begin and the end token.
+            max_length: largest number of generated tokens.
+            seed: of the initialisation.
         """
         super().__init__(options, seed=seed)
         self.source = source
@@ -73,9 +73,9 @@ class Seq2SeqPipeline(Pipeline):
         self.max_length = checks.positive("max_length", max_length)
         vocabulary = target.vocabulary
         self.begin, self.end = vocabulary.number(BEGIN), vocabulary.number(END)
-        # Padding, the unknown token and the mark of the beginning are never written.
-        self._shut = np.zeros(len(vocabulary), np.float32)
-        self._shut[[0, vocabulary.unknown or 0, self.begin]] = -np.inf
+        # Padding, the unknown token and the begin token are never generated.
+        self._penalty = np.zeros(len(vocabulary), np.float32)
+        self._penalty[[0, vocabulary.unknown or 0, self.begin]] = -np.inf
 
     def encode(self, text: str) -> dict[str, np.ndarray]:
         """Return the inputs of one source.
@@ -96,32 +96,32 @@ class Seq2SeqPipeline(Pipeline):
         attention: bool = False,
         batch_size: int = 32,
     ) -> list[Writing]:
-        """Write a text for each source, by beam search.
+        """Generate texts for each source, by beam search.
 
         Args:
             texts: raw texts.
-            beam: sequences kept at each step; 1 is greedy.
-            n_best: how many of them are returned.
+            beam: width of the beam; 1 is greedy.
+            n_best: number of texts to return for each source.
             length_penalty: as for `zoo.decoding.beam_search`.
             coverage_penalty: as for `zoo.decoding.beam_search`.
-            attention: return the weights of attention.
-            batch_size: sources read at once.
+            attention: return the attention weights.
+            batch_size: sources per batch.
 
         Returns:
-            What was written for each source, in their order.
+            One result per source, in the order of `texts`.
 
         Raises:
-            TypeError: if `texts` is one text and not a list of them.
-            ValueError: if an option is out of its range, or attention is asked of a
-                model that has none.
+            TypeError: if `texts` is a single string.
+            ValueError: if an option is out of its range, or `attention` is requested of
+                a model without attention.
         """
         checks.positive("n_best", n_best)
         if n_best > checks.positive("beam", beam):
             raise ValueError(f"n_best must be at most beam = {beam}, got {n_best}")
         if attention and self.options.get("attention", "additive") is None:
-            raise ValueError("attention cannot be shown: this model has none")
+            raise ValueError("attention must be False: this model has no attention")
         rows = [self.encode(text) for text in several(texts, "texts")]
-        found: list[Any] = [None] * len(rows)
+        results: list[Any] = [None] * len(rows)
         options = {
             "beam": beam,
             "length_penalty": length_penalty,
@@ -132,7 +132,7 @@ class Seq2SeqPipeline(Pipeline):
             outputs = []
             for n in range(n_best):
                 if not np.isfinite(decoded.scores[n]):
-                    break  # there are no more
+                    break  # fewer than n_best sequences are possible
                 length = int(decoded.lengths[n])
                 tokens = self.target.vocabulary.decode(decoded.ids[n, :length])
                 weights = None
@@ -140,8 +140,8 @@ class Seq2SeqPipeline(Pipeline):
                     weights = decoded.weights[n, :length, : len(source)].tolist()
                 text = self.target.join(tokens)
                 outputs.append(Output(text, float(decoded.scores[n]), tokens, weights))
-            found[k] = Writing(source, outputs)
-        return found
+            results[k] = Writing(source, outputs)
+        return results
 
     def write(
         self,
@@ -153,13 +153,13 @@ class Seq2SeqPipeline(Pipeline):
         length_penalty: float = 1.0,
         coverage_penalty: float = 0.0,
     ) -> decoding.Decoded:
-        """Write by beam search, within a program that is compiled.
+        """Run the beam search, inside jit.
 
         Args:
             model: a `zoo.models.Seq2Seq`.
             source: ints ``[B, S]``.
             mask: bool ``[B, S]``, True = a real token.
-            beam: sequences kept at each step, K.
+            beam: K, the width of the beam.
             length_penalty: as for `zoo.decoding.beam_search`.
             coverage_penalty: as for `zoo.decoding.beam_search`.
 
@@ -169,9 +169,9 @@ class Seq2SeqPipeline(Pipeline):
         encoded, memory = model.encode(source, mask)
         wide = decoding.repeat(memory, beam)
 
-        def step(state, ids):
+        def step(state: Any, ids: Any) -> tuple[Any, ...]:
             state, logits, *weights = model.step(state, wide, ids)
-            return state, logits + self._shut, *weights
+            return state, logits + self._penalty, *weights
 
         return decoding.beam_search(
             step,
@@ -185,11 +185,11 @@ class Seq2SeqPipeline(Pipeline):
             memory_mask=mask,
         )
 
-    def _infer(self, model, batch, **options):
+    def _infer(self, model: Any, batch: dict[str, Any], **options: Any) -> Any:
         return self.write(model, batch["source"], batch["mask"], **options)
 
     def to_json(self) -> dict[str, Any]:
-        """Return all but the parameters as plain lists and values."""
+        """Return the pipeline without its parameters as JSON values."""
         return {
             "options": self.options,
             "source": self.source.to_json(),
@@ -199,10 +199,10 @@ class Seq2SeqPipeline(Pipeline):
 
     @classmethod
     def from_json(cls, saved: dict[str, Any]) -> "Seq2SeqPipeline":
-        """Return the pipeline that `to_json` told of, with a new model's parameters.
+        """Return the pipeline that `to_json` described, with initial parameters.
 
         Args:
-            saved: what `to_json` gave.
+            saved: the result of `to_json`.
         """
         source, target = (Text.from_json(saved[side]) for side in ("source", "target"))
         return cls(saved["options"], source, target, saved["max_length"])

@@ -1,4 +1,4 @@
-"""A trained tagger: sentences in, a tag for each word out."""
+"""The pipeline of a sequence tagger."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ from zoo.text import Vocabulary, Words, tokenize
 
 @dataclass(frozen=True)
 class Entity:
-    """A name in a sentence.
+    """A named entity in a sentence.
 
     Attributes:
         label: its type.
-        start: number of its first token.
-        stop: number of the token after its last.
+        start: index of its first token.
+        stop: index after its last token.
         text: its tokens, joined by spaces.
     """
 
@@ -34,10 +34,10 @@ class Tagging:
     """The tags of a sentence.
 
     Attributes:
-        tokens: its words.
-        tags: the tag of each.
-        probabilities: of each tag at its word.
-        entities: the names in it, if the tags are BIO2; else empty.
+        tokens: the words.
+        tags: a tag for each word.
+        probabilities: of each tag.
+        entities: the named entities, if the tags are BIO2; else empty.
     """
 
     tokens: list[str]
@@ -47,7 +47,7 @@ class Tagging:
 
 
 class TaggerPipeline(Pipeline):
-    """Sentences in, a tag for each word out."""
+    """A sequence tagger: sentences in, a tag for each word out."""
 
     kind = "tagger"
     model_class = Tagger
@@ -66,7 +66,7 @@ class TaggerPipeline(Pipeline):
             options: arguments of `zoo.models.Tagger`.
             words: encodes a sentence.
             labels: the tags.
-            seed: of the model's initialisation.
+            seed: of the initialisation.
         """
         super().__init__(options, seed=seed)
         self.words = words
@@ -76,7 +76,7 @@ class TaggerPipeline(Pipeline):
         """Return the inputs of one sentence.
 
         Args:
-            tokens: its words.
+            tokens: the words.
         """
         return self.words.encode(tokens)
 
@@ -90,39 +90,39 @@ class TaggerPipeline(Pipeline):
 
         Args:
             sentences: raw texts, split by `zoo.text.tokenize`; or lists of words.
-            batch_size: sentences tagged at once.
+            batch_size: sentences per batch.
 
         Returns:
-            What was found for each sentence, in their order.
+            One result per sentence, in the order of `sentences`.
 
         Raises:
-            TypeError: if `sentences` is one text and not a list of them.
+            TypeError: if `sentences` is a single string.
         """
         split = [
             tokenize(s) if isinstance(s, str) else list(s)
             for s in several(sentences, "sentences")
         ]
-        found: list[Any] = [None] * len(split)
+        results: list[Any] = [None] * len(split)
         for k, (labels, p) in self._run([self.encode(s) for s in split], batch_size):
             tokens = split[k]
             tags = self.labels.decode(labels[: len(tokens)])
             probabilities = [float(value) for value in p[: len(tokens)]]
-            names = entities(tags) if self.options.get("bio_labels") else []
-            found[k] = Tagging(
+            spans = entities(tags) if self.options.get("bio_labels") else []
+            results[k] = Tagging(
                 tokens,
                 tags,
                 probabilities,
-                [Entity(n, i, j, " ".join(tokens[i:j])) for n, i, j in names],
+                [Entity(n, i, j, " ".join(tokens[i:j])) for n, i, j in spans],
             )
-        return found
+        return results
 
-    def _infer(self, model, batch):
+    def _infer(self, model: Any, batch: dict[str, Any]) -> Any:
         mask = jnp.asarray(batch["mask"])
         logits = model(batch["words"], mask, batch["chars"], batch["shapes"])
         return model.decode(logits, mask)
 
     def to_json(self) -> dict[str, Any]:
-        """Return all but the parameters as plain lists and values."""
+        """Return the pipeline without its parameters as JSON values."""
         return {
             "options": self.options,
             "words": self.words.to_json(),
@@ -131,10 +131,10 @@ class TaggerPipeline(Pipeline):
 
     @classmethod
     def from_json(cls, saved: dict[str, Any]) -> "TaggerPipeline":
-        """Return the pipeline that `to_json` told of, with a new model's parameters.
+        """Return the pipeline that `to_json` described, with initial parameters.
 
         Args:
-            saved: what `to_json` gave.
+            saved: the result of `to_json`.
         """
         words, labels = Words.from_json(saved["words"]), Vocabulary(**saved["labels"])
         return cls(saved["options"], words, labels)
@@ -144,8 +144,8 @@ def entities(tags: Sequence[str]) -> list[tuple[str, int, int]]:
     """Return the spans of BIO2 tags: type, first token, token after the last.
 
     Args:
-        tags: of one sentence; an ``I-X`` that follows neither ``B-X`` nor ``I-X``
-            begins a span, as conlleval has it.
+        tags: of one sentence. An ``I-X`` that follows neither ``B-X`` nor ``I-X``
+            starts a span, as in conlleval.
     """
     spans: list[tuple[str, int, int]] = []
     before = "O"

@@ -1,4 +1,4 @@
-"""Pieces of words by byte pair encoding; the `tokenizers` library does the work."""
+"""Subwords by byte pair encoding, a wrapper of the `tokenizers` library."""
 
 import json
 from collections.abc import Iterable
@@ -9,11 +9,11 @@ if TYPE_CHECKING:
 
 
 class Subwords:
-    """Splits a text into pieces, and joins pieces to the same text again.
+    """Splits a text into subwords, and joins subwords into the same text.
 
-    The pieces are single characters, then pairs of pieces that stood beside each other
-    most often, joined one after the other, never across a space. A space belongs to the
-    word after it and is written as ``▁``. Source: Sennrich et al. 2016,
+    Byte pair encoding: starting from single characters, the most frequent pair of
+    adjacent subwords is merged again and again, never across a space. A space belongs
+    to the word after it and is written as ``▁``. Source: Sennrich et al. 2016,
     arXiv:1508.07909.
     """
 
@@ -27,17 +27,17 @@ class Subwords:
 
     @classmethod
     def train(cls, texts: Iterable[str], size: int, unknown: str) -> "Subwords":
-        """Learn the pieces of a corpus.
+        """Learn the merges from a corpus.
 
         Args:
             texts: the corpus.
-            size: how many pieces there may be, single characters counted.
-            unknown: the piece for characters that the corpus has not.
+            size: largest number of subwords, single characters included.
+            unknown: the token for characters that the corpus lacks.
         """
         from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
         tokenizer = Tokenizer(models.BPE(unk_token=unknown))
-        # No space before the first word: the text comes back as it was.
+        # No space before the first word, so that `join` restores the text exactly.
         spaces: Any = {"replacement": "▁", "prepend_scheme": "never"}
         tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(**spaces)
         tokenizer.decoder = decoders.Metaspace(**spaces)
@@ -48,7 +48,7 @@ class Subwords:
         return cls(tokenizer)
 
     def split(self, text: str) -> list[str]:
-        """Return the pieces of a text.
+        """Return the subwords of a text.
 
         Args:
             text: any text.
@@ -56,24 +56,24 @@ class Subwords:
         return self._tokenizer.encode(text).tokens
 
     def join(self, pieces: Iterable[str]) -> str:
-        """Return the text of pieces.
+        """Return the text of subwords, the inverse of `split`.
 
         Args:
-            pieces: as `split` gives them.
+            pieces: as `split` returns them.
         """
         decoder: Any = self._tokenizer.decoder
         return decoder.decode(list(pieces))
 
     def to_json(self) -> dict[str, Any]:
-        """Return the merges as plain lists and values."""
+        """Return the tokenizer as JSON values."""
         return json.loads(self._tokenizer.to_str())
 
     @classmethod
     def from_json(cls, saved: dict[str, Any]) -> "Subwords":
-        """Return what `to_json` told of.
+        """Return the subword model that `to_json` described.
 
         Args:
-            saved: what `to_json` gave.
+            saved: the result of `to_json`.
 
         Raises:
             ImportError: if the library `tokenizers` is not installed.

@@ -4,9 +4,9 @@ from typing import Any
 
 import jax
 
-import train
 from benchmarks.speed.programs.base import Program
 from tasks import optimizers
+from tasks.program import Program as Steps
 
 
 class Ours(Program):
@@ -17,9 +17,9 @@ class Ours(Program):
         config = self.task.config
         steps = self.task.num_batches("train") * self.task.epochs()
         tx = optimizers.make(config, steps)
-        self.program = train.Program(self.task, tx, steps)
+        self.program = Steps(self.task, tx, steps)
         params = self.task.pipeline.params
-        self.state = self.program.begin(params, config.seed)
+        self.state = self.program.init_state(params, config.seed)
         self.step = 0
         self.carry: Any = None
         return sum(leaf.size for leaf in jax.tree.leaves(params))
@@ -34,7 +34,7 @@ class Ours(Program):
         state = self.state
         if fresh:
             size = self.task.config.batch_size
-            state = state._replace(carry=self.program.fresh(state.params, size))
+            state = state._replace(carry=self.program.init_carry(state.params, size))
         placed = self.program.place(batch)
         self.state, found = self.program.train_step(state, placed, self.step)
         total, count, _ = map(float, found)
@@ -50,7 +50,7 @@ class Ours(Program):
         """
         params = self.state.params
         if fresh:
-            self.carry = self.program.fresh(params, len(batch["mask"]))
+            self.carry = self.program.init_carry(params, len(batch["mask"]))
         placed = self.program.place(batch)
         found, self.carry = self.program.eval_step(params, placed, self.carry)
         found = jax.device_get(found)

@@ -1,10 +1,16 @@
-"""What the page of a run shows of each task: its worst errors, and how it sees."""
+"""The sections of a report that depend on the task: errors, and model internals."""
 
-from tasks.run.sections.classification import classification
-from tasks.run.sections.language_model import language_model
-from tasks.run.sections.memory import digits, memory, sums, symbols
-from tasks.run.sections.seq2seq import seq2seq
-from tasks.run.sections.tagging import tagging
+from tasks.run.sections.classification import classification_sections
+from tasks.run.sections.language_model import language_model_sections
+from tasks.run.sections.memory import (
+    digit_errors,
+    memory_sections,
+    sum_errors,
+    symbol_errors,
+)
+from tasks.run.sections.seq2seq import seq2seq_sections
+from tasks.run.sections.tagging import tagging_sections
 
-__all__ = ["classification", "language_model", "seq2seq", "tagging"]
-__all__ += ["memory", "digits", "sums", "symbols"]
+__all__ = ["classification_sections", "language_model_sections", "memory_sections"]
+__all__ += ["seq2seq_sections", "tagging_sections"]
+__all__ += ["digit_errors", "sum_errors", "symbol_errors"]

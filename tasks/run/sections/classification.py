@@ -1,123 +1,167 @@
-"""A classifier's worst errors, and the tokens that counted."""
+"""Errors of a classifier, and the tokens behind its predictions."""
 
 import heapq
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Literal, NamedTuple
 
 import jax
 import numpy as np
 
-from tasks.run.html import WORST, Html, Section, Token, errors, join, key, tag, tokens
+from tasks.run.html import (
+    MAX_ERRORS,
+    Html,
+    Section,
+    Token,
+    coloured_text,
+    error_list,
+    join,
+    legend,
+    tag,
+)
 from zoo.text import pad
 
-SHOWN = 150  # tokens of a text
-LABELS = 10  # labels of which a text that is right is shown
+MAX_TOKENS = 150  # of a text
+MAX_LABELS = 10  # of which a correct prediction is shown
 
 
-def classification(
+class Prediction(NamedTuple):
+    """A prediction; ordered by its confidence.
+
+    Attributes:
+        confidence: probability of the predicted label.
+        row: number of the row.
+        label: the true label.
+        predicted: the predicted label.
+        true_probability: probability of the true label.
+    """
+
+    confidence: float
+    row: int
+    label: int
+    predicted: int
+    true_probability: float
+
+
+def classification_sections(
     pipeline: Any,
     text: Callable[[int], str],
-    found: Iterable[tuple[int, dict[str, np.ndarray]]],
+    rows: Iterable[tuple[int, dict[str, np.ndarray]]],
 ) -> list[Section]:
-    """Return the errors of which a classifier was surest, and its surest texts.
+    """Return the most confident errors, and the most confident correct predictions.
 
-    The tokens are coloured by the weights of attention, where the pooling has them,
-    else by their contribution to the score of the label.
+    Each token is coloured by its attention weight if the pooling has attention, by
+    its contribution to the logit otherwise.
 
     Args:
         pipeline: the trained classifier.
-        text: gives the text of a row.
-        found: of each row its number, and ``label``, ``predicted`` and
+        text: returns the text of a row.
+        rows: the number of each row, and its ``label``, ``predicted`` and
             ``probabilities`` ``[K]``.
     """
-    labels = pipeline.labels.tokens
-    wrong, right = [], {}
-    for number, row in found:
-        true, guess = int(row["label"]), int(row["predicted"])
-        seen = float(row["probabilities"][guess]), number, true, guess
-        if true != guess:
-            wrong.append((*seen, float(row["probabilities"][true])))
-        elif true not in right or seen > right[true]:
-            right[true] = seen
-    worst = heapq.nlargest(WORST, wrong)
-    best = [right[label] for label in sorted(right)[:LABELS]]
-    texts = [text(number) for _, number, *_ in (*worst, *best)]
-    scale, coloured = weighed(pipeline, texts)
-    bodies = iter(tokens(pieces, scale, gap=_gap(pipeline)) for pieces in coloured)
-    if scale == "share":
-        colours = key("share", "no weight", "most weight")
-        meaning = "Each token is coloured by its weight of attention."
+    errors: list[Prediction] = []
+    correct: dict[int, Prediction] = {}
+    for number, row in rows:
+        label, predicted = int(row["label"]), int(row["predicted"])
+        p = row["probabilities"]
+        prediction = Prediction(
+            float(p[predicted]), number, label, predicted, float(p[label])
+        )
+        if label != predicted:
+            errors.append(prediction)
+        elif label not in correct or prediction > correct[label]:
+            correct[label] = prediction
+    worst = heapq.nlargest(MAX_ERRORS, errors)
+    best = [correct[label] for label in sorted(correct)[:MAX_LABELS]]
+    names = pipeline.labels.tokens
+    texts = [text(prediction.row) for prediction in (*worst, *best)]
+    attention = pipeline.model.pooling.kind == "attention"
+    bodies = _coloured_texts(pipeline, texts, attention)
+    if attention:
+        colours = legend("weight", "no weight", "largest weight")
+        meaning = "Each token is coloured by its attention weight."
+        title = "Attention weights"
     else:
-        colours = key("signed", "speaks against", "speaks for it")
+        colours = legend("signed", "lowers the logit", "raises the logit")
         meaning = (
-            "Each token is coloured by its contribution to the label that was given: "
-            "the gradient of its score times the token's vector."
+            "Each token is coloured by its contribution to the predicted label: the "
+            "gradient of the logit with respect to the token's embedding, times the "
+            "embedding."
         )
-    heads: list[Html] = []
-    for sure, _, true, guess, of_true in worst:
-        given = tag("b", labels[guess], class_="wrong")
-        told = f" ({of_true:.4f}) taken for "
-        heads.append(join(tag("b", labels[true]), told, given, f" ({sure:.4f})"))
-    surest = [join(tag("b", labels[true]), f" ({p:.4f})") for p, _, true, _ in best]
+        title = "Token contributions"
     if worst:
-        first = join(
-            tag(
-                "p",
-                f"The {len(worst)} of {len(wrong):,} errors of which the model was "
-                f"surest, with the probabilities of both labels. {meaning}",
-                class_="note",
-            ),
+        note = (
+            f"The {len(worst)} most confident of {len(errors):,} errors, with the "
+            f"probabilities of both labels. {meaning}"
+        )
+        heads = [_error_heading(prediction, names) for prediction in worst]
+        error_body = join(
+            tag("p", note, class_="note"),
             colours,
-            errors(zip(heads, bodies, strict=False)),
+            error_list(zip(heads, bodies[: len(worst)], strict=True)),
         )
     else:
-        first = tag("p", "Every label is right.")
-    second = join(
-        tag("p", f"The surest right text of each label. {meaning}", class_="note"),
+        error_body = tag("p", "No errors.")
+    heads = [join(tag("b", names[p.label]), f" ({p.confidence:.4f})") for p in best]
+    note = f"The most confident correct prediction of each label. {meaning}"
+    correct_body = join(
+        tag("p", note, class_="note"),
         colours,
-        errors(zip(surest, bodies, strict=False)),
+        error_list(zip(heads, bodies[len(worst) :], strict=True)),
     )
-    return [Section("Worst errors", first), Section("What counted", second)]
+    return [Section("Most confident errors", error_body), Section(title, correct_body)]
 
 
-def weighed(pipeline: Any, texts: list[str]) -> tuple[Any, list[list[Token]]]:
-    """Return the scale, and the tokens of texts with their weights.
+def _error_heading(prediction: Prediction, names: Sequence[str]) -> Html:
+    return join(
+        tag("b", names[prediction.label]),
+        f" ({prediction.true_probability:.4f}) predicted as ",
+        tag("b", names[prediction.predicted], class_="wrong"),
+        f" ({prediction.confidence:.4f})",
+    )
+
+
+def _coloured_texts(pipeline: Any, texts: list[str], attention: bool) -> list[Html]:
+    scale: Literal["weight", "signed"] = "weight" if attention else "signed"
+    gap = "" if pipeline.text.units == "chars" else " "
+    pieces = token_strengths(pipeline, texts, attention)
+    return [coloured_text(tokens, scale, gap=gap) for tokens in pieces]
+
+
+def token_strengths(
+    pipeline: Any, texts: Sequence[str], attention: bool
+) -> list[list[Token]]:
+    """Return the tokens of texts with their attention weights or contributions.
 
     Args:
         pipeline: the trained classifier.
         texts: raw texts.
+        attention: use attention weights instead of contributions.
 
     Returns:
-        ``"share"`` or ``"signed"``; of each text the tokens, the strongest of strength
-        1; of a long text the part around the strongest.
+        For each text its tokens, scaled so that the largest magnitude is 1. A long
+        text is cut to `MAX_TOKENS` around its strongest token.
     """
-    attention = pipeline.model.pooling.kind == "attention"
-    scale = "share" if attention else "signed"
     if not texts:
-        return scale, []
+        return []
     method = "attention" if attention else "contributions"
     rows = [pipeline.encode(text) for text in texts]
     length = pipeline.options.get("length") or max(len(row["words"]) for row in rows)
     batch = pad(rows, length, len(rows))
-    weigh = jax.jit(lambda params, *args: pipeline.apply(params, *args, method=method))
-    weights = np.asarray(weigh(pipeline.params, batch["words"], batch["mask"]))
-    found = []
+    apply = jax.jit(lambda params, *args: pipeline.apply(params, *args, method=method))
+    weights = np.asarray(apply(pipeline.params, batch["words"], batch["mask"]))
+    result = []
     for text, row, values in zip(texts, rows, weights, strict=True):
         values = values[: len(row["words"])]
         names = pipeline.text.split(text)[: len(values)]
         values = values / max(float(np.abs(values).max(initial=0.0)), 1e-30)
-        middle = int(np.abs(values).argmax()) if len(values) else 0
-        start = max(min(middle - SHOWN // 2, len(names) - SHOWN), 0)
+        strongest = int(np.abs(values).argmax()) if len(values) else 0
+        start = max(min(strongest - MAX_TOKENS // 2, len(names) - MAX_TOKENS), 0)
         pieces = [
             Token(name, float(value), f"{value:+.2f}")
             for name, value in zip(names, values, strict=True)
         ]
-        cut = pieces[start : start + SHOWN]
+        window = pieces[start : start + MAX_TOKENS]
         before = [Token("…")] if start else []
-        after = [Token("…")] if start + SHOWN < len(pieces) else []
-        found.append([*before, *cut, *after])
-    return scale, found
-
-
-def _gap(pipeline: Any) -> str:
-    return "" if pipeline.text.units == "chars" else " "
+        after = [Token("…")] if start + MAX_TOKENS < len(pieces) else []
+        result.append([*before, *window, *after])
+    return result

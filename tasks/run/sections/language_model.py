@@ -1,4 +1,4 @@
-"""What a language model writes, what surprises it, what one of its units follows."""
+"""Samples of a language model, its most surprising tokens, and one hidden unit."""
 
 from typing import Any
 
@@ -7,139 +7,137 @@ import numpy as np
 
 from tasks.run import unit_features
 from tasks.run.html import (
-    WORST,
+    MAX_ERRORS,
     Html,
     Section,
     Token,
-    errors,
+    coloured_text,
+    error_list,
     join,
-    key,
+    legend,
     table,
     tag,
-    tokens,
     visible,
 )
 
 TEMPERATURES = (0.5, 0.8, 1.0)
-LENGTH = 300  # tokens of a sample
-BEFORE, AFTER = 80, 30  # tokens around an error
-READ, MAPPED = 4096, 800  # tokens on which a unit is chosen, and that are shown
+SAMPLE_LENGTH = 300  # tokens
+BEFORE, AFTER = 80, 30  # tokens of context around an error
+# The unit is chosen on the first tokens of test, of which some are shown.
+NUM_READ, NUM_SHOWN = 4096, 800
 
 
-def language_model(
+def language_model_sections(
     pipeline: Any, prompt: str, test: dict[str, np.ndarray]
 ) -> list[Section]:
-    """Return samples, the worst errors, and the map of a unit.
+    """Return samples, the most surprising tokens, and the activations of a unit.
 
     Args:
         pipeline: the trained model.
-        prompt: what the samples go on from.
-        test: of each token of the test text after the first, ``[N]``: ``labels``, what
-            it is; ``expected``, the likeliest; ``sure``, the probability of that; and
-            ``probability``, its own.
+        prompt: start of the samples.
+        test: for each token of the test text after the first, ``[N]``: ``labels``, the
+            token; ``probability``, of that token; ``predicted``, the most likely token;
+            ``confidence``, the probability of the most likely token.
     """
     return [
         Section("Samples", _samples(pipeline, prompt)),
-        Section("Worst errors", _errors(pipeline, test)),
-        Section("One unit over the text", _unit(pipeline, test["labels"])),
+        Section("Most surprising tokens", _surprising_tokens(pipeline, test)),
+        Section("Activations of a unit", _unit_activations(pipeline, test["labels"])),
     ]
 
 
 def _samples(pipeline: Any, prompt: str) -> Html:
-    parts = [tag("p", f"Written on from {prompt!r}, in grey.", class_="note")]
+    note = f"Continuations of the prompt {prompt!r}, shown in grey."
+    parts = [tag("p", note, class_="note")]
     for temperature in TEMPERATURES:
-        written = "".join(pipeline.generate(prompt, LENGTH, temperature=temperature))
+        text = "".join(
+            pipeline.generate(prompt, SAMPLE_LENGTH, temperature=temperature)
+        )
         parts.append(tag("h3", f"temperature {temperature}"))
-        given = tag("span", prompt, class_="note")
-        parts.append(tag("pre", given, written, class_="text sample"))
+        start = tag("span", prompt, class_="note")
+        parts.append(tag("pre", start, text, class_="text sample"))
     return join(*parts)
 
 
-def _errors(pipeline: Any, test: dict[str, np.ndarray]) -> Html:
-    """Return the tokens that came though the model thought them the least likely."""
-    labels, expected, sure, chance = (
-        test[name] for name in ("labels", "expected", "sure", "probability")
+def _surprising_tokens(pipeline: Any, test: dict[str, np.ndarray]) -> Html:
+    """Return the mispredicted tokens with the lowest probabilities, in context."""
+    labels, predicted, confidence, probability = (
+        test[name] for name in ("labels", "predicted", "confidence", "probability")
     )
-    wrong = np.flatnonzero(labels != expected)
+    wrong = np.flatnonzero(labels != predicted)
     if not len(wrong):
-        return tag("p", "Each token is the one that was expected.")
-    worst = wrong[np.argsort(chance[wrong], kind="stable")[:WORST]].tolist()
+        return tag("p", "Every token is predicted correctly.")
+    worst = wrong[np.argsort(probability[wrong], kind="stable")[:MAX_ERRORS]].tolist()
     names = pipeline.text.vocabulary.tokens
 
-    def one(k: int) -> tuple[Html, Html]:
+    def show(position: int) -> tuple[Html, Html]:
         head = join(
-            tag("b", visible(names[labels[k]])),
-            f" came ({chance[k]:.1e}), expected was ",
-            tag("b", visible(names[expected[k]]), class_="wrong"),
-            f" ({sure[k]:.4f})",
+            tag("b", visible(names[labels[position]])),
+            f" ({probability[position]:.1e}) predicted as ",
+            tag("b", visible(names[predicted[position]]), class_="wrong"),
+            f" ({confidence[position]:.4f})",
         )
-        around = range(max(k - BEFORE, 0), min(k + AFTER + 1, len(labels)))
-        pieces = [
-            Token(
-                visible(names[labels[n]]) if n == k or names[labels[n]] != " " else " ",
-                1.0 - float(chance[n]),
-                f"{chance[n]:.2g}",
-                n == k,
-            )
-            for n in around
-        ]
-        return head, tokens(pieces, "doubt", gap=_gap(pipeline))
+        start, stop = max(position - BEFORE, 0), position + AFTER + 1
+        pieces = []
+        for n in range(start, min(stop, len(labels))):
+            name = names[labels[n]]
+            # Spaces stay as they are so that lines can break at them.
+            text = name if name == " " and n != position else visible(name)
+            strength, tooltip = 1.0 - float(probability[n]), f"{probability[n]:.2g}"
+            pieces.append(Token(text, strength, tooltip, n == position))
+        return head, coloured_text(pieces, "uncertainty", gap=_gap(pipeline))
 
+    note = (
+        f"The {len(worst)} mispredicted tokens with the lowest probabilities, of "
+        f"{len(wrong):,} mispredicted among {len(labels):,} tokens. Colours show the "
+        "model's surprise, 1\xa0−\xa0probability of the token."
+    )
     return join(
-        tag(
-            "p",
-            f"The {len(worst)} of {len(wrong):,} tokens that were not expected which "
-            f"the model thought the least likely, of {len(labels):,}. Each token is "
-            "coloured by the model's surprise, 1 less its probability.",
-            class_="note",
-        ),
-        key("doubt", "foreseen", "a surprise"),
-        errors(map(one, worst)),
+        tag("p", note, class_="note"),
+        legend("uncertainty", "probability 1", "probability 0"),
+        error_list(map(show, worst)),
     )
 
 
-def _unit(pipeline: Any, labels: np.ndarray) -> Html:
-    """Return a text coloured by the unit that follows best what a reader can see."""
+def _unit_activations(pipeline: Any, labels: np.ndarray) -> Html:
+    """Return a text, coloured by the unit that correlates most with a feature."""
 
-    def read(model: Any, ids: Any) -> Any:
+    def layer_outputs(model: Any, ids: Any) -> Any:
         return model.layers(model.embedding(ids))[1]
 
-    ids = labels[None, :READ]
-    outputs = jax.jit(lambda p, x: pipeline.apply(p, x, method=read))
-    y = np.asarray(outputs(pipeline.params, ids), np.float32)[0]  # [T, H]
+    ids = labels[None, :NUM_READ]
+    apply = jax.jit(lambda p, x: pipeline.apply(p, x, method=layer_outputs))
+    y = np.asarray(apply(pipeline.params, ids), np.float32)[0]  # [T, H]
     names = pipeline.text.vocabulary.decode(ids[0].tolist())
-    seen = unit_features.features(names) if pipeline.text.units == "chars" else {}
-    found = unit_features.follow(y, seen)
-    if found:
-        chosen = found[0].unit
-        told = (
-            f"Unit {chosen} of the last layer follows best what a reader can see: its "
-            f"output goes with the {found[0].feature} (correlation {found[0].r:+.2f} "
-            f"over {len(names):,} tokens)."
+    is_text = pipeline.text.units == "chars"
+    features = unit_features.text_features(names) if is_text else {}
+    best = unit_features.best_units(y, features)
+    if best:
+        unit = best[0].unit
+        note = (
+            f"Unit {unit} of the last layer correlates most with a feature of the "
+            f"text: {best[0].feature} (r = {best[0].correlation:+.2f} over "
+            f"{len(names):,} tokens)."
         )
-        more = table(
-            ["feature", "unit that follows it best", "correlation"],
-            [(one.feature, one.unit, one.r) for one in found],
-        )
+        units = table(["feature", "unit", "correlation"], best)
     else:
-        chosen, more = unit_features.liveliest(y), Html("")
-        told = f"Unit {chosen} of the last layer: its output varies the most."
-    values = y[:, chosen] - y[:, chosen].mean()
+        unit, units = unit_features.most_variable_unit(y), Html("")
+        note = f"Unit {unit} of the last layer has the most variable output."
+    values = y[:, unit] - y[:, unit].mean()
     values = values / max(float(np.quantile(np.abs(values), 0.98)), 1e-30)
     pieces = [
         Token(f"⏎{name}" if name == "\n" else name, float(np.clip(value, -1, 1)))
-        for name, value in zip(names[:MAPPED], values, strict=False)
+        for name, value in zip(names[:NUM_SHOWN], values, strict=False)
     ]
+    note += (
+        " This is the start of the test text; each token is coloured by the output "
+        "of the unit after that token."
+    )
     return join(
-        tag(
-            "p",
-            f"{told} The text is the beginning of the test split; each token is "
-            "coloured by the output after it was read.",
-            class_="note",
-        ),
-        key("signed", "below its mean", "above its mean"),
-        tokens(pieces, "signed", gap=_gap(pipeline)),
-        more,
+        tag("p", note, class_="note"),
+        legend("signed", "below the mean", "above the mean"),
+        coloured_text(pieces, "signed", gap=_gap(pipeline)),
+        units,
     )
 
 

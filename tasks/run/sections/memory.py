@@ -1,168 +1,187 @@
-"""What was not remembered, how far the gradient reaches, and what the gates do."""
+"""Errors on a memory problem, the decay of the gradient, and the gates."""
 
 import heapq
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 
 import zoo
 from tasks.run import charts
-from tasks.run.gradient_decay import flow, gates, reach
+from tasks.run.gradient_decay import describe_decay, gate_values, gradient_by_lag
 from tasks.run.html import (
-    WORST,
+    MAX_ERRORS,
     Html,
     Section,
     Token,
-    errors,
+    coloured_text,
+    error_list,
+    figure,
     join,
-    key,
-    picture,
+    legend,
     table,
     tag,
-    tokens,
 )
-from zoo.diagnostics import plots as zoo_plots
+from zoo.diagnostics import plots
 
-DOTS = 500  # answers that are drawn
-SIDE = 8  # pixels of a digit's width
+MAX_POINTS = 500  # of the scatter chart
+IMAGE_SIDE = 8  # pixels of a digit
 
 Row = dict[str, np.ndarray]
-Worst = Callable[[list[Row]], Html]
 
 
-def memory(
-    worst: Worst, rows: Iterable[Row], layers: zoo.Layer, x: np.ndarray
+def memory_sections(
+    show_errors: Callable[[list[Row]], Html],
+    rows: Iterable[Row],
+    layers: zoo.Layer,
+    x: np.ndarray,
 ) -> list[Section]:
     """Return the worst errors, and why the model remembers as long as it does.
 
     Args:
-        worst: shows the worst errors: `sums`, `symbols` or `digits`.
-        rows: of each sequence what it was asked, and what `Memory.predict` answered.
+        show_errors: `sum_errors`, `symbol_errors` or `digit_errors`.
+        rows: for each test sequence the arrays of its batch and of `Memory.predict`.
         layers: of the trained model, a stack.
-        x: some inputs ``[B, T, D]``.
+        x: example inputs ``[B, T, D]``.
     """
-    found = [Section("Worst errors", worst(list(rows)))]
+    sections = [Section("Worst errors", show_errors(list(rows)))]
     if layers.direction == "forward":
-        found.append(Section("Gradient", _gradient(flow(layers, x))))
-        if drawn := gates(layers, x):
-            found.append(Section("Gates", _gates(drawn)))
-    return found
+        gradient = gradient_by_lag(layers, x)
+        sections.append(Section("Gradient by lag", _gradient_chart(gradient)))
+        if gates := gate_values(layers, x):
+            sections.append(Section("Gates", _gates(gates)))
+    return sections
 
 
-def _gradient(by_lag: np.ndarray) -> Html:
-    """Return the gradient of the last state by those before it."""
-    series = {"gradient": (list(range(len(by_lag))), by_lag.tolist())}
-    drawn = charts.lines(series, "lag (steps)", "gradient, of lag 0", log=True)
-    told = (
-        "The norm of the Jacobian of the last state by the state so many steps before, "
-        f"as a share of that at lag 0, of the trained model. It {reach(by_lag)}."
+def _gradient_chart(gradient: np.ndarray) -> Html:
+    series = {"gradient": (list(range(len(gradient))), gradient.tolist())}
+    chart = charts.line_chart(
+        series, "lag (steps)", "gradient norm / norm at lag 0", log=True
     )
-    return join(tag("p", told), picture(drawn, "the gradient by the lag"))
-
-
-def _gates(values: dict[str, Any]) -> Html:
-    """Return the gates over one sequence."""
-    told = (
-        "What the gates of the last layer do on the first sequence of the test split: "
-        "a row is a unit, a column a step."
+    text = (
+        "The norm of the Jacobian of the last state of the trained model with respect "
+        "to the state a number of steps (the lag) earlier, relative to lag 0. It "
+        f"{describe_decay(gradient)}."
     )
-    drawn = charts.svg(partial(zoo_plots.gates, values))
-    shown = picture(drawn, "gates", f"gates {', '.join(values)}")
-    return join(tag("p", told, class_="note"), shown)
+    return join(tag("p", text), figure(chart, "gradient norm by lag"))
 
 
-def sums(rows: list[Row]) -> Html:
-    """Show the sums that are farthest off, and all as dots.
+def _gates(gates: Mapping[str, np.ndarray]) -> Html:
+    text = (
+        "Gates of the last layer on the first sequence of test: one row per unit, one "
+        "column per step."
+    )
+    chart = charts.render_svg(partial(plots.gates, gates))
+    shown = figure(chart, "gates", f"gates {', '.join(gates)}")
+    return join(tag("p", text, class_="note"), shown)
+
+
+def sum_errors(rows: list[Row]) -> Html:
+    """Show the predicted against the true sums, and the largest errors.
 
     Args:
-        rows: with ``made [T, 2]``, numbers and marks, ``target`` and ``answer``.
+        rows: with ``inputs [T, 2]``, the numbers and the marks, ``target`` and
+            ``answer``.
     """
-    asked = np.array([float(row["target"]) for row in rows])
-    given = np.array([float(row["answer"]) for row in rows])
-    off = np.abs(given - asked)
+    true = np.array([float(row["target"]) for row in rows])
+    predicted = np.array([float(row["answer"]) for row in rows])
+    error = np.abs(predicted - true)
     lines = []
-    for k in np.argsort(-off, kind="stable")[:WORST]:
-        x = rows[k]["made"]
+    for k in np.argsort(-error, kind="stable")[:MAX_ERRORS]:
+        x = rows[k]["inputs"]
         steps = np.flatnonzero(x[:, 1])
         marked = [f"{x[t, 0]:.3f} at step {t + 1}" for t in steps]
-        lines.append([*marked, float(asked[k]), float(given[k]), float(off[k])])
-    dots = charts.scatter(
-        asked[:DOTS].tolist(), given[:DOTS].tolist(), "asked", "answered"
+        lines.append([*marked, float(true[k]), float(predicted[k]), float(error[k])])
+    chart = charts.scatter_chart(
+        true[:MAX_POINTS].tolist(),
+        predicted[:MAX_POINTS].tolist(),
+        "true sum",
+        "predicted sum",
     )
-    told = (
-        "Each dot is a sum of the test split. A model that remembers puts them on the "
-        "line, one that does not gives the same answer to all."
+    note = (
+        "Each point is a sequence of test. A model that remembers predicts sums on the "
+        "diagonal; a model without memory predicts the same value for all."
     )
-    head = ["first", "second", "asked", "answered", "off by"]
+    head = ["first number", "second number", "true sum", "predicted", "error"]
     return join(
-        tag("p", told, class_="note"),
-        picture(dots, "answers by what was asked"),
-        tag("h3", "Farthest off"),
+        tag("p", note, class_="note"),
+        figure(chart, "predicted against true sums"),
+        tag("h3", "Largest errors"),
         table(head, lines),
     )
 
 
-def symbols(rows: list[Row]) -> Html:
-    """Show the sequences of which the fewest symbols were recalled.
+class _Recall(NamedTuple):
+    num_errors: int
+    true: np.ndarray
+    predicted: np.ndarray
+    confidence: np.ndarray
+
+
+def symbol_errors(rows: list[Row]) -> Html:
+    """Show the sequences with the most recall errors.
 
     Args:
-        rows: with ``target``, ``answer`` and its ``probability``, and ``recalled``, the
-            steps that count, all ``[T]``.
+        rows: with ``target``, ``answer``, ``probability`` of the answer, and
+            ``recalled``, the steps that are scored, all ``[T]``.
     """
-    found = []
-    for number, row in enumerate(rows):
+    errors = []
+    for row in rows:
         steps = row["recalled"]
-        asked, given, sure = (
-            row[name][steps] for name in ("target", "answer", "probability")
-        )
-        if (asked != given).any():
-            found.append((int((asked != given).sum()), number, (asked, given, sure)))
-    worst = heapq.nlargest(WORST, found, key=lambda error: error[0])
+        columns = (row[name][steps] for name in ("target", "answer", "probability"))
+        true, predicted, confidence = columns
+        num_errors = int((true != predicted).sum())
+        if num_errors:
+            errors.append(_Recall(num_errors, true, predicted, confidence))
+    worst = heapq.nlargest(MAX_ERRORS, errors, key=lambda recall: recall.num_errors)
     if not worst:
-        return tag("p", "Every symbol is recalled.")
+        return tag("p", "Every symbol is recalled correctly.")
 
-    def one(error: Any) -> tuple[Html, Html]:
-        wrong, _, (asked, given, sure) = error
+    def show(recall: _Recall) -> tuple[Html, Html]:
+        columns = zip(recall.true, recall.predicted, recall.confidence, strict=True)
         pieces = [
-            Token(str(a), 1.0 - float(p), f"answered {g}, {p:.2f}", bool(a != g))
-            for a, g, p in zip(asked, given, sure, strict=True)
+            Token(str(t), 1.0 - float(c), f"predicted {p}, {c:.2f}", bool(t != p))
+            for t, p, c in columns
         ]
-        return tag("b", f"{wrong} of {len(asked)} wrong"), tokens(pieces, "doubt")
+        head = join(
+            tag("b", f"{recall.num_errors} of {len(recall.true)} wrong"),
+            f", predicted {' '.join(map(str, recall.predicted))}",
+        )
+        return head, coloured_text(pieces, "uncertainty")
 
-    told = (
-        f"The {len(worst)} of {len(found):,} sequences with an error that have the "
-        "most: what was asked, each symbol coloured by the model's doubt, 1 less the "
-        "probability of its answer; those underlined were answered wrongly."
+    note = (
+        f"The {len(worst)} sequences with the most errors, of {len(errors):,} with "
+        "errors. The true symbols are shown; those predicted wrongly are underlined. "
+        "Colours show the model's uncertainty, 1\xa0−\xa0confidence."
     )
     return join(
-        tag("p", told, class_="note"),
-        key("doubt", "sure", "in doubt"),
-        errors(map(one, worst)),
+        tag("p", note, class_="note"),
+        legend("uncertainty", "confident", "uncertain"),
+        error_list(map(show, worst)),
     )
 
 
-def digits(rows: list[Row]) -> Html:
-    """Show the digits that were misread with the most certainty.
+def digit_errors(rows: list[Row]) -> Html:
+    """Show the digits that were misclassified with the highest confidence.
 
     Args:
-        rows: with ``made [64, 1]``, the pixels in their order, ``target``, ``answer``
-            and its ``probability``.
+        rows: with ``inputs [64, 1]``, the pixels, ``target``, ``answer`` and
+            ``probability`` of the answer.
     """
     wrong = [row for row in rows if row["target"] != row["answer"]]
-    worst = heapq.nlargest(WORST, wrong, key=lambda row: float(row["probability"]))
+    worst = heapq.nlargest(MAX_ERRORS, wrong, key=lambda row: float(row["probability"]))
     if not worst:
-        return tag("p", "Every digit is read.")
-    drawn = charts.images(
-        np.stack([row["made"].reshape(SIDE, SIDE) for row in worst]),
+        return tag("p", "Every digit is classified correctly.")
+    chart = charts.image_grid(
+        np.stack([row["inputs"].reshape(IMAGE_SIDE, IMAGE_SIDE) for row in worst]),
         [
-            f"{row['target']}, not {row['answer']}: {float(row['probability']):.2f}"
+            f"{row['target']} → {row['answer']} ({float(row['probability']):.2f})"
             for row in worst
         ],
     )
-    told = (
-        f"The {len(worst)} of {len(wrong):,} digits misread of which the model was "
-        "surest: what each is, what it was taken for, and how sure the model was."
+    note = (
+        f"The {len(worst)} most confident of {len(wrong):,} errors: the true digit, "
+        "the predicted digit, and the model's confidence."
     )
-    return join(tag("p", told, class_="note"), picture(drawn, "digits misread"))
+    return join(tag("p", note, class_="note"), figure(chart, "misclassified digits"))

@@ -1,4 +1,4 @@
-"""What a writer of sequences got wrong, and where it looked."""
+"""Errors of a sequence-to-sequence model, and its attention weights."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,139 +12,143 @@ import numpy as np
 from tasks import sequence_metrics
 from tasks.run import charts
 from tasks.run.html import (
-    WORST,
+    MAX_ERRORS,
     Html,
     Section,
     Token,
-    errors,
+    coloured_text,
+    error_list,
+    figure,
     join,
-    key,
-    picture,
+    legend,
     tag,
-    tokens,
 )
 from zoo.diagnostics.plots import attention
 from zoo.text import pad
 
-PICTURES = 4
-WIDEST = 60  # tokens of a source whose attention is drawn
+MAX_FIGURES = 4
+MAX_SOURCE = 60  # tokens of a source whose attention is drawn
 
 
-def seq2seq(
+def seq2seq_sections(
     pipeline: Any,
     sources: Sequence[str],
     references: Sequence[Sequence[str]],
-    written: Sequence[str],
+    outputs: Sequence[str],
     **search: Any,
 ) -> list[Section]:
-    """Return the worst errors, and pictures of attention where there is some.
+    """Return the worst errors, and the attention weights if the model has attention.
 
     Args:
         pipeline: the trained model.
-        sources: of the test split.
+        sources: of test.
         references: of each source.
-        written: the text for each source.
-        **search: options of the beam search.
+        outputs: the output for each source.
+        **search: options of beam search.
     """
-    found = [Section("Worst errors", _errors(pipeline, sources, references, written))]
+    errors = _largest_edit_distances(pipeline, sources, references, outputs)
+    sections = [Section("Worst errors", errors)]
     if pipeline.options.get("attention", "additive") is not None:
-        found.append(Section("Attention", _attention(pipeline, sources, search)))
-    return found
+        sections.append(Section("Attention", _attention(pipeline, sources, search)))
+    return sections
 
 
-def _errors(
+def _largest_edit_distances(
     pipeline: Any,
     sources: Sequence[str],
     references: Sequence[Sequence[str]],
-    written: Sequence[str],
+    outputs: Sequence[str],
 ) -> Html:
-    """Return the texts that are the farthest from all their references."""
+    """Return the outputs with the most edits per token of the nearest reference."""
     split = pipeline.target.split
-    wrong: dict[int, tuple[float, int]] = {}
-    for k, (right, text) in enumerate(zip(references, written, strict=True)):
-        edits, length = sequence_metrics.edits(right, text, split)
+    errors: dict[int, tuple[float, int]] = {}
+    for k, (texts, output) in enumerate(zip(references, outputs, strict=True)):
+        edits, length = sequence_metrics.edits(texts, output, split)
         if edits:
-            wrong[k] = edits / max(length, 1), edits
-    numbers = sorted(wrong, key=lambda k: wrong[k], reverse=True)[:WORST]
-    if not numbers:
-        return tag("p", "Every text is one of its references.")
-    chances = confidence(
-        pipeline, [sources[k] for k in numbers], [written[k] for k in numbers]
+            errors[k] = edits / max(length, 1), edits
+    worst = sorted(errors, key=lambda k: errors[k], reverse=True)[:MAX_ERRORS]
+    if not worst:
+        return tag("p", "Every output equals one of its references.")
+    probabilities = token_probabilities(
+        pipeline, [sources[k] for k in worst], [outputs[k] for k in worst]
     )
 
-    def one(place: int) -> tuple[Html, Html]:
-        k = numbers[place]
+    def show(k: int, chances: list[float]) -> tuple[Html, Html]:
+        edits = errors[k][1]
         pieces = [
             Token(name, 1.0 - chance, f"{chance:.2f}")
-            for name, chance in zip(split(written[k]), chances[place], strict=False)
+            for name, chance in zip(split(outputs[k]), chances, strict=False)
         ]
         gap = "" if pipeline.target.units == "chars" else " "
-        head = join(tag("b", sources[k]), f", {wrong[k][1]} edits")
-        right = " or ".join(references[k])
-        text = tokens(pieces, "doubt", gap=gap) if pieces else tag("p", "(nothing)")
-        return head, tag("div", text, tag("p", "asked: ", right, class_="note"))
+        head = join(tag("b", sources[k]), f": {edits} edit{'s' if edits > 1 else ''}")
+        empty = tag("p", "(empty output)")
+        text = coloured_text(pieces, "uncertainty", gap=gap) if pieces else empty
+        reference = tag("p", "reference: ", " or ".join(references[k]), class_="note")
+        return head, tag("div", text, reference)
 
+    note = (
+        f"The {len(worst)} outputs with the most edits per token of the nearest "
+        f"reference, of {len(errors):,} outputs with errors. Colours show the "
+        "model's uncertainty, 1\xa0−\xa0probability of the token given those before it."
+    )
     return join(
-        tag(
-            "p",
-            f"The {len(numbers)} of {len(wrong):,} texts that differ from all their "
-            "references with the most edits a token, under their sources. Each token "
-            "that was written is coloured by the model's doubt, 1 less its "
-            "probability after those before it.",
-            class_="note",
-        ),
-        key("doubt", "sure", "in doubt"),
-        errors(map(one, range(len(numbers)))),
+        tag("p", note, class_="note"),
+        legend("uncertainty", "confident", "uncertain"),
+        error_list(map(show, worst, probabilities)),
     )
 
 
-def confidence(
-    pipeline: Any, sources: Sequence[str], written: Sequence[str]
+def token_probabilities(
+    pipeline: Any, sources: Sequence[str], outputs: Sequence[str]
 ) -> list[list[float]]:
-    """Return the probability of each token that was written, given those before it.
+    """Return the probability of each output token given the tokens before it.
 
     Args:
         pipeline: the trained model.
         sources: raw texts.
-        written: a text for each.
+        outputs: one per source.
     """
-    ids = [pipeline.target.encode(text) for text in written]
+    ids = [pipeline.target.encode(text) for text in outputs]
     begin = np.array([pipeline.begin], np.int32)
     rows = [
-        {"read": np.concatenate([begin, row]), "asked": np.append(row, pipeline.end)}
+        {"inputs": np.concatenate([begin, row]), "labels": np.append(row, pipeline.end)}
         for row in ids
     ]
-    read = [pipeline.encode(text) for text in sources]
+    encoded = [pipeline.encode(text) for text in sources]
     B = len(rows)
-    left = pad(read, max(len(row["source"]) for row in read), B)
-    right = pad(rows, max(len(row["read"]) for row in rows), B)
+    source = pad(encoded, max(len(row["source"]) for row in encoded), B)
+    target = pad(rows, max(len(row["inputs"]) for row in rows), B)
 
-    def score(model: Any, left: Any, right: Any) -> Any:
-        logits = model(left["source"], left["mask"], right["read"], right["mask"])
+    def label_probabilities(model: Any, source: Any, target: Any) -> Any:
+        logits = model(
+            source["source"], source["mask"], target["inputs"], target["mask"]
+        )
         p = jax.nn.softmax(logits)
-        return jnp.take_along_axis(p, right["asked"][..., None], axis=-1)[..., 0]
+        return jnp.take_along_axis(p, target["labels"][..., None], axis=-1)[..., 0]
 
-    scored = jax.jit(lambda p, *args: pipeline.apply(p, *args, method=score))
-    found = np.asarray(scored(pipeline.params, left, right), np.float64)
-    return [p[: len(row)].tolist() for p, row in zip(found, ids, strict=True)]
+    apply = jax.jit(
+        lambda p, *args: pipeline.apply(p, *args, method=label_probabilities)
+    )
+    result = np.asarray(apply(pipeline.params, source, target), np.float64)
+    return [p[: len(row)].tolist() for p, row in zip(result, ids, strict=True)]
 
 
 def _attention(pipeline: Any, sources: Sequence[str], search: dict[str, Any]) -> Html:
-    """Return pictures of attention of the first sources that are not too long."""
-    short = [s for s in sources if 0 < len(pipeline.source.split(s)) <= WIDEST]
-    short = short[:PICTURES]
-    writings = pipeline.predict(
-        short, n_best=search["beam"], attention=True, batch_size=PICTURES, **search
+    """Return the attention weights of the first sources that are short enough."""
+    short = [s for s in sources if 0 < len(pipeline.source.split(s)) <= MAX_SOURCE]
+    short = short[:MAX_FIGURES]
+    predictions = pipeline.predict(
+        short, n_best=search["beam"], attention=True, batch_size=MAX_FIGURES, **search
     )
-    drawn = []
-    for source, writing in zip(short, writings, strict=True):
-        # Where the best text is empty, the best that is not.
-        texts = [output for output in writing.outputs if output.tokens][:1]
-        draw = partial(attention, [replace(writing, outputs=texts)])
-        if texts:
-            drawn.append(picture(charts.svg(draw), "attention", source))
+    figures = []
+    for source, prediction in zip(short, predictions, strict=True):
+        # The best output that is not empty: an empty one has no weights.
+        outputs = [output for output in prediction.outputs if output.tokens][:1]
+        draw = partial(attention, [replace(prediction, outputs=outputs)])
+        if outputs:
+            figures.append(figure(charts.render_svg(draw), "attention", source))
     note = (
-        "The first texts of the test split: a row for each token written, a column for "
-        "each token read; the bluer, the more weight it had."
+        "Attention weights of the first texts of test: one row per output token, one "
+        "column per source token. A stronger colour is a larger weight."
     )
-    return join(tag("p", note, class_="note"), tag("div", *drawn, class_="pictures"))
+    return join(tag("p", note, class_="note"), tag("div", *figures, class_="charts"))

@@ -1,0 +1,190 @@
+"""The compiled steps of a task: one program for one device or many."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
+
+from tasks.base import Task
+from tasks.scores import Batch, Evaluation
+
+
+class TrainState(NamedTuple):
+    """All that a training step changes: the content of a checkpoint.
+
+    Attributes:
+        params: the parameters.
+        average: their running average; () without ``--ema``.
+        opt_state: the optimiser's state.
+        carry: the recurrent state of truncated backpropagation; () without one.
+        key: data of the random key.
+    """
+
+    params: Any
+    average: Any
+    opt_state: Any
+    carry: Any
+    key: Any
+
+
+class StepMetrics(NamedTuple):
+    """Scalars of a training step.
+
+    Attributes:
+        total: sum of the loss over the batch.
+        count: number of terms in that sum.
+        grad_norm: global norm of the gradient before clipping.
+    """
+
+    total: jax.Array
+    count: jax.Array
+    grad_norm: jax.Array
+
+
+class Program:
+    """Training and evaluation steps, jit-compiled over all devices.
+
+    Batches are sharded over the mesh axis ``data``; parameters are replicated.
+    """
+
+    def __init__(
+        self, task: Task, tx: optax.GradientTransformation, num_steps: int = 1
+    ) -> None:
+        """Define the steps; each is compiled at its first call.
+
+        Args:
+            task: defines the loss, the predictions and the metrics.
+            tx: the optimiser.
+            num_steps: batches of the whole training run.
+        """
+        apply = task.pipeline.apply
+        mesh = jax.make_mesh((jax.device_count(),), ("data",), (AxisType.Auto,))
+        self.replicated = NamedSharding(mesh, PartitionSpec())
+        # A step must return its state with the layout it received, or the second step
+        # compiles again. With one device, jit returns a replicated layout.
+        by_row = NamedSharding(mesh, PartitionSpec("data"))
+        self._by_row = by_row if jax.device_count() > 1 else self.replicated
+
+        def loss(params, batch, carry, key, progress):
+            (total, count), carry = apply(
+                params, batch, carry, key=key, progress=progress, method=task.loss
+            )
+            return total / jnp.maximum(count, 1), (total, count, carry)
+
+        def differentiate(params, batch, carry, key, step):
+            key = jax.random.fold_in(jax.random.wrap_key_data(key), step)
+            grads, (total, count, carry) = jax.grad(loss, has_aux=True)(
+                params, batch, carry, key, step / num_steps
+            )
+            return grads, jax.lax.stop_gradient(carry), (total, count)
+
+        def update(params, average, opt_state, grads, step):
+            norm = optax.tree.norm(grads)
+            updates, opt_state = tx.update(grads, opt_state, params)
+            params = optax.apply_updates(params, updates)
+            if task.config.ema:
+                # A short average early in training, so that it forgets the initial
+                # parameters.
+                decay = jnp.minimum(task.config.ema, (1.0 + step) / (10.0 + step))
+                average = optax.incremental_update(params, average, 1.0 - decay)
+            return params, average, opt_state, norm
+
+        def eval_step(params, batch, carry):
+            return apply(params, batch, carry, method=task.predict)
+
+        def init_carry(params, batch_size):
+            return apply(params, batch_size, method=task.init_carry)
+
+        # Two programs: the update does not depend on the shape of the batch and is
+        # compiled once.
+        self.differentiate = jax.jit(differentiate)
+        self._update = jax.jit(update, donate_argnums=(0, 1, 2))
+        self.eval_step = jax.jit(eval_step)
+        self._init_carry = jax.jit(init_carry, static_argnums=1)
+        self.task = task
+        self._tx = tx
+
+    def place(self, batch: Batch) -> Any:
+        """Shard the rows of a batch over the devices.
+
+        Args:
+            batch: numpy arrays ``[B, ...]``.
+        """
+        # With one device the compiled step transfers the arrays itself, and faster.
+        return self._shard(batch) if jax.device_count() > 1 else batch
+
+    def _shard(self, rows: Any) -> Any:
+        """Shard arrays by row; replicate them if the rows do not divide evenly."""
+        leaves = jax.tree.leaves(rows)
+        even = bool(leaves) and leaves[0].shape[0] % jax.device_count() == 0
+        return jax.device_put(rows, self._by_row if even else self.replicated)
+
+    def init_state(self, params: Any, seed: int) -> TrainState:
+        """Return the state before the first step.
+
+        Args:
+            params: the initial parameters.
+            seed: of the random key for dropout and other noise.
+        """
+        params = jax.device_put(params, self.replicated)
+        # A copy, since the update donates both buffers.
+        average = jax.tree.map(jnp.copy, params) if self.task.config.ema else ()
+        key = jax.device_put(jax.random.key_data(jax.random.key(seed)), self.replicated)
+        carry = self.init_carry(params, self.task.config.batch_size)
+        opt_state = jax.device_put(self._tx.init(params), self.replicated)
+        return TrainState(params, average, opt_state, carry, key)
+
+    def init_carry(self, params: Any, batch_size: int) -> Any:
+        """Return the carry before the first batch.
+
+        Args:
+            params: the parameters.
+            batch_size: B.
+        """
+        return self._shard(self._init_carry(params, batch_size))
+
+    def train_step(
+        self, state: TrainState, batch: Any, step: int
+    ) -> tuple[TrainState, StepMetrics]:
+        """Return the state after one batch, and the metrics of the step.
+
+        Args:
+            state: the state before it.
+            batch: as `place` returned it.
+            step: its number in the training run, from 0.
+        """
+        params, average, opt_state, carry, key = state
+        grads, carry, (total, count) = self.differentiate(
+            params, batch, carry, key, step
+        )
+        params, average, opt_state, norm = self._update(
+            params, average, opt_state, grads, step
+        )
+        state = TrainState(params, average, opt_state, carry, key)
+        return state, StepMetrics(total, count, norm)
+
+    def evaluate(self, params: Any, split: str) -> Evaluation:
+        """Evaluate a whole split.
+
+        Args:
+            params: the parameters.
+            split: ``"train"``, ``"dev"`` or ``"test"``.
+        """
+        pairs, carry = [], None
+        for batch in self.task.batches(split, None):
+            if carry is None:
+                carry = self.init_carry(params, len(batch["mask"]))
+            predictions, carry = self.eval_step(params, self.place(batch), carry)
+            pairs.append((batch, predictions))
+        pairs = [(batch, jax.device_get(arrays)) for batch, arrays in pairs]
+        total, count = 0.0, 0
+        for _, arrays in pairs:
+            total, count = total + float(arrays["loss"]), count + int(arrays["count"])
+        return Evaluation(self.task.metrics(pairs), total / max(count, 1), pairs)
+
+    def num_compilations(self) -> int:
+        """Return the number of compiled training and evaluation programs."""
+        steps: tuple[Any, ...] = (self.differentiate, self._update, self.eval_step)
+        return sum(step._cache_size() for step in steps)

@@ -1,0 +1,96 @@
+"""The content of ``config.json``: flags, versions and devices of a run."""
+
+import dataclasses
+import importlib.metadata
+import json
+import os
+import platform
+import sys
+from pathlib import Path
+from typing import Any
+
+import jax
+
+# Flags that a resumed run may change: they do not change what is computed.
+CHANGEABLE = {"out", "resume", "overwrite", "debug", "checkpoint_seconds"}
+PACKAGES = ("rnn-zoo", "jax", "jaxlib", "flax", "optax", "numpy", "datasets")
+
+
+class RunError(Exception):
+    """A run cannot start or continue; the message says what to do."""
+
+
+def describe(task: str, flags: dict[str, Any]) -> dict[str, Any]:
+    """Return the content of ``config.json``.
+
+    Args:
+        task: name of the task.
+        flags: from `to_json`.
+    """
+    versions = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            versions[name] = "not installed"
+    return {
+        "task": task,
+        "flags": flags,
+        "versions": versions,
+        "devices": [str(device) for device in jax.devices()],
+        "cores": _num_cores(),
+        "command": " ".join(["python", *sys.argv]),
+    }
+
+
+def to_json(config: Any) -> dict[str, Any]:
+    """Return flags as values that survive a round trip through JSON.
+
+    Args:
+        config: a dataclass of flags.
+    """
+    flags = {}
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if isinstance(value, tuple):
+            value = list(value)
+        flags[field.name] = str(value) if isinstance(value, Path) else value
+    return flags
+
+
+def check_unchanged(folder: Path, task: str, flags: dict[str, Any]) -> None:
+    """Check that a run is resumed with the flags it was started with.
+
+    Args:
+        folder: the run folder.
+        task: name of the task.
+        flags: from `to_json`.
+
+    Raises:
+        RunError: if the task or a flag differs, or ``config.json`` cannot be read.
+    """
+    path = folder / "config.json"
+    try:
+        config = json.loads(path.read_text())
+        old_task, old_flags = config["task"], config["flags"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise RunError(
+            f"{path} cannot be read: {error!r}; --overwrite starts a new run"
+        ) from error
+    if old_task != task:
+        raise RunError(f"--out {folder} holds a run of {old_task}, not of {task}")
+    for name in sorted(flags.keys() | old_flags.keys()):
+        old, new = old_flags.get(name), flags.get(name)
+        if name not in CHANGEABLE and old != new:
+            raise RunError(
+                f"--resume: the run in {folder} was started with "
+                f"--{name.replace('_', '-')} {old}, got {new}; use the same flags, or "
+                "another --out"
+            )
+
+
+def _num_cores() -> int:
+    """Return the number of CPU cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,36 @@
+"""``python -m zoo cells``: the cells and their equations."""
+
+from dataclasses import dataclass
+
+from tyro.conf import Positional
+
+from zoo import checks
+from zoo.registry import cells
+
+
+@dataclass(frozen=True)
+class Cells:
+    """List the cells; with names, show their equations."""
+
+    names: Positional[tuple[str, ...]] = ()
+    """Cells to show the equations of."""
+
+    def main(self) -> None:
+        """Print the list or the equations."""
+        known = cells()
+        if not self.names:
+            rows = [("name", "family", "parameters", "paper")]
+            rows += [
+                (name, cell.family, cell.parameters, cell.paper)
+                for name, cell in known.items()
+            ]
+            widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+            for row in rows:
+                padded = map(str.ljust, row, widths)
+                print("  ".join(padded).rstrip())
+        for name in self.names:
+            cell = known[checks.one_of("the name of a cell", name, known)]
+            print(f"{name}: zoo.{cell.__name__}, {cell.paper}")
+            print(f"  parameters  {cell.parameters}")
+            for line in cell.equation.split("; "):
+                print(f"  {line}")

@@ -1,0 +1,49 @@
+"""``python -m zoo generate``: text of a trained language model."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tyro.conf import Positional
+
+from zoo import artifact
+from zoo.pipelines import LanguageModelPipeline
+
+
+@dataclass(frozen=True)
+class Generate:
+    """Generate text with a trained language model."""
+
+    run: Positional[Path]
+    """Run folder, or the model folder in it."""
+    prompt: str = ""
+    """The text to continue."""
+    length: int = 500
+    """Number of characters to generate."""
+    temperature: float = 0.8
+    """Below 1 favours likely characters; 0 takes the most likely."""
+    top_k: int | None = None
+    """Sample from the k most likely characters only."""
+    top_p: float | None = None
+    """Sample from the smallest set with this probability only."""
+    seed: int = 0
+    """Random seed."""
+
+    def main(self) -> None:
+        """Print the prompt and the generated text."""
+        pipeline = artifact.load(self.run)
+        if not isinstance(pipeline, LanguageModelPipeline):
+            raise ValueError(
+                f"{self.run} is a {pipeline.kind}: use python -m zoo predict"
+            )
+        pieces = pipeline.generate(
+            self.prompt,
+            self.length,
+            temperature=self.temperature,
+            top_k=self.top_k,
+            top_p=self.top_p,
+            seed=self.seed,
+        )
+        print(self.prompt, end="", flush=True)
+        for piece in pieces:
+            print(piece, end="", flush=True)
+        print()

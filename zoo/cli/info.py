@@ -1,0 +1,50 @@
+"""``python -m zoo info``: what a trained model is."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import jax
+from tyro.conf import Positional
+
+from zoo import artifact
+from zoo.pipelines import Pipeline
+
+
+@dataclass(frozen=True)
+class Info:
+    """Show the kind, options, sizes and scores of a trained model."""
+
+    run: Positional[Path]
+    """Run folder, or the model folder in it."""
+
+    def main(self) -> None:
+        """Print the information."""
+        about = artifact.about(self.run)
+        pipeline = artifact.load(self.run)
+        count = sum(leaf.size for leaf in jax.tree.leaves(pipeline.params))
+        for name, value in {**about, "parameters": f"{count:,}"}.items():
+            print(f"{name:<16} {value}")
+        print("options")
+        for name, value in pipeline.options.items():
+            print(f"  {name:<14} {value}")
+        for name, size in sizes(pipeline).items():
+            print(f"{name:<16} {size}")
+
+
+def sizes(pipeline: Pipeline) -> dict[str, str]:
+    """Return the sizes of a pipeline's vocabularies, and its labels.
+
+    Args:
+        pipeline: any.
+    """
+    entries: dict[str, str] = {}
+    for name in ("text", "words", "source", "target"):
+        encoder = getattr(pipeline, name, None)
+        for part in ("vocabulary", "words", "chars"):
+            if hasattr(encoder, part):
+                label = name if name in ("source", "target") else part
+                entries[label] = f"{len(getattr(encoder, part)):,} entries"
+    labels = getattr(pipeline, "labels", None)
+    if labels is not None:
+        entries["labels"] = ", ".join(labels.tokens)
+    return entries

@@ -1,0 +1,88 @@
+"""From logits to the next token: argmax and sampling."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+
+from zoo import checks
+from zoo.engine.platform import platform
+from zoo.types import Array, Key
+
+
+def sampler(
+    *, temperature: float = 1.0, top_k: int | None = None, top_p: float | None = None
+) -> Callable[[Key, Array], Array]:
+    """Return a function that samples tokens: ``draw(key, logits[B, V]) -> int32 [B]``.
+
+    ``p = softmax(logits / temperature)``, restricted to the `top_k` most likely tokens
+    and then to the smallest set of most likely tokens with probability `top_p` (nucleus
+    sampling, Holtzman et al. 2019, arXiv:1904.09751).
+
+    Args:
+        temperature: 0 takes the most likely token.
+        top_k: size of the first restriction; None for no restriction.
+        top_p: probability of the second, in (0, 1]; None for no restriction.
+
+    Raises:
+        ValueError: if an argument is out of its range.
+    """
+    if not temperature >= 0.0:
+        raise ValueError(f"temperature must be 0 or more, got {temperature!r}")
+    if top_k is not None:
+        checks.positive("top_k", top_k)
+    if top_p is not None and not 0.0 < top_p <= 1.0:
+        raise ValueError(f"top_p must lie in (0, 1], got {top_p!r}")
+
+    @jax.jit
+    def draw(key: Key, logits: Array) -> Array:
+        if temperature == 0.0:
+            return argmax(logits)
+        logits = restrict(logits / temperature, top_k=top_k, top_p=top_p)
+        return jax.random.categorical(key, logits).astype(jnp.int32)
+
+    return draw
+
+
+def argmax(scores: Array) -> Array:
+    """Return the index of the largest score, the first of equal ones.
+
+    Args:
+        scores: ``[..., K]``. The result for a row with NaN is arbitrary.
+
+    Returns:
+        int32 ``[...]``, from 0 to K - 1.
+    """
+    K = scores.shape[-1]
+    if platform() != "cpu":
+        return jnp.argmax(scores, axis=-1).astype(jnp.int32)
+    # On CPUs XLA does not vectorise its argmax, but it does vectorise these operations.
+    is_less = scores < scores.max(axis=-1, keepdims=True)
+    return jnp.where(is_less, K, jnp.arange(K, dtype=jnp.int32)).min(axis=-1)
+
+
+def restrict(
+    logits: Array, *, top_k: int | None = None, top_p: float | None = None
+) -> Array:
+    """Set the logits of all but the most likely tokens to -inf.
+
+    Args:
+        logits: ``[..., V]``.
+        top_k: number of tokens to keep (more where logits are equal); None for all.
+        top_p: probability of the smallest set to keep; None for all.
+
+    Returns:
+        An array like `logits`.
+    """
+    lowest = jnp.asarray(-jnp.inf, logits.dtype)
+    if top_k is not None and top_k < logits.shape[-1]:
+        threshold = jax.lax.top_k(logits, top_k)[0][..., -1:]
+        logits = jnp.where(logits >= threshold, logits, lowest)
+    if top_p is not None and top_p < 1.0:
+        ranked = -jnp.sort(-logits, axis=-1)
+        p = jax.nn.softmax(ranked)
+        # Keep a token if those before it have not reached top_p: always the first one.
+        inside = jnp.cumsum(p, axis=-1) - p < top_p
+        threshold = jnp.where(inside, ranked, -lowest).min(axis=-1, keepdims=True)
+        logits = jnp.where(logits >= threshold, logits, lowest)
+    return logits
