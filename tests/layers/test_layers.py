@@ -207,8 +207,7 @@ def test_summary_counts_every_parameter():
 
 
 def test_registry():
-    families = [cell.family for cell in zoo.cells().values()]
-    assert families == sorted(families, key=families.index)  # family by family
+    assert next(iter(zoo.cells())) == "rnn"
     for name, cell in zoo.cells().items():
         assert cell.name == name and cell.paper and cell.equation and cell.family
         make = partial(zoo.make, name, D, H, 2, bidirectional=True)
