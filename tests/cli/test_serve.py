@@ -120,8 +120,8 @@ def ask(url, name, *data):
 def refused(chromium, url):
     """Type more than is read, and then nothing; return what is seen both times."""
     chromium.write("a " * LIMIT)
-    chromium.until(f"{browser.SEEN}.includes('the limit is 5,000. Shorten it')")
-    assert "10,000 characters" in chromium.value(browser.SEEN)
+    chromium.until(f"{browser.PAGE_TEXT}.includes('the limit is 5,000. Shorten it')")
+    assert "10,000 characters" in chromium.value(browser.PAGE_TEXT)
     # No request but to the page itself, and nothing to complain of.
     fetched = [one for one in chromium.requests() if not one.startswith("data:")]
     assert len(fetched) > 5
@@ -133,7 +133,7 @@ def test_tags_as_one_types(chromium, served, models):
     (found,) = models["tagger"].predict([TEXT])
     chromium.open(served["tagger"])
     chromium.write(TEXT)
-    chromium.until(f"{browser.SEEN}.includes('twice')")
+    chromium.until(f"{browser.PAGE_TEXT}.includes('twice')")
     shown = [
         [word, f"{tag} {p:.2f}"]
         for word, tag, p in zip(
@@ -152,14 +152,14 @@ def test_probabilities_as_one_types(chromium, served, models):
     (found,) = models["classifier"].predict([TEXT])
     chromium.open(served["classifier"])
     chromium.write(TEXT)
-    chromium.until(f"{browser.SEEN}.includes('%')")
+    chromium.until(f"{browser.PAGE_TEXT}.includes('%')")
     for label, p in found.probabilities.items():
-        assert f"{label}\n{round(100 * p)}%" in chromium.value(browser.SEEN)
+        assert f"{label}\n{round(100 * p)}%" in chromium.value(browser.PAGE_TEXT)
     refused(chromium, served["classifier"])
-    assert "%" not in chromium.value(browser.SEEN)
+    assert "%" not in chromium.value(browser.PAGE_TEXT)
     chromium.write(" ")
-    chromium.until(f"!{browser.SEEN}.includes('Shorten')")
-    assert "%" not in chromium.value(browser.SEEN)
+    chromium.until(f"!{browser.PAGE_TEXT}.includes('Shorten')")
+    assert "%" not in chromium.value(browser.PAGE_TEXT)
 
 
 def test_writes_and_shows_where_it_looked(chromium, served, models):

@@ -82,7 +82,7 @@ class NumericalContract:
         assert_close(rows_of(result, 1), subject.run(half, *rest), SCHEDULE)
 
     def test_every_parameter_gets_a_gradient(self, subject):
-        reset = NEVER.copy()  # a reset uses the learnt initial state
+        reset = NEVER.copy()  # a reset uses the learned initial state
         reset[:, 1] = True
         args = subject.args(mask=ALL, reset=reset)
         (d_params, _, d_state), _ = subject.learn(*args)

@@ -207,7 +207,7 @@ def test_summary_counts_every_parameter():
 
 
 def test_registry():
-    assert list(zoo.cells())[:2] == ["rnn", "lstm"]
+    assert next(iter(zoo.cells())) == "rnn"
     for name, cell in zoo.cells().items():
         assert cell.name == name and cell.paper and cell.equation and cell.family
         make = partial(zoo.make, name, D, H, 2, bidirectional=True)

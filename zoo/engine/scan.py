@@ -47,15 +47,16 @@ class Schedule(NamedTuple):
             be differentiated in forward mode. Without a `recur` it is always the
             latter.
         steps: ``"loop"`` takes one step after the other, ``"parallel"`` all steps of a
-            linear cell at once, with all that does not depend on the state made ahead:
-            those of a vector as told in `zoo.engine.linear_scan`, those of a matrix in chunks
-            (`zoo.engine.matrix_chunks`). The states of all steps of a matrix are always made in the
-            loop. ``"auto"``: what measures faster on the backend, which on a CPU may be
+            linear cell in parallel: vector states by a parallel scan
+            (`zoo.engine.linear_scan`), matrix states in chunks
+            (`zoo.engine.matrix_chunks`). The states of all steps of a matrix are
+            always computed in the loop. ``"auto"``: what measures faster on the
+            backend, which on a CPU may be
             the former without a gradient and the latter with it; with
             ``gradient="loop"`` the loop.
         backend: ``"scan"``: ``jax.lax.scan``; ``"native"``: all steps in one call of a
-            kernel (`zoo.engine.native`), an error where it cannot be; ``"auto"``: a kernel
-            where there is one.
+            kernel (`zoo.engine.native`), an error where it cannot be; ``"auto"``: a
+            kernel where there is one.
     """
 
     unroll: int | Literal["auto"] = "auto"

@@ -57,11 +57,11 @@ class Recurrent(Layer):
                 arXiv:1606.01305.
             weight_drop: rate of dropout on the recurrent matrices, one mask a call.
                 Merity et al. 2017, arXiv:1708.02182.
-            unroll: steps in one iteration of the loop, as told in `zoo.engine.scan.Schedule`.
-            remat: what the backward pass computes again instead of storing it:
-                ``"none"``, ``"step"`` or ``"chunk:n"``, as told in `zoo.engine.scan.Schedule`.
-            project: where the input projection runs, as told in `zoo.engine.scan.Schedule`.
-            gradient: where the gradients of the matrices are formed, as told there.
+            unroll: steps per iteration of the loop, see `zoo.engine.scan.Schedule`.
+            remat: what the backward pass recomputes instead of storing it: ``"none"``,
+                ``"step"`` or ``"chunk:n"``.
+            project: where the input projection runs.
+            gradient: where the gradients of the matrices are formed.
             steps: one after the other, or those of a linear cell all at once, as told
                 there.
             backend: ``jax.lax.scan``, or a kernel that runs all steps, as told there;
