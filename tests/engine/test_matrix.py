@@ -169,7 +169,7 @@ def test_the_same_key_at_all_steps(T):
     assert_close((S[0, 0, 0], r[0, :, 0]), (v[0, -1, 0], v[0, :, 0]), REFERENCE)
 
 
-def test_the_delta_rule_calls_no_lapack_solver():
+def test_the_delta_rule_calls_no_linear_solver():
     """Two LAPACK calls that XLA runs at the same time can deadlock on a CPU."""
     deltanet = layer("deltanet")
     x = jnp.ones((3, 40, 5))
