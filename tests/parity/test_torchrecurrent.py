@@ -1,8 +1,7 @@
-"""Live parity with torchrecurrent, forward and gradient, in float64.
+"""Live parity with torchrecurrent in float64: outputs and gradients.
 
-Each row of the table tells how weights are laid out there. Where that library computes
-something else than the paper, the row says so, and the cell is compared after undoing
-it, or not at all: its LEM reads the old cell state where the paper reads the new one.
+torchrecurrent's LEM is not compared: it reads the old cell state where the paper reads
+the new one.
 """
 
 from collections.abc import Callable
