@@ -98,7 +98,7 @@ def part(record: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
 
 
 def to_state(state: dict[str, np.ndarray], config: dict[str, Any]) -> State:
-    """Return PyTorch's states ``[num_layers * directions, B, H]`` as those of a layer."""
+    """Return PyTorch's states ``[num_layers * directions, B, H]`` as a layer's."""
     leaves = [state["c"], state["h"]] if config["kind"] == "lstm" else [state["h"]]
     n = len(leaves[0])
 
