@@ -86,4 +86,6 @@ class BRCCell(NBRCCell):
 
     def recur(self, state: HiddenState) -> Array:
         """Return ``u_a * h`` and ``u_c * h``."""
-        return self.exact(self.u) * jnp.concatenate([state.h, state.h], axis=-1)
+        return self.in_state_dtype(self.u) * jnp.concatenate(
+            [state.h, state.h], axis=-1
+        )

@@ -62,8 +62,8 @@ class FastRNNCell(Cell):
 
     def update(self, state: HiddenState, p: Array, q: Array) -> HiddenState:
         """Return the new state."""
-        alpha = jax.nn.sigmoid(self.exact(self.alpha))
-        beta = jax.nn.sigmoid(self.exact(self.beta))
+        alpha = jax.nn.sigmoid(self.in_state_dtype(self.alpha))
+        beta = jax.nn.sigmoid(self.in_state_dtype(self.beta))
         return HiddenState(alpha * jnp.tanh(p + q) + beta * state.h)
 
 
@@ -154,6 +154,6 @@ class FastGRNNCell(Cell):
         """Return the new state."""
         z, n = self.split(p)
         z, n = gate("z", z + q), jnp.tanh(n + q)
-        zeta = jax.nn.sigmoid(self.exact(self.zeta))
-        nu = jax.nn.sigmoid(self.exact(self.nu))
+        zeta = jax.nn.sigmoid(self.in_state_dtype(self.zeta))
+        nu = jax.nn.sigmoid(self.in_state_dtype(self.nu))
         return HiddenState((zeta * (1 - z) + nu) * n + z * state.h)

@@ -5,7 +5,7 @@ from typing import ClassVar
 import jax.numpy as jnp
 from flax import nnx
 
-from zoo.cells.base import Cell, HiddenState, gate, thin
+from zoo.cells.base import Cell, HiddenState, drop_candidate, gate
 from zoo.initializers import BiasInitializer
 from zoo.types import Array
 
@@ -53,7 +53,7 @@ class GRUCell(Cell):
         (r, z, n), (hr, hz, hn) = self.split(p), self.split(q)
         z = gate("z", z + hz)
         n = jnp.tanh(n + gate("r", r + hr) * self.add_bias(hn, self.b_hn))
-        return HiddenState((1 - z) * thin(n, keep) + z * state.h)
+        return HiddenState((1 - z) * drop_candidate(n, keep) + z * state.h)
 
     def kernel(self) -> str:
         """Return ``"gru"``."""
@@ -90,18 +90,18 @@ class ResetBeforeGRUCell(Cell):
         state: HiddenState,
         p: Array,
         *,
-        seen: HiddenState | None = None,
+        recur_state: HiddenState | None = None,
         keep: Array | None = None,
     ) -> HiddenState:
         """Return the new state; overridden because of the product after r."""
-        shown = state.h if seen is None else seen.h
+        shown = state.h if recur_state is None else recur_state.h
         U = self.U[...]
         U_rz, U_n = U[:, : 2 * self.hidden_size], U[:, 2 * self.hidden_size :]
         p_r, p_z, p_n = self.split(p)
         q_r, q_z = jnp.split(self.dot(shown, U_rz), 2, axis=-1)
         r, z = gate("r", p_r + q_r), gate("z", p_z + q_z)
         n = jnp.tanh(p_n + self.dot(r * shown, U_n))
-        return HiddenState((1 - z) * thin(n, keep) + z * state.h)
+        return HiddenState((1 - z) * drop_candidate(n, keep) + z * state.h)
 
     def kernel(self) -> str:
         """Return ``"reset_before_gru"``."""

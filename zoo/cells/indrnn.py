@@ -57,7 +57,7 @@ class IndRNNCell(Cell):
 
     def recur(self, state: HiddenState) -> Array:
         """Return ``u * h``."""
-        return self.exact(self.u) * state.h
+        return self.in_state_dtype(self.u) * state.h
 
     def update(self, state: HiddenState, p: Array, q: Array) -> HiddenState:
         """Return the new state."""

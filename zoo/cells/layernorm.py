@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from zoo.cells.base import HiddenState, gate, thin
+from zoo.cells.base import HiddenState, drop_candidate, gate
 from zoo.cells.gru import GRUCell
 from zoo.cells.lstm import LSTMCell, LSTMState
 from zoo.types import Array
@@ -69,17 +69,19 @@ class LayerNormLSTMCell(LSTMCell):
 
     def project(self, x: Array) -> Array:
         """Return ``scale_x * LN(xW) + b``."""
-        p = normalize(self.dot(x, self.W[...])) * self.exact(self.scale_x)
+        p = normalize(self.dot(x, self.W[...])) * self.in_state_dtype(self.scale_x)
         return self.add_bias(p, self.b)
 
     def update(
         self, state: LSTMState, p: Array, q: Array, keep: Array | None = None
     ) -> LSTMState:
         """Return the new state."""
-        i, f, g, o = self.split(p + normalize(q) * self.exact(self.scale_h))
-        g = thin(jnp.tanh(g), keep)
+        i, f, g, o = self.split(p + normalize(q) * self.in_state_dtype(self.scale_h))
+        g = drop_candidate(jnp.tanh(g), keep)
         c = gate("f", f) * state.c + gate("i", i) * g
-        shown = self.add_bias(normalize(c) * self.exact(self.scale_c), self.b_c)
+        shown = self.add_bias(
+            normalize(c) * self.in_state_dtype(self.scale_c), self.b_c
+        )
         return LSTMState(gate("o", o) * jnp.tanh(shown), c)
 
 
@@ -127,7 +129,7 @@ class LayerNormGRUCell(GRUCell):
         """Return ``scale * LN(a)``, r and z together and n apart."""
         rz, n = jnp.split(a, [2 * self.hidden_size], axis=-1)
         both = jnp.concatenate([normalize(rz), normalize(n)], axis=-1)
-        return both * self.exact(scale)
+        return both * self.in_state_dtype(scale)
 
     def project(self, x: Array) -> Array:
         """Return ``scale_x * LN(xW) + b``."""

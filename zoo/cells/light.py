@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from zoo import checks
-from zoo.cells.base import Cell, HiddenState, gate, thin
+from zoo.cells.base import Cell, HiddenState, drop_candidate, gate
 from zoo.initializers import BiasInitializer
 from zoo.types import Array
 
@@ -43,7 +43,7 @@ class LiGRUCell(Cell):
         """Return the new state."""
         z, n = self.split(p + q)
         z = gate("z", z)
-        return HiddenState(z * state.h + (1 - z) * thin(jax.nn.relu(n), keep))
+        return HiddenState(z * state.h + (1 - z) * drop_candidate(jax.nn.relu(n), keep))
 
 
 class STARCell(Cell):
@@ -75,7 +75,9 @@ class STARCell(Cell):
         """Return the new state."""
         k, z = self.split(p)
         k = gate("k", k + q)
-        return HiddenState(jnp.tanh((1 - k) * state.h + k * thin(jnp.tanh(z), keep)))
+        return HiddenState(
+            jnp.tanh((1 - k) * state.h + k * drop_candidate(jnp.tanh(z), keep))
+        )
 
 
 class SGRNCell(Cell):
@@ -138,7 +140,7 @@ class LightRUCell(Cell):
         """Return the new state."""
         n, f = self.split(p)
         f = gate("f", f + q)
-        return HiddenState((1 - f) * state.h + f * thin(jnp.tanh(n), keep))
+        return HiddenState((1 - f) * state.h + f * drop_candidate(jnp.tanh(n), keep))
 
 
 class MiRUCell(Cell):
@@ -191,5 +193,5 @@ class MiRUCell(Cell):
         self, state: HiddenState, p: Array, q: Array, keep: Array | None = None
     ) -> HiddenState:
         """Return the new state."""
-        n = thin(jnp.tanh(p + self.beta * q), keep)
+        n = drop_candidate(jnp.tanh(p + self.beta * q), keep)
         return HiddenState(self.lam * state.h + (1 - self.lam) * n)

@@ -132,21 +132,23 @@ class LMUCell(Cell):
 
     def _encoded(self, a: Array, e: nnx.Param) -> Array:
         """Return a product with a vector, ``[..., 1]``."""
-        return (a.astype(self.state_dtype) * self.exact(e)).sum(axis=-1, keepdims=True)
+        return (a.astype(self.state_dtype) * self.in_state_dtype(e)).sum(
+            axis=-1, keepdims=True
+        )
 
     def advance(
         self,
         state: LMUState,
         p: tuple[Array, Array],
         *,
-        seen: LMUState | None = None,
+        recur_state: LMUState | None = None,
         keep: Array | None = None,
     ) -> LMUState:
         """Return the new state; overridden because of the product with the new m."""
         a, u = p
-        shown = state.h if seen is None else seen.h
+        shown = state.h if recur_state is None else recur_state.h
         u = u + self._encoded(shown, self.e_h) + self._encoded(state.m, self.e_m)
         # The memory keeps its digits whatever the dtype of the products.
-        m = state.m @ self.exact(self.A).T + u * self.exact(self.B)
+        m = state.m @ self.in_state_dtype(self.A).T + u * self.in_state_dtype(self.B)
         q = self.dot(shown, self.U[...]) + self.dot(m, self.M[...])
         return LMUState(jnp.tanh(a + q), m)

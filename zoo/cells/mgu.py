@@ -5,7 +5,7 @@ from typing import ClassVar
 import jax.numpy as jnp
 from flax import nnx
 
-from zoo.cells.base import Cell, HiddenState, gate, thin
+from zoo.cells.base import Cell, HiddenState, drop_candidate, gate
 from zoo.initializers import BiasInitializer
 from zoo.types import Array
 
@@ -38,16 +38,16 @@ class MGUCell(Cell):
         state: HiddenState,
         p: Array,
         *,
-        seen: HiddenState | None = None,
+        recur_state: HiddenState | None = None,
         keep: Array | None = None,
     ) -> HiddenState:
         """Return the new state; overridden because of the product after f."""
-        shown = state.h if seen is None else seen.h
+        shown = state.h if recur_state is None else recur_state.h
         U_f, U_n = self.split(self.U[...])
         p_f, p_n = self.split(p)
         f = gate("f", p_f + self.dot(shown, U_f))
         n = jnp.tanh(p_n + self.dot(f * shown, U_n))
-        return HiddenState((1 - f) * state.h + f * thin(n, keep))
+        return HiddenState((1 - f) * state.h + f * drop_candidate(n, keep))
 
     def kernel(self) -> str:
         """Return ``"mgu"``."""
@@ -96,7 +96,7 @@ class ResetAfterMGUCell(Cell):
         (f, n), (hf, hn) = self.split(p), self.split(q)
         f = gate("f", f + hf)
         n = jnp.tanh(n + f * self.add_bias(hn, self.b_hn))
-        return HiddenState((1 - f) * thin(n, keep) + f * state.h)
+        return HiddenState((1 - f) * drop_candidate(n, keep) + f * state.h)
 
     def kernel(self) -> str:
         """Return ``"reset_after_mgu"``."""

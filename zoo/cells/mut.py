@@ -4,7 +4,7 @@ from typing import ClassVar
 
 import jax.numpy as jnp
 
-from zoo.cells.base import Cell, HiddenState, gate, thin
+from zoo.cells.base import Cell, HiddenState, drop_candidate, gate
 from zoo.cells.skip import SkipCell
 from zoo.types import Array
 
@@ -45,17 +45,17 @@ class MUT3Cell(Cell):
         state: HiddenState,
         p: Array,
         *,
-        seen: HiddenState | None = None,
+        recur_state: HiddenState | None = None,
         keep: Array | None = None,
     ) -> HiddenState:
         """Return the new state; overridden because of the product after r."""
-        shown = state.h if seen is None else seen.h
+        shown = state.h if recur_state is None else recur_state.h
         z, r, n = self.split(p)
         *U_z, U_r, U_n = self.split(self.U[...])
         r = gate("r", r + self.dot(shown, U_r))
         n = jnp.tanh(n + self.dot(r * shown, U_n))
         z = gate("z", z + self._z(shown, *U_z) if U_z else z)
-        return HiddenState((1 - z) * state.h + z * thin(n, keep))
+        return HiddenState((1 - z) * state.h + z * drop_candidate(n, keep))
 
 
 class MUT2Cell(SkipCell, MUT3Cell):

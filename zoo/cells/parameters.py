@@ -132,7 +132,7 @@ class CellParameters(nnx.Module):
         """
         return jnp.zeros(shape, self.state_dtype)
 
-    def exact(self, param: nnx.Variable) -> Array:
+    def in_state_dtype(self, param: nnx.Variable) -> Array:
         """Return a parameter in `state_dtype`, for entry-wise arithmetic.
 
         Args:
@@ -159,7 +159,7 @@ class CellParameters(nnx.Module):
             p: an array ``[..., N]`` in `state_dtype`.
             b: a parameter ``[N]``, or None.
         """
-        return p if b is None else p + self.exact(b)
+        return p if b is None else p + self.in_state_dtype(b)
 
     def split(self, blocks: Array) -> list[Array]:
         """Split an array into blocks of size H along its last axis, such as the gates.

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from zoo import initializers
-from zoo.cells.base import Cell, HiddenState, gate, thin
+from zoo.cells.base import Cell, HiddenState, drop_candidate, gate
 from zoo.initializers import Initializer
 from zoo.types import Array
 
@@ -49,17 +49,17 @@ class SGUCell(Cell):
         state: HiddenState,
         p: Array,
         *,
-        seen: HiddenState | None = None,
+        recur_state: HiddenState | None = None,
         keep: Array | None = None,
     ) -> HiddenState:
         """Return the new state; overridden because the product waits for x times h."""
-        shown = state.h if seen is None else seen.h
+        shown = state.h if recur_state is None else recur_state.h
         U_g, U_z = self.split(self.U[...])
         p_g, p_z = self.split(p)
         g = jnp.tanh(self.dot(p_g * shown, U_g))
         z = gate("z", p_z + self.dot(shown, U_z), jax.nn.hard_sigmoid)
         n = self.read(g * state.h)
-        return HiddenState((1 - z) * state.h + z * thin(n, keep))
+        return HiddenState((1 - z) * state.h + z * drop_candidate(n, keep))
 
 
 class DSGUCell(SGUCell):

@@ -5,7 +5,7 @@ from typing import Any, ClassVar, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from zoo.cells.base import Cell, HiddenState, gate, thin
+from zoo.cells.base import Cell, HiddenState, drop_candidate, gate
 from zoo.cells.skip import SkipCell
 from zoo.types import Array
 
@@ -39,7 +39,7 @@ class UGRNNCell(Cell):
         """Return the new state."""
         g, n = self.split(p + q)
         g = gate("g", g)
-        return HiddenState(g * state.h + (1 - g) * thin(jnp.tanh(n), keep))
+        return HiddenState(g * state.h + (1 - g) * drop_candidate(jnp.tanh(n), keep))
 
 
 class IntersectionState(NamedTuple):
@@ -104,7 +104,7 @@ class IntersectionRNNCell(SkipCell):
         a, x = p
         m, n, v, g = self.split(a + q)
         v, g = gate("v", v), gate("g", g)
-        h = g * state.h + (1 - g) * thin(jnp.tanh(n), keep)
+        h = g * state.h + (1 - g) * drop_candidate(jnp.tanh(n), keep)
         return IntersectionState(h, v * x + (1 - v) * jax.nn.relu(m))
 
     def output(self, state: IntersectionState, p: Any) -> Array:
