@@ -94,6 +94,10 @@ class CellParameters(nnx.Module):
         """Return a new parameter without blocks."""
         return nnx.Param(init(rngs.params(), shape, self.param_dtype))
 
+    def _scalar(self, value: float) -> nnx.Param:
+        """Return a new parameter that is a single number."""
+        return nnx.Param(jnp.asarray(value, self.param_dtype))
+
     def _set_biases(self, b_init: BiasInitializer | None, rngs: nnx.Rngs) -> None:
         """Set ``b``, to None if `b_init` is None."""
         if b_init is None:

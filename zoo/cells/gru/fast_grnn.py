@@ -1,4 +1,4 @@
-"""Small cells for small machines: FastRNN and FastGRNN."""
+"""The fast gated recurrent network."""
 
 from typing import Any, ClassVar
 
@@ -11,64 +11,11 @@ from zoo.cells.base import Cell, HiddenState, gate
 from zoo.initializers import Initializer
 from zoo.types import Array
 
-
-def scalar(value: float, dtype: Any) -> nnx.Param:
-    """Return a parameter of one number."""
-    return nnx.Param(jnp.asarray(value, dtype))
-
-
-class FastRNNCell(Cell):
-    """The simple network with a weighted residual connection.
-
-    ::
-
-        n = tanh(x W + h U + b)
-        h' = sigmoid(alpha) * n + sigmoid(beta) * h
-
-    alpha and beta are one number each. Source: Kusupati et al. 2018, arXiv:1901.02358.
-    """
-
-    name = "fast_rnn"
-    family = "elman"
-    paper = "Kusupati et al. 2018, arXiv:1901.02358"
-    equation = "n = tanh(x W + h U + b); h' = sigmoid(alpha) * n + sigmoid(beta) * h"
-    parameters = "D*H + H*H + H + 2"
-    gates: ClassVar = {"n": 0}
-    additive = True
-
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        *,
-        alpha: float = -3.0,
-        beta: float = 3.0,
-        rngs: nnx.Rngs,
-        **options: Any,
-    ):
-        """Build the cell.
-
-        Args:
-            input_size: D.
-            hidden_size: H.
-            alpha: where alpha starts.
-            beta: where beta starts.
-            rngs: keys of the initialisation.
-            **options: as for `Cell`.
-        """
-        super().__init__(input_size, hidden_size, rngs=rngs, **options)
-        self.alpha = scalar(alpha, self.param_dtype)
-        self.beta = scalar(beta, self.param_dtype)
-
-    def update(self, state: HiddenState, p: Array, q: Array) -> HiddenState:
-        """Return the new state."""
-        alpha = jax.nn.sigmoid(self.in_state_dtype(self.alpha))
-        beta = jax.nn.sigmoid(self.in_state_dtype(self.beta))
-        return HiddenState(alpha * jnp.tanh(p + q) + beta * state.h)
+__all__ = ["FastGRNNCell"]
 
 
 class FastGRNNCell(Cell):
-    """The gated unit whose gate and candidate share both matrices.
+    """FastGRNN: a gated cell whose gate and candidate share W and U.
 
     ::
 
@@ -76,10 +23,10 @@ class FastGRNNCell(Cell):
         n = tanh(x W + h U + b_n)
         h' = (sigmoid(zeta) * (1 - z) + sigmoid(nu)) * n + z * h
 
-    zeta and nu are one number each. Of low rank, W is the product of ``W[D, rank]`` and
-    ``W_2[rank, H]``, and U of ``U[H, rank]`` and ``U_2[rank, H]``. The sparsity and the
-    quantisation of the paper are not here. Source: Kusupati et al. 2018,
-    arXiv:1901.02358.
+    zeta and nu are trainable scalars. In low-rank form W is the product of ``W[D,
+    rank]`` and ``W_2[rank, H]``, and U that of ``U[H, rank]`` and ``U_2[rank, H]``. The
+    sparsity and the quantisation of the paper are not implemented. Source: Kusupati et
+    al. 2018, arXiv:1901.02358.
     """
 
     name = "fast_grnn"
@@ -112,20 +59,20 @@ class FastGRNNCell(Cell):
         Args:
             input_size: D.
             hidden_size: H.
-            zeta: where zeta starts.
-            nu: where nu starts.
-            W_rank: rank of W; None for a whole matrix.
-            U_rank: rank of U; None for a whole matrix.
+            zeta: the initial value of the parameter zeta.
+            nu: the initial value of the parameter nu.
+            W_rank: rank of W; None for full rank.
+            U_rank: rank of U; None for full rank.
             W_init: initialiser of ``W``, and of both its factors.
             U_init: initialiser of ``U``, and of both its factors.
-            rngs: keys of the initialisation.
+            rngs: random keys for the initialisation.
             **options: as for `Cell`.
         """
         super().__init__(
             input_size, hidden_size, W_init=W_init, U_init=U_init, rngs=rngs, **options
         )
-        self.zeta = scalar(zeta, self.param_dtype)
-        self.nu = scalar(nu, self.param_dtype)
+        self.zeta = self._scalar(zeta)
+        self.nu = self._scalar(nu)
         self.W_2 = self.U_2 = None
         if W_rank is not None:
             checks.positive("W_rank", W_rank)
@@ -136,19 +83,19 @@ class FastGRNNCell(Cell):
             self.U = self._param(U_init, rngs, (hidden_size, U_rank))
             self.U_2 = self._param(U_init, rngs, (U_rank, hidden_size))
 
-    def _through(self, a: Array, first: nnx.Param, second: nnx.Param | None) -> Array:
-        """Multiply with a matrix, or with both of its factors."""
+    def _product(self, a: Array, first: nnx.Param, second: nnx.Param | None) -> Array:
+        """Multiply `a` by a matrix, or by both of its low-rank factors."""
         a = self.dot(a, first[...])
         return a if second is None else self.dot(a, second[...])
 
     def project(self, x: Array) -> Array:
-        """Return ``xW + b_z`` and ``xW + b_n``."""
-        a = self._through(x, self.W, self.W_2)
+        """Return ``xW + b_z`` and ``xW + b_n``, concatenated."""
+        a = self._product(x, self.W, self.W_2)
         return self.add_bias(jnp.concatenate([a, a], axis=-1), self.b)
 
     def recur(self, state: HiddenState) -> Array:
         """Return ``hU``."""
-        return self._through(state.h, self.U, self.U_2)
+        return self._product(state.h, self.U, self.U_2)
 
     def update(self, state: HiddenState, p: Array, q: Array) -> HiddenState:
         """Return the new state."""
