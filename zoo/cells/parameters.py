@@ -137,7 +137,7 @@ class CellParameters(nnx.Module):
         return jnp.zeros(shape, self.state_dtype)
 
     def in_state_dtype(self, param: nnx.Variable) -> Array:
-        """Return a parameter in `state_dtype`, for entry-wise arithmetic.
+        """Return a parameter in `state_dtype`, for elementwise arithmetic.
 
         Args:
             param: a parameter or constant.

@@ -134,11 +134,10 @@ class LMUCell(Cell):
         """Return ``xW + b`` and ``x e_x``."""
         return super().project(x), self._encode(x, self.e_x)
 
-    def _encode(self, a: Array, e: nnx.Param) -> Array:
-        """Return the inner product with a vector, ``[..., 1]``."""
-        return (a.astype(self.state_dtype) * self.in_state_dtype(e)).sum(
-            axis=-1, keepdims=True
-        )
+    def _encode(self, a: Array, encoder: nnx.Param) -> Array:
+        """Return the inner product with an encoding vector, ``[..., 1]``."""
+        weighted = a.astype(self.state_dtype) * self.in_state_dtype(encoder)
+        return weighted.sum(axis=-1, keepdims=True)
 
     def advance(
         self,

@@ -21,8 +21,8 @@ class GRUCell(ResetAfterCell):
         n = tanh(x W_n + b_n + r * (h U_n + b_hn))
         h' = (1 - z) * n + z * h
 
-    The cell of ``torch.nn.GRU`` and of cuDNN. All recurrent products form one matrix
-    product. torch has a second bias for r and z too. Source: Cho et al. 2014,
+    The cell of ``torch.nn.GRU`` and of cuDNN, where r and z have a redundant second
+    bias too. All recurrent products form one matrix product. Source: Cho et al. 2014,
     arXiv:1406.1078, in the form of Chung et al. 2014, arXiv:1412.3555, and cuDNN.
     """
 

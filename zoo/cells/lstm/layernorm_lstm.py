@@ -69,7 +69,6 @@ class LayerNormLSTMCell(LSTMCell):
         i, f, g, o = self.split(p + normalize(q) * self.in_state_dtype(self.scale_h))
         g = drop_candidate(jnp.tanh(g), keep)
         c = gate("f", f) * state.c + gate("i", i) * g
-        scaled = self.add_bias(
-            normalize(c) * self.in_state_dtype(self.scale_c), self.b_c
-        )
+        scaled = normalize(c) * self.in_state_dtype(self.scale_c)
+        scaled = self.add_bias(scaled, self.b_c)
         return LSTMState(gate("o", o) * jnp.tanh(scaled), c)
