@@ -73,12 +73,16 @@ class FastGRNNCell(Cell):
         )
         self.zeta = self._scalar(zeta)
         self.nu = self._scalar(nu)
-        self.W_2 = self.U_2 = None
-        if W_rank is not None:
+        # Flax fixes on the first assignment whether an attribute holds a parameter.
+        if W_rank is None:
+            self.W_2 = None
+        else:
             checks.positive("W_rank", W_rank)
             self.W = self._param(W_init, rngs, (input_size, W_rank))
             self.W_2 = self._param(W_init, rngs, (W_rank, hidden_size))
-        if U_rank is not None:
+        if U_rank is None:
+            self.U_2 = None
+        else:
             checks.positive("U_rank", U_rank)
             self.U = self._param(U_init, rngs, (hidden_size, U_rank))
             self.U_2 = self._param(U_init, rngs, (U_rank, hidden_size))
