@@ -21,7 +21,7 @@ from zoo.cells.simple import SGUCell, DSGUCell
 from zoo.cells.mut import MUT1Cell, MUT2Cell, MUT3Cell
 from zoo.cells.fast import FastGRNNCell
 from zoo.cells.bistable import BRCCell, NBRCCell
-from zoo.cells.additive import RANCell, ATRCell, MinimalRNNCell, CFNCell
+from zoo.cells.additive import *
 from zoo.cells.stable import (
     AntisymmetricRNNCell,
     GatedAntisymmetricRNNCell,
