@@ -22,11 +22,7 @@ from zoo.cells.mut import MUT1Cell, MUT2Cell, MUT3Cell
 from zoo.cells.fast import FastGRNNCell
 from zoo.cells.bistable import BRCCell, NBRCCell
 from zoo.cells.additive import *
-from zoo.cells.stable import (
-    AntisymmetricRNNCell,
-    GatedAntisymmetricRNNCell,
-    LipschitzRNNCell,
-)
+from zoo.cells.stable import *
 from zoo.cells.oscillators import CoRNNCell, UnICORNNCell, LEMCell, OscillatorState
 from zoo.cells.linear import *
 from zoo.cells.typed import TGRUCell, TGRUState, TLSTMCell, TLSTMState
