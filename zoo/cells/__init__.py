@@ -23,7 +23,7 @@ from zoo.cells.fast import FastGRNNCell
 from zoo.cells.bistable import BRCCell, NBRCCell
 from zoo.cells.additive import *
 from zoo.cells.stable import *
-from zoo.cells.oscillators import CoRNNCell, UnICORNNCell, LEMCell, OscillatorState
+from zoo.cells.oscillator import *
 from zoo.cells.linear import *
 from zoo.cells.typed import TGRUCell, TGRUState, TLSTMCell, TLSTMState
 from zoo.cells.quasi import *
