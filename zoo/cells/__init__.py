@@ -25,7 +25,7 @@ from zoo.cells.additive import *
 from zoo.cells.stable import *
 from zoo.cells.oscillator import *
 from zoo.cells.linear import *
-from zoo.cells.typed import TGRUCell, TGRUState, TLSTMCell, TLSTMState
+from zoo.cells.typed import *
 from zoo.cells.quasi import *
 from zoo.cells.clock import *
 from zoo.cells.highway import RHNCell
