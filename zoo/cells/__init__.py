@@ -29,7 +29,7 @@ from zoo.cells.typed import *
 from zoo.cells.quasi import *
 from zoo.cells.clock import *
 from zoo.cells.highway import *
-from zoo.cells.unitary import ExpRNNCell, URNNCell
+from zoo.cells.unitary import *
 from zoo.cells.matrix import *
 from zoo.cells.composite import *
 
