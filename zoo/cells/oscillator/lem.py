@@ -66,11 +66,11 @@ class LEMCell(OscillatorCell):
         state: OscillatorState,
         p: Array,
         *,
-        seen: OscillatorState | None = None,
+        recur_state: OscillatorState | None = None,
         keep: Array | None = None,
     ) -> OscillatorState:
         """Return the new state; overridden because h' needs a product with z'."""
-        h_read = state.h if seen is None else seen.h
+        h_read = state.h if recur_state is None else recur_state.h
         U, N = self.U[...], 3 * self.hidden_size
         U_stz, U_h = U[:, :N], U[:, N:]
         s, t, z, h = self.split(p)

@@ -80,7 +80,7 @@ class ExpRNNCell(Cell):
 
     def recur(self, state: HiddenState) -> Array:
         """Return ``h exp(A)``."""
-        upper = jnp.triu(self.exact(self.U), k=1)
+        upper = jnp.triu(self.in_state_dtype(self.U), k=1)
         return self.dot(state.h, jax.scipy.linalg.expm(upper - upper.T))
 
     def update(self, state: HiddenState, p: Array, q: Array) -> HiddenState:
@@ -88,5 +88,5 @@ class ExpRNNCell(Cell):
         a = p + q
         if self.b is None:
             return HiddenState(a)
-        magnitude = jax.nn.relu(jnp.abs(a) + self.exact(self.b))
+        magnitude = jax.nn.relu(jnp.abs(a) + self.in_state_dtype(self.b))
         return HiddenState(jnp.sign(a) * magnitude)

@@ -81,9 +81,9 @@ class URNNCell(Cell):
 
     def _times_M(self, s: Array) -> Array:
         """Return ``M s`` for each row of a complex array ``[B, H]``."""
-        d = self.exact(self.d)
+        d = self.in_state_dtype(self.d)
         d1, d2, d3 = jax.lax.complex(jnp.cos(d), jnp.sin(d))
-        r1, r2 = (jax.lax.complex(re, im) for re, im in self.exact(self.r))
+        r1, r2 = (jax.lax.complex(re, im) for re, im in self.in_state_dtype(self.r))
         s = _reflect(jnp.fft.fft(d1 * s, norm="ortho"), r1)
         s = jnp.fft.ifft(d2 * s[:, self.permutation[...]], norm="ortho")
         return d3 * _reflect(s, r2)
@@ -93,7 +93,7 @@ class URNNCell(Cell):
         state: ComplexState,
         p: Array,
         *,
-        seen: ComplexState | None = None,
+        recur_state: ComplexState | None = None,
         keep: Array | None = None,
     ) -> ComplexState:
         """Return the new state; overridden because M is not one matrix."""
@@ -107,7 +107,9 @@ class URNNCell(Cell):
         squared = re**2 + im**2
         zero = squared == 0
         modulus = jnp.sqrt(jnp.where(zero, 1, squared))
-        scale = jnp.where(zero, 0, jax.nn.relu(modulus + self.exact(self.b)) / modulus)
+        scale = jnp.where(
+            zero, 0, jax.nn.relu(modulus + self.in_state_dtype(self.b)) / modulus
+        )
         return ComplexState(scale * re, scale * im)
 
     def output(self, state: ComplexState, p: Array) -> Array:
