@@ -6,7 +6,6 @@ The order of the lines here and in each family is the order of ``zoo.cells()``.
 from zoo.cells.base import *
 from zoo.cells.skip import *
 from zoo.cells.elman import *
-from zoo.cells.reservoir import ESNCell
 from zoo.cells.lstm import *
 from zoo.cells.gru import *
 from zoo.cells.additive import *
