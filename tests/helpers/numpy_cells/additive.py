@@ -1,4 +1,4 @@
-"""The cells of the family `additive` in numpy."""
+"""The cells of the family `additive` in NumPy."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""The cells of the family `highway` in numpy."""
+"""The cells of the family `highway` in NumPy."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""The cells of the family `stable` in numpy."""
+"""The cells of the family `stable` in NumPy."""
 
 import numpy as np
 

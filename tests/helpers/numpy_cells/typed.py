@@ -1,4 +1,4 @@
-"""The cells of the family `typed` in numpy."""
+"""The cells of the family `typed` in NumPy."""
 
 import numpy as np
 
