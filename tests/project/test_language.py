@@ -55,11 +55,11 @@ PHRASES = [
     Phrase("in which time", "training times"),
     Phrase("what (?:came|comes) out", "results; output"),
     Phrase("what there is besides", "more features"),
-    Phrase("takes? (?:a model|apart)|taken apart", "splits"),
+    Phrase("takes? a model apart|taken apart", "splits"),
     Phrase("in (?:its|their) stead", "instead"),
     Phrase("in (?:its|their) turn", "then"),
-    Phrase("comes? along|come from there", "are converted; are read from"),
-    Phrase("there?of|therein|whereof|whence|thence|hereby|upon|ought", "plain words"),
+    Phrase("comes? along", "are converted"),
+    Phrase("thereof|therein|whereof|whence|thence|hereby|upon|ought", "plain words"),
     Phrase("fading", "gradient_decay"),
     Phrase("Half", "Bfloat16; Float16 is another type", "native/kernels/"),
 ]
@@ -67,7 +67,7 @@ PHRASES = [
 
 def files() -> list[Path]:
     """Return the tracked files of text and code, without this one."""
-    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    command = ["git", "ls-files", "-z"]
     try:
         run = subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
     except (OSError, subprocess.CalledProcessError):

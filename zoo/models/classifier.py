@@ -135,7 +135,7 @@ class Classifier(nnx.Module):
             ``[B, T]``; sums to one over the tokens of a row.
 
         Raises:
-            ValueError: if `pooling` is another.
+            ValueError: if `pooling` is not "attention".
         """
         _, y = self.layers(self.embedding(words, mask), mask)
         return self.pooling.weights(y, mask)

@@ -154,7 +154,7 @@ class Pooling(nnx.Module):
             rngs: keys of the initialisation.
 
         Raises:
-            ValueError: if `kind` is unknown, or `length` does not go with it.
+            ValueError: if `kind` is unknown, or `length` is missing, or not for this kind.
         """
         self.kind = checks.one_of("kind", kind, KINDS)
         self.input_size = checks.positive("input_size", input_size)
@@ -186,7 +186,7 @@ class Pooling(nnx.Module):
             ``[B, T]``.
 
         Raises:
-            ValueError: if `kind` is another.
+            ValueError: if `kind` is not "attention".
         """
         if self.kind != "attention":
             raise ValueError(f'weights are of kind="attention", this is {self.kind!r}')
