@@ -41,7 +41,7 @@ class Classifier(nnx.Module):
         rngs: nnx.Rngs,
         **options: Any,
     ):
-        """Build the modules and draw their parameters.
+        """Build the modules and initialise their parameters.
 
         Args:
             vocab_size: V; token 0 is padding.

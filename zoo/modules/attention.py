@@ -59,7 +59,7 @@ class Attention(nnx.Module):
         param_dtype: Any = jnp.float32,
         rngs: nnx.Rngs,
     ):
-        """Choose the score function and draw its parameters.
+        """Choose the score function and initialise its parameters.
 
         Args:
             kind: ``"additive"``, ``"dot"`` or ``"general"``.
