@@ -36,6 +36,8 @@ class Phrase(NamedTuple):
 PHRASES = [
     Phrase("begin torch|how (?:a|the) cells? begins?", "torch initialisation"),
     Phrase("made ahead of", "precomputed before"),
+    Phrase("frugal", "recompute"),
+    Phrase("stands? beside", "is next to"),
     Phrase("likeliest", "most likely; argmax"),
     Phrase("surest", "most confident"),
     Phrase("learnt by heart", "overfitted"),
