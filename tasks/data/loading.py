@@ -173,10 +173,10 @@ def _from_files(
     for split in [only] if only else [s for s in files.SPLITS if s in chosen]:
         readings = [_planned(source, kind, part) for part in chosen[split]]
         notes += [note for note in _notes(split, readings) if note not in notes]
-        key = arrow_cache.key(kind, *map(arrow_cache.content, readings))
+        key = arrow_cache.cache_key(kind, *map(arrow_cache.fingerprint, readings))
         what = f"{split} ({', '.join(str(reading.path) for reading in readings)})"
         stream = partial(_rows, readings)
-        rows[split] = arrow_cache.stored(stream, kind, key, cache_dir, what)
+        rows[split] = arrow_cache.cached_dataset(stream, kind, key, cache_dir, what)
     return rows, notes
 
 
@@ -199,9 +199,9 @@ def _from_hub(
             notes.append(f"{split} of {source.data} has no labels: left out")
             continue
         notes.append(f"{split}: {hub.note(found[split], where, kind, columns)}")
-        key = arrow_cache.key(kind, found[split]._fingerprint, repr(columns))
+        key = arrow_cache.cache_key(kind, found[split]._fingerprint, repr(columns))
         stream = partial(hub.rows, found[split], where, kind, columns)
-        rows[split] = arrow_cache.stored(stream, kind, key, cache_dir, where)
+        rows[split] = arrow_cache.cached_dataset(stream, kind, key, cache_dir, where)
     return rows, notes
 
 
