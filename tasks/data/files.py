@@ -183,7 +183,7 @@ def _coupled(
     if kind != "pairs" or tables:
         return parts, []
     paths = [part.path for part in parts]
-    couples, rest = parallel.couples(paths, columns)
+    couples, rest = parallel.match_files(paths, columns)
     if not couples:
         _refuse_parallel(paths)
         return parts, []
@@ -198,7 +198,7 @@ def _coupled(
 def _refuse_parallel(paths: Iterable[Path]) -> None:
     """Raise an error if files look parallel: one name, endings that tell nothing."""
     known = {ending for one in formats.FORMATS.values() for ending in one.endings}
-    for alike in parallel.alike(paths):
+    for alike in parallel.group_by_stem(paths):
         endings = [path.suffix for path in alike]
         if not any(ending.lower() in known or split_of(ending) for ending in endings):
             listed = ", ".join(ending[1:] for ending in endings)
@@ -218,7 +218,7 @@ def _metadata(
     if (format or formats.detect(path, kind, encoding)) != "conllu":
         return {}
     found: dict[str, list[Part]] = {}
-    for value in conllu.parts(path, encoding):
+    for value in conllu.split_values(path, encoding):
         split = split_of(value)
         if split is None:
             raise DataError(f"{path}: `# split = {value}` is not train, dev or test")

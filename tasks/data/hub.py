@@ -77,13 +77,13 @@ def rows(
     Raises:
         DataError: if the columns cannot be told, or a row lacks one.
     """
-    hints = parquet.labels(data.features)
+    hints = parquet.class_columns(data.features)
 
     def read() -> Iterator:
         return records.rows(where, kind, columns, _records(data), hints)
 
-    scheme = formats.scheme(where, read()) if kind == "entities" else None
-    return formats.bio2(where, scheme, read())
+    scheme = formats.detect_scheme(where, read()) if kind == "entities" else None
+    return formats.to_rows(where, scheme, read())
 
 
 def note(data: "Dataset", where: str, kind: Kind, columns: Columns) -> str:
@@ -98,8 +98,8 @@ def note(data: "Dataset", where: str, kind: Kind, columns: Columns) -> str:
     Raises:
         DataError: if the columns cannot be told.
     """
-    hints = parquet.labels(data.features)
-    return records.note(where, kind, columns, _records(data), hints)
+    hints = parquet.class_columns(data.features)
+    return records.describe(where, kind, columns, _records(data), hints)
 
 
 def unlabelled(data: "Dataset") -> bool:
@@ -108,7 +108,7 @@ def unlabelled(data: "Dataset") -> bool:
     Args:
         data: the split.
     """
-    hints = parquet.labels(data.features)
+    hints = parquet.class_columns(data.features)
     return any(all(value == -1 for value in data[name]) for name in hints)
 
 
@@ -123,7 +123,7 @@ def _candidates(name: str) -> list[tuple[str, ...]]:
 
 
 def _records(data: "Dataset") -> Iterator[tuple[int, dict[str, Any]]]:
-    decoders = parquet.names(data.features)
+    decoders = parquet.class_decoders(data.features)
     for number, record in enumerate(data, 1):
         record = dict(record)
         for column, decode in decoders.items():

@@ -223,7 +223,7 @@ def _planned(source: Source, kind: Kind, part: files.Part) -> Reading:
         format=part.format or source.format,
         encoding=source.encoding,
         columns=_columns(source),
-        part=part.part,
+        metadata_split=part.part,
         targets=part.targets,
     )
 
@@ -232,7 +232,7 @@ def _notes(split: str, readings: Iterable[Reading]) -> list[str]:
     """Return how the files of a split are read, once for those read alike."""
     alike: dict[str, list[str]] = {}
     for reading in readings:
-        alike.setdefault(formats.note(reading), []).append(reading.path.name)
+        alike.setdefault(formats.describe(reading), []).append(reading.path.name)
     return [
         f"{split}: {', '.join(names) if len(names) <= 6 else f'{len(names)} files'} "
         f"({note})"

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.data import DataError, FormatError, Source, formats, load, read
-from tasks.data.formats import Columns, pairs
+from tasks.data.formats import Columns, pair_columns
 
 
 @pytest.fixture(scope="session")
@@ -69,7 +69,7 @@ def test_rows_of_several_answers(write):
     path = write("a", "ABADI\tAH B\nABBE\tAE B\tAE B IY\n")
     assert found(path) == [("ABADI", "AH B"), ("ABBE", "AE B", "AE B IY")]
     reading = formats.plan(path, "pairs")
-    assert formats.note(reading).endswith("targets to the end of the row)")
+    assert formats.describe(reading).endswith("all columns from 1 are targets)")
     with pytest.raises(FormatError, match="a:2: expected 2 cells"):
         found(path, source="0", target="1")
 
@@ -80,8 +80,8 @@ def test_a_header_over_sentences_needs_no_usual_names(write):
     assert found(write("a.tsv", "go\tgeh\n" + body[:40]))[0] == ("go", "geh")
     words = "".join(f"w{k}\tW {k}\n" for k in range(20))
     assert found(write("a.tsv", "a\tEY\n" + words))[0] == ("a", "EY")
-    assert pairs.has_header([["id", "x", "y"], ["1", "b", "c"]])
-    assert not pairs.has_header([["id", "x", "y"], ["id", "b", "c"]])
+    assert pair_columns.has_header([["id", "x", "y"], ["1", "b", "c"]])
+    assert not pair_columns.has_header([["id", "x", "y"], ["id", "b", "c"]])
 
 
 def test_tsv_keeps_quotes_and_inner_white_space(write):
@@ -150,7 +150,7 @@ def test_columns_that_cannot_be_told_are_listed(write):
 # -- JSON lines, Parquet, the hub -----------------------------------------------------
 
 
-@pytest.mark.parametrize("names", pairs.USUAL)
+@pytest.mark.parametrize("names", pair_columns.USUAL_NAMES)
 def test_usual_names(write, names):
     record = dict(zip(names[::-1], (["b", " c"], "a "), strict=True)) | {"id": 1}
     assert found(write("a.jsonl", json.dumps(record))) == [("a", "b", "c")]
