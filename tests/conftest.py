@@ -34,8 +34,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 # Files whose tests may run in different processes: they are long, and share no fixture
 # or one that all processes share.
-UNGROUPED = ("test_train", "test_resume", "test_report", "test_browser")
-UNGROUPED += ("test_torchrecurrent", "test_every_cell", "test_pages")
+UNGROUPED = ("test_train", "test_train_errors", "test_resume", "test_report")
+UNGROUPED += ("test_browser", "test_torchrecurrent", "test_every_cell", "test_pages")
 
 
 def case_of(item: pytest.Item) -> str:

@@ -264,7 +264,9 @@ def test_plots_are_written(tmp_path):
 def test_padding_does_not_lower_the_mean_of_gradients(tmp_path, monkeypatch):
     """The mean at a step is over the rows that have a token there."""
     plotted = {}
-    monkeypatch.setattr(plots, "_lines", lambda lines, *_: plotted.update(lines))
+    monkeypatch.setattr(
+        plots.gradients, "plot_lines", lambda lines, *_: plotted.update(lines)
+    )
     plots.gradient_norms(np.array([[[4.0, 2.0, 0.0], [1.0, 0.0, 0.0]]]), tmp_path)
     assert_close(plotted["layer 0"][:2], np.array([2.0, 2.0]), 1e-12)
     assert np.isnan(plotted["layer 0"][2])

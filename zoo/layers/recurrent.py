@@ -254,7 +254,7 @@ class Recurrent(Layer):
             cell = nnx.merge(graph, params.cell)
             options = {} if noise.keep is None else {"keep": noise.keep}
             if whole:
-                new = cell.advance(state, p, seen=seen(params, state), **options)
+                new = cell.advance(state, p, recur_state=seen(params, state), **options)
             else:
                 new = cell.update(state, p, q, **options)
             for name, rate in self.rates.zoneout:
