@@ -15,6 +15,7 @@ from tests.helpers.numerics import sigmoid
 from tests.helpers.tolerances import REFERENCE, assert_close, assert_identical
 from tests.helpers.typed import present, untyped
 from zoo import diagnostics, plots
+from zoo.diagnostics.plots import gradients
 
 B, T, D, H = 3, 6, 3, 4
 RNG = np.random.default_rng(0)
@@ -265,7 +266,7 @@ def test_padding_does_not_lower_the_mean_of_gradients(tmp_path, monkeypatch):
     """The mean at a step is over the rows that have a token there."""
     plotted = {}
     monkeypatch.setattr(
-        plots.gradients, "plot_lines", lambda lines, *_: plotted.update(lines)
+        gradients, "plot_lines", lambda lines, *_: plotted.update(lines)
     )
     plots.gradient_norms(np.array([[[4.0, 2.0, 0.0], [1.0, 0.0, 0.0]]]), tmp_path)
     assert_close(plotted["layer 0"][:2], np.array([2.0, 2.0]), 1e-12)
