@@ -1,5 +1,7 @@
 """Train an LSTM to remember: name the first of 10 random numbers at the end."""
 
+from typing import Any
+
 import jax
 import optax
 from flax import nnx
@@ -11,14 +13,16 @@ optimizer = optax.adam(1e-2)
 opt_state = optimizer.init(params)
 
 
-def loss(params, key):
+def loss(params: Any, key: jax.Array) -> jax.Array:
+    """Return the mean squared error of the output after the last number."""
     x = jax.random.uniform(key, (64, 10, 1))
-    state, y = apply(params, x)
+    _, y = apply(params, x)
     return ((y[:, -1] - x[:, 0]) ** 2).mean()
 
 
 @jax.jit
-def train_step(params, opt_state, key):
+def train_step(params: Any, opt_state: Any, key: jax.Array) -> tuple[Any, Any, Any]:
+    """Return the updated parameters and optimiser state, and the loss."""
     value, grads = jax.value_and_grad(loss)(params, key)
     updates, opt_state = optimizer.update(grads, opt_state)
     return optax.apply_updates(params, updates), opt_state, value
