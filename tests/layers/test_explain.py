@@ -1,6 +1,4 @@
-"""The plan of a call: `zoo.explain`, and loops that run both directions."""
-
-from typing import Any
+"""How a layer is run: what is told is what is done, and changes no result."""
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +9,6 @@ from flax import nnx
 import zoo
 from tests.helpers.subject import MASK, B, D, H, T
 from tests.helpers.tolerances import SCHEDULE, SCHEDULE_GRADIENT, assert_close
-from zoo.cells.base import Cell
 from zoo.cells.linear import base as linear_cells
 from zoo.engine import native, scan
 from zoo.layers import joint
@@ -21,10 +18,7 @@ RESET = np.zeros((B, T), bool)
 RESET[:, [0, 3]] = True
 
 
-def bidirectional(
-    loops: Any, *, cell: type[Cell] = zoo.LSTMCell, **options: Any
-) -> zoo.CellStack:
-    """Return a bidirectional stack whose directions run in one loop or in two."""
+def both(loops, *, cell=zoo.LSTMCell, **options):
     return zoo.CellStack(
         cell, D, H, 2, bidirectional=True, loops=loops, rngs=nnx.Rngs(0), **options
     )
@@ -39,27 +33,27 @@ NOISE = {
 
 
 @pytest.mark.parametrize("name", NOISE)
-def test_one_loop_and_two_draw_the_same_noise(name):
+def test_one_loop_draws_what_two_draw(name):
     key = jax.random.key(1)
-    one, two = (bidirectional(loops, **NOISE[name]) for loops in ("one", "two"))
-    noisy = one(X, MASK, reset=RESET, key=key)
-    assert_close(noisy, two(X, MASK, reset=RESET, key=key), SCHEDULE)
-    assert np.abs(noisy[1] - one(X, MASK, reset=RESET)[1]).max() > 1e-3
+    one, two = (both(loops, **NOISE[name]) for loops in ("one", "two"))
+    drawn = one(X, MASK, reset=RESET, key=key)
+    assert_close(drawn, two(X, MASK, reset=RESET, key=key), SCHEDULE)
+    assert np.abs(drawn[1] - one(X, MASK, reset=RESET)[1]).max() > 1e-3
 
 
 @pytest.mark.parametrize("cell", [zoo.LSTMCell, zoo.LRUCell, zoo.S6Cell, zoo.QRNNCell])
 @pytest.mark.parametrize("mask", [None, MASK], ids=["full", "ragged"])
 def test_one_loop_equals_two(cell, mask):
     options = {"cell": cell, "learn_initial_state": cell is zoo.LSTMCell}
-    one, two = (bidirectional(loops, **options) for loops in ("one", "two"))
+    one, two = (both(loops, **options) for loops in ("one", "two"))
     for reset in (None, RESET):
         expected = two(X, mask, reset=reset)
         assert_close(one(X, mask, reset=reset), expected, SCHEDULE)
-        expected = two.states(X, mask, reset=reset)
-        assert_close(one.states(X, mask, reset=reset), expected, SCHEDULE)
+        every = two.states(X, mask, reset=reset)
+        assert_close(one.states(X, mask, reset=reset), every, SCHEDULE)
 
 
-def test_one_loop_needs_layers_of_the_same_cell():
+def test_one_loop_needs_layers_that_are_alike():
     def layer(cell, size=H, **options):
         return zoo.Recurrent(cell(D, size, rngs=nnx.Rngs(0)), **options)
 
@@ -71,22 +65,19 @@ def test_one_loop_needs_layers_of_the_same_cell():
         layer(zoo.GRUCell, reverse=True, remat="step"),
     ):
         assert not joint.alike(forward, other)
-        zoo.Bidirectional(forward, other)  # runs two loops
+        zoo.Bidirectional(forward, other)  # by two
         with pytest.raises(
             ValueError, match='loops="one" needs two layers of one cell'
         ):
             zoo.Bidirectional(forward, other, loops="one")
     assert joint.alike(forward, layer(zoo.GRUCell, reverse=True))
     with pytest.raises(ValueError, match="loops must be one of"):
-        bidirectional("three")
+        both("three")
 
 
-def stack(rngs: nnx.Rngs) -> zoo.Stacked:
-    """Return a stack with a layer of each kind."""
-    lstm = [
-        zoo.Recurrent(zoo.LSTMCell(D, H, rngs=rngs), reverse=reverse)
-        for reverse in (False, True)
-    ]
+def stack(rngs):
+    """Return a layer of each kind."""
+    lstm = [zoo.Recurrent(zoo.LSTMCell(D, H, rngs=rngs), reverse=r) for r in (0, 1)]
     return zoo.Stacked(
         [
             zoo.Bidirectional(*lstm),
@@ -101,15 +92,15 @@ def test_an_explanation_names_every_layer(monkeypatch):
     monkeypatch.setattr(
         native, "missing", lambda *kernel: "rnn-zoo-native is not installed"
     )
-    plans = zoo.explain(stack(nnx.Rngs(0)), X, MASK)
-    assert [(plan.where, plan.cell, plan.backend) for plan in plans] == [
+    found = zoo.explain(stack(nnx.Rngs(0)), X, MASK)
+    assert [(one.where, one.cell, one.backend) for one in found] == [
         ("layers.0.forward", f"LSTMCell {D} -> {H}", "scan"),
         ("layers.0.backward", f"LSTMCell {D} -> {H}", "scan"),
         ("layers.1", f"LRUCell {2 * H} -> {H}", "parallel"),
         ("layers.2", f"LRUCell {H} -> {H}", "scan"),
         ("layers.3.layer", f"GRUCell {H} -> {H}", "scan"),
     ]
-    lines = str(plans).splitlines()
+    lines = str(found).splitlines()
     assert lines[1] == (
         f"layers.0.backward: LSTMCell {D} -> {H}: scan, LSTMCell is not linear in its "
         "state; 1 step an iteration, inputs projected in the loop, no kernel: "
@@ -120,21 +111,21 @@ def test_an_explanation_names_every_layer(monkeypatch):
     assert "remat chunk:4, no kernel: rnn-zoo-native is not installed" in lines[4]
 
 
-def test_matrix_cells_run_in_parallel_on_a_cpu():
-    def explain(**options):
+def test_steps_of_matrices_are_taken_at_once_on_a_cpu():
+    def plan(**options):
         cell = zoo.DeltaNetCell(D, H, rngs=nnx.Rngs(0))
-        (plan,) = zoo.explain(zoo.Recurrent(cell, **options), X)
-        return plan.backend, plan.why
+        (found,) = zoo.explain(zoo.Recurrent(cell, **options), X)
+        return found[2:]
 
-    why = "the cell is linear in its state, faster on a CPU"
-    assert explain() == ("parallel", why)
-    assert explain(steps="loop")[1].startswith("as asked; 1 step an iteration")
-    backend, why = explain(gradient="loop")
+    told = "the cell is linear in its state, faster on a CPU"
+    assert plan() == ("parallel", told)
+    assert plan(steps="loop")[1].startswith("as asked; 1 step an iteration")
+    backend, why = plan(gradient="loop")
     assert backend == "scan" and why.startswith('gradient="loop" is asked for; 1 step')
 
 
-def test_large_linear_layers_run_in_parallel_only_for_a_gradient():
-    """On a CPU, without a gradient, the loop is faster for large arrays."""
+def test_large_linear_layers_run_in_a_loop_unless_they_are_differentiated():
+    """On a CPU; and the results are the same."""
     layer = zoo.Recurrent(zoo.HGRNCell(D, H, rngs=nnx.Rngs(0)))
     (small,) = zoo.explain(layer, X)
     assert small.why == "the cell is linear in its state, faster on a CPU"
@@ -149,38 +140,37 @@ def test_large_linear_layers_run_in_parallel_only_for_a_gradient():
 
 
 @pytest.mark.parametrize("remat", ["none", "chunk:4"])
-def test_gradients_in_parallel_equal_those_of_the_loop(monkeypatch, remat):
-    """First and second derivatives, where the loop runs the forward pass alone."""
+def test_a_gradient_of_all_steps_at_once_is_that_of_the_loop(monkeypatch, remat):
+    """First and second, where the loop runs what is not differentiated."""
     monkeypatch.setattr(linear_cells, "MAX_CACHED", 0)
-    x, results = jnp.asarray(X), []
+    x, found = jnp.asarray(X), []
     for steps in ("auto", "loop"):
-        # A size no other test uses: equal layers share a compiled program.
+        # Of a size of its own: layers that are alike are compiled once in a process.
         cell = zoo.HGRNCell(D, H + 2, rngs=nnx.Rngs(0))
         layer = zoo.Recurrent(cell, steps=steps, remat=remat)
-        why = zoo.explain(layer, X)[0].why
-        assert steps == "loop" or "by the loop" in why
+        by_loop = steps == "loop" or "by the loop" in zoo.explain(layer, X)[0].why
+        assert by_loop
         params, apply = zoo.functional(layer)
 
         def loss(params, x, apply=apply):
             (last,), y = apply(params, x, MASK, reset=RESET)
             return (last**2).sum() + (y**3).sum()
 
-        def squared_norm(params, x, loss=loss):
+        def slope(params, x, loss=loss):
             grads = jax.grad(loss, (0, 1))(params, x)
             return sum((leaf**2).sum() for leaf in jax.tree.leaves(grads)), grads
 
-        second, first = jax.jit(jax.grad(squared_norm, (0, 1), has_aux=True))(params, x)
-        results.append((loss(params, x), first, second))
-    parallel, loop = results
-    assert_close(parallel, loop, 20 * SCHEDULE_GRADIENT)
+        seconds, firsts = jax.jit(jax.grad(slope, (0, 1), has_aux=True))(params, x)
+        found.append((loss(params, x), firsts, seconds))
+    assert_close(*found, 20 * SCHEDULE_GRADIENT)
 
 
-def test_plans_on_a_gpu(monkeypatch):
+def test_what_a_gpu_would_do(monkeypatch):
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
     monkeypatch.setattr(native, "missing", lambda where, *kernel: f"none on a {where}")
     shapes = jax.ShapeDtypeStruct(X.shape, jnp.float32)
-    plans = zoo.explain(stack(nnx.Rngs(0)), shapes)
-    assert plans[0].why == (
+    found = zoo.explain(stack(nnx.Rngs(0)), shapes)
+    assert found[0].why == (
         "LSTMCell is not linear in its state; 8 steps an iteration, inputs projected "
         "ahead of the loop, both directions in one loop, no kernel: none on a gpu"
     )
@@ -195,11 +185,11 @@ def test_plans_on_a_gpu(monkeypatch):
         "parallel",
         "the cell is linear in its state, faster on a GPU",
     )
-    two = bidirectional("auto", cell=zoo.LRUCell)
+    two = both("auto", cell=zoo.LRUCell)
     assert zoo.explain(two, shapes)[0].why.endswith("GPU, both directions at once")
     assert scan.Schedule(unroll=3).each == 3
 
 
-def test_an_error_names_an_invalid_unroll():
+def test_unroll_is_checked():
     with pytest.raises(ValueError, match="unroll must be"):
         zoo.LSTM(D, H, unroll=0, rngs=nnx.Rngs(0))
