@@ -13,7 +13,7 @@ from tests.helpers.tolerances import (
     assert_identical,
     error,
 )
-from zoo.engine.loop import select, spread
+from zoo.engine.masks import select, spread
 
 one_of_each_kind = pytest.mark.one_of_each_kind
 

@@ -20,7 +20,7 @@ import jax
 import jax.numpy as jnp
 
 from zoo.engine import native
-from zoo.engine.loop import Span, spread
+from zoo.engine.masks import Span, spread
 from zoo.engine.platform import platform
 from zoo.types import Array
 

@@ -27,7 +27,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from zoo.engine.loop import Span, spread
+from zoo.engine.masks import Span, spread
 from zoo.engine.platform import platform
 from zoo.types import Array
 

@@ -1,8 +1,6 @@
-"""A way around a layer."""
+"""A connection around a layer."""
 
-import jax.numpy as jnp
-
-from zoo.engine.loop import spread
+from zoo.engine.masks import zero_padding
 from zoo.layers.base import Layer
 from zoo.types import State
 
@@ -31,7 +29,7 @@ class Residual(Layer):
 
     @property
     def direction(self) -> str:
-        """That of the layer."""
+        """The direction of the layer."""
         return self.layer.direction
 
     @property
@@ -45,7 +43,7 @@ class Residual(Layer):
         return self.layer.output_shape
 
     def init_state(self, batch_size: int) -> State:
-        """Return the state that the layer begins with.
+        """Return the initial state of the layer.
 
         Args:
             batch_size: B.
@@ -54,10 +52,7 @@ class Residual(Layer):
 
     def _run(self, x, mask, state, reset, key, states):
         state, y, all_states = self.layer._run(x, mask, state, reset, key, states)
-        x = x.astype(y.dtype)
-        if mask is not None:
-            x = jnp.where(spread(mask, x), x, jnp.zeros((), x.dtype))
-        return state, x + y, all_states
+        return state, zero_padding(x.astype(y.dtype), mask) + y, all_states
 
     def _step(self, state, x_t):
         state, y = self.layer._step(state, x_t)

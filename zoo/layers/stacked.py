@@ -27,9 +27,8 @@ class Stacked(Layer):
 
         Args:
             layers: lowest first; their widths, cells and directions may differ.
-            dropout: rate at which single outputs of a layer are dropped on their way to
-                the next layer, in [0, 1).
-            locked_dropout: the same with one mask for all steps of a sequence.
+            dropout: rate of dropout between layers, in [0, 1).
+            locked_dropout: the same, with one mask for all steps of a sequence.
 
         Raises:
             ValueError: if there is no layer, the output of one does not fit the next,
@@ -66,7 +65,7 @@ class Stacked(Layer):
         return self.layers[-1].output_shape
 
     def init_state(self, batch_size: int) -> tuple[State, ...]:
-        """Return the states that the layers begin with.
+        """Return the initial states of the layers.
 
         Args:
             batch_size: B.
@@ -76,17 +75,17 @@ class Stacked(Layer):
     def _run(self, x, mask, state, reset, key, states):
         new, all_states = [], []
         for k, layer in enumerate(self.layers):
-            of_layer = of_dropout = of_locked = None
+            layer_key = dropout_key = locked_key = None
             if key is not None:
-                of_layer, of_dropout, of_locked = jax.random.split(
+                layer_key, dropout_key, locked_key = jax.random.split(
                     jax.random.fold_in(key, k), 3
                 )
             if k > 0:
-                x = regularizers.dropout(of_dropout, x, self.dropout)
-                x = regularizers.locked_dropout(of_locked, x, self.locked_dropout)
-            end, x, of_steps = layer._run(x, mask, state[k], reset, of_layer, states)
-            new.append(end)
-            all_states.append(of_steps)
+                x = regularizers.dropout(dropout_key, x, self.dropout)
+                x = regularizers.locked_dropout(locked_key, x, self.locked_dropout)
+            last, x, every = layer._run(x, mask, state[k], reset, layer_key, states)
+            new.append(last)
+            all_states.append(every)
         return tuple(new), x, tuple(all_states) if states else None
 
     def _step(self, state, x_t):

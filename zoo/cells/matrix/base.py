@@ -9,7 +9,7 @@ from flax import nnx
 
 from zoo import checks
 from zoo.cells.blocks import BlockCell
-from zoo.engine.loop import Span
+from zoo.engine.masks import Span
 from zoo.engine.matrix_chunks import Write, read, write, write_and_read
 from zoo.types import Array, State
 
@@ -54,6 +54,7 @@ class MatrixCell(BlockCell):
     normalized: ClassVar[bool] = True
     recurrent: ClassVar[tuple[str, ...]] = ()
     parallel = True
+    parallel_states = False
 
     def __init__(
         self,
@@ -112,7 +113,8 @@ class MatrixCell(BlockCell):
         p = super().project(x)
         heads = self.num_heads
         return {
-            name: part.reshape(*part.shape[:-1], heads, -1) for name, part in p.items()
+            name: part.reshape(*part.shape[:-1], heads, part.shape[-1] // heads)
+            for name, part in p.items()
         }
 
     def query(self, p: dict[str, Array]) -> Array:
