@@ -92,6 +92,10 @@ CASES = {name: (recurrent(cell), name) for name, cell in zoo.cells().items()} | 
         ),
         None,
     ),
+    "fast_grnn low rank": (
+        recurrent(zoo.FastGRNNCell, cell_options={"W_rank": 2, "U_rank": 2}),
+        None,
+    ),
     "lru reverse": (recurrent(zoo.LRUCell, reverse=True), "lru"),
     "uneven stack": (uneven, None),
     "residual both ways": (residual_both, None),
@@ -108,6 +112,7 @@ OF_EACH_KIND = {
     *("rnn", "lstm", "layernorm_lstm", "projected_lstm", "gru", "mgu", "lru", "sru"),
     *("qrnn", "clockwork_rnn", "urnn", "scrn", "slstm", "gla"),
     *("lstm reverse", "lru reverse", "lstm learnt state", "lstm zoneout"),
+    "fast_grnn low rank",
     *("lstm projected, 2 layers", "gru stacked both ways", "uneven stack"),
     *("residual both ways", "lstm both ways, one loop"),
 }

@@ -5,22 +5,10 @@ The order of the lines here and in each family is the order of ``zoo.cells()``.
 
 from zoo.cells.base import *
 from zoo.cells.skip import *
-from zoo.cells.elman import ElmanCell
-from zoo.cells.indrnn import IndRNNCell
-from zoo.cells.context import SCRNCell, SCRNState
-from zoo.cells.fast import FastRNNCell
-from zoo.cells.lmu import LMUCell, LMUState
+from zoo.cells.elman import *
 from zoo.cells.reservoir import ESNCell
 from zoo.cells.lstm import *
-from zoo.cells.gru import GRUCell, ResetBeforeGRUCell
-from zoo.cells.layernorm import LayerNormGRUCell
-from zoo.cells.mgu import MGUCell, ResetAfterMGUCell
-from zoo.cells.ugrnn import UGRNNCell, IntersectionRNNCell, IntersectionState
-from zoo.cells.light import LiGRUCell, STARCell, SGRNCell, LightRUCell, MiRUCell
-from zoo.cells.simple import SGUCell, DSGUCell
-from zoo.cells.mut import MUT1Cell, MUT2Cell, MUT3Cell
-from zoo.cells.fast import FastGRNNCell
-from zoo.cells.bistable import BRCCell, NBRCCell
+from zoo.cells.gru import *
 from zoo.cells.additive import RANCell, ATRCell, MinimalRNNCell, CFNCell
 from zoo.cells.stable import (
     AntisymmetricRNNCell,

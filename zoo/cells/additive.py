@@ -138,7 +138,9 @@ class MinimalRNNCell(Cell):
 
     def project(self, x: Array) -> tuple[Array, Array]:
         """Return z, and ``zV + b_u``."""
-        b_z, b_u = (0.0, 0.0) if self.b is None else self.split(self.exact(self.b))
+        b_z, b_u = (
+            (0.0, 0.0) if self.b is None else self.split(self.in_state_dtype(self.b))
+        )
         z = jnp.tanh(self.dot(x, self.W[...]) + b_z)
         return z, self.dot(z, self.V[...]) + b_u
 

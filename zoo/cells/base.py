@@ -23,7 +23,7 @@ class HiddenState(NamedTuple):
     h: Array
 
 
-def thin(candidate: Array, keep: Array | None) -> Array:
+def drop_candidate(candidate: Array, keep: Array | None) -> Array:
     """Apply candidate dropout.
 
     Args:
@@ -34,7 +34,7 @@ def thin(candidate: Array, keep: Array | None) -> Array:
 
 
 def gate(
-    name: str, a: Array, squash: Callable[[Array], Array] | None = jax.nn.sigmoid
+    name: str, a: Array, activation: Callable[[Array], Array] | None = jax.nn.sigmoid
 ) -> Array:
     """Apply the activation of a gate, and tag the result with the gate's name.
 
@@ -46,9 +46,9 @@ def gate(
     Args:
         name: as in the equation of the cell.
         a: the pre-activation ``[B, ...]``, usually ``[B, H]``.
-        squash: the activation, with values in [0, 1]; None if `a` is already the gate.
+        activation: a function with values in [0, 1]; None if `a` is already the gate.
     """
-    return checkpoint_name(a if squash is None else squash(a), name)
+    return checkpoint_name(a if activation is None else activation(a), name)
 
 
 class Cell(CellParameters):
@@ -156,18 +156,23 @@ class Cell(CellParameters):
         )
 
     def advance(
-        self, state: State, p: Any, *, seen: State = None, keep: Array | None = None
+        self,
+        state: State,
+        p: Any,
+        *,
+        recur_state: State = None,
+        keep: Array | None = None,
     ) -> State:
         """Return the new state.
 
         Args:
             state: the state before the step.
             p: the result of `project`.
-            seen: the state that the recurrent products read, which differs from `state`
-                under recurrent dropout; by default `state`.
+            recur_state: the state that the recurrent products read. It differs from
+                `state` under recurrent dropout; by default it is `state`.
             keep: dropout factor of the candidate, only where ``candidate`` is True.
         """
-        q = self.recur(state if seen is None else seen)
+        q = self.recur(state if recur_state is None else recur_state)
         if keep is None:
             return self.update(state, p, q)
         return self.update(state, p, q, keep)  # pyright: ignore[reportCallIssue]

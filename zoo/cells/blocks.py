@@ -57,7 +57,7 @@ class BlockCell(Cell):
         """Return ``xW + b``, split into the gates."""
         p = _split(self.dot(x, self.W[...]), self.widths)
         if self.b is not None:
-            b = _split(self.exact(self.b), self._bias_widths())
+            b = _split(self.in_state_dtype(self.b), self._bias_widths())
             p |= {name: p[name] + block for name, block in b.items()}
         return p
 

@@ -77,15 +77,15 @@ class RHNCell(Cell):
         state: HiddenState,
         p: Array,
         *,
-        seen: HiddenState | None = None,
+        recur_state: HiddenState | None = None,
         keep: Array | None = None,
     ) -> HiddenState:
         """Return the new state; overridden because of the products in between."""
-        s, shown = state.h, state.h if seen is None else seen.h
+        s, shown = state.h, state.h if recur_state is None else recur_state.h
         matrices = jnp.split(self.U[...], self.depth, axis=-1)
         biases = [0.0] * self.depth
         if self.b is not None:
-            biases = jnp.split(self.exact(self.b), self.depth)
+            biases = jnp.split(self.in_state_dtype(self.b), self.depth)
         for depth, (U, b) in enumerate(zip(matrices, biases, strict=True)):
             a = self.dot(s if depth else shown, U) + b
             n, t = self.split(a if depth else p + a)

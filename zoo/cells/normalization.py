@@ -1,4 +1,4 @@
-"""Layer normalisation inside of cells."""
+"""Layer normalisation inside a cell."""
 
 import jax
 import jax.numpy as jnp

@@ -153,11 +153,11 @@ class UnICORNNCell(_Oscillator):
 
     def recur(self, state: OscillatorState) -> Array:
         """Return ``u * h``."""
-        return self.exact(self.u) * state.h
+        return self.in_state_dtype(self.u) * state.h
 
     def update(self, state: OscillatorState, p: Array, q: Array) -> OscillatorState:
         """Return the new state."""
-        s = self.dt * jax.nn.sigmoid(self.exact(self.c))
+        s = self.dt * jax.nn.sigmoid(self.in_state_dtype(self.c))
         z = state.z - s * (jnp.tanh(p + q) + self.alpha * state.h)
         return OscillatorState(state.h + s * z, z)
 
@@ -215,11 +215,11 @@ class LEMCell(_Oscillator):
         state: OscillatorState,
         p: Array,
         *,
-        seen: OscillatorState | None = None,
+        recur_state: OscillatorState | None = None,
         keep: Array | None = None,
     ) -> OscillatorState:
         """Return the new state; overridden because of the product with the new z."""
-        shown = state.h if seen is None else seen.h
+        shown = state.h if recur_state is None else recur_state.h
         U = self.U[...]
         first, U_h = U[:, : 3 * self.hidden_size], U[:, 3 * self.hidden_size :]
         s, t, z, h = self.split(p)

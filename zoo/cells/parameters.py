@@ -94,6 +94,10 @@ class CellParameters(nnx.Module):
         """Return a new parameter without blocks."""
         return nnx.Param(init(rngs.params(), shape, self.param_dtype))
 
+    def _scalar(self, value: float) -> nnx.Param:
+        """Return a new parameter that is a single number."""
+        return nnx.Param(jnp.asarray(value, self.param_dtype))
+
     def _set_biases(self, b_init: BiasInitializer | None, rngs: nnx.Rngs) -> None:
         """Set ``b``, to None if `b_init` is None."""
         if b_init is None:
@@ -132,8 +136,8 @@ class CellParameters(nnx.Module):
         """
         return jnp.zeros(shape, self.state_dtype)
 
-    def exact(self, param: nnx.Variable) -> Array:
-        """Return a parameter in `state_dtype`, for entry-wise arithmetic.
+    def in_state_dtype(self, param: nnx.Variable) -> Array:
+        """Return a parameter in `state_dtype`, for elementwise arithmetic.
 
         Args:
             param: a parameter or constant.
@@ -159,7 +163,7 @@ class CellParameters(nnx.Module):
             p: an array ``[..., N]`` in `state_dtype`.
             b: a parameter ``[N]``, or None.
         """
-        return p if b is None else p + self.exact(b)
+        return p if b is None else p + self.in_state_dtype(b)
 
     def split(self, blocks: Array) -> list[Array]:
         """Split an array into blocks of size H along its last axis, such as the gates.

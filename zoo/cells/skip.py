@@ -1,4 +1,4 @@
-"""Cells with a skip connection from the input."""
+"""Cells with a skip connection from their input."""
 
 from typing import Any
 

@@ -77,7 +77,7 @@ class ExpRNNCell(Cell):
 
     def recur(self, state: HiddenState) -> Array:
         """Return ``h exp(A)``."""
-        upper = jnp.triu(self.exact(self.U), k=1)
+        upper = jnp.triu(self.in_state_dtype(self.U), k=1)
         return self.dot(state.h, jax.scipy.linalg.expm(upper - upper.T))
 
     def update(self, state: HiddenState, p: Array, q: Array) -> HiddenState:
@@ -85,7 +85,7 @@ class ExpRNNCell(Cell):
         a = p + q
         if self.b is None:
             return HiddenState(a)
-        size = jax.nn.relu(jnp.abs(a) + self.exact(self.b))
+        size = jax.nn.relu(jnp.abs(a) + self.in_state_dtype(self.b))
         return HiddenState(jnp.sign(a) * size)
 
 
@@ -156,9 +156,9 @@ class URNNCell(Cell):
 
     def _turned(self, s: Array) -> Array:
         """Return M s, of complex rows ``[B, H]``."""
-        d = self.exact(self.d)
+        d = self.in_state_dtype(self.d)
         d1, d2, d3 = jax.lax.complex(jnp.cos(d), jnp.sin(d))
-        r1, r2 = (jax.lax.complex(re, im) for re, im in self.exact(self.r))
+        r1, r2 = (jax.lax.complex(re, im) for re, im in self.in_state_dtype(self.r))
         s = _reflected(jnp.fft.fft(d1 * s, norm="ortho"), r1)
         s = jnp.fft.ifft(d2 * s[:, self.permutation[...]], norm="ortho")
         return d3 * _reflected(s, r2)
@@ -168,7 +168,7 @@ class URNNCell(Cell):
         state: ComplexState,
         p: Array,
         *,
-        seen: ComplexState | None = None,
+        recur_state: ComplexState | None = None,
         keep: Array | None = None,
     ) -> ComplexState:
         """Return the new state; overridden because M is made of several products."""
@@ -181,7 +181,9 @@ class URNNCell(Cell):
         squared = re**2 + im**2
         zero = squared == 0
         size = jnp.sqrt(jnp.where(zero, 1, squared))
-        scale = jnp.where(zero, 0, jax.nn.relu(size + self.exact(self.b)) / size)
+        scale = jnp.where(
+            zero, 0, jax.nn.relu(size + self.in_state_dtype(self.b)) / size
+        )
         return ComplexState(scale * re, scale * im)
 
     def output(self, state: ComplexState, p: Array) -> Array:

@@ -113,13 +113,13 @@ def _through_update(fixed: _Backward, step: Steps, before: State, joined: Any):
 
 def _through_recur(fixed: _Backward, before: State):
     """Return the VJP of `CellFunctions.recur` with respect to the state."""
-    cell = fixed.loop.cell
-    assert cell.recur is not None
+    recur_of = fixed.loop.cell.recur
+    assert recur_of is not None
 
     def recur(leaves):
         turned = [a.T for a in fixed.transposed]
         params = _put(fixed.params, fixed.square, turned)
-        return cell.recur(params, _put(before, fixed.differentiable, leaves))
+        return recur_of(params, _put(before, fixed.differentiable, leaves))
 
     return jax.vjp(recur, _pick(before, fixed.differentiable))[1]
 

@@ -171,7 +171,8 @@ class Recurrent(Layer):
             ValueError: if ``backend="native"`` is asked for and no kernel can run it.
         """
         regularised = params.dropped is not None or bool(jax.tree.leaves(noise))
-        work = Work(*x.shape[:2], states, regularised, joint)
+        B, T = x.shape[:2]
+        work = Work(B, T, states, regularised, joint)
         return make_plan(self.traits, self.schedule, work, current_device())
 
     def pure(self) -> tuple[CellFunctions, LoopParams]:

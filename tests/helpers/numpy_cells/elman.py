@@ -1,4 +1,4 @@
-"""The cells of the family `elman` in numpy."""
+"""The cells of the family `elman` in NumPy."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""The cells of the family `gru` in numpy."""
+"""The cells of the family `gru` in NumPy."""
 
 import numpy as np
 
@@ -26,7 +26,7 @@ def reset_before_gru(params, state, x):
 
 
 def layernorm_gru(params, state, x):
-    """Ba et al. 2016, arXiv:1607.06450, equations 24 to 26 (1 - z for z)."""
+    """Ba et al. 2016, arXiv:1607.06450, equations 24 to 26 with 1 - z for z."""
     h, size = state["h"], state["h"].shape[1]
 
     def normal(a, scale):
@@ -62,7 +62,7 @@ def reset_after_mgu(params, state, x):
 
 
 def ugrnn(params, state, x):
-    """Collins et al. 2016, arXiv:1611.09913, the update gate RNN."""
+    """Collins et al. 2016, arXiv:1611.09913, the update-gate RNN."""
     a = affine(params, {"g": "WUb", "n": "WUb"}, x, state["h"])
     g = sigmoid(a["g"])
     return {"h": g * state["h"] + (1 - g) * np.tanh(a["n"])}
@@ -93,7 +93,7 @@ def star(params, state, x):
 
 
 def sgrn(params, state, x):
-    """doi:10.1049/gtd2.12056."""
+    """Zhao et al. 2020, doi:10.1049/gtd2.12056."""
     a = x @ params["W"] + params["b"]
     f = sigmoid(a + state["h"] @ params["U"] + params["b_h"])
     return {"h": np.tanh((1 - f) * a + f * state["h"])}
@@ -107,13 +107,13 @@ def lightru(params, state, x):
 
 
 def miru(params, state, x):
-    """Zyarah and Kudithipudi 2025, arXiv:2503.06175, MiRU-2 with both at 0.5."""
+    """Zyarah and Kudithipudi 2025, arXiv:2503.06175, MiRU-2: both constants are 0.5."""
     n = np.tanh(x @ params["W"] + 0.5 * state["h"] @ params["U"] + params["b"])
     return {"h": 0.5 * state["h"] + 0.5 * n}
 
 
 def _sgu_gates(params, state, x):
-    """Return z and the gated state of a simple gated unit."""
+    """Return z and ``g * h`` of a simple gated unit."""
     h = state["h"]
     parts = blocks(params, {"g": "WUb", "z": "WUb"})
     a = affine(params, {"g": "Wb", "z": "Wb"}, x)
@@ -129,13 +129,23 @@ def sgu(params, state, x):
 
 
 def dsgu(params, state, x):
-    """Gao and Glowacka 2016, arXiv:1604.02910, the deep form."""
+    """Gao and Glowacka 2016, arXiv:1604.02910, the deep simple gated unit."""
     z, gated = _sgu_gates(params, state, x)
     return {"h": (1 - z) * state["h"] + z * sigmoid(gated @ params["U_o"])}
 
 
 def _mut(params, state, which, x, z_input, r_extra, n_extra):
-    """Jozefowicz et al. 2015: one step of any of the three mutations."""
+    """Jozefowicz et al. 2015: one step of any of the three mutations.
+
+    Args:
+        params: of the cell.
+        state: before the step.
+        which: the letters of the arrays in which each gate has a block.
+        x: the input.
+        z_input: what the update gate multiplies by its block of U.
+        r_extra: added to the pre-activation of the reset gate.
+        n_extra: added to the pre-activation of the candidate.
+    """
     h = state["h"]
     parts = blocks(params, which)
     a = affine(params, {k: v.replace("U", "") for k, v in which.items()}, x)

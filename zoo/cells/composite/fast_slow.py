@@ -105,7 +105,7 @@ class FastSlowCell(CompositeCell):
         state: FastSlowState,
         p: Any,
         *,
-        seen: State = None,
+        recur_state: State = None,
         keep: Array | None = None,
     ) -> FastSlowState:
         """Return the new state; overridden because each cell reads the one before."""

@@ -81,13 +81,18 @@ class MultiplicativeCell(CompositeCell):
         return self.cell.project(x), self.dot(x, self.W_m[...])
 
     def advance(
-        self, state: State, p: Any, *, seen: State = None, keep: Array | None = None
+        self,
+        state: State,
+        p: Any,
+        *,
+        recur_state: State = None,
+        keep: Array | None = None,
     ) -> State:
         """Return the new state; overridden because two products follow each other."""
         a, m = p
-        h = state.h if seen is None else seen.h
+        h = state.h if recur_state is None else recur_state.h
         m = m * self.dot(h, self.U_m[...])
-        return self.cell.advance(state, a, seen=state._replace(h=m))
+        return self.cell.advance(state, a, recur_state=state._replace(h=m))
 
     def output(self, state: State, p: Any) -> Array:
         """Return the output of the wrapped cell."""

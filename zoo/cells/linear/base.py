@@ -64,7 +64,12 @@ class LinearCell(Cell):
         return HiddenState(h)
 
     def advance(
-        self, state: State, p: Any, *, seen: State = None, keep: Array | None = None
+        self,
+        state: State,
+        p: Any,
+        *,
+        recur_state: State = None,
+        keep: Array | None = None,
     ) -> State:
         """Return the new state; overridden because there is no recurrent product."""
         a, b = self.coefficients(p)

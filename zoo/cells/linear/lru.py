@@ -104,13 +104,13 @@ class LRUCell(ComplexCell):
         # Scaling the matrix is cheaper than scaling its product with all inputs.
         state_input, direct = self.dot(x, W[:, :N] * scale), self.dot(x, W[:, N:])
         if self.b is not None:
-            b = self.exact(self.b)
+            b = self.in_state_dtype(self.b)
             state_input, direct = state_input + b[:N] * scale, direct + b[N:]
         return state_input, direct
 
     def coefficients(self, p: tuple[Array, Array]) -> tuple[Array, Array]:
         """Return lambda and exp(gamma) * (x B)."""
-        nu, theta = self.exact(self.nu), self.exact(self.theta)
+        nu, theta = self.in_state_dtype(self.nu), self.in_state_dtype(self.theta)
         modulus, angle = jnp.exp(-jnp.exp(nu)), jnp.exp(theta)
         re, im = modulus * jnp.cos(angle), modulus * jnp.sin(angle)
         state_input, _ = p

@@ -137,7 +137,7 @@ class S5Cell(BlockCell, ComplexCell):
     def coefficients(self, p: dict[str, Array]) -> tuple[Array, Array]:
         """Return exp(Lambda Delta) and (exp(Lambda Delta) - 1) / Lambda * (x B)."""
         decay, frequency, log_step = map(
-            self.exact, (self.decay, self.frequency, self.log_step)
+            self.in_state_dtype, (self.decay, self.frequency, self.log_step)
         )
         eigenvalue = jax.lax.complex(-jnp.exp(decay), frequency)
         step = jnp.exp(log_step)

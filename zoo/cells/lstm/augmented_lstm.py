@@ -4,7 +4,7 @@ from typing import ClassVar
 
 import jax.numpy as jnp
 
-from zoo.cells.base import gate, thin
+from zoo.cells.base import drop_candidate, gate
 from zoo.cells.lstm.lstm import LSTMCell, LSTMState
 from zoo.types import Array
 
@@ -51,5 +51,5 @@ class AugmentedLSTMCell(LSTMCell):
         a, x = p
         i, f, g, o, r = self.split(a + q)
         i, f, o, r = map(gate, "ifor", (i, f, o, r))
-        c = f * state.c + i * thin(jnp.tanh(g), keep)
+        c = f * state.c + i * drop_candidate(jnp.tanh(g), keep)
         return LSTMState(r * o * jnp.tanh(c) + (1 - r) * x, c)

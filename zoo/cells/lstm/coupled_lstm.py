@@ -4,7 +4,7 @@ from typing import ClassVar
 
 import jax.numpy as jnp
 
-from zoo.cells.base import gate, thin
+from zoo.cells.base import drop_candidate, gate
 from zoo.cells.lstm.lstm import LSTMCell, LSTMState
 from zoo.types import Array
 
@@ -33,5 +33,5 @@ class CoupledLSTMCell(LSTMCell):
         """Return the new state."""
         f, g, o = self.split(p + q)
         f = gate("f", f)
-        c = f * state.c + (1 - f) * thin(jnp.tanh(g), keep)
+        c = f * state.c + (1 - f) * drop_candidate(jnp.tanh(g), keep)
         return LSTMState(gate("o", o) * jnp.tanh(c), c)

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from zoo import checks, initializers
-from zoo.cells.base import Cell, gate, thin
+from zoo.cells.base import Cell, drop_candidate, gate
 from zoo.cells.lstm.peephole_lstm import small_normal
 from zoo.initializers import BiasInitializer, Initializer
 from zoo.types import Array
@@ -136,22 +136,22 @@ class HighwayLSTMCell(Cell):
         state: HighwayLSTMState,
         p: Array,
         *,
-        seen: HighwayLSTMState | None = None,
+        recur_state: HighwayLSTMState | None = None,
         keep: Array | None = None,
     ) -> HighwayLSTMState:
         """Return the new state; overridden because each layer reads the one below.
 
         The dropout factor `keep` applies to the candidate of every layer.
         """
-        h_old = self.split(state.h if seen is None else seen.h)
+        h_old = self.split(state.h if recur_state is None else recur_state.h)
         U = jnp.split(self.U[...], self.depth, axis=-1)
         W = jnp.split(self.W_up[...], self.depth - 1, axis=-1)
-        V = self.split(self.exact(self.V))
+        V = self.split(self.in_state_dtype(self.V))
         V = [V[:3], *(V[k : k + 5] for k in range(3, len(V), 5))]
         ends = [(4 + 5 * k) * self.hidden_size for k in range(self.depth - 1)]
         b = [0.0] * self.depth
         if self.b is not None:
-            b = jnp.split(self.exact(self.b), ends)
+            b = jnp.split(self.in_state_dtype(self.b), ends)
         hs: list[Array] = []
         cs: list[Array] = []
         for level, old in enumerate(self.split(state.c)):
@@ -167,7 +167,7 @@ class HighwayLSTMCell(Cell):
             v_i, v_f, v_o = v
             i = gate(f"i_{level + 1}", i + v_i * old)
             f = gate(f"f_{level + 1}", f + v_f * old)
-            c = f * old + i * thin(jnp.tanh(g), keep) + below
+            c = f * old + i * drop_candidate(jnp.tanh(g), keep) + below
             o = gate(f"o_{level + 1}", o + v_o * c)
             hs.append(o * jnp.tanh(c))
             cs.append(c)

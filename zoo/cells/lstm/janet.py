@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from zoo import initializers
-from zoo.cells.base import Cell, HiddenState, gate, thin
+from zoo.cells.base import Cell, HiddenState, drop_candidate, gate
 from zoo.types import Array
 
 __all__ = ["JANETCell"]
@@ -67,5 +67,5 @@ class JANETCell(Cell):
         """Return the new state."""
         s, g = self.split(p + q)
         # 1 - sigmoid(a) = sigmoid(-a), without cancellation.
-        written = gate("i", self.beta - s) * thin(jnp.tanh(g), keep)
+        written = gate("i", self.beta - s) * drop_candidate(jnp.tanh(g), keep)
         return HiddenState(gate("f", s) * state.h + written)

@@ -5,7 +5,7 @@ from typing import Any
 import jax.numpy as jnp
 from flax import nnx
 
-from zoo.cells.base import gate, thin
+from zoo.cells.base import drop_candidate, gate
 from zoo.cells.lstm.lstm import LSTMCell, LSTMState
 from zoo.cells.normalization import normalize
 from zoo.types import Array
@@ -59,15 +59,16 @@ class LayerNormLSTMCell(LSTMCell):
 
     def project(self, x: Array) -> Array:
         """Return ``scale_x * LN(xW) + b``."""
-        p = normalize(self.dot(x, self.W[...])) * self.exact(self.scale_x)
+        p = normalize(self.dot(x, self.W[...])) * self.in_state_dtype(self.scale_x)
         return self.add_bias(p, self.b)
 
     def update(
         self, state: LSTMState, p: Array, q: Array, keep: Array | None = None
     ) -> LSTMState:
         """Return the new state."""
-        i, f, g, o = self.split(p + normalize(q) * self.exact(self.scale_h))
-        g = thin(jnp.tanh(g), keep)
+        i, f, g, o = self.split(p + normalize(q) * self.in_state_dtype(self.scale_h))
+        g = drop_candidate(jnp.tanh(g), keep)
         c = gate("f", f) * state.c + gate("i", i) * g
-        scaled = self.add_bias(normalize(c) * self.exact(self.scale_c), self.b_c)
+        scaled = normalize(c) * self.in_state_dtype(self.scale_c)
+        scaled = self.add_bias(scaled, self.b_c)
         return LSTMState(gate("o", o) * jnp.tanh(scaled), c)

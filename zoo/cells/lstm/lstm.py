@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from zoo import initializers
-from zoo.cells.base import Cell, gate, thin
+from zoo.cells.base import Cell, drop_candidate, gate
 from zoo.types import Array
 
 __all__ = ["LSTMCell", "LSTMState"]
@@ -84,7 +84,7 @@ class LSTMCell(Cell):
     ) -> LSTMState:
         """Return the new state."""
         i, f, g, o = self.split(p + q)
-        g = thin(jnp.tanh(g), keep)
+        g = drop_candidate(jnp.tanh(g), keep)
         c = gate("f", f) * state.c + gate("i", i) * g
         return LSTMState(gate("o", o) * jnp.tanh(c), c)
 

@@ -4,7 +4,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import jax.numpy as jnp
 
-from zoo.cells.base import gate, thin
+from zoo.cells.base import drop_candidate, gate
 from zoo.cells.lstm.lstm import LSTMCell
 from zoo.types import Array
 
@@ -67,7 +67,7 @@ class MCLSTMCell(LSTMCell):
         """Return the new state."""
         i, f, g, o, m = self.split(p + q)
         i, f, o, m = map(gate, "ifom", (i, f, o, m))
-        c = f * state.c + i * thin(jnp.tanh(g), keep)
+        c = f * state.c + i * drop_candidate(jnp.tanh(g), keep)
         return MCLSTMState(m * jnp.tanh(c), c, o * jnp.tanh(c))
 
     def output(self, state: MCLSTMState, p: Any) -> Array:

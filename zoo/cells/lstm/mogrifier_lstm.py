@@ -85,11 +85,11 @@ class MogrifierLSTMCell(LSTMCell):
         state: LSTMState,
         p: Array,
         *,
-        seen: LSTMState | None = None,
+        recur_state: LSTMState | None = None,
         keep: Array | None = None,
     ) -> LSTMState:
         """Return the new state; overridden because of the gating rounds."""
-        x, h = p, state.h if seen is None else seen.h
+        x, h = p, state.h if recur_state is None else recur_state.h
         for k in range(self.rounds):
             if k % 2:
                 h = 2 * gate(f"m_{k + 1}", self.dot(x, self.R[...][k // 2])) * h

@@ -61,11 +61,11 @@ class MultiplicativeLSTMCell(LSTMCell):
         state: LSTMState,
         p: tuple[Array, Array],
         *,
-        seen: LSTMState | None = None,
+        recur_state: LSTMState | None = None,
         keep: Array | None = None,
     ) -> LSTMState:
         """Return the new state; overridden because two products follow each other."""
         a, m = p
-        h = state.h if seen is None else seen.h
+        h = state.h if recur_state is None else recur_state.h
         m = m * self.dot(h, self.U_m[...])
         return self.update(state, a, self.dot(m, self.U[...]), keep)

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from zoo import checks, initializers
-from zoo.cells.base import gate, thin
+from zoo.cells.base import drop_candidate, gate
 from zoo.cells.lstm.lstm import LSTMCell, LSTMState
 from zoo.types import Array
 
@@ -104,5 +104,5 @@ class ONLSTMCell(LSTMCell):
         overlap = forget * write
         kept = f * overlap + forget - overlap
         written = i * overlap + write - overlap
-        c = kept * state.c + written * thin(jnp.tanh(g), keep)
+        c = kept * state.c + written * drop_candidate(jnp.tanh(g), keep)
         return LSTMState(o * jnp.tanh(c), c)

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from zoo.cells.base import gate, thin
+from zoo.cells.base import drop_candidate, gate
 from zoo.cells.lstm.lstm import LSTMCell, LSTMState
 from zoo.initializers import Initializer
 from zoo.types import Array
@@ -66,8 +66,8 @@ class PeepholeLSTMCell(LSTMCell):
     ) -> LSTMState:
         """Return the new state."""
         i, f, g, o = self.split(p + q)
-        v_i, v_f, v_o = self.split(self.exact(self.V))
+        v_i, v_f, v_o = self.split(self.in_state_dtype(self.V))
         i = gate("i", i + v_i * state.c)
         f = gate("f", f + v_f * state.c)
-        c = f * state.c + i * thin(jnp.tanh(g), keep)
+        c = f * state.c + i * drop_candidate(jnp.tanh(g), keep)
         return LSTMState(gate("o", o + v_o * c) * jnp.tanh(c), c)

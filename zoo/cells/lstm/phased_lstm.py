@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from zoo.cells.base import gate, thin
+from zoo.cells.base import drop_candidate, gate
 from zoo.cells.lstm.lstm import LSTMCell
 from zoo.types import Array
 
@@ -93,7 +93,7 @@ class PhasedLSTMCell(LSTMCell):
 
     def _time_gate(self, t: Array) -> Array:
         """Return k ``[B, H]`` at the steps t ``[B]``."""
-        tau, s, r = map(self.exact, (self.tau, self.s, self.r))
+        tau, s, r = map(self.in_state_dtype, (self.tau, self.s, self.r))
         phi = jnp.mod(t[:, None].astype(self.state_dtype) - s, tau) / tau
         falling = jnp.where(phi < r, 2 - 2 * phi / r, self.leak * phi)
         return jnp.where(phi < r / 2, 2 * phi / r, falling)
@@ -103,7 +103,7 @@ class PhasedLSTMCell(LSTMCell):
     ) -> PhasedLSTMState:
         """Return the new state."""
         i, f, g, o = self.split(p + q)
-        g = thin(jnp.tanh(g), keep)
+        g = drop_candidate(jnp.tanh(g), keep)
         c = gate("f", f) * state.c + gate("i", i) * g
         h = gate("o", o) * jnp.tanh(c)
         k = gate("k", self._time_gate(state.t), None)

@@ -71,9 +71,9 @@ class ProjectedLSTMCell(LSTMCell):
         state: LSTMState,
         p: Array,
         *,
-        seen: LSTMState | None = None,
+        recur_state: LSTMState | None = None,
         keep: Array | None = None,
     ) -> LSTMState:
         """Return the new state; overridden because a product follows the gates."""
-        h, c = super().advance(state, p, seen=seen, keep=keep)
+        h, c = super().advance(state, p, recur_state=recur_state, keep=keep)
         return LSTMState(self.dot(h, self.P[...]), c)

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from zoo import initializers
-from zoo.cells.base import gate, thin
+from zoo.cells.base import drop_candidate, gate
 from zoo.cells.lstm.lstm import LSTMState
 from zoo.cells.lstm.peephole_lstm import PeepholeLSTMCell
 from zoo.cells.skip import SkipCell
@@ -62,15 +62,17 @@ class ResidualLSTMCell(SkipCell, PeepholeLSTMCell):
         state: LSTMState,
         p: tuple[Array, Array],
         *,
-        seen: LSTMState | None = None,
+        recur_state: LSTMState | None = None,
         keep: Array | None = None,
     ) -> LSTMState:
         """Return the new state; overridden because a product follows the gates."""
         a, x = p
-        i, f, g, o = self.split(a + self.recur(state if seen is None else seen))
-        v_i, v_f, v_o = self.split(self.exact(self.V))
+        i, f, g, o = self.split(
+            a + self.recur(state if recur_state is None else recur_state)
+        )
+        v_i, v_f, v_o = self.split(self.in_state_dtype(self.V))
         i = gate("i", i + v_i * state.c)
         f = gate("f", f + v_f * state.c)
-        c = f * state.c + i * thin(jnp.tanh(g), keep)
+        c = f * state.c + i * drop_candidate(jnp.tanh(g), keep)
         o = gate("o", o + v_o * c)
         return LSTMState(o * (self.dot(jnp.tanh(c), self.P[...]) + x), c)

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from zoo import initializers
-from zoo.cells.base import gate, thin
+from zoo.cells.base import drop_candidate, gate
 from zoo.cells.lstm.lstm import LSTMCell, LSTMState
 from zoo.initializers import Initializer
 from zoo.types import Array
@@ -66,14 +66,16 @@ class WMCLSTMCell(LSTMCell):
         state: LSTMState,
         p: Array,
         *,
-        seen: LSTMState | None = None,
+        recur_state: LSTMState | None = None,
         keep: Array | None = None,
     ) -> LSTMState:
         """Return the new state; overridden because o needs a product with c'."""
-        i, f, g, o = self.split(p + self.recur(state if seen is None else seen))
+        i, f, g, o = self.split(
+            p + self.recur(state if recur_state is None else recur_state)
+        )
         V_if, V_o = jnp.split(self.V[...], [2 * self.hidden_size], axis=-1)
         m_i, m_f = self.split(jnp.tanh(self.dot(state.c, V_if)))
         i, f = gate("i", i + m_i), gate("f", f + m_f)
-        c = f * state.c + i * thin(jnp.tanh(g), keep)
+        c = f * state.c + i * drop_candidate(jnp.tanh(g), keep)
         o = gate("o", o + jnp.tanh(self.dot(c, V_o)))
         return LSTMState(o * jnp.tanh(c), c)

@@ -141,7 +141,7 @@ class MatrixCell(BlockCell):
             p: the result of `project`.
         """
         factor = jax.lax.rsqrt(jnp.square(r).mean(axis=-1, keepdims=True) + 1e-5)
-        y = r * factor * self.exact(self.scale).reshape(self.num_heads, -1)
+        y = r * factor * self.in_state_dtype(self.scale).reshape(self.num_heads, -1)
         return y * jax.nn.silu(p["g"]) if "g" in p else y
 
     def matrix(self, state: State) -> Array:
@@ -161,7 +161,12 @@ class MatrixCell(BlockCell):
         return MatrixState(S)
 
     def advance(
-        self, state: State, p: Any, *, seen: State = None, keep: Array | None = None
+        self,
+        state: State,
+        p: Any,
+        *,
+        recur_state: State = None,
+        keep: Array | None = None,
     ) -> State:
         """Return the new state; overridden because there is no recurrent product."""
         return self.state_of(write(self.matrix(state), self.writing(p)))

@@ -126,7 +126,7 @@ class GatedDeltaNetCell(DeltaNetCell):
         Args:
             p: the result of `project`.
         """
-        rates = jnp.exp(self.exact(self.A_log))[:, None]
+        rates = jnp.exp(self.in_state_dtype(self.A_log))[:, None]
         log_alpha = -rates * jax.nn.softplus(p["alpha"])
         gate("alpha", log_alpha, jnp.exp)  # for diagnostics: only log alpha is used
         return log_alpha

@@ -134,7 +134,7 @@ class MatrixLSTMCell(MatrixCell):
         state: MatrixLSTMState,
         p: dict[str, Array],
         *,
-        seen: MatrixLSTMState | None = None,
+        recur_state: MatrixLSTMState | None = None,
         keep: Array | None = None,
     ) -> MatrixLSTMState:
         """Return the new state."""

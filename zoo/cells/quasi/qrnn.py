@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from zoo import checks, initializers
-from zoo.cells.base import Cell, gate, thin
+from zoo.cells.base import Cell, drop_candidate, gate
 from zoo.types import Array
 
 __all__ = ["QRNNCell", "QRNNState"]
@@ -113,7 +113,7 @@ class QRNNCell(Cell):
         a, x = p
         z, f, o = self.split(a + q)
         f, z = gate("f", f), jnp.tanh(z)
-        z = thin(z, keep)
+        z = drop_candidate(z, keep)
         c = f * state.c + (1 - f) * z
         window = jnp.concatenate([state.x[:, self.input_size :], x], axis=-1)
         return QRNNState(c, window, gate("o", o) * c)

@@ -97,7 +97,8 @@ class SRUCell(SkipCell):
 
     def recur(self, state: SRUState) -> Array:
         """Return ``v * c`` for both gates."""
-        return self.exact(self.v) * jnp.concatenate([state.c, state.c], axis=-1)
+        c = jnp.concatenate([state.c, state.c], axis=-1)
+        return self.in_state_dtype(self.v) * c
 
     def update(
         self, state: SRUState, p: tuple[Array, Array, Array], q: Array

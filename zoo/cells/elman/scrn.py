@@ -1,4 +1,4 @@
-"""A simple network with a slow second state."""
+"""The structurally constrained recurrent network."""
 
 from typing import Any, ClassVar, NamedTuple
 
@@ -9,6 +9,8 @@ from flax import nnx
 from zoo import checks, initializers
 from zoo.cells.base import Cell
 from zoo.types import Array
+
+__all__ = ["SCRNCell", "SCRNState"]
 
 
 class SCRNState(NamedTuple):
@@ -24,7 +26,7 @@ class SCRNState(NamedTuple):
 
 
 class SCRNCell(Cell):
-    """The structurally constrained network: units that change slowly, beside fast ones.
+    """The structurally constrained network: slow context units next to hidden units.
 
     ::
 
@@ -32,8 +34,8 @@ class SCRNCell(Cell):
         h' = sigmoid(x W + h U + s' P)
         y  = [h', s']
 
-    The output holds both, H + M entries, as both are read in the paper. ``B[D, M]``,
-    ``P[M, H]``. Source: Mikolov et al. 2014, arXiv:1412.7753.
+    The output concatenates both, H + M entries, because the output layer of the paper
+    reads both. ``B[D, M]``, ``P[M, H]``. Source: Mikolov et al. 2014, arXiv:1412.7753.
     """
 
     name = "scrn"
@@ -63,14 +65,14 @@ class SCRNCell(Cell):
         Args:
             input_size: D.
             hidden_size: H.
-            context_size: M, by default a quarter of H.
-            alpha: how much of the context stays.
-            bias: add a bias to the hidden units; the paper has none.
-            rngs: keys of the initialisation.
-            **options: as for `Cell`; `W_init` also draws ``B`` and ``P``.
+            context_size: M, by default a quarter of H and at least 1.
+            alpha: the fraction of the context that a step keeps, in [0, 1].
+            bias: whether the hidden units have a bias; the paper has none.
+            rngs: random keys for the initialisation.
+            **options: as for `Cell`; `W_init` also initialises ``B`` and ``P``.
 
         Raises:
-            ValueError: if alpha does not lie in [0, 1].
+            ValueError: if `alpha` is outside [0, 1].
         """
         if not 0 <= alpha <= 1:
             raise ValueError(f"alpha must lie in [0, 1], got {alpha!r}")
@@ -90,11 +92,11 @@ class SCRNCell(Cell):
 
     @property
     def recurrent_size(self) -> int:
-        """H."""
+        """The number of rows of ``U``: H, because the context has its own matrix."""
         return self.hidden_size
 
     def init_state(self, batch_size: int) -> SCRNState:
-        """Return zeros.
+        """Return the state before the first step: zeros.
 
         Args:
             batch_size: B.
@@ -103,12 +105,15 @@ class SCRNCell(Cell):
         return SCRNState(h, self.zeros(batch_size, self.context_size))
 
     def project(self, x: Array) -> tuple[Array, Array]:
-        """Return the share of x in h and in s."""
+        """Return the contributions of x to the pre-activation of h and to s."""
         s = (1 - self.alpha) * self.dot(x, self.B[...])
         return super().project(x) + self.dot(s, self.P[...]), s
 
     def recur(self, state: SCRNState) -> Array:
-        """Return ``hU + alpha * sP``: s' P is linear in s and in x."""
+        """Return ``hU + alpha * sP``.
+
+        ``s'P`` is linear in s and x; `project` adds the part of x.
+        """
         slow = self.dot(state.s, self.P[...])
         return self.dot(state.h, self.U[...]) + self.alpha * slow
 
@@ -118,5 +123,5 @@ class SCRNCell(Cell):
         return SCRNState(jax.nn.sigmoid(a + q), self.alpha * state.s + s)
 
     def output(self, state: SCRNState, p: Any) -> Array:
-        """Return h and s side by side."""
+        """Return h and s, concatenated."""
         return jnp.concatenate([state.h, state.s], axis=-1)

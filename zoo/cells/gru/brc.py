@@ -1,4 +1,4 @@
-"""Bistable cells: units that can remember for ever."""
+"""Bistable recurrent cells."""
 
 from typing import Any, ClassVar
 
@@ -10,9 +10,11 @@ from zoo.cells.base import Cell, HiddenState, gate
 from zoo.initializers import Initializer
 from zoo.types import Array
 
+__all__ = ["BRCCell", "NBRCCell"]
+
 
 class NBRCCell(Cell):
-    """The recurrently neuromodulated bistable cell.
+    """The recurrently neuromodulated bistable recurrent cell (nBRC).
 
     ::
 
@@ -20,9 +22,10 @@ class NBRCCell(Cell):
         c = sigmoid(x W_c + h U_c + b_c)
         h' = c * h + (1 - c) * tanh(x W_n + a * h + b_n)
 
-    Where a > 1 a unit has two stable states. The paper has no bias for the candidate;
-    ``bias=False`` leaves all out. Source: Vecoven et al. 2021, "A bio-inspired bistable
-    recurrent cell allows for long-lasting memory", PLOS ONE.
+    A unit with a > 1 has two stable states, so it can keep its value without limit. The
+    paper has no bias for the candidate; ``bias=False`` removes all biases. Source:
+    Vecoven et al. 2021, "A bio-inspired bistable recurrent cell allows for long-lasting
+    memory", PLOS ONE.
     """
 
     name = "nbrc"
@@ -44,7 +47,7 @@ class NBRCCell(Cell):
 
 
 class BRCCell(NBRCCell):
-    """The bistable cell, whose units see only themselves.
+    """The bistable recurrent cell (BRC): each unit depends on its own state only.
 
     ::
 
@@ -78,7 +81,7 @@ class BRCCell(NBRCCell):
             input_size: D.
             hidden_size: H.
             u_init: initialiser of ``u``.
-            rngs: keys of the initialisation.
+            rngs: random keys for the initialisation.
             **options: as for `Cell`.
         """
         super().__init__(input_size, hidden_size, rngs=rngs, **options)
@@ -86,4 +89,6 @@ class BRCCell(NBRCCell):
 
     def recur(self, state: HiddenState) -> Array:
         """Return ``u_a * h`` and ``u_c * h``."""
-        return self.exact(self.u) * jnp.concatenate([state.h, state.h], axis=-1)
+        return self.in_state_dtype(self.u) * jnp.concatenate(
+            [state.h, state.h], axis=-1
+        )

@@ -1,4 +1,4 @@
-"""The simple gated unit, and its deep form."""
+"""The simple gated unit and its deep form."""
 
 from typing import Any, ClassVar
 
@@ -7,13 +7,15 @@ import jax.numpy as jnp
 from flax import nnx
 
 from zoo import initializers
-from zoo.cells.base import Cell, HiddenState, gate, thin
+from zoo.cells.base import Cell, HiddenState, drop_candidate, gate
 from zoo.initializers import Initializer
 from zoo.types import Array
 
+__all__ = ["SGUCell", "DSGUCell"]
+
 
 class SGUCell(Cell):
-    """The simple gated unit: the input is multiplied into the state.
+    """The simple gated unit: its gate g multiplies the input and the state.
 
     ::
 
@@ -21,7 +23,7 @@ class SGUCell(Cell):
         z = hard_sigmoid(x W_z + h U_z + b_z)
         h' = (1 - z) * h + z * softplus(g * h)
 
-    hard_sigmoid(a) = min(max(a + 3, 0), 6) / 6. Source: Gao and Glowacka 2016,
+    ``hard_sigmoid(a) = min(max(a + 3, 0), 6) / 6``. Source: Gao and Glowacka 2016,
     arXiv:1604.02910.
     """
 
@@ -36,34 +38,30 @@ class SGUCell(Cell):
     gates: ClassVar = {"g": 0, "z": -1}
     candidate = True
 
-    def read(self, a: Array) -> Array:
-        """Return the candidate.
-
-        Args:
-            a: what the gate g leaves of the state ``[B, H]``.
-        """
-        return jax.nn.softplus(a)
+    def _candidate(self, gated: Array) -> Array:
+        """Return the candidate for the gated state ``g * h``."""
+        return jax.nn.softplus(gated)
 
     def advance(
         self,
         state: HiddenState,
         p: Array,
         *,
-        seen: HiddenState | None = None,
+        recur_state: HiddenState | None = None,
         keep: Array | None = None,
     ) -> HiddenState:
-        """Return the new state; overridden because the product waits for x times h."""
-        shown = state.h if seen is None else seen.h
+        """Return the new state; overridden because of the product with ``x * h``."""
+        h = state.h if recur_state is None else recur_state.h
         U_g, U_z = self.split(self.U[...])
         p_g, p_z = self.split(p)
-        g = jnp.tanh(self.dot(p_g * shown, U_g))
-        z = gate("z", p_z + self.dot(shown, U_z), jax.nn.hard_sigmoid)
-        n = self.read(g * state.h)
-        return HiddenState((1 - z) * state.h + z * thin(n, keep))
+        g = jnp.tanh(self.dot(p_g * h, U_g))
+        z = gate("z", p_z + self.dot(h, U_z), jax.nn.hard_sigmoid)
+        n = self._candidate(g * state.h)
+        return HiddenState((1 - z) * state.h + z * drop_candidate(n, keep))
 
 
 class DSGUCell(SGUCell):
-    """The deep simple gated unit: one more product, and a sigmoid.
+    """The deep simple gated unit: one more product, and a sigmoid instead of softplus.
 
     ::
 
@@ -97,16 +95,12 @@ class DSGUCell(SGUCell):
             input_size: D.
             hidden_size: H.
             U_init: initialiser of each block of ``U``, and of ``U_o``.
-            rngs: keys of the initialisation.
+            rngs: random keys for the initialisation.
             **options: as for `Cell`.
         """
         super().__init__(input_size, hidden_size, U_init=U_init, rngs=rngs, **options)
         self.U_o = self._param(U_init, rngs, (hidden_size, hidden_size))
 
-    def read(self, a: Array) -> Array:
-        """Return the candidate.
-
-        Args:
-            a: what the gate g leaves of the state ``[B, H]``.
-        """
-        return jax.nn.sigmoid(self.dot(a, self.U_o[...]))
+    def _candidate(self, gated: Array) -> Array:
+        """Return the candidate for the gated state ``g * h``."""
+        return jax.nn.sigmoid(self.dot(gated, self.U_o[...]))

@@ -7,16 +7,19 @@ from flax import nnx
 
 from zoo import checks
 from zoo.cells.base import Cell, HiddenState
-from zoo.cells.elman import NONLINEARITIES
+from zoo.cells.elman.rnn import NONLINEARITIES
 from zoo.initializers import Initializer
 from zoo.types import Array
 
+__all__ = ["IndRNNCell"]
+
 
 class IndRNNCell(Cell):
-    """The network whose units see only themselves: ``h' = relu(xW + u * h + b)``.
+    """The independently recurrent network: ``h' = relu(xW + u * h + b)``.
 
-    ``u[H]`` begins in U(0, 1). The paper keeps ``|u| <= 2^(1/T)``, which for long
-    sequences is 1. Source: Li et al. 2018, arXiv:1803.04831.
+    Each unit depends on its own previous value only. ``u[H]`` is initialised in U(0,
+    1). The paper also keeps ``|u| <= 2^(1/T)`` during training, which is about 1 for
+    long sequences; this cell does not. Source: Li et al. 2018, arXiv:1803.04831.
     """
 
     name = "indrnn"
@@ -45,7 +48,7 @@ class IndRNNCell(Cell):
             hidden_size: H.
             nonlinearity: ``"relu"`` or ``"tanh"``.
             u_init: initialiser of ``u``.
-            rngs: keys of the initialisation.
+            rngs: random keys for the initialisation.
             **options: as for `Cell`.
 
         Raises:
@@ -56,9 +59,9 @@ class IndRNNCell(Cell):
         self.u = self._param(u_init, rngs, (hidden_size,))
 
     def recur(self, state: HiddenState) -> Array:
-        """Return ``u * h``."""
-        return self.exact(self.u) * state.h
+        """Return ``u * h``, the elementwise recurrent term."""
+        return self.in_state_dtype(self.u) * state.h
 
     def update(self, state: HiddenState, p: Array, q: Array) -> HiddenState:
-        """Return the new state."""
+        """Return the new state: the nonlinearity of ``p + q``."""
         return HiddenState(NONLINEARITIES[self.nonlinearity](p + q))

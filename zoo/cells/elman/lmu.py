@@ -10,37 +10,39 @@ from zoo import checks, initializers
 from zoo.cells.base import Cell
 from zoo.types import Array, Constant
 
+__all__ = ["LMUCell", "LMUState"]
+
 
 class LMUState(NamedTuple):
     """The state of an LMU.
 
     Attributes:
         h: the hidden state ``[B, H]``, which is also the output.
-        m: the memory ``[B, N]``, coefficients of Legendre polynomials.
+        m: the memory ``[B, N]``: coefficients of Legendre polynomials.
     """
 
     h: Array
     m: Array
 
 
-def legendre(order: int, theta: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return the matrices of one step of the Legendre memory, by zero-order hold.
+def legendre_matrices(order: int, theta: float) -> tuple[np.ndarray, np.ndarray]:
+    """Discretise the Legendre memory with a zero-order hold.
 
     ::
 
-        theta m' = A m + B u,   A_ij = (2i + 1) (-1 if i < j else (-1)^(i - j + 1)),
-                                B_i = (2i + 1) (-1)^i
+        theta dm/dt = A m + B u,  A_ij = (2i + 1) (-1 if i < j else (-1)^(i - j + 1)),
+                                 B_i = (2i + 1) (-1)^i
 
-    Voelker et al. 2019, equations 2 and 3.
+    Source: Voelker et al. 2019, equations 2 and 3.
 
     Args:
-        order: N.
+        order: N, the number of polynomials.
         theta: the length of the window in steps.
 
     Returns:
-        A, ``[N, N]``, and B, ``[N]``, such that ``m' = A m + B u`` over one step.
+        The matrix A ``[N, N]`` and the vector B ``[N]`` of one step ``m' = A m + B u``.
     """
-    from scipy.linalg import expm  # a large library, for one function
+    from scipy.linalg import expm  # here because importing SciPy is slow
 
     i = np.arange(order, dtype=np.float64)
     scale = (2 * i + 1) / theta
@@ -48,14 +50,15 @@ def legendre(order: int, theta: float) -> tuple[np.ndarray, np.ndarray]:
         i[:, None] < i[None, :], -1.0, (-1.0) ** (i[:, None] - i[None, :] + 1)
     )
     A, B = scale[:, None] * signs, scale * (-1.0) ** i
-    both = np.zeros((order + 1, order + 1))
-    both[:order, :order], both[:order, order] = A, B
-    exact = expm(both)
-    return exact[:order, :order], exact[:order, order]
+    # The exponential of [[A, B], [0, 0]] has both matrices of the zero-order hold.
+    joint = np.zeros((order + 1, order + 1))
+    joint[:order, :order], joint[:order, order] = A, B
+    discrete = expm(joint)
+    return discrete[:order, :order], discrete[:order, order]
 
 
 class LMUCell(Cell):
-    """The Legendre memory unit: a window of the past, as polynomials, and an RNN.
+    """The Legendre memory unit: an RNN with a memory of a sliding window.
 
     ::
 
@@ -63,9 +66,10 @@ class LMUCell(Cell):
         m' = A m + B u
         h' = tanh(x W + h U + m' M + b)
 
-    A and B, fixed, keep the window of the last theta steps of u; see `legendre`.
-    ``e_x[D]``, ``e_h[H]``, ``e_m[N]``, ``M[N, H]``; e_m begins at zero. Source: Voelker
-    et al. 2019, "Legendre memory units", NeurIPS.
+    The memory m holds the Legendre coefficients of the last theta steps of u. A and B
+    are constants; see `legendre_matrices`. ``e_x[D]``, ``e_h[H]``, ``e_m[N]``, ``M[N,
+    H]``; e_m is initialised to zero. Source: Voelker et al. 2019, "Legendre memory
+    units", NeurIPS.
     """
 
     name = "lmu"
@@ -92,13 +96,13 @@ class LMUCell(Cell):
         Args:
             input_size: D.
             hidden_size: H.
-            order: N, polynomials.
+            order: N, the number of polynomials.
             theta: the length of the window in steps.
-            rngs: keys of the initialisation.
-            **options: as for `Cell`; `W_init` also draws ``M``.
+            rngs: random keys for the initialisation.
+            **options: as for `Cell`; `W_init` also initialises ``M``.
 
         Raises:
-            ValueError: if `order` or `theta` is not above zero.
+            ValueError: if `order` or `theta` is not positive.
         """
         self.order = checks.positive("order", order)
         if not theta > 0:
@@ -113,12 +117,12 @@ class LMUCell(Cell):
         self.e_x, self.e_h = vector(input_size), vector(hidden_size)
         self.e_m = nnx.Param(jnp.zeros(order, self.param_dtype))
         self.M = self._param(init, rngs, (order, hidden_size))
-        A, B = legendre(order, theta)
+        A, B = legendre_matrices(order, theta)
         self.A = Constant(jnp.asarray(A, self.param_dtype))
         self.B = Constant(jnp.asarray(B, self.param_dtype))
 
     def init_state(self, batch_size: int) -> LMUState:
-        """Return zeros.
+        """Return the state before the first step: zeros.
 
         Args:
             batch_size: B.
@@ -128,25 +132,27 @@ class LMUCell(Cell):
 
     def project(self, x: Array) -> tuple[Array, Array]:
         """Return ``xW + b`` and ``x e_x``."""
-        return super().project(x), self._encoded(x, self.e_x)
+        return super().project(x), self._encode(x, self.e_x)
 
-    def _encoded(self, a: Array, e: nnx.Param) -> Array:
-        """Return a product with a vector, ``[..., 1]``."""
-        return (a.astype(self.state_dtype) * self.exact(e)).sum(axis=-1, keepdims=True)
+    def _encode(self, a: Array, encoder: nnx.Param) -> Array:
+        """Return the inner product with an encoding vector, ``[..., 1]``."""
+        weighted = a.astype(self.state_dtype) * self.in_state_dtype(encoder)
+        return weighted.sum(axis=-1, keepdims=True)
 
     def advance(
         self,
         state: LMUState,
         p: tuple[Array, Array],
         *,
-        seen: LMUState | None = None,
+        recur_state: LMUState | None = None,
         keep: Array | None = None,
     ) -> LMUState:
-        """Return the new state; overridden because of the product with the new m."""
+        """Return the new state; overridden because it multiplies the new m."""
         a, u = p
-        shown = state.h if seen is None else seen.h
-        u = u + self._encoded(shown, self.e_h) + self._encoded(state.m, self.e_m)
-        # The memory keeps its digits whatever the dtype of the products.
-        m = state.m @ self.exact(self.A).T + u * self.exact(self.B)
-        q = self.dot(shown, self.U[...]) + self.dot(m, self.M[...])
+        h = state.h if recur_state is None else recur_state.h
+        u = u + self._encode(h, self.e_h) + self._encode(state.m, self.e_m)
+        # In the dtype of the state, because the memory would accumulate the rounding
+        # errors of products in a lower precision.
+        m = state.m @ self.in_state_dtype(self.A).T + u * self.in_state_dtype(self.B)
+        q = self.dot(h, self.U[...]) + self.dot(m, self.M[...])
         return LMUState(jnp.tanh(a + q), m)

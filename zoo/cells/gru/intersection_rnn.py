@@ -1,45 +1,15 @@
-"""The two cells of "Capacity and trainability": UGRNN and the intersection RNN."""
+"""The intersection recurrent network."""
 
 from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from zoo.cells.base import Cell, HiddenState, gate, thin
+from zoo.cells.base import drop_candidate, gate
 from zoo.cells.skip import SkipCell
 from zoo.types import Array
 
-
-class UGRNNCell(Cell):
-    """The update-gate RNN: a simple network with one gate that keeps.
-
-    ::
-
-        g = sigmoid(x W_g + h U_g + b_g)
-        n = tanh(x W_n + h U_n + b_n)
-        h' = g * h + (1 - g) * n
-
-    Source: Collins et al. 2016, arXiv:1611.09913.
-    """
-
-    name = "ugrnn"
-    family = "gru"
-    paper = "Collins et al. 2016, arXiv:1611.09913"
-    equation = (
-        "g = sigmoid(x W + h U + b); n = tanh(x W + h U + b); h' = g * h + (1 - g) * n"
-    )
-    parameters = "2 * (D*H + H*H + H)"
-    gates: ClassVar = {"g": +1, "n": 0}
-    candidate = True
-    additive = True
-
-    def update(
-        self, state: HiddenState, p: Array, q: Array, keep: Array | None = None
-    ) -> HiddenState:
-        """Return the new state."""
-        g, n = self.split(p + q)
-        g = gate("g", g)
-        return HiddenState(g * state.h + (1 - g) * thin(jnp.tanh(n), keep))
+__all__ = ["IntersectionRNNCell", "IntersectionState"]
 
 
 class IntersectionState(NamedTuple):
@@ -47,7 +17,7 @@ class IntersectionState(NamedTuple):
 
     Attributes:
         h: the hidden state ``[B, H]``.
-        y: the last output ``[B, H]``, which no step reads.
+        y: the output ``[B, H]``, which no later step reads.
     """
 
     h: Array
@@ -55,7 +25,7 @@ class IntersectionState(NamedTuple):
 
 
 class IntersectionRNNCell(SkipCell):
-    """The intersection RNN ("+RNN"): one gate over time, another one over depth.
+    """The intersection RNN ("+RNN"): one gate over time and one over depth.
 
     ::
 
@@ -81,7 +51,7 @@ class IntersectionRNNCell(SkipCell):
     candidate = True
 
     def init_state(self, batch_size: int) -> IntersectionState:
-        """Return zeros.
+        """Return the state before the first step: zeros.
 
         Args:
             batch_size: B.
@@ -101,12 +71,12 @@ class IntersectionRNNCell(SkipCell):
         keep: Array | None = None,
     ) -> IntersectionState:
         """Return the new state."""
-        a, x = p
+        a, skip = p
         m, n, v, g = self.split(a + q)
         v, g = gate("v", v), gate("g", g)
-        h = g * state.h + (1 - g) * thin(jnp.tanh(n), keep)
-        return IntersectionState(h, v * x + (1 - v) * jax.nn.relu(m))
+        h = g * state.h + (1 - g) * drop_candidate(jnp.tanh(n), keep)
+        return IntersectionState(h, v * skip + (1 - v) * jax.nn.relu(m))
 
     def output(self, state: IntersectionState, p: Any) -> Array:
-        """Return y."""
+        """Return the output y."""
         return state.y

@@ -1,18 +1,20 @@
-"""The three mutations of the GRU that an evolutionary search found."""
+"""Three mutations of the GRU from an evolutionary architecture search."""
 
 from typing import ClassVar
 
 import jax.numpy as jnp
 
-from zoo.cells.base import Cell, HiddenState, gate, thin
+from zoo.cells.base import Cell, HiddenState, drop_candidate, gate
 from zoo.cells.skip import SkipCell
 from zoo.types import Array
+
+__all__ = ["MUT1Cell", "MUT2Cell", "MUT3Cell"]
 
 PAPER = "Jozefowicz et al. 2015"
 
 
 class MUT3Cell(Cell):
-    """Mutation 3: a GRU whose update gate sees ``tanh(h)``.
+    """Mutation 3: a GRU whose update gate reads ``tanh(h)`` instead of h.
 
     ::
 
@@ -36,30 +38,33 @@ class MUT3Cell(Cell):
     gates: ClassVar = {"z": -1, "r": 0, "n": 0}
     candidate = True
 
-    def _z(self, shown: Array, U: Array | None) -> Array:
-        """Return what the update gate sees of the state."""
-        return self.dot(jnp.tanh(shown), U)  # pyright: ignore[reportArgumentType]
+    def _update_gate_input(self, h: Array) -> Array:
+        """Return the function of the state that the update gate multiplies by its U."""
+        return jnp.tanh(h)
 
     def advance(
         self,
         state: HiddenState,
         p: Array,
         *,
-        seen: HiddenState | None = None,
+        recur_state: HiddenState | None = None,
         keep: Array | None = None,
     ) -> HiddenState:
-        """Return the new state; overridden because of the product after r."""
-        shown = state.h if seen is None else seen.h
+        """Return the new state; overridden because of the product after the gate r."""
+        h = state.h if recur_state is None else recur_state.h
         z, r, n = self.split(p)
+        # MUT1 has no U_z.
         *U_z, U_r, U_n = self.split(self.U[...])
-        r = gate("r", r + self.dot(shown, U_r))
-        n = jnp.tanh(n + self.dot(r * shown, U_n))
-        z = gate("z", z + self._z(shown, *U_z) if U_z else z)
-        return HiddenState((1 - z) * state.h + z * thin(n, keep))
+        r = gate("r", r + self.dot(h, U_r))
+        n = jnp.tanh(n + self.dot(r * h, U_n))
+        if U_z:
+            z = z + self.dot(self._update_gate_input(h), *U_z)
+        z = gate("z", z)
+        return HiddenState((1 - z) * state.h + z * drop_candidate(n, keep))
 
 
 class MUT2Cell(SkipCell, MUT3Cell):
-    """Mutation 2: a GRU whose reset gate sees the input as it is.
+    """Mutation 2: a GRU whose reset gate reads the input without a matrix.
 
     ::
 
@@ -81,16 +86,17 @@ class MUT2Cell(SkipCell, MUT3Cell):
     input_gates = ("z", "n")
 
     def project(self, x: Array) -> Array:
-        """Return what z, r and n see of the input."""
+        """Return the contributions of the input to z, r and n."""
         z, n = self.split(self.dot(x, self.W[...]))
         return self.add_bias(jnp.concatenate([z, self.skip(x), n], axis=-1), self.b)
 
-    def _z(self, shown: Array, U: Array | None) -> Array:
-        return self.dot(shown, U)  # pyright: ignore[reportArgumentType]
+    def _update_gate_input(self, h: Array) -> Array:
+        """Return h."""
+        return h
 
 
 class MUT1Cell(SkipCell, MUT3Cell):
-    """Mutation 1: the update gate does not see the state, the candidate ``tanh(x)``.
+    """Mutation 1: the update gate ignores h, and the candidate reads ``tanh(x)``.
 
     ::
 
@@ -113,7 +119,7 @@ class MUT1Cell(SkipCell, MUT3Cell):
     recurrent_gates = ("r", "n")
 
     def project(self, x: Array) -> Array:
-        """Return what z, r and n see of the input."""
+        """Return the contributions of the input to z, r and n."""
         zr = self.dot(x, self.W[...])
         n = jnp.tanh(self.skip(x))
         return self.add_bias(jnp.concatenate([zr, n], axis=-1), self.b)

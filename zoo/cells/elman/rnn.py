@@ -10,15 +10,17 @@ from zoo import checks
 from zoo.cells.base import Cell, HiddenState
 from zoo.types import Array
 
+__all__ = ["ElmanCell"]
+
 NONLINEARITIES = {"tanh": jnp.tanh, "relu": jax.nn.relu}
 
 
 class ElmanCell(Cell):
     """The simple recurrent network: ``h' = tanh(xW + hU + b)``.
 
-    The cell of ``torch.nn.RNN``. With ``nonlinearity="relu"`` and
-    ``U_init=zoo.initializers.identity()`` it is the IRNN of Le et al. 2015,
-    arXiv:1504.00941. Source: Elman 1990, "Finding structure in time".
+    The cell of ``torch.nn.RNN``, with one bias vector where torch has two. With
+    ``nonlinearity="relu"`` and ``U_init=zoo.initializers.identity()`` it is the IRNN of
+    Le et al. 2015, arXiv:1504.00941. Source: Elman 1990, "Finding structure in time".
     """
 
     name = "rnn"
@@ -44,7 +46,7 @@ class ElmanCell(Cell):
             input_size: D.
             hidden_size: H.
             nonlinearity: ``"tanh"`` or ``"relu"``.
-            rngs: keys of the initialisation.
+            rngs: random keys for the initialisation.
             **options: as for `Cell`.
 
         Raises:
@@ -54,9 +56,9 @@ class ElmanCell(Cell):
         super().__init__(input_size, hidden_size, rngs=rngs, **options)
 
     def update(self, state: HiddenState, p: Array, q: Array) -> HiddenState:
-        """Return ``tanh(p + q)``."""
+        """Return the new state: the nonlinearity of ``p + q``."""
         return HiddenState(NONLINEARITIES[self.nonlinearity](p + q))
 
     def kernel(self) -> str:
-        """Return ``"rnn_tanh"`` or ``"rnn_relu"``."""
+        """Return the name of the native kernel: ``"rnn_tanh"`` or ``"rnn_relu"``."""
         return f"rnn_{self.nonlinearity}"
