@@ -6,22 +6,17 @@ The order of the lines here and in each family is the order of ``zoo.cells()``.
 from zoo.cells.base import *
 from zoo.cells.skip import *
 from zoo.cells.elman import *
-from zoo.cells.reservoir import ESNCell
 from zoo.cells.lstm import *
 from zoo.cells.gru import *
-from zoo.cells.additive import RANCell, ATRCell, MinimalRNNCell, CFNCell
-from zoo.cells.stable import (
-    AntisymmetricRNNCell,
-    GatedAntisymmetricRNNCell,
-    LipschitzRNNCell,
-)
-from zoo.cells.oscillators import CoRNNCell, UnICORNNCell, LEMCell, OscillatorState
+from zoo.cells.additive import *
+from zoo.cells.stable import *
+from zoo.cells.oscillator import *
 from zoo.cells.linear import *
-from zoo.cells.typed import TGRUCell, TGRUState, TLSTMCell, TLSTMState
+from zoo.cells.typed import *
 from zoo.cells.quasi import *
 from zoo.cells.clock import *
-from zoo.cells.highway import RHNCell
-from zoo.cells.unitary import ExpRNNCell, URNNCell
+from zoo.cells.highway import *
+from zoo.cells.unitary import *
 from zoo.cells.matrix import *
 from zoo.cells.composite import *
 

@@ -1,4 +1,4 @@
-"""The cells of the family `additive` in numpy."""
+"""The cells of the family `additive` in NumPy."""
 
 import numpy as np
 
@@ -29,5 +29,5 @@ def minimal_rnn(params, state, x):
 def cfn(params, state, x):
     """Laurent and von Brecht 2016, arXiv:1612.06212."""
     a = affine(params, {"f": "WUb", "i": "WUb", "n": "W"}, x, state["h"])
-    theta, eta = sigmoid(a["f"]), sigmoid(a["i"])
-    return {"h": theta * np.tanh(state["h"]) + eta * np.tanh(a["n"])}
+    f, i = sigmoid(a["f"]), sigmoid(a["i"])
+    return {"h": f * np.tanh(state["h"]) + i * np.tanh(a["n"])}

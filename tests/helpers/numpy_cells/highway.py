@@ -1,4 +1,4 @@
-"""The cells of the family `highway` in numpy."""
+"""The cells of the family `highway` in NumPy."""
 
 import numpy as np
 
@@ -9,13 +9,13 @@ def rhn(params, state, x):
     """Zilly et al. 2016, arXiv:1607.03474, equations 7 to 9, coupled, depth 3."""
     s, size = state["h"], state["h"].shape[1]
     W_n, W_t = np.split(params["W"], 2, axis=1)
-    for k in range(3):
-        start = 2 * size * k
+    for layer in range(3):
+        start = 2 * size * layer
         U_n, U_t = np.split(params["U"][:, start : start + 2 * size], 2, axis=1)
         b_n, b_t = np.split(params["b"][start : start + 2 * size], 2)
         n, t = s @ U_n + b_n, s @ U_t + b_t
-        if k == 0:
+        if layer == 0:
             n, t = n + x @ W_n, t + x @ W_t
         t = sigmoid(t)
-        s = np.tanh(n) * t + s * (1 - t)
+        s = t * np.tanh(n) + (1 - t) * s
     return {"h": s}

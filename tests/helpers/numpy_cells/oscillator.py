@@ -1,4 +1,4 @@
-"""The cells of the family `oscillator` in numpy."""
+"""The cells of the family `oscillator` in NumPy."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""The cells of the family `stable` in numpy."""
+"""The cells of the family `stable` in NumPy."""
 
 import numpy as np
 
@@ -21,12 +21,12 @@ def gated_antisymmetric_rnn(params, state, x):
 
 
 def lipschitz_rnn(params, state, x):
-    """Erichson et al. 2020, arXiv:2006.12070, equations 3 and 4, Euler's step."""
+    """Erichson et al. 2020, arXiv:2006.12070, equations 3 and 4, Euler step."""
 
-    def skewed(M):
+    def s(M):
         symmetric, antisymmetric = M + M.T, M - M.T
         return 0.35 * symmetric + 0.65 * antisymmetric - 0.001 * np.eye(len(M))
 
     h = state["h"]
-    inner = np.tanh(h @ skewed(params["U"]) + x @ params["W"] + params["b"])
-    return {"h": h + 0.03 * (h @ skewed(params["A"]) + inner)}
+    inner = np.tanh(h @ s(params["U"]) + x @ params["W"] + params["b"])
+    return {"h": h + 0.03 * (h @ s(params["A"]) + inner)}

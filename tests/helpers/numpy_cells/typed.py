@@ -1,4 +1,4 @@
-"""The cells of the family `typed` in numpy."""
+"""The cells of the family `typed` in NumPy."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from tests.helpers.numerics import affine, sigmoid
 
 
 def _typed(params, state, x):
-    """Balduzzi and Ghifary 2016: the gates of T-GRU and T-LSTM."""
+    """Return z, f and o of T-GRU and T-LSTM."""
     a = affine(params, dict.fromkeys(("z", "f", "o"), "Wb"), x)
     V = np.split(params["V"], 3, axis=1)
     z, f, o = (a[k] + state["x"] @ v for k, v in zip("zfo", V, strict=True))

@@ -1,4 +1,4 @@
-"""The cells of the family `unitary` in numpy."""
+"""The cells of the family `unitary` in NumPy."""
 
 import numpy as np
 import scipy.linalg

@@ -10,9 +10,11 @@ from zoo.cells.base import Cell, HiddenState, gate
 from zoo.initializers import BiasInitializer, Initializer
 from zoo.types import Array
 
+__all__ = ["RHNCell"]
+
 
 class RHNCell(Cell):
-    """The recurrent highway network: L small steps in each step.
+    """The recurrent highway network: L highway layers in each step.
 
     ::
 
@@ -22,9 +24,10 @@ class RHNCell(Cell):
         s_l = t_l * n_l + (1 - t_l) * s_(l-1)          l = 1 ... L
         h' = s_L
 
-    Carry and transform gate are coupled, as in the paper's experiments, and ``b_t``
-    begins at -2. ``U[H, 2HL]`` and ``b[2HL]`` hold n and t of the first small step,
-    then of the second, ... Source: Zilly et al. 2016, arXiv:1607.03474.
+    The carry gate is ``1 - t``, as in the paper's experiments, and ``b_t`` is
+    initialised to -2. ``U[H, 2HL]`` and ``b[2HL]`` hold the blocks of n and t of the
+    first layer, then of the second, and so on. Source: Zilly et al. 2016,
+    arXiv:1607.03474.
     """
 
     name = "rhn"
@@ -53,23 +56,23 @@ class RHNCell(Cell):
         Args:
             input_size: D.
             hidden_size: H.
-            depth: L.
-            U_init: initialiser of each block of ``U``.
+            depth: L, the number of highway layers.
+            U_init: initialiser of each layer's blocks of ``U``.
             b_init: initialiser of ``b``.
-            rngs: keys of the initialisation.
+            rngs: random keys for the initialisation.
             **options: as for `Cell`.
         """
         self.depth = checks.positive("depth", depth)
         super().__init__(
             input_size, hidden_size, U_init=U_init, b_init=b_init, rngs=rngs, **options
         )
-        every = ("n", "t") * depth
-        self.U = self._matrix(U_init, rngs, (hidden_size, hidden_size), every)
+        blocks = ("n", "t") * depth
+        self.U = self._matrix(U_init, rngs, (hidden_size, hidden_size), blocks)
         if self.b is not None:
             self.b = nnx.Param(jnp.tile(self.b[...], depth))
 
     def project(self, x: Array) -> Array:
-        """Return ``xW``; the biases belong to the small steps."""
+        """Return ``xW``; `advance` adds the bias of each layer."""
         return self.dot(x, self.W[...])
 
     def advance(
@@ -80,15 +83,16 @@ class RHNCell(Cell):
         recur_state: HiddenState | None = None,
         keep: Array | None = None,
     ) -> HiddenState:
-        """Return the new state; overridden because of the products in between."""
-        s, shown = state.h, state.h if recur_state is None else recur_state.h
+        """Return the new state; overridden because every layer needs a product."""
+        s, h_read = state.h, state.h if recur_state is None else recur_state.h
         matrices = jnp.split(self.U[...], self.depth, axis=-1)
         biases = [0.0] * self.depth
         if self.b is not None:
             biases = jnp.split(self.in_state_dtype(self.b), self.depth)
-        for depth, (U, b) in enumerate(zip(matrices, biases, strict=True)):
-            a = self.dot(s if depth else shown, U) + b
-            n, t = self.split(a if depth else p + a)
-            t = gate(f"t_{depth + 1}", t)
+        for layer, (U, b) in enumerate(zip(matrices, biases, strict=True)):
+            first = layer == 0
+            a = self.dot(h_read if first else s, U) + b
+            n, t = self.split(p + a if first else a)
+            t = gate(f"t_{layer + 1}", t)
             s = t * jnp.tanh(n) + (1 - t) * s
         return HiddenState(s)

@@ -1,0 +1,92 @@
+"""The RNN whose recurrent matrix is a matrix exponential."""
+
+from typing import Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from zoo.cells.base import Cell, HiddenState
+from zoo.initializers import Initializer
+from zoo.types import Array, Key
+
+__all__ = ["ExpRNNCell"]
+
+
+def henaff(key: Key, shape: tuple[int, ...], dtype: Any) -> Array:
+    """Return the upper triangle of a random skew-symmetric matrix of 2 x 2 blocks.
+
+    The exponential of each block is a rotation by an angle from U(-pi, pi). Source:
+    Henaff et al. 2016, arXiv:1602.06662.
+
+    Args:
+        key: a random key.
+        shape: ``(H, H)``.
+        dtype: of the result.
+    """
+    size = shape[0]
+    angles = jax.random.uniform(key, (size,), dtype, -jnp.pi, jnp.pi)
+    even = jnp.arange(size) % 2 == 0
+    return jnp.diag(jnp.where(even, angles, 0)[: size - 1], k=1)
+
+
+class ExpRNNCell(Cell):
+    """The expRNN: the recurrent matrix is the exponential of a skew-symmetric matrix.
+
+    ::
+
+        A = triu(U) - triu(U)^T              above the diagonal
+        a = x W + h exp(A)
+        h' = sign(a) * relu(|a| + b)         modReLU
+
+    ``exp(A)`` is orthogonal for every U. Only the entries of U above its diagonal are
+    used. Source: Lezcano-Casado and Martinez-Rubio 2019, arXiv:1901.08428.
+    """
+
+    name = "exprnn"
+    family = "unitary"
+    paper = "Lezcano-Casado and Martinez-Rubio 2019, arXiv:1901.08428"
+    equation = (
+        "A = triu(U) - triu(U)^T; a = x W + h exp(A); h' = sign(a) * relu(|a| + b)"
+    )
+    parameters = "D*H + H*H + H"
+    gates: ClassVar = {"h": 0}
+    additive = True
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        *,
+        U_init: Initializer = henaff,
+        rngs: nnx.Rngs,
+        **options: Any,
+    ):
+        """Build the cell.
+
+        Args:
+            input_size: D.
+            hidden_size: H.
+            U_init: initialiser of ``U``; the default is the paper's.
+            rngs: random keys for the initialisation.
+            **options: as for `Cell`. With ``bias=False`` the cell has no modReLU and is
+                linear.
+        """
+        super().__init__(input_size, hidden_size, U_init=U_init, rngs=rngs, **options)
+
+    def project(self, x: Array) -> Array:
+        """Return ``xW``; `update` adds the bias, in modReLU."""
+        return self.dot(x, self.W[...])
+
+    def recur(self, state: HiddenState) -> Array:
+        """Return ``h exp(A)``."""
+        upper = jnp.triu(self.in_state_dtype(self.U), k=1)
+        return self.dot(state.h, jax.scipy.linalg.expm(upper - upper.T))
+
+    def update(self, state: HiddenState, p: Array, q: Array) -> HiddenState:
+        """Return the new state."""
+        a = p + q
+        if self.b is None:
+            return HiddenState(a)
+        magnitude = jax.nn.relu(jnp.abs(a) + self.in_state_dtype(self.b))
+        return HiddenState(jnp.sign(a) * magnitude)
