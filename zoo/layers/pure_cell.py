@@ -111,7 +111,8 @@ class PureCell:
         cell = self.bind(params)
         options = {} if noise.keep is None else {"keep": noise.keep}
         if self.overrides_advance:
-            new = cell.advance(state, p, recur_state=_with_dropout(params, state), **options)
+            dropped = _with_dropout(params, state)
+            new = cell.advance(state, p, recur_state=dropped, **options)
         else:
             new = cell.update(state, p, q, **options)
         for name, rate in self.zoneout:

@@ -51,8 +51,8 @@ class Stacked(Layer):
     @property
     def direction(self) -> str:
         """``"forward"`` or ``"reverse"`` where all layers agree, else ``"both"``."""
-        found = {layer.direction for layer in self.layers}
-        return found.pop() if len(found) == 1 else "both"
+        directions = {layer.direction for layer in self.layers}
+        return directions.pop() if len(directions) == 1 else "both"
 
     @property
     def input_shape(self) -> tuple[int, ...]:

@@ -8,7 +8,7 @@ import numpy as np
 from flax import nnx
 
 from zoo.cells.linear.complex import ComplexCell, ComplexState
-from zoo.engine.matmul import once
+from zoo.engine.matmul import materialise_cotangent
 from zoo.types import Array, Key
 
 __all__ = ["LRUCell"]
@@ -120,7 +120,9 @@ class LRUCell(ComplexCell):
         """Return ``Re(s C) + x D``."""
         re, im = self.C[...]
         _, direct = p
-        return once(self.dot(self.vector(state), jnp.concatenate([re, -im])) + direct)
+        return materialise_cotangent(
+            self.dot(self.vector(state), jnp.concatenate([re, -im])) + direct
+        )
 
 
 def _ring(
