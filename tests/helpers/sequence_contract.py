@@ -13,7 +13,8 @@ from tests.helpers.tolerances import (
     assert_identical,
     error,
 )
-from zoo.engine.masks import select, spread
+from zoo.engine.broadcast import spread
+from zoo.engine.masks import select
 
 one_of_each_kind = pytest.mark.one_of_each_kind
 

@@ -10,7 +10,7 @@ from flax import nnx
 from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 
 from zoo import checks
-from zoo.engine.masks import spread
+from zoo.engine.broadcast import spread
 from zoo.layers import Bidirectional, Layer, Recurrent, Residual, Stacked
 from zoo.types import Array, ArrayLike, State
 

@@ -20,7 +20,8 @@ import jax
 import jax.numpy as jnp
 
 from zoo.engine import native
-from zoo.engine.masks import Span, spread
+from zoo.engine.broadcast import align, spread
+from zoo.engine.masks import Span
 from zoo.engine.platform import platform
 from zoo.types import Array
 
@@ -29,10 +30,11 @@ def times(a: Array, b: Array, *, pairs: bool = False) -> Array:
     """Return ``a * b``.
 
     Args:
-        a: an array ``[..., N]``.
+        a: an array ``[..., N]``, or the last axes of one.
         b: an array ``[..., N]``.
         pairs: whether both are complex pairs.
     """
+    a = align(a, b)
     if not pairs:
         return a * b
     (a_re, a_im), (b_re, b_im) = jnp.split(a, 2, -1), jnp.split(b, 2, -1)

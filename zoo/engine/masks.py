@@ -5,6 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from zoo.engine.broadcast import spread
 from zoo.types import Array, ArrayLike, State
 
 
@@ -73,16 +74,6 @@ def _flag_of_next_token(flags: Array, mask: Array) -> Array:
     following = jax.lax.cummin(later, axis=1, reverse=True)
     padded = jnp.pad(flags, ((0, 0), (0, 1)))
     return jnp.take_along_axis(padded, following, axis=1)
-
-
-def spread(flags: Array, like: Array) -> Array:
-    """Append axes of size 1, so that the flags broadcast against an array.
-
-    Args:
-        flags: bool ``[B]`` or ``[B, T]``.
-        like: an array whose first axes are those of `flags`.
-    """
-    return flags.reshape(flags.shape + (1,) * (like.ndim - flags.ndim))
 
 
 def select(flags: Array, yes: State, no: State) -> State:

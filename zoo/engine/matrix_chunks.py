@@ -27,7 +27,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from zoo.engine.masks import Span, spread
+from zoo.engine.broadcast import spread
+from zoo.engine.masks import Span
 from zoo.engine.platform import platform
 from zoo.types import Array
 
@@ -138,7 +139,7 @@ def _chunk(initial: Array, S: Array, chunk: tuple[Array, Write, Array | None]):
     if reset is not None:
         sequence = jnp.cumsum(reset, axis=-1)  # [B, C]
         same = sequence[:, :, None] == sequence[:, None, :]
-        visible = (visible & same)[:, None]  # [B, 1, C, C]
+        visible = (visible[None] & same)[:, None]  # [B, 1, C, C]
         carried = (sequence == 0)[:, None, :, None]  # before the first reset: S remains
         # The sum since the last reset, including the step with the reset.
         since = jnp.matmul(

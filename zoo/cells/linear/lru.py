@@ -8,6 +8,7 @@ import numpy as np
 from flax import nnx
 
 from zoo.cells.linear.complex import ComplexCell, ComplexState
+from zoo.engine.broadcast import align
 from zoo.engine.matmul import materialise_cotangent
 from zoo.types import Array, Key
 
@@ -102,10 +103,11 @@ class LRUCell(ComplexCell):
         scale = jnp.concatenate([gamma, gamma])
         W = self.W[...]
         # Scaling the matrix is cheaper than scaling its product with all inputs.
-        state_input, direct = self.dot(x, W[:, :N] * scale), self.dot(x, W[:, N:])
+        state_input, direct = self.dot(x, W[:, :N] * scale[None]), self.dot(x, W[:, N:])
         if self.b is not None:
             b = self.in_state_dtype(self.b)
-            state_input, direct = state_input + b[:N] * scale, direct + b[N:]
+            state_input += align(b[:N] * scale, state_input)
+            direct += align(b[N:], direct)
         return state_input, direct
 
     def coefficients(self, p: tuple[Array, Array]) -> tuple[Array, Array]:
