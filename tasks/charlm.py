@@ -278,4 +278,4 @@ def python_manual() -> Path:
     from pydoc_data.topics import topics
 
     text = "\n".join(topics[name] for name in sorted(topics))
-    return sample_text.kept("python-manual.txt", text)
+    return sample_text.write_sample("python-manual.txt", text)

@@ -1,9 +1,8 @@
-"""Sequence to sequence: read one text, write another."""
+"""The seq2seq task: read one text, write another."""
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any
 
 import jax
 import numpy as np
@@ -11,68 +10,22 @@ import numpy as np
 from tasks import base, sequence_metrics
 from tasks.data import dates
 from tasks.losses import cross_entropy
-from tasks.pair_preparation import detect_tokens, one_target_per_row
+from tasks.pair_preparation import one_target_per_row
 from tasks.rows import RowSplits, column, read
 from tasks.run import sections
 from tasks.run.html import Section
-from zoo import checks
+from tasks.seq2seq_pipeline import Config, build_pipeline, check_flags
 from zoo.pipelines import Seq2SeqPipeline
-from zoo.text import Text, pad
+from zoo.text import pad
 from zoo.types import Array, Key, State
-
-if TYPE_CHECKING:
-    from datasets import Dataset
-
-Tokens = Literal["auto", "chars", "symbols", "bpe"]
-LENGTH_FACTOR = 1.5  # the longest output, relative to the longest target of train
-
-
-@dataclass(frozen=True)
-class Config(base.Config):
-    """Sequence to sequence: pronounce, inflect, normalise, translate."""
-
-    default_epochs: ClassVar[int] = 15
-
-    hidden_size: int = 256
-    """Hidden units of each layer; of the encoder, in each direction."""
-    dropout: float = 0.3
-    """Dropout rate of the embeddings, between layers and before the output."""
-    batch_size: int = 64
-    """Pairs of a batch."""
-    embedding_dim: int = 128
-    """Embedding size of a token, in source and target."""
-    attention: Literal["additive", "dot", "general", "none"] = "general"
-    """Attention scores; none: the decoder sees the final encoder state only."""
-    input_feeding: bool = False
-    """The decoder also reads its previous attention vector."""
-    tied: bool = False
-    """Share the target embedding with the output layer (needs equal sizes)."""
-    source_tokens: Tokens = "auto"
-    """Tokens of a source: chars; symbols (between spaces); bpe; auto detects them."""
-    target_tokens: Tokens = "auto"
-    """Tokens of a target, as for the source."""
-    vocab_size: int = 8000
-    """Largest number of bpe pieces or symbols, for each side."""
-    min_count: int = 1
-    """Tokens that occur less often in train are unknown."""
-    lowercase: bool = False
-    """Lower-case sources and targets."""
-    label_smoothing: float = 0.1
-    """Probability that is spread evenly over all tokens in the loss."""
-    sampling: float = 0.0
-    """Scheduled sampling: rate of the model's own tokens, grows from 0 to this."""
-    beam: int = 4
-    """Width of the beam search in evaluations; 1 is greedy."""
-    length_penalty: float = 1.0
-    """Exponent of the length normalisation; larger favours long outputs."""
-    monitor: Literal["auto", "exact", "per", "bleu", "chrf"] = "auto"
-    """Score that chooses the best epoch; auto: bleu for bpe targets, else exact."""
 
 
 class SequenceToSequence(base.Task):
     """Encoder, bridge, attention and decoder; teacher forcing, beam search.
 
     Attributes:
+        pipeline: the model, and the tokens of both sides.
+        ratio: source tokens per target token in train; 1 for a trained pipeline.
         splits: the pairs, batched by length.
     """
 
@@ -96,81 +49,27 @@ class SequenceToSequence(base.Task):
             tasks.data.DataError: if the data cannot be read.
             ValueError: if a flag is out of its range, or two exclude each other.
         """
-        checks.rate("--label-smoothing", config.label_smoothing)
-        checks.positive("--beam", config.beam)
-        if not 0 <= config.sampling <= 1:
-            raise ValueError(f"--sampling must lie in [0, 1], got {config.sampling!r}")
-        if config.attention == "dot" and config.bidirectional:
-            raise ValueError(
-                "--attention dot needs states of equal size: add "
-                "--no-bidirectional, or use --attention general"
-            )
+        check_flags(config)
         super().__init__(config)
         rows, notes = read(config, "pairs", split, sample=dates.folder())
         self.notes += notes
-        # Tokens of the source for each token of the target.
-        self.ratio = 1.0
-        if trained is None:
+        if trained is not None:
+            self.pipeline, self.ratio = trained, 1.0
+        else:
             rows["train"] = one_target_per_row(rows["train"])
-        self.pipeline = trained or self._build_pipeline(rows["train"])
+            self.pipeline, self.ratio, decisions = build_pipeline(config, rows["train"])
+            self.notes += decisions
         self.splits = RowSplits(rows, self._length, config)
         score = config.monitor
         if score == "auto":
             score = "bleu" if self.pipeline.target.units == "bpe" else "exact"
         self.monitor = (score, "min" if score == "per" else "max")
-        # The number of a pair tells its split: they are counted through all of them.
-        self._first_number = {}
+        # Numbered over all splits, so that the number of a pair identifies its split.
+        self._first_number: dict[str, int] = {}
         count = 0
         for name, split_rows in rows.items():
             self._first_number[name] = count
             count += len(split_rows)
-
-    def _build_pipeline(self, train: "Dataset") -> Seq2SeqPipeline:
-        """Return an untrained model with the vocabularies of the training data."""
-        config = self.config
-        texts = {
-            "source": list(column(train, "source")),
-            "target": [targets[0] for targets in column(train, "targets")],
-        }
-        sides, lengths = {}, {}
-        for side, lines in texts.items():
-            units = getattr(config, f"{side}_tokens")
-            if units == "auto":
-                units = detect_tokens(lines)
-                self.notes.append(f"{side}: {units} (--{side}-tokens)")
-            sides[side] = text = Text.build(
-                lines,
-                units,
-                lowercase=config.lowercase,
-                min_count=config.min_count,
-                max_size=None if units == "chars" else config.vocab_size,
-                marks=side == "target",
-            )
-            lengths[side] = [len(text.split(line)) for line in lines]
-        # A target has an end token more.
-        target_length = sum(lengths["target"]) + len(train)
-        self.ratio = sum(lengths["source"]) / target_length
-        longest = max(lengths["target"])
-        if config.max_length is not None:
-            longest = min(longest, config.max_length)
-        options = {
-            "source_vocab_size": len(sides["source"].vocabulary),
-            "target_vocab_size": len(sides["target"].vocabulary),
-            "embedding_dim": config.embedding_dim,
-            "cell": config.cell,
-            "hidden_size": config.hidden_size,
-            "num_layers": config.num_layers,
-            "dtype": config.dtype,
-            "bidirectional": config.bidirectional,
-            "attention": None if config.attention == "none" else config.attention,
-            "input_feeding": config.input_feeding,
-            "tied": config.tied,
-            "dropout": config.dropout,
-        }
-        limit = math.ceil(LENGTH_FACTOR * longest) + 1
-        return Seq2SeqPipeline(
-            options, sides["source"], sides["target"], limit, seed=config.seed
-        )
 
     def _length(self, row: dict[str, Any]) -> int:
         """Return the length of a pair, in tokens of the source.
@@ -188,11 +87,11 @@ class SequenceToSequence(base.Task):
         return self.splits.num_batches(split)
 
     def batches(self, split: str, seed: int | None) -> Iterator[base.Batch]:
-        """Yield one epoch of a split: numpy arrays with masks, in few shapes.
+        """Yield one epoch of a split: padded NumPy arrays with masks, in few shapes.
 
         Args:
             split: ``"train"``, ``"dev"`` or ``"test"``.
-            seed: shuffles; None keeps the order of the data within a length.
+            seed: seed of the order; None keeps the order of the data within a bucket.
         """
         B, begin, end = self.config.batch_size, self.pipeline.begin, self.pipeline.end
         for S, numbers, columns in self.splits.epoch(split, seed):
@@ -220,7 +119,7 @@ class SequenceToSequence(base.Task):
         key: Key | None = None,
         progress: Array | float = 0.0,
     ) -> tuple[tuple[Array, Array], State]:
-        """Return the sum of the cross-entropies, the number of tokens, and ()."""
+        """Return the sum of the cross-entropies, the number of tokens, and `carry`."""
         rate = self.config.sampling
         logits = model(
             batch["source"],
@@ -239,7 +138,7 @@ class SequenceToSequence(base.Task):
     def predict(
         self, model: Any, batch: base.Batch, carry: State
     ) -> tuple[dict[str, Array], State]:
-        """Return the outputs of beam search, and the loss of the references."""
+        """Return the outputs of the beam search, and the loss of the references."""
         (total, count), _ = self.loss(model, batch, carry)
         best = jax.tree.map(
             lambda a: a[:, 0],
@@ -306,7 +205,7 @@ class SequenceToSequence(base.Task):
         return next(column(self.splits.rows["test"], "source"))
 
     def sizes(self) -> dict[str, Any]:
-        """Return the sizes of the data, for the user."""
+        """Return the sizes of the data and of the vocabularies, for the user."""
         sides = {"source": self.pipeline.source, "target": self.pipeline.target}
         rows = self.splits.rows.items()
         pairs = {name: f"{len(split_rows):,} pairs" for name, split_rows in rows}

@@ -31,8 +31,8 @@ def pytest_addoption(parser):
 
 
 # Long tests that share no fixture, or one that all processes share: each by itself.
-ALONE = ("test_train", "test_resume", "test_report", "test_browser")
-ALONE += ("test_torchrecurrent", "test_every_cell", "test_pages")
+ALONE = ("test_train", "test_train_errors", "test_resume", "test_report")
+ALONE += ("test_browser", "test_torchrecurrent", "test_every_cell", "test_pages")
 
 
 def pytest_itemcollected(item):

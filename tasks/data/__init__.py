@@ -1,4 +1,4 @@
-"""Data of the tasks: files, formats, the hub, splits, and batches; no JAX."""
+"""Data of the tasks: files, formats, the hub, splits and batches. It imports no JAX."""
 
 from tasks.data.formats.errors import DataError, FormatError
 from tasks.data.formats.reading import Kind

@@ -1,7 +1,7 @@
-"""Rows in Arrow files: written once to the cache of `datasets`, mapped from there.
+"""Rows as Arrow files: written once to the cache of `datasets`, memory-mapped later.
 
-Here, as in all of `tasks`, libraries that take long to import are imported where they
-are used: a program that only shows its flags, or an error in them, does not wait.
+Here, as in all of `tasks`, slow libraries are imported where they are used, so that
+``--help`` and errors in the flags appear immediately.
 """
 
 import hashlib
@@ -18,104 +18,107 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 
-def stored(
-    rows: Callable[[], Iterator[dict[str, Any]]],
+def cached_dataset(
+    make_rows: Callable[[], Iterator[dict[str, Any]]],
     kind: Kind,
     key: str,
     cache_dir: Path | None,
-    what: str,
+    name: str,
 ) -> "Dataset":
-    """Return rows from the cache; write them there first if it has none by their key.
+    """Return a dataset from the cache; on a miss, write its rows to the cache first.
 
     Args:
-        rows: makes a generator of the rows.
-        kind: what a row is.
-        key: what `key` returned for them.
-        cache_dir: where the Arrow files go; None is the library's own place.
-        what: the name of the rows, for a message.
+        make_rows: returns a new iterator over the rows.
+        kind: the kind of the rows.
+        key: the cache key, from `cache_key`.
+        cache_dir: directory of the Arrow files; None is the default of `datasets`.
+        name: what the rows are called in an error message.
 
     Raises:
-        DataError: if there are no rows; and whatever the generator raises, without the
-            library's wrapping of it.
+        DataError: if there are no rows. Errors of `make_rows` are raised unchanged, not
+            wrapped by `datasets`.
     """
     from datasets import Dataset, Features, List, Value
     from datasets.exceptions import DatasetGenerationError
 
-    def some() -> Iterator[dict[str, Any]]:
+    def nonempty_rows() -> Iterator[dict[str, Any]]:
         row = None
-        for row in rows():
+        for row in make_rows():
             yield row
         if row is None:
-            raise DataError(f"{what} is empty")
+            raise DataError(f"{name} is empty")
 
-    word = Value("string")
+    string = Value("string")
     if kind in ("tagged", "entities"):
-        features = {"tokens": List(word), "tags": List(word)}
+        features = {"tokens": List(string), "tags": List(string)}
     elif kind == "pairs":
-        features = {"source": word, "targets": List(word)}
+        features = {"source": string, "targets": List(string)}
+    elif kind == "labelled":
+        features = {"text": string, "label": string}
     else:
-        features = {"text": word} | ({"label": word} if kind == "labelled" else {})
+        features = {"text": string}
     try:
         with quiet():
-            found = Dataset.from_generator(
-                some,
+            dataset = Dataset.from_generator(
+                nonempty_rows,
                 features=Features(features),
                 cache_dir=str(cache_dir) if cache_dir else None,  # type: ignore
                 fingerprint=key,
             )
     except DatasetGenerationError as error:
-        # The library wraps what went wrong in its own words; ours name file and line.
+        # The cause names the file and the line; the wrapper of `datasets` does not.
         raise (error.__cause__ or error) from None
-    assert isinstance(found, Dataset)
-    return found
+    assert isinstance(dataset, Dataset)
+    return dataset
 
 
-def content(reading: Reading) -> str:
-    """Return what a file's rows hang on: its bytes and how it is read, not its place.
+def fingerprint(reading: Reading) -> str:
+    """Return what the rows of a file depend on: its bytes and how they are read.
 
-    Of parallel files, the bytes of both.
+    The path is not included, except for the file name in format ``folder``, which is
+    the label. For parallel files, the bytes of both files are included.
 
     Args:
-        reading: the file.
+        reading: the file and how it is read.
     """
     digests = []
     for path in filter(None, (reading.path, reading.targets)):
         with open(path, "rb") as file:
             digests.append(hashlib.file_digest(file, "blake2b").hexdigest())
     label = reading.path.stem if reading.format == "folder" else ""
-    placeless = reading._replace(path=Path(label), targets=None)
-    return " ".join([repr(placeless), *digests])
+    without_paths = reading._replace(path=Path(label), targets=None)
+    return " ".join([repr(without_paths), *digests])
 
 
-def key(*parts: str) -> str:
-    """Return the name of an entry of the cache.
+def cache_key(*parts: str) -> str:
+    """Return the key of a cache entry.
 
     Args:
-        *parts: all that the rows hang on, besides this code.
+        *parts: all that the rows depend on, apart from the code that reads them.
     """
-    whole = "\n".join([_code(), *parts])
-    return hashlib.blake2b(whole.encode(), digest_size=16).hexdigest()
+    text = "\n".join([_code_digest(), *parts])
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 @cache
-def _code() -> str:
+def _code_digest() -> str:
     """Return a digest of the source code that makes the rows."""
-    here = Path(__file__).parent
+    folder = Path(__file__).parent
     sources = [
-        *sorted((here / "formats").glob("*.py")),
-        here / "hub.py",
-        here / "loading.py",
+        *sorted((folder / "formats").glob("*.py")),
+        folder / "hub.py",
+        folder / "loading.py",
     ]
-    whole = b"".join(source.read_bytes() for source in sources)
-    return hashlib.blake2b(whole).hexdigest()
+    code = b"".join(source.read_bytes() for source in sources)
+    return hashlib.blake2b(code).hexdigest()
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep the library's bars and messages off the screen."""
+    """Disable the progress bars and log messages of `datasets`."""
     import datasets
 
-    bars = not datasets.are_progress_bars_disabled()
+    had_bars = not datasets.are_progress_bars_disabled()
     level = datasets.logging.get_verbosity()
     datasets.disable_progress_bars()
     datasets.logging.set_verbosity_error()
@@ -123,5 +126,5 @@ def quiet() -> Iterator[None]:
         yield
     finally:
         datasets.logging.set_verbosity(level)
-        if bars:
+        if had_bars:
             datasets.enable_progress_bars()

@@ -1,4 +1,4 @@
-"""Rows of different length into batches of few shapes: numpy only."""
+"""Batching of variable-length sequences into few padded shapes, in NumPy."""
 
 from collections.abc import Iterator
 
@@ -8,149 +8,156 @@ import numpy as np
 def boundaries(
     lengths: np.ndarray, *, padding: float = 0.08, max_shapes: int = 16
 ) -> list[int]:
-    """Choose the lengths to which rows are filled up: as few as serve.
+    """Choose the padded lengths of the buckets, as few as keep the padding low.
 
     Dynamic programming finds, for each number of buckets, the boundaries with the least
-    padding; the smallest number whose share of padding is below `padding` wins.
+    padding. The smallest number of buckets whose padding is at most `padding` is
+    chosen.
 
     Args:
-        lengths: of all rows.
-        padding: the share of positions that may be padding.
-        max_shapes: the most buckets.
+        lengths: length of each row.
+        padding: largest fraction of positions that may be padding.
+        max_shapes: largest number of buckets.
 
     Returns:
-        The lengths of the buckets, ascending; the last is the longest row's.
+        The padded lengths in ascending order; the last is the length of the longest
+        row.
     """
     sizes, counts = np.unique(np.maximum(lengths, 1), return_counts=True)
     if len(sizes) > 256:
-        # Nearly as good, and quick: every boundary at one of 256 quantiles.
-        at = np.unique(np.quantile(lengths, np.linspace(0, 1, 257), method="higher"))
-        counts = np.diff(np.searchsorted(np.sort(lengths), at, side="right"), prepend=0)
-        sizes = at
-    below = np.concatenate([[0], np.cumsum(counts)])
-    # cost[i, j]: positions of a bucket with the sizes from i on up to j, included.
+        # The dynamic program is quadratic: restrict the boundaries to 256 quantiles.
+        sizes = np.unique(np.quantile(lengths, np.linspace(0, 1, 257), method="higher"))
+        cumulative = np.searchsorted(np.sort(lengths), sizes, side="right")
+        counts = np.diff(cumulative, prepend=0)
+    rows_below = np.concatenate([[0], np.cumsum(counts)])
+    # cost[i, j]: positions of a bucket that holds the sizes from i to j inclusive.
     n = len(sizes)
-    cost = (below[None, 1:] - below[:-1, None]) * sizes[None, :].astype(np.float64)
+    num_rows = rows_below[None, 1:] - rows_below[:-1, None]
+    cost = num_rows * sizes[None, :].astype(np.float64)
     cost[np.tril_indices(n, -1)] = np.inf
-    real = float(np.maximum(lengths, 1).sum())
-    best, cuts = cost[0], []
-    for shapes in range(1, max_shapes + 1):
-        if 1 - real / best[-1] <= padding or shapes == min(max_shapes, n):
+    num_tokens = float(np.maximum(lengths, 1).sum())
+    # best[j]: fewest positions of the sizes up to j; first_sizes[k][j]: the first size
+    # in the last of k + 2 buckets.
+    best, first_sizes = cost[0], []
+    for num_buckets in range(1, max_shapes + 1):
+        enough = 1 - num_tokens / best[-1] <= padding
+        if enough or num_buckets == min(max_shapes, n):
             break
         total = best[:-1, None] + cost[1:, :]
-        cuts.append(total.argmin(axis=0) + 1)
+        first_sizes.append(total.argmin(axis=0) + 1)
         best = np.concatenate([[np.inf], total.min(axis=0)[1:]])
-    found, end = [], n - 1
-    for cut in reversed(cuts):
-        found.append(int(sizes[end]))
-        end = int(cut[end]) - 1
-    return [int(sizes[end]), *reversed(found)]
+    descending, end = [], n - 1
+    for first_size in reversed(first_sizes):
+        descending.append(int(sizes[end]))
+        end = int(first_size[end]) - 1
+    return [int(sizes[end]), *reversed(descending)]
 
 
 class Buckets:
-    """Batches of rows of about the same length.
+    """Batches of rows of similar length.
 
-    A row goes into the shortest bucket that holds it. Of each bucket whole batches are
-    taken; the rows left over move up to the next, so that all batches but one are full
-    and every epoch has the same number of them.
+    A row goes into the shortest bucket that holds it. Each bucket yields full batches;
+    its remaining rows move to the next longer bucket. So at most one batch is not full,
+    and every epoch has the same number of batches.
     """
 
     def __init__(
         self, lengths: np.ndarray, batch_size: int, sizes: list[int] | None = None
     ) -> None:
-        """Sort rows into buckets.
+        """Choose the buckets.
 
         Args:
-            lengths: of all rows.
-            batch_size: rows of a batch.
-            sizes: the lengths of the buckets, by default those of `boundaries`; a row
-                longer than all of them gets a bucket of its own length, rounded up to a
-                multiple of the longest.
+            lengths: length of each row.
+            batch_size: rows per batch.
+            sizes: padded lengths of the buckets; the default is `boundaries(lengths)`.
+                For rows that are longer than all of them, buckets are added whose
+                lengths are multiples of the longest.
         """
         self.lengths = np.asarray(lengths)
         self.batch_size = batch_size
         if sizes is None:
-            # Each shape is compiled: it should serve several batches.
-            most = min(16, max(1, len(self) // 4))
-            sizes = boundaries(self.lengths, max_shapes=most)
+            # Each shape is compiled, which must pay off over several batches.
+            max_shapes = min(16, max(1, len(self) // 4))
+            sizes = boundaries(self.lengths, max_shapes=max_shapes)
         self.sizes = list(sizes)
         longest = self.sizes[-1]
         while len(self.lengths) and self.lengths.max() > self.sizes[-1]:
             self.sizes.append(self.sizes[-1] + longest)
 
     def __len__(self) -> int:
+        """Return the number of batches in an epoch."""
         return -(-len(self.lengths) // self.batch_size)
 
     def epoch(self, seed: int | None) -> list[tuple[int, np.ndarray]]:
-        """Lay out the batches of one epoch.
+        """Return the batches of one epoch.
 
         Args:
-            seed: shuffles rows and batches; None keeps the order of the rows within a
-                bucket, shortest bucket first.
+            seed: seed that shuffles rows and batches; None keeps the order of the rows
+                within a bucket, shortest bucket first.
 
         Returns:
-            For each batch its T and the numbers of its rows.
+            For each batch, its padded length T and the indices of its rows.
         """
         rng = None if seed is None else np.random.default_rng(seed)
         bucket = np.searchsorted(self.sizes, self.lengths)
-        plan: list[tuple[int, np.ndarray]] = []
-        left = np.zeros(0, np.int64)
+        batches: list[tuple[int, np.ndarray]] = []
+        remaining = np.zeros(0, np.int64)
         for k, size in enumerate(self.sizes):
             rows = np.flatnonzero(bucket == k)
             if rng is not None:
                 rows = rng.permutation(rows)
-            rows = np.concatenate([left, rows])
-            whole = len(rows) - len(rows) % self.batch_size
-            plan += [
+            rows = np.concatenate([remaining, rows])
+            end = len(rows) - len(rows) % self.batch_size
+            batches += [
                 (size, rows[i : i + self.batch_size])
-                for i in range(0, whole, self.batch_size)
+                for i in range(0, end, self.batch_size)
             ]
-            left = rows[whole:]
-        if len(left):
-            fits = self.sizes[
-                int(np.searchsorted(self.sizes, self.lengths[left].max()))
-            ]
-            plan.append((fits, left))
+            remaining = rows[end:]
+        if len(remaining):
+            longest = self.lengths[remaining].max()
+            size = self.sizes[int(np.searchsorted(self.sizes, longest))]
+            batches.append((size, remaining))
         if rng is not None:
-            plan = [plan[k] for k in rng.permutation(len(plan))]
-        return plan
+            batches = [batches[k] for k in rng.permutation(len(batches))]
+        return batches
 
     def padding(self) -> float:
-        """Return the share of positions that hold no token."""
+        """Return the fraction of positions that are padding."""
         positions = sum(size * self.batch_size for size, _ in self.epoch(None))
         return 1 - float(self.lengths.sum()) / positions if positions else 0.0
 
 
 class Streams:
-    """One long text, read as several in parallel, window after window.
+    """Windows of one long text, read as parallel streams.
 
-    The text is cut into `batch_size` pieces of equal length. Row b of each batch goes
-    on where row b of the batch before ended, so that a state carried from batch to
-    batch reads each piece as a whole.
+    The text is cut into `batch_size` streams of equal length. Row b of each batch
+    continues row b of the previous batch, so a model that carries its state from batch
+    to batch reads each stream without a gap.
     """
 
     def __init__(self, length: int, batch_size: int, window: int) -> None:
-        """Plan the windows.
+        """Divide a text into streams and windows.
 
         Args:
-            length: of the text.
-            batch_size: pieces read in parallel.
-            window: T of a batch.
+            length: number of tokens in the text.
+            batch_size: number of streams.
+            window: T, the number of steps in a batch.
         """
-        # The last token of all is a label only.
-        self.piece = -(-max(length - 1, 0) // batch_size)
+        # The last token of the text is only a label, never an input.
+        self.stream_length = -(-max(length - 1, 0) // batch_size)
         self.length = length
         self.batch_size = batch_size
         self.window = window
 
     def __len__(self) -> int:
-        return -(-self.piece // self.window)
+        """Return the number of batches in an epoch."""
+        return -(-self.stream_length // self.window)
 
     def epoch(self) -> Iterator[list[tuple[int, int]]]:
         """Yield for each batch the positions ``(start, stop)`` of its rows' inputs."""
+        offsets = [b * self.stream_length for b in range(self.batch_size)]
+        end = self.length - 1
         for k in range(len(self)):
-            first = k * self.window
-            last = min(first + self.window, self.piece)
-            offsets = [b * self.piece for b in range(self.batch_size)]
-            end = self.length - 1
-            yield [(min(o + first, end), min(o + last, end)) for o in offsets]
+            start = k * self.window
+            stop = min(start + self.window, self.stream_length)
+            yield [(min(o + start, end), min(o + stop, end)) for o in offsets]

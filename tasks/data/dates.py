@@ -1,7 +1,7 @@
-"""The sample of sequence to sequence: dates as people write them, and as ISO 8601 does.
+"""The sample of the seq2seq task: written dates and their ISO 8601 form.
 
-Made, not collected: the same seed gives the same files, byte for byte, on any machine,
-and no date of one split is in another.
+The pairs are generated: the same seed gives the same bytes on every machine, and no
+date is in two splits.
 """
 
 import datetime
@@ -36,10 +36,10 @@ ORDINALS |= {"twenty": "twentieth", "thirty": "thirtieth"}
 
 
 def number(n: int) -> str:
-    """Return a number below 100 in words.
+    """Return a number in words.
 
     Args:
-        n: from 1 to 99.
+        n: 1 to 99.
     """
     if n < 20:
         return ONES[n]
@@ -47,10 +47,10 @@ def number(n: int) -> str:
 
 
 def ordinal(n: int) -> str:
-    """Return an ordinal number below 100 in words, such as twenty-third.
+    """Return an ordinal number in words, such as twenty-third.
 
     Args:
-        n: from 1 to 99.
+        n: 1 to 99.
     """
     *first, last = number(n).split("-")
     return "-".join([*first, ORDINALS.get(last, last + "th")])
@@ -60,17 +60,17 @@ def suffixed(n: int) -> str:
     """Return an ordinal number in digits, such as 23rd.
 
     Args:
-        n: from 1 to 99.
+        n: 1 to 99.
     """
     ending = {1: "st", 2: "nd", 3: "rd"}.get(n % 10, "th")
     return f"{n}{'th' if n in (11, 12, 13) else ending}"
 
 
 def year(n: int) -> str:
-    """Return a year in words, such as nineteen oh-five, two thousand and nine.
+    """Return a year in words, such as nineteen oh-five or two thousand and nine.
 
     Args:
-        n: from 1900 to 2099.
+        n: 1900 to 2099.
     """
     century, rest = divmod(n, 100)
     if century == 20 and rest < 10:
@@ -80,7 +80,7 @@ def year(n: int) -> str:
     return f"{number(century)} {number(rest)}"
 
 
-# Day first with dots, month first with slashes; two digits are a year of 1950 to 2049.
+# With dots the day comes first, with slashes the month; two-digit years are 1950-2049.
 FORMS: tuple[Callable[[datetime.date], str], ...] = (
     lambda d: f"{d.day} {MONTHS[d.month - 1]} {d.year}",
     lambda d: f"{MONTHS[d.month - 1]} {d.day}, {d.year}",
@@ -105,23 +105,22 @@ FORMS: tuple[Callable[[datetime.date], str], ...] = (
 
 
 def pairs(seed: int = SEED) -> dict[str, list[tuple[str, str]]]:
-    """Return the splits: each date in one form, and in ISO 8601.
+    """Return the pairs of each split: a date in one of `FORMS`, and in ISO 8601.
 
     Args:
-        seed: of the choice of dates and forms.
+        seed: seed of the dates and of their forms.
     """
-    draw = random.Random(seed)
-    days = draw.sample(range((LAST - FIRST).days + 1), sum(SIZES.values()))
+    rng = random.Random(seed)
+    days = rng.sample(range((LAST - FIRST).days + 1), sum(SIZES.values()))
     dates = [FIRST + datetime.timedelta(days=day) for day in days]
-    rows = [(draw.choice(FORMS)(date), date.isoformat()) for date in dates]
-    rest = iter(rows)
-    return {split: list(itertools.islice(rest, n)) for split, n in SIZES.items()}
+    rows = iter([(rng.choice(FORMS)(date), date.isoformat()) for date in dates])
+    return {split: list(itertools.islice(rows, n)) for split, n in SIZES.items()}
 
 
 def folder() -> Path:
-    """Write the splits as files of tab-separated pairs, and return their folder."""
+    """Write each split to a TSV file, and return the folder of the files."""
     path = Path()
     for split, rows in pairs().items():
         text = "source\ttarget\n" + "".join(f"{a}\t{b}\n" for a, b in rows)
-        path = sample_text.kept(f"dates/{split}.tsv", text)
+        path = sample_text.write_sample(f"dates/{split}.tsv", text)
     return path.parent

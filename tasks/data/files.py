@@ -1,4 +1,4 @@
-"""Which files hold which split: from paths, folders and globs, by the files' names."""
+"""The files of each split, from paths, folders and globs, by the files' names."""
 
 import difflib
 import glob
@@ -19,56 +19,66 @@ _WORDS = {
     "test": ("test", "testing", "testset", "testb"),
 }
 _SPLIT_OF = {word: split for split, words in _WORDS.items() for word in words}
-_SPLIT_OF["testa"] = "dev"  # CoNLL's name for it
+_SPLIT_OF["testa"] = "dev"  # as in CoNLL-2003
 _NO_DATA = re.compile(r"\..*|(readme|licen[cs]e|copying|changelog).*|.*\.md", re.I)
 
 
-class Part(NamedTuple):
-    """A file, its format if that is known, and the part of it that is meant.
+class DataFile(NamedTuple):
+    """A file of a split.
 
-    ``part`` is a value of the metadata ``split`` of CoNLL-U; None is the whole file.
-    ``targets`` is the file of the targets, of two that are parallel.
+    Attributes:
+        path: the file.
+        format: its format, if known.
+        metadata_split: the rows are the sentences with this value of the CoNLL-U
+            metadata ``split``; None for the whole file.
+        targets: the file of the targets, for parallel files.
     """
 
     path: Path
     format: str | None = None
-    part: str | None = None
+    metadata_split: str | None = None
     targets: Path | None = None
 
 
 class Files(NamedTuple):
-    """The files of each split, those that name none, and what was decided."""
+    """The files of each split.
 
-    splits: dict[str, list[Part]]
-    rest: list[Part]
+    Attributes:
+        splits: the files by split.
+        unassigned: the files that belong to no split, if no name contains one.
+        notes: what was decided, for the user.
+    """
+
+    splits: dict[str, list[DataFile]]
+    unassigned: list[DataFile]
     notes: list[str]
 
 
 def split_of(name: str) -> str | None:
-    """Return the split that a file's name tells: train, dev, test or None.
+    """Return the split that a file name contains: train, dev, test or None.
 
-    Its words are what stands between digits, signs and changes to upper case:
-    ``eng.testa`` is dev, ``wnut17train.conll`` and ``train_5k.csv`` are train.
+    Words end at digits, punctuation and upper-case letters: ``eng.testa`` is dev,
+    ``wnut17train.conll`` and ``train_5k.csv`` are train.
 
     Args:
         name: the name, without its folder.
 
     Raises:
-        DataError: if it tells more than one.
+        DataError: if the name contains more than one split.
     """
     words = re.findall(r"[A-Z]?[a-z]+|[A-Z]+", name)
-    found = {_SPLIT_OF[w.lower()] for w in words if w.lower() in _SPLIT_OF}
-    if len(found) > 1:
+    splits = {_SPLIT_OF[w.lower()] for w in words if w.lower() in _SPLIT_OF}
+    if len(splits) > 1:
         raise DataError(
-            f"the name {name} tells several splits ({', '.join(sorted(found))}): "
+            f"the name {name} contains several splits ({', '.join(sorted(splits))}): "
             "use --train-file, --dev-file and --test-file"
         )
-    return found.pop() if found else None
+    return splits.pop() if splits else None
 
 
 def find(
     data: str | None,
-    given: Mapping[str, Sequence[str]],
+    split_files: Mapping[str, Sequence[str]],
     kind: Kind,
     format: str | None,
     encoding: str,
@@ -78,45 +88,49 @@ def find(
 
     Args:
         data: a file, a folder, a glob, or None.
-        given: files, folders and globs of splits named by flags; they replace what
+        split_files: for each split, its files, folders and globs. They replace what
             `data` has for that split.
-        kind: what a row shall be; labelled reads a folder as one file a class.
-        format: the format that the user names.
+        kind: the kind of the rows. For labelled rows, a folder may have one file per
+            class.
+        format: the format that the user names; None detects it.
         encoding: the encoding of the files.
-        columns: the columns that the user named: of parallel files, the endings.
+        columns: the columns that the user names; for parallel files, the endings.
 
     Raises:
-        DataError: if a file is missing (near names are suggested), a folder has no
-            file of data, or it cannot be told which files are parallel.
+        DataError: if a file is missing (similar names are suggested), a folder has no
+            data files, or the parallel files cannot be determined.
     """
-    found = Files({}, [], [])
+    files = Files({}, [], [])
     if data is not None:
-        paths, folder = expand(data)
-        parts, notes = _coupled([Part(path) for path in paths], kind, format, columns)
-        found = _divided(parts, folder, kind, format, encoding)
-        found.notes[:0] = notes
-    for split, specs in given.items():
-        parts: list[Part] = []
+        paths, is_folder = expand(data)
+        data_files = [DataFile(path) for path in paths]
+        data_files, notes = _join_parallel(data_files, kind, format, columns)
+        files = _assign_splits(data_files, is_folder, kind, format, encoding)
+        files.notes[:0] = notes
+    for split, specs in split_files.items():
+        data_files: list[DataFile] = []
         for spec in specs:
-            paths, folder = expand(spec)
-            one = "folder" if folder and _classes(paths, kind, format) else None
-            parts += [Part(path, one) for path in paths]
-        if parts:
-            found.splits[split], notes = _coupled(parts, kind, format, columns)
-            found.notes.extend(notes)
-    return found
+            paths, is_folder = expand(spec)
+            per_class = is_folder and _is_file_per_class(paths, kind, format)
+            name = "folder" if per_class else None
+            data_files += [DataFile(path, name) for path in paths]
+        if data_files:
+            data_files, notes = _join_parallel(data_files, kind, format, columns)
+            files.splits[split] = data_files
+            files.notes.extend(notes)
+    return files
 
 
 def expand(spec: str) -> tuple[list[Path], bool]:
     """Return the files of a path or a glob, sorted, and whether it is a folder.
 
-    Hidden files, read-mes and licences in a folder are no data.
+    In a folder, hidden files, read-mes and licences are skipped.
 
     Args:
         spec: a file, a folder or a glob.
 
     Raises:
-        DataError: if there is none; near names are suggested.
+        DataError: if there are no files; similar names are suggested.
     """
     path = Path(spec).expanduser()
     if path.is_file():
@@ -125,109 +139,116 @@ def expand(spec: str) -> tuple[list[Path], bool]:
         inside = sorted(path.iterdir())
         files = [p for p in inside if p.is_file() and not _NO_DATA.fullmatch(p.name)]
         if not files:
-            listed = ", ".join(p.name for p in inside[:10]) or "nothing"
-            raise DataError(f"the folder {path} has no file of data; in it: {listed}")
+            names = ", ".join(p.name for p in inside[:10]) or "nothing"
+            raise DataError(f"the folder {path} has no data files; it holds: {names}")
         return files, True
     files = [Path(name) for name in sorted(glob.glob(str(path), recursive=True))]
     files = [file for file in files if file.is_file()]
     if not files:
-        what = "file fits the glob" if glob.has_magic(spec) else "file or folder"
-        raise DataError(f"no {what} {spec}{_near(path)}")
+        what = "file matches the glob" if glob.has_magic(spec) else "file or folder"
+        raise DataError(f"no {what} {spec}{_similar_names(path)}")
     return files, False
 
 
-def _divided(
-    parts: list[Part], folder: bool, kind: Kind, format: str | None, encoding: str
+def _assign_splits(
+    data_files: list[DataFile],
+    is_folder: bool,
+    kind: Kind,
+    format: str | None,
+    encoding: str,
 ) -> Files:
-    """Divide files by their names, or by the metadata in them."""
-    if format == "folder" and not folder:
-        raise DataError("--format folder wants a folder in --data: one file a class")
+    """Assign files to splits by their names, otherwise by the metadata in them."""
+    if format == "folder" and not is_folder:
+        raise DataError("--format folder needs a folder as --data: one file per class")
     if format == "folder":
-        return Files({}, [part._replace(format="folder") for part in parts], [])
-    named: dict[str, list[Part]] = {}
-    rest: list[Part] = []
-    for part in parts:
-        split = split_of(part.path.name)
-        (named.setdefault(split, []) if split else rest).append(part)
-    if named:
+        return Files({}, [file._replace(format="folder") for file in data_files], [])
+    splits: dict[str, list[DataFile]] = {}
+    unnamed: list[DataFile] = []
+    for file in data_files:
+        split = split_of(file.path.name)
+        (splits.setdefault(split, []) if split else unnamed).append(file)
+    if splits:
         notes = []
-        if rest:
-            listed = ", ".join(part.path.name for part in rest)
-            notes = [f"left out, as no split stands in their names: {listed}"]
-        return Files(named, [], notes)
-    if folder and _classes((part.path for part in parts), kind, format):
-        note = f"a folder of one file a class: {len(parts)} classes"
-        return Files({}, [part._replace(format="folder") for part in parts], [note])
-    whole = []
-    for part in rest:
-        divided = _metadata(part.path, kind, part.format or format, encoding)
-        for split, some in divided.items():
-            named.setdefault(split, []).extend(some)
-        if not divided:
-            whole.append(part)
-    if not named:
-        return Files({}, whole, [])
-    notes = ["divided by the metadata `# split = ...`"]
-    if whole:
-        listed = ", ".join(part.path.name for part in whole)
-        notes.append(f"left out, as their sentences name no split: {listed}")
-    return Files(named, [], notes)
+        if unnamed:
+            names = ", ".join(file.path.name for file in unnamed)
+            notes = [f"left out, as their names contain no split: {names}"]
+        return Files(splits, [], notes)
+    paths = [file.path for file in data_files]
+    if is_folder and _is_file_per_class(paths, kind, format):
+        note = f"a folder with one file per class: {len(paths)} classes"
+        per_class = [file._replace(format="folder") for file in data_files]
+        return Files({}, per_class, [note])
+    undivided = []
+    for file in unnamed:
+        parts = _split_by_metadata(file.path, kind, file.format or format, encoding)
+        for split, split_parts in parts.items():
+            splits.setdefault(split, []).extend(split_parts)
+        if not parts:
+            undivided.append(file)
+    if not splits:
+        return Files({}, undivided, [])
+    notes = ["split by the metadata `# split = ...`"]
+    if undivided:
+        names = ", ".join(file.path.name for file in undivided)
+        notes.append(f"left out, as their sentences name no split: {names}")
+    return Files(splits, [], notes)
 
 
-def _coupled(
-    parts: list[Part], kind: Kind, format: str | None, columns: Columns
-) -> tuple[list[Part], list[str]]:
-    """Return the files, of pairs two that are parallel as one part; and notes."""
+def _join_parallel(
+    data_files: list[DataFile], kind: Kind, format: str | None, columns: Columns
+) -> tuple[list[DataFile], list[str]]:
+    """Return the files, with two parallel files as one `DataFile`; and notes."""
     flags = "".join(filter(None, (columns.source, columns.target)))
-    tables = format not in (None, "parallel") or re.fullmatch(r"[\d,\s-]+", flags)
-    if kind != "pairs" or tables:
-        return parts, []
-    paths = [part.path for part in parts]
-    couples, rest = parallel.couples(paths, columns)
-    if not couples:
+    numbers = re.fullmatch(r"[\d,\s-]+", flags)  # columns of a table
+    if kind != "pairs" or format not in (None, "parallel") or numbers:
+        return data_files, []
+    paths = [file.path for file in data_files]
+    pairs, others = parallel.match_files(paths, columns)
+    if not pairs:
         _refuse_parallel(paths)
-        return parts, []
+        return data_files, []
     notes = []
-    if rest:
-        endings = " or ".join(path.suffix for path in couples[0])
-        listed = ", ".join(path.name for path in rest)
-        notes = [f"left out, as their names do not end in {endings}: {listed}"]
-    return [Part(path, "parallel", None, other) for path, other in couples], notes
+    if others:
+        endings = " or ".join(path.suffix for path in pairs[0])
+        names = ", ".join(path.name for path in others)
+        notes = [f"left out, as their names do not end in {endings}: {names}"]
+    joined = [DataFile(path, "parallel", None, targets) for path, targets in pairs]
+    return joined, notes
 
 
 def _refuse_parallel(paths: Iterable[Path]) -> None:
-    """Raise an error if files look parallel: one name, endings that tell nothing."""
-    known = {ending for one in formats.FORMATS.values() for ending in one.endings}
-    for alike in parallel.alike(paths):
-        endings = [path.suffix for path in alike]
+    """Raise an error if files differ only in endings that are no format or split."""
+    known = {ending for format in formats.FORMATS.values() for ending in format.endings}
+    for group in parallel.group_by_stem(paths):
+        endings = [path.suffix for path in group]
         if not any(ending.lower() in known or split_of(ending) for ending in endings):
-            listed = ", ".join(ending[1:] for ending in endings)
+            names = ", ".join(ending[1:] for ending in endings)
             raise DataError(
-                f"{alike[0].with_suffix('')}.*: parallel files end in {listed}: name "
-                "two of these with --source-column and --target-column (or, if they "
-                "are no such files, their format with --format)"
+                f"{group[0].with_suffix('')}.*: parallel files end in {names}: name "
+                "two of these with --source-column and --target-column (or, if the "
+                "files are not parallel, name their format with --format)"
             )
 
 
-def _metadata(
+def _split_by_metadata(
     path: Path, kind: Kind, format: str | None, encoding: str
-) -> dict[str, list[Part]]:
-    """Return the parts of a CoNLL-U file whose sentences name their splits."""
+) -> dict[str, list[DataFile]]:
+    """Return the splits of a CoNLL-U file with metadata ``split``; otherwise none."""
     if kind not in formats.FORMATS["conllu"].kinds:
         return {}
     if (format or formats.detect(path, kind, encoding)) != "conllu":
         return {}
-    found: dict[str, list[Part]] = {}
-    for value in conllu.parts(path, encoding):
+    splits: dict[str, list[DataFile]] = {}
+    for value in conllu.split_values(path, encoding):
         split = split_of(value)
         if split is None:
             raise DataError(f"{path}: `# split = {value}` is not train, dev or test")
-        found.setdefault(split, []).append(Part(path, "conllu", value))
-    return found
+        splits.setdefault(split, []).append(DataFile(path, "conllu", value))
+    return splits
 
 
-def _classes(paths: Iterable[Path], kind: Kind, format: str | None) -> bool:
-    """Whether the files of a folder are one a class: several plain text files."""
+def _is_file_per_class(paths: Iterable[Path], kind: Kind, format: str | None) -> bool:
+    """Return whether files are one per class: several plain text files."""
     if format is not None:
         return format == "folder"
     paths = list(paths)
@@ -235,15 +256,15 @@ def _classes(paths: Iterable[Path], kind: Kind, format: str | None) -> bool:
     return kind == "labelled" and plain and len(paths) > 1
 
 
-def _near(path: Path) -> str:
-    """Return a hint: the existing names nearest to the first part that is missing."""
+def _similar_names(path: Path) -> str:
+    """Return a hint: existing names similar to the first missing part of a path."""
     while not path.parent.exists():
         path = path.parent
     names = (
         sorted(p.name for p in path.parent.iterdir()) if path.parent.is_dir() else []
     )
-    near = difflib.get_close_matches(path.name, names, n=3, cutoff=0.5)
-    if near:
-        return f"; did you mean {' or '.join(str(path.parent / n) for n in near)}?"
-    listed = ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
-    return f"; in {path.parent} there is {listed or 'nothing'}"
+    similar = difflib.get_close_matches(path.name, names, n=3, cutoff=0.5)
+    if similar:
+        return f"; did you mean {' or '.join(str(path.parent / n) for n in similar)}?"
+    some = ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
+    return f"; {path.parent} holds {some or 'nothing'}"

@@ -1,4 +1,4 @@
-"""Data sets of the Hugging Face hub, or of a local folder that `datasets` can read."""
+"""Datasets of the Hugging Face hub, or of a local folder that `datasets` can read."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +8,7 @@ from tasks.data import formats
 from tasks.data.files import split_of
 from tasks.data.formats import parquet, records
 from tasks.data.formats.errors import DataError
-from tasks.data.formats.reading import Columns, Kind
+from tasks.data.formats.reading import Columns, Kind, Row, Sentence
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -17,77 +17,77 @@ PREFIX = "hub:"
 
 
 def load(name: str, cache_dir: Path | None) -> dict[str, "Dataset"]:
-    """Return the splits train, dev and test of a data set, as they are.
+    """Return the splits train, dev and test of a dataset, unchanged.
 
     Args:
-        name: ``NAME``, ``NAME/CONFIG``, ``OWNER/NAME`` or ``OWNER/NAME/CONFIG``; a
-            name of two parts is first taken for an owner and a name. Or a folder.
-        cache_dir: where to keep it; None is the library's own place.
+        name: ``NAME``, ``NAME/CONFIG``, ``OWNER/NAME`` or ``OWNER/NAME/CONFIG``; two
+            parts are first tried as owner and name. Or a folder.
+        cache_dir: directory of the downloads; None is the default of `datasets`.
 
     Raises:
-        DataError: if it cannot be reached or read, or names no split.
+        DataError: if the dataset cannot be reached or read, or has none of the splits.
     """
     from datasets import load_dataset
     from datasets.exceptions import DatasetNotFoundError, DatasetsError
 
-    place: Any = None if cache_dir is None else str(cache_dir)
-    found: Any = None
-    tries: Any = _candidates(name)
-    for number, arguments in enumerate(tries):
+    directory: Any = None if cache_dir is None else str(cache_dir)
+    dataset: Any = None
+    candidates: Any = _candidates(name)
+    for number, arguments in enumerate(candidates):
         try:
-            found = load_dataset(*arguments, cache_dir=place)
+            dataset = load_dataset(*arguments, cache_dir=directory)
             break
         except DatasetNotFoundError as error:
-            if number == len(tries) - 1:
+            if number == len(candidates) - 1:
                 raise DataError(f"hub:{name}: {error}") from error
         except (DatasetsError, ValueError, RuntimeError) as error:
             # No such configuration, a script, or files that cannot be read.
             raise DataError(f"hub:{name}: {error}") from error
         except Exception as error:
-            # Of several libraries: no network, a broken answer, a full disk.
+            # From several libraries: no network, a truncated response, a full disk.
             raise DataError(
-                f"hub:{name} cannot be loaded ({error}); without a network, name files "
-                "that are here with --data"
+                f"hub:{name} cannot be loaded ({error}); without a network, use local "
+                "files with --data"
             ) from error
     splits: dict[str, Dataset] = {}
-    for key, rows in dict(found or {}).items():
+    for key, rows in dict(dataset or {}).items():
         split = split_of(str(key))
         if split and split not in splits:
             splits[split] = rows
     if not splits:
-        listed = ", ".join(map(str, found or ()))
-        raise DataError(f"hub:{name} has no split train, dev or test: {listed}")
+        names = ", ".join(map(str, dataset or ()))
+        raise DataError(f"hub:{name} has no split train, dev or test: {names}")
     return splits
 
 
 def rows(
     data: "Dataset", where: str, kind: Kind, columns: Columns
 ) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a split, in the form that `tasks.data` wants.
+    """Yield the rows of a split, as the parsers of files do.
 
-    The columns are those that the user names, else those of the right type
-    (``ClassLabel``, ``List(ClassLabel)``, string), else those of usual names.
+    The columns are those that the user names; otherwise those of the right type
+    (``ClassLabel``, ``List(ClassLabel)``, string); otherwise those of usual names.
 
     Args:
         data: the split.
-        where: its name, for messages.
-        kind: what a row shall be.
-        columns: the columns that the user named.
+        where: its name, for error messages.
+        kind: the kind of the rows.
+        columns: the columns that the user names.
 
     Raises:
-        DataError: if the columns cannot be told, or a row lacks one.
+        DataError: if the columns cannot be determined, or a row lacks one.
     """
-    hints = parquet.labels(data.features)
+    class_columns = parquet.class_columns(data.features)
 
-    def read() -> Iterator:
-        return records.rows(where, kind, columns, _records(data), hints)
+    def parse() -> Iterator[Row | Sentence]:
+        return records.rows(where, kind, columns, _records(data), class_columns)
 
-    scheme = formats.scheme(where, read()) if kind == "entities" else None
-    return formats.bio2(where, scheme, read())
+    scheme = formats.detect_scheme(where, parse()) if kind == "entities" else None
+    return formats.to_rows(where, scheme, parse())
 
 
-def note(data: "Dataset", where: str, kind: Kind, columns: Columns) -> str:
-    """Return in words which columns of a split are read.
+def describe(data: "Dataset", where: str, kind: Kind, columns: Columns) -> str:
+    """Return which columns of a split are read, for the user.
 
     Args:
         data: as for `rows`.
@@ -96,24 +96,24 @@ def note(data: "Dataset", where: str, kind: Kind, columns: Columns) -> str:
         columns: as for `rows`.
 
     Raises:
-        DataError: if the columns cannot be told.
+        DataError: if the columns cannot be determined.
     """
-    hints = parquet.labels(data.features)
-    return records.note(where, kind, columns, _records(data), hints)
+    class_columns = parquet.class_columns(data.features)
+    return records.describe(where, kind, columns, _records(data), class_columns)
 
 
-def unlabelled(data: "Dataset") -> bool:
-    """Tell whether a column of labels holds no class at all, as in some test sets.
+def is_unlabelled(data: "Dataset") -> bool:
+    """Return whether every label of a ``ClassLabel`` column is -1, as in test sets.
 
     Args:
         data: the split.
     """
-    hints = parquet.labels(data.features)
-    return any(all(value == -1 for value in data[name]) for name in hints)
+    class_columns = parquet.class_columns(data.features)
+    return any(all(value == -1 for value in data[name]) for name in class_columns)
 
 
 def _candidates(name: str) -> list[tuple[str, ...]]:
-    """Return the arguments of `datasets.load_dataset` to try, in order."""
+    """Return the arguments for `datasets.load_dataset`, in the order to try them."""
     parts = name.split("/")
     if Path(name).expanduser().is_dir():
         return [(str(Path(name).expanduser()),)]
@@ -123,7 +123,8 @@ def _candidates(name: str) -> list[tuple[str, ...]]:
 
 
 def _records(data: "Dataset") -> Iterator[tuple[int, dict[str, Any]]]:
-    decoders = parquet.names(data.features)
+    """Yield the numbered rows of a split, with class indices decoded to names."""
+    decoders = parquet.class_decoders(data.features)
     for number, record in enumerate(data, 1):
         record = dict(record)
         for column, decode in decoders.items():

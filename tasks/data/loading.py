@@ -1,10 +1,10 @@
-"""From a file, a folder, a glob or the hub to the splits of a task, as Arrow files.
+"""Loads the splits of a task from files, folders, globs or the hub.
 
 Rows are ``{"text", "label"}`` (labelled), ``{"tokens", "tags"}`` (tagged; entities in
 BIO2), ``{"source", "targets"}`` (pairs) or ``{"text"}`` (text: a line with its line
-end, so that the joined rows are the file). They are written once to the cache of
-`datasets` and mapped into memory from there; what is written hangs on the content of
-the files, the arguments and this code.
+end, so that the joined rows are the file). They are written once to the Arrow cache of
+`datasets` and memory-mapped from there. The cache key covers the bytes of the files,
+the arguments and the code that reads them.
 """
 
 from collections.abc import Iterable, Iterator
@@ -26,33 +26,40 @@ class Source:
     """Where the data come from and how they are read."""
 
     data: str | None = None
-    """A file, a folder, a glob, or hub:NAME[/CONFIG]; else the sample of the task."""
+    """A file, a folder, a glob or hub:NAME[/CONFIG]. Default: the task's sample."""
     train_file: tuple[str, ...] = ()
-    """Files and globs to train on, instead of what --data has for that."""
+    """Training files or globs; they replace the training files of --data."""
     dev_file: tuple[str, ...] = ()
-    """Files and globs that choose the best epoch."""
+    """Dev files or globs; the dev score chooses the best epoch."""
     test_file: tuple[str, ...] = ()
-    """Files and globs that are scored once, at the end."""
+    """Test files or globs, scored once at the end."""
     format: str | None = None
-    """Of the files, one of those in docs/data.md, such as csv or conllu; else told."""
+    """Format of the files, such as csv or conllu (docs/data.md). Default: detected."""
     encoding: str = "utf-8"
-    """Of the files, such as utf-8, utf-16, latin-1, cp1251."""
+    """Encoding of the files, such as utf-8, utf-16, latin-1 or cp1251."""
     text_column: str | None = None
-    """The text: a name, a number from 0, or several with commas between them."""
+    """Column of the text: a name or a number from 0; several separated by commas."""
     label_column: str | None = None
-    """The label: a name or a number from 0; in CoNLL-U a key of the metadata."""
+    """Column of the label: a name or a number from 0; in CoNLL-U, a metadata key."""
     token_column: str | None = None
-    """The token: a name or a number from 0."""
+    """Column of the tokens: a name or a number from 0."""
     tag_column: str | None = None
-    """The tag: a name, a number from 0, or in CoNLL-U a key of MISC."""
+    """Column of the tags: a name or a number from 0; in CoNLL-U, also a key of MISC."""
     source_column: str | None = None
-    """The source: column(s), the ending of parallel files, or the language."""
+    """Column(s) of the source; or the ending of its parallel files, or its language."""
     target_column: str | None = None
-    """The target: column(s) of right answers, the ending, or the language."""
+    """Column(s) of the targets; or the ending of their files, or their language."""
 
 
 class Splits(NamedTuple):
-    """The rows to train on, to choose by and to score; and what was decided."""
+    """The splits of a task.
+
+    Attributes:
+        train: rows to train on.
+        dev: rows that choose the best epoch.
+        test: rows that are scored at the end.
+        notes: what was decided, for the user.
+    """
 
     train: "Dataset"
     dev: "Dataset"
@@ -70,45 +77,46 @@ def load(
 ) -> Splits:
     """Read all splits.
 
-    A lone file is train. A missing dev or test is a seeded tenth of the different texts
-    of train, of pairs of its sources; of a text, dev is its last tenth, and test is
-    dev.
+    A single file is train. A missing dev or test split is taken from train: a random
+    10 % of its distinct texts (of its sources, for pairs). For kind text, dev is the
+    last 10 % of train, and test is dev.
 
     Args:
         source: where the data come from.
-        kind: what a row shall be.
-        seed: of the shares.
-        sample: the file that is read if the source names none.
-        cache_dir: where the Arrow files go; None is the library's own place.
+        kind: the kind of the rows.
+        seed: seed of the dev and test splits that are taken from train.
+        sample: the file to read if `source` names none.
+        cache_dir: directory of the Arrow files; None is the default of `datasets`.
 
     Raises:
-        DataError: if something is missing, empty or cannot be told; the message says
-            what to do.
-        FormatError: if a file is not what it should be: file, line, what was expected.
+        DataError: if something is missing, empty or cannot be determined; the message
+            says what to do.
+        FormatError: if a file breaks its format; the message names file, line and
+            expectation.
     """
     if source.data and source.data.startswith(hub.PREFIX):
-        found, notes = _from_hub(source, kind, cache_dir)
+        datasets, notes = _from_hub(source, kind, cache_dir)
     else:
-        found, notes = _from_files(source, kind, sample, cache_dir)
-    if "train" not in found:
-        names = ", ".join(found)
+        datasets, notes = _from_files(source, kind, sample, cache_dir)
+    if "train" not in datasets:
+        names = ", ".join(datasets)
         raise DataError(f"nothing to train on, only {names}: give --train-file")
-    missing = [split for split in ("dev", "test") if split not in found]
-    if kind == "text" and "dev" not in found:
-        found["train"], found["dev"] = splits.by_position(found["train"])
+    missing = [split for split in ("dev", "test") if split not in datasets]
+    if kind == "text" and "dev" not in datasets:
+        datasets["train"], datasets["dev"] = splits.by_position(datasets["train"])
         notes.append("no dev file: the last 10 % of train, by position")
-    if kind == "text" and "test" not in found:
-        found["test"] = found["dev"]
+    if kind == "text" and "test" not in datasets:
+        datasets["test"] = datasets["dev"]
         notes.append("no test file: test is dev")
     elif kind != "text" and missing:
-        rest, *parts = splits.by_text(found["train"], len(missing), seed)
-        found |= {"train": rest, **dict(zip(missing, parts, strict=True))}
-        what = "sources" if kind == "pairs" else "texts"
+        train, *held_out = splits.by_text(datasets["train"], len(missing), seed)
+        datasets |= {"train": train, **dict(zip(missing, held_out, strict=True))}
+        units = "sources" if kind == "pairs" else "texts"
         for split in missing:
-            notes.append(f"no {split} file: 10 % of the {what} of train, seed {seed}")
+            notes.append(f"no {split} file: 10 % of the {units} of train, seed {seed}")
     if kind not in ("text", "pairs"):
-        _check_labels(found, kind)
-    return Splits(found["train"], found["dev"], found["test"], tuple(notes))
+        _check_labels(datasets, kind)
+    return Splits(datasets["train"], datasets["dev"], datasets["test"], tuple(notes))
 
 
 def read(
@@ -119,16 +127,16 @@ def read(
     sample: Path | None = None,
     cache_dir: Path | None = None,
 ) -> "Dataset":
-    """Read one split alone, such as to evaluate a trained model on it.
+    """Read one split, for example to evaluate a trained model on it.
 
-    No share is taken: files whose names tell no split are read whole.
+    Nothing is held out: a file whose name contains no split is read as a whole.
 
     Args:
         source: where the data come from.
-        kind: what a row shall be.
-        split: train, dev or test.
-        sample: the file that is read if the source names none.
-        cache_dir: where the Arrow files go; None is the library's own place.
+        kind: the kind of the rows.
+        split: ``"train"``, ``"dev"`` or ``"test"``.
+        sample: the file to read if `source` names none.
+        cache_dir: directory of the Arrow files; None is the default of `datasets`.
 
     Raises:
         DataError: as for `load`, and if there is no such split.
@@ -137,10 +145,10 @@ def read(
     if split not in files.SPLITS:
         raise DataError(f"--split must be train, dev or test, got {split!r}")
     if source.data and source.data.startswith(hub.PREFIX):
-        found, _ = _from_hub(source, kind, cache_dir, only=split)
+        datasets, _ = _from_hub(source, kind, cache_dir, only=split)
     else:
-        found, _ = _from_files(source, kind, sample, cache_dir, only=split)
-    return found[split]
+        datasets, _ = _from_files(source, kind, sample, cache_dir, only=split)
+    return datasets[split]
 
 
 def _from_files(
@@ -150,59 +158,63 @@ def _from_files(
     cache_dir: Path | None,
     only: str | None = None,
 ) -> tuple[dict[str, "Dataset"], list[str]]:
-    """Read the splits that have files, or only one of them."""
-    given = {split: getattr(source, f"{split}_file") for split in files.SPLITS}
+    """Read the splits that have files, or only one of them; return notes too."""
+    split_files = {split: getattr(source, f"{split}_file") for split in files.SPLITS}
     data = source.data
-    if data is None and not any(given.values()):
+    if data is None and not any(split_files.values()):
         if sample is None:
             raise DataError("no data: give --data")
         data = str(sample)
     columns = _columns(source)
-    found = files.find(data, given, kind, source.format, source.encoding, columns)
+    found = files.find(data, split_files, kind, source.format, source.encoding, columns)
     chosen, notes = found.splits, found.notes
-    lone = sum(map(len, chosen.values())) == 1 and not any(given.values())
-    if only is None and lone and "train" not in chosen:
-        (parts,) = chosen.values()
-        chosen = {"train": parts}
-    elif found.rest and (not chosen or "train" not in chosen and only is None):
-        chosen = {**chosen, only or "train": found.rest}
+    single = sum(map(len, chosen.values())) == 1 and not any(split_files.values())
+    if only is None and single and "train" not in chosen:
+        (data_files,) = chosen.values()
+        chosen = {"train": data_files}
+    elif found.unassigned and (not chosen or "train" not in chosen and only is None):
+        chosen = {**chosen, only or "train": found.unassigned}
     if only is not None and only not in chosen:
-        named = ", ".join(chosen) or "nothing"
-        raise DataError(f"no {only} among the files, but {named}: give --{only}-file")
-    rows = {}
+        names = ", ".join(chosen) or "nothing"
+        raise DataError(f"no {only} among the files, only {names}: give --{only}-file")
+    datasets = {}
     for split in [only] if only else [s for s in files.SPLITS if s in chosen]:
-        readings = [_planned(source, kind, part) for part in chosen[split]]
+        readings = [_plan(source, kind, data_file) for data_file in chosen[split]]
         notes += [note for note in _notes(split, readings) if note not in notes]
-        key = arrow_cache.key(kind, *map(arrow_cache.content, readings))
-        what = f"{split} ({', '.join(str(reading.path) for reading in readings)})"
-        stream = partial(_rows, readings)
-        rows[split] = arrow_cache.stored(stream, kind, key, cache_dir, what)
-    return rows, notes
+        key = arrow_cache.cache_key(kind, *map(arrow_cache.fingerprint, readings))
+        name = f"{split} ({', '.join(str(reading.path) for reading in readings)})"
+        make_rows = partial(_rows, readings)
+        datasets[split] = arrow_cache.cached_dataset(
+            make_rows, kind, key, cache_dir, name
+        )
+    return datasets, notes
 
 
 def _from_hub(
     source: Source, kind: Kind, cache_dir: Path | None, only: str | None = None
 ) -> tuple[dict[str, "Dataset"], list[str]]:
-    """Read the splits of a data set of the hub, or only one of them."""
+    """Read the splits of a dataset of the hub, or only one; return notes too."""
     name = str(source.data).removeprefix(hub.PREFIX)
     columns = _columns(source)
-    rows, notes = {}, []
+    datasets, notes = {}, []
     with arrow_cache.quiet():
-        found = hub.load(name, cache_dir)
-    if only is not None and only not in found:
-        raise DataError(f"{source.data} has no {only}, but {', '.join(found)}")
-    for split in [only] if only else [s for s in files.SPLITS if s in found]:
+        loaded = hub.load(name, cache_dir)
+    if only is not None and only not in loaded:
+        raise DataError(f"{source.data} has no {only}, only {', '.join(loaded)}")
+    for split in [only] if only else [s for s in files.SPLITS if s in loaded]:
         where = f"{source.data}:{split}"
-        if kind == "labelled" and hub.unlabelled(found[split]):
+        if kind == "labelled" and hub.is_unlabelled(loaded[split]):
             if only:
                 raise DataError(f"{where} has no labels")
             notes.append(f"{split} of {source.data} has no labels: left out")
             continue
-        notes.append(f"{split}: {hub.note(found[split], where, kind, columns)}")
-        key = arrow_cache.key(kind, found[split]._fingerprint, repr(columns))
-        stream = partial(hub.rows, found[split], where, kind, columns)
-        rows[split] = arrow_cache.stored(stream, kind, key, cache_dir, where)
-    return rows, notes
+        notes.append(f"{split}: {hub.describe(loaded[split], where, kind, columns)}")
+        key = arrow_cache.cache_key(kind, loaded[split]._fingerprint, repr(columns))
+        make_rows = partial(hub.rows, loaded[split], where, kind, columns)
+        datasets[split] = arrow_cache.cached_dataset(
+            make_rows, kind, key, cache_dir, where
+        )
+    return datasets, notes
 
 
 def _columns(source: Source) -> Columns:
@@ -216,28 +228,28 @@ def _columns(source: Source) -> Columns:
     )
 
 
-def _planned(source: Source, kind: Kind, part: files.Part) -> Reading:
+def _plan(source: Source, kind: Kind, data_file: files.DataFile) -> Reading:
     return formats.plan(
-        part.path,
+        data_file.path,
         kind,
-        format=part.format or source.format,
+        format=data_file.format or source.format,
         encoding=source.encoding,
         columns=_columns(source),
-        part=part.part,
-        targets=part.targets,
+        metadata_split=data_file.metadata_split,
+        targets=data_file.targets,
     )
 
 
 def _notes(split: str, readings: Iterable[Reading]) -> list[str]:
-    """Return how the files of a split are read, once for those read alike."""
-    alike: dict[str, list[str]] = {}
+    """Return how the files of a split are read: a note for all that are read alike."""
+    names_of: dict[str, list[str]] = {}
     for reading in readings:
-        alike.setdefault(formats.note(reading), []).append(reading.path.name)
-    return [
-        f"{split}: {', '.join(names) if len(names) <= 6 else f'{len(names)} files'} "
-        f"({note})"
-        for note, names in alike.items()
-    ]
+        names_of.setdefault(formats.describe(reading), []).append(reading.path.name)
+    notes = []
+    for description, names in names_of.items():
+        listed = ", ".join(names) if len(names) <= 6 else f"{len(names)} files"
+        notes.append(f"{split}: {listed} ({description})")
+    return notes
 
 
 def _rows(readings: Iterable[Reading]) -> Iterator[dict[str, Any]]:
@@ -245,23 +257,21 @@ def _rows(readings: Iterable[Reading]) -> Iterator[dict[str, Any]]:
         yield from formats.rows(reading)
 
 
-def _check_labels(found: dict[str, "Dataset"], kind: Kind) -> None:
+def _check_labels(datasets: dict[str, "Dataset"], kind: Kind) -> None:
     """Raise an error if dev or test has a label that train lacks."""
 
-    def known(split: str) -> set[str]:
-        labels = splits.labels(found[split])
-        return {x[2:] for x in labels} - {""} if kind == "entities" else labels
+    def labels_of(split: str) -> set[str]:
+        labels = splits.labels(datasets[split])
+        return {tag[2:] for tag in labels} - {""} if kind == "entities" else labels
 
-    train = known("train")
+    noun = {"tagged": "tag", "entities": "entity type"}.get(kind, "label")
+    option = "--label-column" if kind == "labelled" else "--tag-column"
+    train = labels_of("train")
     for split in ("dev", "test"):
-        if new := sorted(known(split) - train):
-            what, option = ("tag", "tag") if kind == "tagged" else ("label", "label")
-            what, option = (
-                ("entity type", "tag") if kind == "entities" else (what, option)
-            )
+        if new := sorted(labels_of(split) - train):
             some = ", ".join(map(repr, sorted(train)[:20]))
             raise DataError(
-                f"{split} has the {what} {new[0]!r}, which train lacks (train has "
-                f"{some}): if the files number or name the {what}s differently, give "
-                f"another one with --{split}-file, or the column with --{option}-column"
+                f"{split} has the {noun} {new[0]!r}, which train lacks (train has "
+                f"{some}): if the files number or name the {noun}s differently, give "
+                f"another file with --{split}-file, or the column with {option}"
             )

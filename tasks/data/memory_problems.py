@@ -1,7 +1,7 @@
-"""Problems that only a memory solves, made with a seed: numpy only.
+"""Synthetic long-memory problems, in NumPy.
 
-Each has a length T, the steps that something is to be remembered for, and a loss that
-no model without a memory can fall below.
+Each problem has a length T, over which information must be remembered, and a known
+lowest loss for a model without memory.
 """
 
 import math
@@ -17,14 +17,14 @@ RECALLED = 10
 
 
 class Sequences(NamedTuple):
-    """Sequences of one length, and what is to be answered.
+    """Sequences of equal length, and their targets.
 
     Attributes:
-        inputs: symbols, ints ``[N, L]``, or numbers ``[N, L, D]``.
-        targets: ints ``[N, L]`` or ``[N]``, or numbers ``[N]``.
-        scored: bool ``[L]``: the steps whose answers make the loss; None where there is
-            one answer.
-        recalled: bool ``[L]``: the steps whose answers are counted as right or wrong.
+        inputs: symbols, ints ``[N, L]``; or features, floats ``[N, L, D]``.
+        targets: classes, ints ``[N, L]`` or ``[N]``; or values, floats ``[N]``.
+        scored: bool ``[L]``: the steps that count in the loss; None if there is one
+            target for the sequence.
+        recalled: bool ``[L]``: the steps that count in the accuracy.
     """
 
     inputs: np.ndarray
@@ -35,16 +35,16 @@ class Sequences(NamedTuple):
 
 @dataclass(frozen=True)
 class Problem:
-    """What is asked.
+    """A problem: how its sequences are made and scored.
 
     Attributes:
-        make: ``(T, N, generator, split) -> Sequences``.
-        memoryless: T -> the least loss without a memory.
-        score: ``"nats"`` an answer, or ``"mse"``.
-        outputs: classes, or 1 for a number.
-        symbols: how many there are in the inputs; 0 if those are numbers.
-        input_size: D.
-        sizes: the sequences of each split.
+        make: ``(T, N, rng, split) -> Sequences``.
+        memoryless: T -> the lowest loss of a model without memory.
+        score: the loss: ``"nats"`` (cross-entropy per target), or ``"mse"``.
+        outputs: number of classes; 1 for regression.
+        symbols: number of input symbols; 0 if the inputs are features.
+        input_size: D, the number of features; for symbols, their number.
+        sizes: number of sequences in each split.
     """
 
     make: Callable[[int, int, np.random.Generator, str], Sequences]
@@ -56,21 +56,24 @@ class Problem:
     sizes: dict[str, int]
 
 
-def copying(T: int, N: int, draw: np.random.Generator, split: str) -> Sequences:
-    """Return copy memory: ten symbols, T blanks, a mark, and then the symbols again.
+def copying(T: int, N: int, rng: np.random.Generator, split: str) -> Sequences:
+    """Return the copy memory problem: repeat ten symbols after a delay.
 
-    Symbols are 1 to 8, the blank is 0 and the mark 9. The answer is a blank at all
-    steps but the last ten. Hochreiter and Schmidhuber 1997; in this form Arjovsky et
-    al. 2015, arXiv:1511.06464.
+    An input is ten symbols (1 to 8), T - 1 blanks (0), a delimiter (9) and ten more
+    blanks. The target is blank, except at the last ten steps, where it is the ten
+    symbols.
+
+    Source: Hochreiter and Schmidhuber 1997; in this form Arjovsky et al. 2015,
+    arXiv:1511.06464.
 
     Args:
-        T: blanks between the symbols and the mark, and the mark itself.
-        N: how many sequences.
-        draw: the generator.
+        T: steps between the last symbol and the first target, including the delimiter.
+        N: number of sequences.
+        rng: random generator.
         split: not used.
     """
     length = T + 2 * RECALLED
-    symbols = draw.integers(1, SYMBOLS + 1, (N, RECALLED))
+    symbols = rng.integers(1, SYMBOLS + 1, (N, RECALLED))
     inputs = np.zeros((N, length), np.int64)
     inputs[:, :RECALLED] = symbols
     inputs[:, length - RECALLED - 1] = SYMBOLS + 1
@@ -80,36 +83,39 @@ def copying(T: int, N: int, draw: np.random.Generator, split: str) -> Sequences:
     return Sequences(inputs, targets, np.ones(length, bool), recalled)
 
 
-def adding(T: int, N: int, draw: np.random.Generator, split: str) -> Sequences:
-    """Return the adding problem: the sum of the two numbers that are marked.
+def adding(T: int, N: int, rng: np.random.Generator, split: str) -> Sequences:
+    """Return the adding problem: the sum of two marked numbers.
 
-    Numbers from U(0, 1), one marked in either half of T steps. Hochreiter and
-    Schmidhuber 1997; in this form Le et al. 2015, arXiv:1504.00941.
+    An input has two features: numbers drawn from U(0, 1), and a mark that is 1 at one
+    step of the first half and at one of the second half, otherwise 0.
+
+    Source: Hochreiter and Schmidhuber 1997; in this form Le et al. 2015,
+    arXiv:1504.00941.
 
     Args:
-        T: steps.
-        N: how many sequences.
-        draw: the generator.
+        T: number of steps.
+        N: number of sequences.
+        rng: random generator.
         split: not used.
     """
-    numbers = draw.random((N, T))
+    numbers = rng.random((N, T))
     marks = np.zeros((N, T))
     rows, half = np.arange(N), T // 2
-    marks[rows, draw.integers(0, half, N)] = 1
-    marks[rows, draw.integers(half, T, N)] = 1
+    marks[rows, rng.integers(0, half, N)] = 1
+    marks[rows, rng.integers(half, T, N)] = 1
     return Sequences(np.stack([numbers, marks], axis=-1), (numbers * marks).sum(axis=1))
 
 
-def delay(T: int, N: int, draw: np.random.Generator, split: str) -> Sequences:
-    """Return delayed recall: at each step the symbol of T steps ago, over 2T steps.
+def delay(T: int, N: int, rng: np.random.Generator, split: str) -> Sequences:
+    """Return delayed recall: the target is the input symbol T steps earlier.
 
     Args:
-        T: the delay in steps; the first T answers are not scored.
-        N: how many sequences.
-        draw: the generator.
+        T: the delay. A sequence has 2T steps, and the first T are not scored.
+        N: number of sequences.
+        rng: random generator.
         split: not used.
     """
-    inputs = draw.integers(0, SYMBOLS, (N, 2 * T))
+    inputs = rng.integers(0, SYMBOLS, (N, 2 * T))
     targets = np.zeros_like(inputs)
     targets[:, T:] = inputs[:, :T]
     scored = np.arange(2 * T) >= T
@@ -118,33 +124,33 @@ def delay(T: int, N: int, draw: np.random.Generator, split: str) -> Sequences:
 
 @cache
 def images() -> tuple[np.ndarray, np.ndarray]:
-    """Return scikit-learn's 1,797 digits in an order of their own, and their labels."""
+    """Return the pixels of scikit-learn's 1,797 digits, shuffled, and the labels."""
     from sklearn.datasets import load_digits
 
-    found: Any = load_digits(return_X_y=True)
-    pixels, labels = found
+    data: Any = load_digits(return_X_y=True)
+    pixels, labels = data
     order = np.random.default_rng(0).permutation(len(pixels))
     return pixels[order] / 16, labels[order].astype(np.int64)
 
 
-def digits(T: int, N: int, draw: np.random.Generator, split: str) -> Sequences:
-    """Return handwritten digits of 8 x 8, pixel by pixel.
+def digits(T: int, N: int, rng: np.random.Generator, split: str) -> Sequences:
+    """Return 8 x 8 images of handwritten digits, pixel by pixel.
 
     Args:
-        T: not used: there are 64 pixels.
-        N: how many of the split.
-        draw: shuffles those of train.
-        split: train is the first 1,200, dev the next 297, test the last 300.
+        T: not used; the length is 64.
+        N: number of images; fewer if the split has fewer.
+        rng: random generator that shuffles the training images.
+        split: ``"train"`` (1,200 images), ``"dev"`` (297) or ``"test"`` (300).
     """
-    begin = {"train": 0, "dev": 1200, "test": 1497}[split]
-    end = {"train": 1200, "dev": 1497, "test": 1797}[split]
-    rows = np.arange(begin, end)
-    rows = (draw.permutation(rows) if split == "train" else rows)[:N]
+    start = {"train": 0, "dev": 1200, "test": 1497}[split]
+    stop = {"train": 1200, "dev": 1497, "test": 1797}[split]
+    rows = np.arange(start, stop)
+    rows = (rng.permutation(rows) if split == "train" else rows)[:N]
     pixels, labels = images()
     return Sequences(pixels[rows][..., None], labels[rows])
 
 
-MADE = {"train": 16_000, "dev": 1_000, "test": 2_000}
+SIZES = {"train": 16_000, "dev": 1_000, "test": 2_000}
 PROBLEMS = {
     "copy": Problem(
         copying,
@@ -153,12 +159,12 @@ PROBLEMS = {
         SYMBOLS + 1,
         SYMBOLS + 2,
         SYMBOLS + 2,
-        MADE,
+        SIZES,
     ),
-    # The variance of the sum of two numbers from U(0, 1).
-    "adding": Problem(adding, lambda T: 1 / 6, "mse", 1, 0, 2, MADE),
+    # 1/6 is the variance of the sum of two numbers from U(0, 1).
+    "adding": Problem(adding, lambda T: 1 / 6, "mse", 1, 0, 2, SIZES),
     "delay": Problem(
-        delay, lambda T: math.log(SYMBOLS), "nats", SYMBOLS, SYMBOLS, SYMBOLS, MADE
+        delay, lambda T: math.log(SYMBOLS), "nats", SYMBOLS, SYMBOLS, SYMBOLS, SIZES
     ),
     "digits": Problem(
         digits,

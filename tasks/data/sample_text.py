@@ -1,16 +1,18 @@
-"""Files of samples that are made, not shipped: in the user's temporary folder."""
+"""Sample files that are generated, not shipped: kept in the temporary directory."""
 
 import getpass
 import tempfile
 from pathlib import Path
 
 
-def kept(name: str, text: str) -> Path:
-    """Write a text to a file, unless it is there already, and return its path.
+def write_sample(name: str, text: str) -> Path:
+    """Write a text to a file unless the file holds it already, and return its path.
+
+    The file is replaced atomically, so that processes can write it at the same time.
 
     Args:
-        name: of the file, folders included.
-        text: all of it.
+        name: name of the file; may contain folders.
+        text: the content of the file.
     """
     path = Path(tempfile.gettempdir()) / f"rnn-zoo-{getpass.getuser()}" / name
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Shares of a split: by text, so that none is in two, or by position."""
+"""Dev and test splits taken from the training data, by text or by position."""
 
 import hashlib
 from collections.abc import Iterator
@@ -11,53 +11,59 @@ from tasks.data.formats.errors import DataError
 if TYPE_CHECKING:
     from datasets import Dataset
 
-PORTION = 0.1
+HELD_OUT_FRACTION = 0.1
 
 
 def by_text(rows: "Dataset", count: int, seed: int) -> list["Dataset"]:
-    """Take random shares of 10 % of the different texts from a split.
+    """Hold out random splits of 10 % of the distinct texts each.
 
-    Rows of one text stay together, and the order of the rows is kept. A row with a
-    label that would be left to no other share comes back to the rest, with its text.
+    Rows with the same text stay together, and the order of the rows is kept. If a label
+    would be missing from the remaining rows, the texts that have it are not held out.
     The text of a pair is its source.
 
     Args:
-        rows: the split: labelled, tagged or pairs.
-        count: how many shares to take.
-        seed: of the choice, which else hangs on the texts alone, not on their order.
+        rows: labelled rows, tagged rows or pairs.
+        count: number of splits to hold out.
+        seed: seed of the choice. Apart from it, the choice depends on the texts only,
+            not on their order.
 
     Returns:
-        The rest, then the shares.
+        The remaining rows, then the held-out splits.
 
     Raises:
-        DataError: if there are fewer different texts than that needs.
+        DataError: if there are too few distinct texts.
     """
-    digest = np.fromiter(_digests(rows, seed), np.uint64, len(rows))
-    groups = np.unique(digest)  # the digests of a seed are a random order of the texts
-    size = max(1, round(len(groups) * PORTION))
-    if len(groups) < count * size + 1:
+    digests = np.fromiter(_digests(rows, seed), np.uint64, len(rows))
+    # Sorted digests are a random order of the texts, which depends on the seed.
+    texts = np.unique(digests)
+    size = max(1, round(len(texts) * HELD_OUT_FRACTION))
+    if len(texts) < count * size + 1:
         raise DataError(
-            f"{len(groups)} different texts are too few to take a dev or a test share "
-            "from; give --dev-file and --test-file"
+            f"{len(texts)} distinct texts are too few to hold out a dev or a test "
+            "split; give --dev-file and --test-file"
         )
-    share = np.zeros(len(rows), np.int64)  # 0 is the rest
+    split = np.zeros(len(rows), np.int64)  # 0: the remaining rows
     for number in range(count):
-        share[np.isin(digest, groups[number * size : (number + 1) * size])] = number + 1
+        chosen = texts[number * size : (number + 1) * size]
+        split[np.isin(digests, chosen)] = number + 1
     if "source" not in rows.column_names:
-        _keep_labels(rows, digest, share)
-    taken = [rows.select(np.flatnonzero(share == k)) for k in range(count + 1)]
-    if not all(map(len, taken)):
-        raise DataError("no label comes often enough for shares; give --dev-file")
-    return taken
+        _keep_labels(rows, digests, split)
+    splits = [rows.select(np.flatnonzero(split == k)) for k in range(count + 1)]
+    if not all(map(len, splits)):
+        raise DataError(
+            "no label is frequent enough to hold out a dev or a test split; "
+            "give --dev-file and --test-file"
+        )
+    return splits
 
 
 def by_position(rows: "Dataset") -> tuple["Dataset", "Dataset"]:
-    """Divide a text into its first 90 % and its last 10 %, counted in characters.
+    """Split a text into its first 90 % and its last 10 %, counted in characters.
 
-    The line at the border is cut in two.
+    The line at the boundary is cut in two.
 
     Args:
-        rows: the text, a line a row.
+        rows: the text, a line per row.
 
     Raises:
         DataError: if the text is too short.
@@ -66,43 +72,44 @@ def by_position(rows: "Dataset") -> tuple["Dataset", "Dataset"]:
 
     lengths = (len(t) for batch in rows.iter(1000) for t in _column(batch, "text"))
     ends = np.cumsum(np.fromiter(lengths, np.int64, len(rows)))
-    cut = int(ends[-1] * (1 - PORTION)) if len(ends) else 0
+    cut = int(ends[-1] * (1 - HELD_OUT_FRACTION)) if len(ends) else 0
     if not 0 < cut < ends[-1]:
-        raise DataError("the text is too short to divide; give --dev-file")
-    place = int(np.searchsorted(ends, cut, side="right"))
-    line = rows[place]["text"]
-    inside = cut - int(ends[place]) + len(line)
-    first, last = [rows.select(range(place))], []
-    if inside:
-        first.append(_line(line[:inside], rows))
-        last.append(_line(line[inside:], rows))
-        place += 1
-    if place < len(rows):
-        last.append(rows.select(range(place, len(rows))))
+        raise DataError("the text is too short to split; give --dev-file")
+    row = int(np.searchsorted(ends, cut, side="right"))
+    line = rows[row]["text"]
+    column = cut - int(ends[row]) + len(line)
+    first, last = [rows.select(range(row))], []
+    if column:
+        first.append(_single_line(line[:column], rows))
+        last.append(_single_line(line[column:], rows))
+        row += 1
+    if row < len(rows):
+        last.append(rows.select(range(row, len(rows))))
     return concatenate_datasets(first), concatenate_datasets(last)
 
 
 def labels(rows: "Dataset") -> set[str]:
-    """Return the different labels or tags of a split.
+    """Return the distinct labels or tags of a split.
 
     Args:
-        rows: the split, labelled or tagged.
+        rows: labelled or tagged rows.
     """
-    return set().union(*_labels(rows))
+    return set().union(*_row_labels(rows))
 
 
-def _keep_labels(rows: "Dataset", digest: np.ndarray, share: np.ndarray) -> None:
-    """Bring back to the rest, in place, the texts whose labels it would lack."""
-    seen: set[str] = set()
-    for place, found in enumerate(_labels(rows)):
-        seen |= found if share[place] == 0 else set()
-    for place, found in enumerate(_labels(rows)):
-        if share[place] and not found <= seen:
-            share[digest == digest[place]] = 0
-            seen |= found
+def _keep_labels(rows: "Dataset", digests: np.ndarray, split: np.ndarray) -> None:
+    """Set `split` to 0 for texts with a label that the remaining rows would lack."""
+    remaining: set[str] = set()
+    for row, row_labels in enumerate(_row_labels(rows)):
+        if split[row] == 0:
+            remaining |= row_labels
+    for row, row_labels in enumerate(_row_labels(rows)):
+        if split[row] and not row_labels <= remaining:
+            split[digests == digests[row]] = 0
+            remaining |= row_labels
 
 
-def _labels(rows: "Dataset") -> Iterator[set[str]]:
+def _row_labels(rows: "Dataset") -> Iterator[set[str]]:
     """Yield the labels of each row."""
     for batch in rows.iter(1000):
         if "label" in rows.column_names:
@@ -112,7 +119,7 @@ def _labels(rows: "Dataset") -> Iterator[set[str]]:
 
 
 def _digests(rows: "Dataset", seed: int) -> Iterator[int]:
-    """Yield a number of 64 bits for each row's text."""
+    """Yield a 64-bit digest of the text of each row."""
     key = str(seed).encode()
     for batch in rows.iter(1000):
         if name := next((n for n in ("text", "source") if n in batch), None):
@@ -128,5 +135,6 @@ def _column(batch: Any, name: str) -> list:
     return batch[name]
 
 
-def _line(text: str, like: "Dataset") -> "Dataset":
+def _single_line(text: str, like: "Dataset") -> "Dataset":
+    """Return a dataset of one row with the features of another dataset."""
     return type(like).from_dict({"text": [text]}, features=like.features)

@@ -1,4 +1,4 @@
-"""Every real corpus loads with the flags of docs/data.md, with the counts published."""
+"""Real corpora load with the flags of docs/data.md, and have their published sizes."""
 
 import os
 import re
@@ -9,7 +9,7 @@ import datasets
 import pytest
 import tyro
 
-from tasks.data import DataError, Source, files, load, read
+from tasks.data import DataError, Kind, Source, files, load, read
 from tasks.data.formats import schemes
 from tasks.data.splits import labels as labels_of
 
@@ -20,16 +20,13 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-@pytest.fixture(scope="session")
-def cache(tmp_path_factory):
-    return tmp_path_factory.mktemp("cache")
-
-
-def here(*names: str) -> tuple[str, ...]:
+def paths(*names: str) -> tuple[str, ...]:
+    """Return the paths of corpora."""
     return tuple(str(ZOO_DATA / name) for name in names)
 
 
-def counts(rows: datasets.Dataset, kind: str) -> tuple[int, ...]:
+def counts(rows: datasets.Dataset, kind: Kind) -> tuple[int, ...]:
+    """Return the sizes of a split: characters, or rows, tokens and entities."""
     if kind == "text":
         return (sum(map(len, rows["text"])),)
     if kind == "labelled":
@@ -55,7 +52,7 @@ COUNTS = {
     "classification/sst2": ((6_920,), (872,), (1_821,)),
     "classification/sst5": ((8_544,), (1_101,), (2_210,)),
 }
-KINDS = {
+KINDS: dict[str, Kind] = {
     "pos": "tagged",
     "ner": "entities",
     "classification": "labelled",
@@ -65,92 +62,88 @@ KINDS = {
 
 
 @pytest.mark.parametrize("name", COUNTS)
-def test_corpora_with_three_files(name, cache):
+def test_corpora_with_three_files(name: str, cache: Path) -> None:
     kind = KINDS[name.split("/")[0]]
-    splits = load(Source(*here(name)), kind, cache_dir=cache)
+    splits = load(Source(*paths(name)), kind, cache_dir=cache)
     assert tuple(counts(rows, kind) for rows in splits[:3]) == COUNTS[name]
 
 
-def test_russian_tagging(cache):
+def test_russian_tagging(cache: Path) -> None:
     grameval = "pos/ru_grameval/"
     source = Source(
-        train_file=here(grameval + "*train*", grameval + "*gold*"),
-        dev_file=here(grameval + "*dev*"),
-        test_file=here("pos/ru_gsd/*test*"),
+        train_file=paths(grameval + "*train*", grameval + "*gold*"),
+        dev_file=paths(grameval + "*dev*"),
+        test_file=paths("pos/ru_gsd/*test*"),
     )
     splits = load(source, "tagged", cache_dir=cache)
-    found = [counts(rows, "tagged") for rows in splits[:3]]
-    assert found == [
+    assert [counts(rows, "tagged") for rows in splits[:3]] == [
         (4_414, 56_172),
         (58 + 88 + 65, 1_009 + 1_028 + 1_004),
         (601, 11_385),
     ]
-    dev = read(Source(*here("pos/ru_gsd")), "tagged", "dev", cache_dir=cache)
+    dev = read(Source(*paths("pos/ru_gsd")), "tagged", "dev", cache_dir=cache)
     assert counts(dev, "tagged") == (579, 11_709)
     assert len(labels_of(dev)) == 16
     with pytest.raises(DataError, match="nothing to train on, only dev, test"):
-        load(Source(*here("pos/ru_gsd")), "tagged", cache_dir=cache)
+        load(Source(*paths("pos/ru_gsd")), "tagged", cache_dir=cache)
 
 
-def test_russian_entities(cache):
-    splits = load(Source(*here("ner/ru_factrueval")), "entities", cache_dir=cache)
+def test_russian_entities(cache: Path) -> None:
+    splits = load(Source(*paths("ner/ru_factrueval")), "entities", cache_dir=cache)
     parts = [counts(rows, "entities") for rows in splits[:2]]
     assert tuple(map(sum, zip(*parts, strict=True))) == (1_769, 30_940, 2_420)
     assert counts(splits.test, "entities") == (3_138, 59_382, 4_582)
     assert any("no dev file: 10 %" in note for note in splits.notes)
 
 
-def test_what_the_corpora_hold(cache):
-    sst2 = load(Source(*here("classification/sst2")), "labelled", cache_dir=cache)
+def test_contents_of_the_corpora(cache: Path) -> None:
+    sst2 = load(Source(*paths("classification/sst2")), "labelled", cache_dir=cache)
     assert [list(rows["label"]).count("1") for rows in sst2[:3]] == [3_610, 444, 909]
-    conll = load(Source(*here("ner/conll2003")), "entities", cache_dir=cache)
+    conll = load(Source(*paths("ner/conll2003")), "entities", cache_dir=cache)
     for rows in conll[:3]:
         assert labels_of(rows) == {"O"} | {
             f"{p}-{t}" for p in "BI" for t in ("PER", "ORG", "LOC", "MISC")
         }
     assert "IOB1, converted to BIO2" in conll.notes[0]
-    ewt = read(Source(*here("pos/en_ewt")), "tagged", "train", cache_dir=cache)
+    ewt = read(Source(*paths("pos/en_ewt")), "tagged", "train", cache_dir=cache)
     assert sum(tokens.count("_") for tokens in ewt["tokens"]) == 5
     assert len(labels_of(ewt)) == 17
-    xpos = Source(*here("pos/en_ewt"), tag_column="xpos")
+    xpos = Source(*paths("pos/en_ewt"), tag_column="xpos")
     assert len(labels_of(read(xpos, "tagged", "train", cache_dir=cache))) == 49
-    wnut = read(Source(*here("ner/wnut17")), "entities", "dev", cache_dir=cache)
+    wnut = read(Source(*paths("ner/wnut17")), "entities", "dev", cache_dir=cache)
     words = [token for tokens in wnut["tokens"] for token in tokens]
     assert sum("\ufeff" in word for word in words) == 1
     assert sum("\u200b" in word for word in words) == 1
 
 
-def test_news(cache):
+def test_news(cache: Path) -> None:
     folder = "classification/ag_news"
-    splits = load(Source(*here(f"{folder}/train_5k.csv")), "labelled", cache_dir=cache)
+    splits = load(Source(*paths(f"{folder}/train_5k.csv")), "labelled", cache_dir=cache)
     assert [len(rows) for rows in splits[:3]] == [4_000, 500, 500]
     labels = [label for rows in splits[:3] for label in rows["label"]]
     assert [labels.count(k) for k in "0123"] == [1_259, 1_257, 1_281, 1_203]
-    source = Source(*here(f"{folder}/test.csv"))
+    source = Source(*paths(f"{folder}/test.csv"))
     test = read(source, "labelled", "test", cache_dir=cache)
     assert [list(test["label"]).count(k) for k in "1234"] == [1_900] * 4
     assert test[0]["text"].startswith("Fears for T N pension after talks Unions")
     with pytest.raises(DataError, match="test has the label '4', which train lacks"):
-        load(Source(*here(folder)), "labelled", cache_dir=cache)
+        load(Source(*paths(folder)), "labelled", cache_dir=cache)
 
 
-def test_names(cache):
-    source = Source(*here("classification/names"))
+def test_names(cache: Path) -> None:
+    source = Source(*paths("classification/names"))
     splits = load(source, "labelled", cache_dir=cache)
     assert sum(len(rows) for rows in splits[:3]) == 20_050
     assert len(labels_of(splits.train)) == 18
     assert list(splits.train["label"]).count("Russian") > 7_000
     train, dev, test = (set(rows["text"]) for rows in splits[:3])
     assert not train & dev and not train & test and not dev & test
-    whole = read(source, "labelled", "train", cache_dir=cache)
-    assert [list(whole["label"]).count(k) for k in ("Vietnamese", "Russian")] == [
-        73,
-        9_384,
-    ]
+    labels = list(read(source, "labelled", "train", cache_dir=cache)["label"])
+    assert [labels.count(k) for k in ("Vietnamese", "Russian")] == [73, 9_384]
 
 
-def test_texts(cache):
-    source = Source(*here("charlm/tiny_shakespeare"))
+def test_texts(cache: Path) -> None:
+    source = Source(*paths("charlm/tiny_shakespeare"))
     splits = load(source, "text", cache_dir=cache)
     train, dev = "".join(splits.train["text"]), "".join(splits.dev["text"])
     path = ZOO_DATA / "charlm" / "tiny_shakespeare" / "input.txt"
@@ -158,29 +151,30 @@ def test_texts(cache):
     assert (len(train), len(train + dev)) == (int(0.9 * 1_115_394), 1_115_394)
     assert len(set(train + dev)) == 65
 
-    splits = load(Source(*here("charlm/ptb/ptb.[tv]*.txt")), "text", cache_dir=cache)
+    splits = load(Source(*paths("charlm/ptb/ptb.[tv]*.txt")), "text", cache_dir=cache)
     assert [len(rows) for rows in splits[:3]] == [42_068, 3_370, 3_761]
     words = [sum(len(text.split()) for text in rows["text"]) for rows in splits[:3]]
     assert words == [887_521, 70_390, 78_669]
 
-    splits = load(Source(*here("charlm/ptb/ptb.char.*")), "text", cache_dir=cache)
+    splits = load(Source(*paths("charlm/ptb/ptb.char.*")), "text", cache_dir=cache)
     spaces = [sum(text.count(" ") for text in rows["text"]) for rows in splits[:3]]
     assert spaces == [5_017_482, 393_042, 442_423]  # one after each symbol
 
-    whole = read(Source(*here("charlm/russian")), "text", "train", cache_dir=cache)
-    assert counts(whole, "text") == (1_076_543 + 355_913 + 144_057,)
-    one = Source(*here("charlm/russian/EugeneOnegin.txt"))
-    assert counts(read(one, "text", "train", cache_dir=cache), "text") == (144_057,)
+    novels = read(Source(*paths("charlm/russian")), "text", "train", cache_dir=cache)
+    assert counts(novels, "text") == (1_076_543 + 355_913 + 144_057,)
+    novel = Source(*paths("charlm/russian/EugeneOnegin.txt"))
+    assert counts(read(novel, "text", "train", cache_dir=cache), "text") == (144_057,)
 
 
 def pairs(name: str, **flags: str) -> Source:
-    return Source(*here(f"seq2seq/{name}"), **flags)
+    """Return the source of a corpus of pairs."""
+    return Source(*paths(f"seq2seq/{name}"), **flags)
 
 
-def test_pronunciations(cache):
+def test_pronunciations(cache: Path) -> None:
     source = Source(
-        *here("seq2seq/g014b2b/g014b2b.train"),
-        test_file=here("seq2seq/g014b2b/g014b2b.ref"),
+        *paths("seq2seq/g014b2b/g014b2b.train"),
+        test_file=paths("seq2seq/g014b2b/g014b2b.ref"),
     )
     splits = load(source, "pairs", cache_dir=cache)
     train, dev, test = (set(rows["source"]) for rows in splits[:3])
@@ -189,9 +183,10 @@ def test_pronunciations(cache):
     assert not train & dev and not (train | dev) & test
     assert len(splits.test) == 12_000
     assert sum(len(targets) > 1 for targets in splits.test["targets"]) == 673
-    phones = {
-        p for rows in splits[:3] for t in rows["targets"] for a in t for p in a.split()
-    }
+    phones = set()
+    for rows in splits[:3]:
+        for targets in rows["targets"]:
+            phones.update(*map(str.split, targets))
     assert len(phones) == 39
     assert len(set().union(*train, *dev, *test)) == 27
 
@@ -205,7 +200,7 @@ def test_pronunciations(cache):
 @pytest.mark.parametrize(
     ("language", "words", "longest"), [("de", 18_722, 44), ("fr", 11_219, 50)]
 )
-def test_translations(cache, language, words, longest):
+def test_translations(cache: Path, language: str, words: int, longest: int) -> None:
     flags = {"source_column": language, "target_column": "en"}
     source = pairs("multi30k", **flags)
     splits = load(source, "pairs", cache_dir=cache)
@@ -226,7 +221,7 @@ def test_translations(cache, language, words, longest):
 
 
 @pytest.mark.parametrize("language", ["russian", "german", "english"])
-def test_inflection(cache, language):
+def test_inflection(cache: Path, language: str) -> None:
     sizes = {
         "train-high": 10_000,
         "train-medium": 1_000,
@@ -255,7 +250,7 @@ def documented() -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(("task", "flags"), documented())
-def test_the_documented_flags(task, flags, cache):
+def test_documented_flags(task: str, flags: str, cache: Path) -> None:
     args = shlex.split(flags.replace("$ZOO_DATA", str(ZOO_DATA)))
     source = tyro.cli(Source, args=args)
     splits = load(source, KINDS[task], cache_dir=cache)

@@ -1,25 +1,17 @@
-"""The sample is rich, and annotated consistently."""
+"""The sample of the tagging tasks is rich, and annotated consistently."""
 
 import collections
 import itertools
-
-import pytest
+from pathlib import Path
 
 from tasks import data
 from tasks.data import Source
 from tasks.rows import SAMPLE
 from zoo.text import tokenize
 
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory):
-    """A cache that ends with the tests."""
-    return tmp_path_factory.mktemp("arrow")
-
-
 UPOS = "ADJ ADP ADV AUX CCONJ DET INTJ NOUN NUM PART PRON PROPN PUNCT SCONJ SYM VERB X"
 UPOS = set(UPOS.split())
-# What words of the closed classes may be.
+# The tags that words of closed classes may have.
 CLOSED = {
     "the": {"DET"},
     "a": {"DET"},
@@ -46,7 +38,7 @@ CLOSED = {
 }
 
 
-def test_the_sample_is_rich_and_consistent(cache):
+def test_the_sample_is_rich_and_consistent(cache: Path) -> None:
     tagged = data.load(Source(), "tagged", sample=SAMPLE, cache_dir=cache)
     named = data.load(Source(), "entities", sample=SAMPLE, cache_dir=cache)
     topics = data.load(Source(), "labelled", sample=SAMPLE, cache_dir=cache)
@@ -57,39 +49,41 @@ def test_the_sample_is_rich_and_consistent(cache):
     assert len(set(words)) >= 4000
     assert len(set(topics.train["label"])) == 5
     for split in topics[:3]:
-        shares = collections.Counter(split["label"])
-        assert max(shares.values()) < 0.3 * len(split)
+        label_counts = collections.Counter(split["label"])
+        assert max(label_counts.values()) < 0.3 * len(split)
     entity_types = set()
     for row in (row for split in named[:3] for row in split):
-        before = "O"
+        previous = "O"
         for tag in row["tags"]:
-            assert tag[0] != "I" or before[2:] == tag[2:], row
+            assert tag[0] != "I" or previous[2:] == tag[2:], row
             entity_types.add(tag[2:])
-            before = tag
+            previous = tag
     assert entity_types == {"", "PER", "ORG", "LOC", "MISC"}
     for row in rows:
         for k, (word, tag) in enumerate(zip(row["tokens"], row["tags"], strict=True)):
             assert tag in UPOS, row
             assert tag in CLOSED.get(word.lower(), {tag}), row
             without_letters = not any(c.isalnum() for c in word)
-            mark = tag in ("PUNCT", "SYM") or word == "&"
+            is_symbol = tag in ("PUNCT", "SYM") or word == "&"
             # The apostrophe of "the workers' wages" is a particle.
-            mark |= (word, tag) == ("'", "PART")
-            assert mark == without_letters, row
-            follows = row["tags"][k + 1] if k + 1 < len(row["tags"]) else ""
-            if word.lower() == "to" and follows in ("DET", "PRON", "PROPN", "NUM"):
+            is_symbol |= (word, tag) == ("'", "PART")
+            assert is_symbol == without_letters, row
+            next_tag = row["tags"][k + 1] if k + 1 < len(row["tags"]) else ""
+            if word.lower() == "to" and next_tag in ("DET", "PRON", "PROPN", "NUM"):
                 assert tag == "ADP", row
     for split in topics[:3]:
         for text in split["text"]:
             assert tokenize(text)
 
 
-def test_no_two_sentences_of_the_sample_share_half_of_their_trigrams(cache):
+def test_no_two_sentences_of_the_sample_share_half_of_their_trigrams(
+    cache: Path,
+) -> None:
     tagged = data.load(Source(), "tagged", sample=SAMPLE, cache_dir=cache)
-    grams = []
+    trigrams = []
     for row in (row for split in tagged[:3] for row in split):
         words = [word.lower() for word in row["tokens"]]
-        grams.append(set(zip(words, words[1:], words[2:], strict=False)))
-    for one, other in itertools.combinations(grams, 2):
-        if one and other:
-            assert len(one & other) < 0.5 * min(len(one), len(other))
+        trigrams.append(set(zip(words, words[1:], words[2:], strict=False)))
+    for first, second in itertools.combinations(trigrams, 2):
+        if first and second:
+            assert len(first & second) < 0.5 * min(len(first), len(second))

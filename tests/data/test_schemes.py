@@ -1,4 +1,4 @@
-"""Tag schemes of entities are told apart, converted and checked."""
+"""Tag schemes of entities: detection, conversion to BIO2, and invalid tags."""
 
 import pytest
 from hypothesis import given
@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from tasks.data.formats import schemes
 
 EXAMPLE = ["B-X", "I-X", "I-X", "B-X", "O", "B-Y"]
-WRITTEN = {
+ENCODED = {
     "IOB1": ["I-X", "I-X", "I-X", "B-X", "O", "I-Y"],
     "BIO2": EXAMPLE,
     "IOBES": ["B-X", "I-X", "E-X", "S-X", "O", "S-Y"],
@@ -15,25 +15,25 @@ WRITTEN = {
 }
 
 
-@pytest.mark.parametrize("scheme", WRITTEN)
-def test_schemes_are_told_apart_and_converted(scheme):
-    assert schemes.detect([["O"], WRITTEN[scheme]]) == scheme
-    assert schemes.to_bio2(WRITTEN[scheme], scheme) == EXAMPLE
+@pytest.mark.parametrize("scheme", ENCODED)
+def test_schemes_are_detected_and_converted(scheme: str) -> None:
+    assert schemes.detect([["O"], ENCODED[scheme]]) == scheme
+    assert schemes.to_bio2(ENCODED[scheme], scheme) == EXAMPLE
 
 
-def test_inside_only_runs_touching_entities_together():
+def test_io_merges_adjacent_entities_of_one_type() -> None:
     tags = ["I-X", "I-X", "I-Y", "O", "I-X"]
     assert schemes.detect([tags]) == "IO"
     assert schemes.to_bio2(tags, "IO") == ["B-X", "I-X", "B-Y", "O", "B-X"]
 
 
-def spell(spans: list[tuple[str, int, int]], scheme: str) -> list[str]:
-    """Write entities, each followed by `gap` tokens outside, in a scheme."""
+def encode(spans: list[tuple[str, int, int]], scheme: str) -> list[str]:
+    """Return the tags of ``(type, length, number of O after it)`` in a scheme."""
     tags: list[str] = []
     for kind, length, gap in spans:
-        touches = bool(tags) and tags[-1] != "O" and tags[-1][2:] == kind
+        adjacent = bool(tags) and tags[-1] != "O" and tags[-1][2:] == kind
         inside = [f"I-{kind}"] * length
-        if scheme == "BIO2" or scheme == "IOB1" and touches:
+        if scheme == "BIO2" or scheme == "IOB1" and adjacent:
             inside[0] = f"B-{kind}"
         elif scheme in ("IOBES", "BILOU"):
             end, single = ("E", "S") if scheme == "IOBES" else ("L", "U")
@@ -48,14 +48,16 @@ SPANS = st.lists(
 )
 
 
-@pytest.mark.parametrize("scheme", WRITTEN)
+@pytest.mark.parametrize("scheme", ENCODED)
 @given(column=st.lists(SPANS))
-def test_a_round_trip_keeps_every_entity(scheme, column):
-    written = [spell(spans, scheme) for spans in column]
-    found = schemes.detect(written)
-    for spans, tags in zip(column, written, strict=True):
-        bio2 = schemes.to_bio2(tags, found)
-        assert bio2 == schemes.to_bio2(tags, scheme) == spell(spans, "BIO2")
+def test_conversion_keeps_every_entity(
+    scheme: str, column: list[list[tuple[str, int, int]]]
+) -> None:
+    encoded = [encode(spans, scheme) for spans in column]
+    detected = schemes.detect(encoded)
+    for spans, tags in zip(column, encoded, strict=True):
+        bio2 = schemes.to_bio2(tags, detected)
+        assert bio2 == schemes.to_bio2(tags, scheme) == encode(spans, "BIO2")
         lengths = [(kind, stop - start) for kind, start, stop in schemes.entities(bio2)]
         assert lengths == [(kind, length) for kind, length, _ in spans]
 
@@ -76,11 +78,13 @@ def test_a_round_trip_keeps_every_entity(scheme, column):
         ("BIO2", ["O", "NOUN"], 1),
     ],
 )
-def test_a_tag_out_of_its_scheme_is_pointed_at(scheme, tags, position):
+def test_the_position_of_an_invalid_tag(
+    scheme: str, tags: list[str], position: int
+) -> None:
     with pytest.raises(schemes.TagError) as error:
         schemes.to_bio2(tags, scheme)
     assert error.value.position == position
 
 
-def test_entities_are_spans():
+def test_entities_are_spans() -> None:
     assert schemes.entities(EXAMPLE) == [("X", 0, 3), ("X", 3, 4), ("Y", 5, 6)]

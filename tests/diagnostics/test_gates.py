@@ -252,7 +252,9 @@ def test_plots_are_drawn(tmp_path):
 def test_padding_does_not_lower_the_mean_of_gradients(tmp_path, monkeypatch):
     """A row that has ended has no gradient; the mean is of those that go on."""
     drawn = {}
-    monkeypatch.setattr(plots, "_lines", lambda lines, *_: drawn.update(lines))
+    monkeypatch.setattr(
+        plots.gradients, "plot_lines", lambda lines, *_: drawn.update(lines)
+    )
     plots.gradient_norms(np.array([[[4.0, 2.0, 0.0], [1.0, 0.0, 0.0]]]), tmp_path)
     assert_close(drawn["layer 0"][:2], np.array([2.0, 2.0]), 1e-12)
     assert np.isnan(drawn["layer 0"][2])

@@ -40,7 +40,7 @@ FLOORS = [
     ["tasks.optimizers", "tasks.losses", "tasks.program", "tasks.rows"]
     + ["tasks.tagging", "tasks.pair_preparation"]
     + ["tasks.classification", "tasks.pos", "tasks.ner", "tasks.charlm"]
-    + ["tasks.seq2seq", "tasks.memory", "tasks.registry"],
+    + ["tasks.seq2seq_pipeline", "tasks.seq2seq", "tasks.memory", "tasks.registry"],
     ["tasks.lab", "tasks.evaluate"],
     ["train"],
     ["benchmarks"],

@@ -1,4 +1,6 @@
-"""One program for one device or many: the same gradients and losses."""
+"""Gradients and losses on four devices equal those on one."""
+
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -6,7 +8,7 @@ import pytest
 from tests.helpers.tolerances import assert_close
 from tests.helpers.training import environment, flags, run
 
-# A CRF over words, a state that is carried over, a decoder.
+# A CRF, a state that is carried from batch to batch, and a decoder.
 TASKS = ("ner", "charlm", "seq2seq")
 STEPS = 8
 PROGRAM = """
@@ -27,7 +29,7 @@ for name in {tasks!r}:
     args = sys.argv[2].split("|")[{tasks!r}.index(name)].split()
     config = tyro.cli(task_class.Config, args=args)
     task = task_class(config)
-    tx = optax.sgd(optax.constant_schedule(1.0))  # whose state is a count
+    tx = optax.sgd(optax.constant_schedule(1.0))  # with a state: the step count
     program = Program(task, tx)
     losses, grads, shapes = [], None, set()
     state = program.init_state(task.pipeline.params, 0)
@@ -52,22 +54,22 @@ for name in {tasks!r}:
 
 
 @pytest.fixture(scope="module")
-def results(tmp_path_factory):
-    """Run the tasks for some steps on one device and on four."""
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with the results of some steps on one device and on four."""
     folder = tmp_path_factory.mktemp("devices")
     (folder / "program.py").write_text(PROGRAM)
-    given = "|".join(" ".join(flags(task, folder)) for task in TASKS)
+    task_flags = "|".join(" ".join(flags(task, folder)) for task in TASKS)
     for count in (1, 4):
         flag = f"--xla_force_host_platform_device_count={count}"
         env = environment(tmp_path_factory)
         env["XLA_FLAGS"] += f" {flag}"
-        found = run(str(folder / "program.py"), folder, given, env=env)
-        assert found.returncode == 0, found.stderr
+        process = run(str(folder / "program.py"), folder, task_flags, env=env)
+        assert process.returncode == 0, process.stderr
     return folder
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_four_devices_compute_what_one_does(results, task):
+def test_four_devices_compute_the_same_as_one(results: Path, task: str) -> None:
     one, four = (np.load(results / f"{task}-{count}.npz") for count in (1, 4))
     assert one["losses"].shape == (STEPS,)
     for name in ["losses", *(name for name in one.files if name.startswith("grad"))]:
@@ -79,7 +81,7 @@ def test_four_devices_compute_what_one_does(results, task):
 
 @pytest.mark.parametrize("count", [1, 4])
 @pytest.mark.parametrize("task", TASKS)
-def test_nothing_is_compiled_twice(results, task, count):
-    found = np.load(results / f"{task}-{count}.npz")
+def test_each_program_is_compiled_once(results: Path, task: str, count: int) -> None:
+    counts = np.load(results / f"{task}-{count}.npz")
     # The gradient for each shape of batch, and the update.
-    assert found["programs"] == found["shapes"] + 1
+    assert counts["programs"] == counts["shapes"] + 1

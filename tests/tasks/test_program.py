@@ -1,8 +1,9 @@
-"""What the training program does with any task."""
+"""The training program: parameter averages, and the help of `train.py`."""
 
 import sys
 from dataclasses import replace
 from types import SimpleNamespace
+from typing import Any
 
 import jax
 import numpy as np
@@ -15,13 +16,13 @@ from tests.helpers.tolerances import REFERENCE
 from train import main
 
 
-def line(**flags):
-    """Return a task of one parameter, whose loss tells how far training is."""
+def one_parameter_task(**flags: Any) -> Any:
+    """Return a task whose model is one number, and whose loss includes `progress`."""
 
-    def loss(model, batch, carry, *, key, progress):
+    def loss(model: Any, batch: Any, carry: Any, *, key: Any, progress: Any) -> Any:
         return (((model - batch["x"]) ** 2).sum() + progress, batch["x"].size), carry
 
-    def apply(params, *args, method, **options):
+    def apply(params: Any, *args: Any, method: Any, **options: Any) -> Any:
         return method(params, *args, **options)
 
     return SimpleNamespace(
@@ -34,8 +35,8 @@ def line(**flags):
 
 
 @pytest.mark.parametrize("ema", [0.0, 0.9])
-def test_average_of_the_weights(ema):
-    program = Program(line(ema=ema), optax.sgd(0.25), num_steps=4)
+def test_moving_average_of_the_parameters(ema: float) -> None:
+    program = Program(one_parameter_task(ema=ema), optax.sgd(0.25), num_steps=4)
     state = program.init_state(np.float32(8.0), seed=0)
     batch = {"x": np.zeros(2, np.float32)}
     value = average = 8.0
@@ -44,8 +45,8 @@ def test_average_of_the_weights(ema):
         assert float(total) == pytest.approx(2 * value**2 + step / 4)
         assert float(norm) == pytest.approx(2 * value)
         value -= 0.25 * 2 * value
-        kept = min(ema, (1 + step) / (10 + step))
-        average = kept * average + (1 - kept) * value
+        decay = min(ema, (1 + step) / (10 + step))
+        average = decay * average + (1 - decay) * value
         np.testing.assert_allclose(state.params, value, atol=REFERENCE)
         if ema:
             np.testing.assert_allclose(state.average, average, atol=REFERENCE)
@@ -56,13 +57,16 @@ def test_average_of_the_weights(ema):
 @pytest.mark.parametrize(
     "task, epochs", [("pos", "12"), ("ner", "15"), ("charlm", "11, of the sample 3")]
 )
-def test_help_tells_how_long_the_task_trains(task, epochs, monkeypatch, capsys):
+def test_help_shows_the_default_number_of_epochs(
+    task: str,
+    epochs: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     monkeypatch.setattr(sys, "argv", ["train.py", task, "--help"])
     with pytest.raises(SystemExit) as end:
         main()
     assert end.value.code == 0
-    shown = " ".join(capsys.readouterr().out.replace("│", "").split())
-    assert (
-        f"Passes over the training data. (default: {epochs}; at least 300 batches)"
-        in shown
-    )
+    output = " ".join(capsys.readouterr().out.replace("│", "").split())
+    default = f"(default: {epochs}; at least 300 batches)"
+    assert f"Passes over the training data. {default}" in output

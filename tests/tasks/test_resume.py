@@ -1,10 +1,11 @@
-"""Killed or stopped at any moment, a run goes on as if nothing had happened."""
+"""A run that is killed or stopped at any moment resumes without a difference."""
 
 import json
 import re
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 import safetensors.numpy
@@ -14,82 +15,79 @@ from tests.helpers.training import (
     ROOT,
     TASKS,
     command,
-    environment,
     finished,
     flags,
     newest,
     run,
 )
 
-
-@pytest.fixture(scope="module")
-def work(tmp_path_factory):
-    """A folder for runs, and their environment."""
-    folder = tmp_path_factory.mktemp("runs")
-    return folder, environment(tmp_path_factory)
-
-
-# A state that is carried from batch to batch, and one that is not.
+# A task that carries its state from batch to batch, and one that does not.
 OF_EACH_KIND = {"charlm", "pos"}
 
 
 @pytest.mark.one_of_each_kind
 @pytest.mark.parametrize("case", TASKS)
-def test_killed_and_resumed_is_as_if_never_killed(work, case, tmp_path_factory):
+def test_a_killed_and_resumed_run_equals_an_uninterrupted_one(
+    work: tuple[Path, dict[str, str]],
+    case: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
     (folder, env), task = work, case
-    whole, _ = finished(task, tmp_path_factory)
+    uninterrupted, _ = finished(task, tmp_path_factory)
     out = folder / f"{task}-killed"
-    line = command("train.py", task, *flags(task, folder), "--out", out, "--resume")
-    line += ["--checkpoint-seconds", "0"]
-    # A checkpoint after every batch; killed when some are there, in both epochs.
-    for least in (2, 9):
+    args = command("train.py", task, *flags(task, folder), "--out", out, "--resume")
+    # A checkpoint after every batch. The run is killed after some, in both epochs.
+    args += ["--checkpoint-seconds", "0"]
+    for checkpoint in (2, 9):
         process = subprocess.Popen(
-            line, env=env, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+            args, env=env, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
         )
-        while process.poll() is None and newest(out) < least:
+        while process.poll() is None and newest(out) < checkpoint:
             time.sleep(0.02)
         process.kill()
         process.wait()
         assert process.stderr is not None
         process.stderr.close()
-        assert newest(out) >= least
-    found = run("train.py", *line[2:], env=env)
-    assert found.returncode == 0, found.stderr
+        assert newest(out) >= checkpoint
+    resumed = run("train.py", *args[2:], env=env)
+    assert resumed.returncode == 0, resumed.stderr
     weights = [
         safetensors.numpy.load_file(path / "model" / "weights.safetensors")
-        for path in (whole, out)
+        for path in (uninterrupted, out)
     ]
     assert_identical(weights[1], weights[0])
-    before, after = (
+    expected, actual = (
         [json.loads(line) for line in (path / "log.jsonl").read_text().splitlines()]
-        for path in (whole, out)
+        for path in (uninterrupted, out)
     )
-    assert [(e["train_loss"], e["dev_loss"]) for e in after] == [
-        (e["train_loss"], e["dev_loss"]) for e in before
+    assert [(epoch["train_loss"], epoch["dev_loss"]) for epoch in actual] == [
+        (epoch["train_loss"], epoch["dev_loss"]) for epoch in expected
     ]
 
 
-def test_a_full_disk_is_told_and_loses_nothing(work):
+def test_a_full_disk_is_reported_and_the_run_can_be_resumed(
+    work: tuple[Path, dict[str, str]],
+) -> None:
     folder, env = work
     disk = folder / "disk"
     disk.mkdir()
     out = disk / "run"
-    line = command("train.py", "pos", *flags("pos", folder), "--out", out, "--resume")
-    line += ["--checkpoint-seconds", "0"]
-    # A disk of our own, too small for three checkpoints; then it grows, and the run
-    # goes on.
+    args = command("train.py", "pos", *flags("pos", folder), "--out", out, "--resume")
+    args += ["--checkpoint-seconds", "0"]
+    # A file system that is too small for three checkpoints; then it is enlarged, and
+    # the run is resumed.
     script = f"""
         mount -t tmpfs -o size=600k tmpfs {disk} || exit 77
         "$@"
         [ $? -eq 1 ] || exit 78
-        echo "the disk grows" >&2
+        echo "the disk is enlarged" >&2
         mount -o remount,size=50m {disk}
         "$@"
     """
     isolated = ["unshare", "--user", "--map-root-user", "--mount"]
     try:
-        found = subprocess.run(
-            [*isolated, "sh", "-c", script, "sh", *line],
+        process = subprocess.run(
+            [*isolated, "sh", "-c", script, "sh", *args],
             env=env,
             cwd=ROOT,
             capture_output=True,
@@ -97,21 +95,24 @@ def test_a_full_disk_is_told_and_loses_nothing(work):
             timeout=300,
         )
     except FileNotFoundError:
-        pytest.skip("only Linux can mount a disk for one process")
-    if found.returncode in (1, 77) and "the disk grows" not in found.stderr:
-        pytest.skip("this system lets no process mount a disk of its own")
-    assert found.returncode == 0, found.stderr
-    before, after = found.stderr.split("the disk grows")
+        pytest.skip("needs Linux, which can mount a file system for one process")
+    enlarged = "the disk is enlarged"
+    if process.returncode in (1, 77) and enlarged not in process.stderr:
+        pytest.skip("this system does not allow a process to mount a file system")
+    assert process.returncode == 0, process.stderr
+    before, after = process.stderr.split(enlarged)
     assert "No space left on device" in before
     assert "the last checkpoint is kept" in before
-    # A thread of orbax may complain of its own when all is over; this project does not.
+    # A thread of orbax may print a traceback at exit; the code of this project may not.
     assert not re.search(r'File ".*/(tasks/\w+|zoo/\w+|train)\.py"', before)
-    assert "resuming in epoch" in found.stdout
+    assert "resuming in epoch" in process.stdout
     assert "Traceback" not in after
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_signals_save_and_say_how_to_go_on(work, number):
+def test_signals_save_a_checkpoint_and_show_how_to_resume(
+    work: tuple[Path, dict[str, str]], number: signal.Signals
+) -> None:
     folder, env = work
     out = folder / f"signal-{number}"
     process = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""Text to numbers and back."""
+"""Tokenizers, vocabularies, encoders and padding."""
 
 import numpy as np
 import pytest
@@ -23,22 +23,22 @@ from zoo.text import BEGIN, END, PAD, UNK, Text, Vocabulary, Words, pad, shape, 
         ("already do n't split", "already do n't split"),
     ],
 )
-def test_tokenize(text, tokens):
+def test_tokenize(text: str, tokens: str) -> None:
     assert tokenize(text) == tokens.split()
 
 
 @given(st.text())
-def test_tokenize_keeps_every_character(text):
-    kept = "".join(tokenize(text))
-    assert kept == "".join(text.split())
+def test_tokenize_keeps_every_character(text: str) -> None:
+    joined = "".join(tokenize(text))
+    assert joined == "".join(text.split())
 
 
-def test_shapes():
+def test_shapes() -> None:
     words = ["dog", "Dog", "NATO", "I", "McKay", "1,984", "B2", "..."]
     assert [shape(word) for word in words] == [1, 2, 3, 4, 5, 6, 7, 8]
 
 
-def test_vocabulary_ranks_by_count_then_by_name():
+def test_vocabulary_is_sorted_by_count_then_by_token() -> None:
     vocabulary = Vocabulary.build("b a c a b a d".split(), min_count=1, max_size=3)
     assert vocabulary.tokens == [PAD, UNK, "a", "b", "c"]
     assert vocabulary.counts == [0, 1, 3, 2, 1]
@@ -54,25 +54,25 @@ def test_vocabulary_ranks_by_count_then_by_name():
         Vocabulary(["x", "y", "x"])
 
 
-def test_words_keep_what_normalisation_drops():
+def test_shapes_and_characters_keep_case_and_digits() -> None:
     words = Words.build([["The", "1999", "cats"], ["the", "cat"]], digits=True)
     assert words.words.tokens[2:] == ["the", "0000", "cat", "cats"]
-    found = words.encode(["THE", "2024", "dog"])
-    assert found["words"].tolist() == [2, 3, 1]
-    assert found["shapes"].tolist() == [3, 6, 1]
-    assert words.chars.decode(found["chars"][0][:3]) == ["T", UNK, UNK]
-    again = Words.from_json(words.to_json())
-    assert (again.encode(["Cats"])["chars"] == words.encode(["Cats"])["chars"]).all()
+    arrays = words.encode(["THE", "2024", "dog"])
+    assert arrays["words"].tolist() == [2, 3, 1]
+    assert arrays["shapes"].tolist() == [3, 6, 1]
+    assert words.chars.decode(arrays["chars"][0][:3]) == ["T", UNK, UNK]
+    loaded = Words.from_json(words.to_json())
+    assert (loaded.encode(["Cats"])["chars"] == words.encode(["Cats"])["chars"]).all()
 
 
-def test_long_words_show_both_ends():
+def test_long_words_keep_their_first_and_last_characters() -> None:
     words = Words.build([list("abcdefghij")], max_chars=4)
-    found = words.encode(["abcdefghij"])["chars"][0]
-    assert words.chars.decode(found) == ["a", "b", "i", "j"]
+    chars = words.encode(["abcdefghij"])["chars"][0]
+    assert words.chars.decode(chars) == ["a", "b", "i", "j"]
 
 
 @pytest.mark.parametrize("units", Text.UNITS)
-def test_text_round_trip(units):
+def test_text_round_trip(units: str) -> None:
     text = Text.build(["a b  c \n"], units)
     ids = text.encode("a b c")
     assert text.join(text.vocabulary.decode(ids)) == "a b c"
@@ -80,14 +80,14 @@ def test_text_round_trip(units):
 
 
 @given(st.text(st.characters(exclude_characters="▁", codec="utf-8")))
-def test_pieces_give_the_text_again(text):
+def test_bpe_round_trip(text: str) -> None:
     corpus = [text, "the cat  sat on the mat", "the mats"]
     encoder = Text.build(corpus, "bpe", max_size=60 + len(set(text)))
     assert encoder.join(encoder.split(text)) == text
     assert UNK not in encoder.split(text)
 
 
-def test_pieces_are_joined_by_how_often_they_stand_together():
+def test_bpe_merges_frequent_pairs() -> None:
     encoder = Text.build(["low low lower newest newest newest"], "bpe", max_size=20)
     pieces = encoder.split("lowest newest")
     assert "".join(pieces) == "lowest▁newest"
@@ -96,13 +96,13 @@ def test_pieces_are_joined_by_how_often_they_stand_together():
     assert encoder.split("low z") == ["low", "▁", UNK]
 
 
-def test_marks_of_begin_and_end():
+def test_begin_and_end_tokens() -> None:
     text = Text.build(["b a"], "symbols", marks=True)
     assert text.vocabulary.tokens == [PAD, UNK, BEGIN, END, "a", "b"]
     assert (text.vocabulary.number(BEGIN), text.vocabulary.number(END)) == (2, 3)
 
 
-def test_pad():
+def test_pad() -> None:
     rows = [
         {"words": np.array([5, 6], np.int32), "label": np.asarray(3)},
         {"words": np.array([7], np.int32), "label": np.asarray(4)},

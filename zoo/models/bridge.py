@@ -23,7 +23,7 @@ class Bridge(nnx.Module):
     """
 
     def __init__(self, source: State, target: State, *, rngs: nnx.Rngs):
-        """Draw the projections.
+        """Initialise the projections.
 
         Args:
             source: a state such as ``encoder.init_state(1)``, or its shapes from

@@ -41,7 +41,7 @@ class Classifier(nnx.Module):
         rngs: nnx.Rngs,
         **options: Any,
     ):
-        """Build the modules and draw their parameters.
+        """Build the modules and initialise their parameters.
 
         Args:
             vocab_size: V; token 0 is padding.
@@ -135,7 +135,7 @@ class Classifier(nnx.Module):
             ``[B, T]``; sums to one over the tokens of a row.
 
         Raises:
-            ValueError: if `pooling` is another.
+            ValueError: if `pooling` is not "attention".
         """
         _, y = self.layers(self.embedding(words, mask), mask)
         return self.pooling.weights(y, mask)

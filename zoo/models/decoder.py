@@ -68,7 +68,7 @@ class Decoder(nnx.Module):
         rngs: nnx.Rngs,
         **options: Any,
     ):
-        """Build the modules and draw their parameters.
+        """Build the modules and initialise their parameters.
 
         Args:
             vocab_size: V.
@@ -170,7 +170,7 @@ class Decoder(nnx.Module):
             The state after the last token, and logits ``[B, T, V]``.
 
         Raises:
-            ValueError: if a shape is wrong, or `memory` does not go with the decoder.
+            ValueError: if a shape is wrong, or `memory` is missing, or not expected.
             TypeError: if `ids` are not ints, or `mask` is not bool.
         """
         ids = jnp.asarray(ids)
@@ -202,7 +202,7 @@ class Decoder(nnx.Module):
             S]``, None without attention.
 
         Raises:
-            ValueError: if a shape is wrong, or `memory` does not go with the decoder.
+            ValueError: if a shape is wrong, or `memory` is missing, or not expected.
         """
         ids = jnp.asarray(ids)[:, None]
         mask = jnp.ones(ids.shape, bool)

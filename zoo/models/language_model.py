@@ -37,7 +37,7 @@ class LanguageModel(nnx.Module):
         rngs: nnx.Rngs,
         **options: Any,
     ):
-        """Build the modules and draw their parameters.
+        """Build the modules and initialise their parameters.
 
         Args:
             vocab_size: V.
@@ -51,7 +51,7 @@ class LanguageModel(nnx.Module):
             **options: as for `zoo.make`.
 
         Raises:
-            ValueError: if an argument is out of its range, or `tied` does not fit.
+            ValueError: if an argument is out of its range, or `tied` needs other sizes.
         """
         self.dropout = checks.rate("dropout", dropout)
         self.embedding = Embedding(vocab_size, embedding_dim, rngs=rngs)

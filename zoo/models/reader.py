@@ -14,7 +14,7 @@ INITS = ("default", "torch", "identity", "chrono")
 
 
 class Reader(nnx.Module):
-    """Recurrent layers over vectors, with a dense output of every or the last step.
+    """Recurrent layers over vectors, with a dense layer on every step or the last one.
 
     ``y_t = layers(x)_t W + b``, or ``y = layers(x)_last W + b``.
     """
@@ -35,12 +35,12 @@ class Reader(nnx.Module):
         rngs: nnx.Rngs,
         **options: Any,
     ):
-        """Build the modules and draw their parameters.
+        """Build the modules and initialise their parameters.
 
         Args:
             input_size: D.
             output_size: K.
-            each: return an output for every step, else for the last one.
+            each: return an output for every step, not only the last one.
             cell: one of ``zoo.cells()``.
             hidden_size: H of each layer and direction.
             num_layers: number of layers.

@@ -56,7 +56,7 @@ class Seq2Seq(nnx.Module):
         rngs: nnx.Rngs,
         **options: Any,
     ):
-        """Build the modules and draw their parameters.
+        """Build the modules and initialise their parameters.
 
         Args:
             source_vocab_size: V of the source.

@@ -50,7 +50,7 @@ class Tagger(nnx.Module):
         rngs: nnx.Rngs,
         **options: Any,
     ):
-        """Build the modules and draw their parameters.
+        """Build the modules and initialise their parameters.
 
         Args:
             vocab_size: V; ID 0 is padding.

@@ -59,7 +59,7 @@ class Attention(nnx.Module):
         param_dtype: Any = jnp.float32,
         rngs: nnx.Rngs,
     ):
-        """Choose the score function and draw its parameters.
+        """Choose the score function and initialise its parameters.
 
         Args:
             kind: ``"additive"``, ``"dot"`` or ``"general"``.
@@ -70,7 +70,7 @@ class Attention(nnx.Module):
             rngs: keys of the initialisation.
 
         Raises:
-            ValueError: if `kind` is unknown, or a size does not fit it.
+            ValueError: if `kind` is unknown, or a size is invalid for it.
         """
         self.kind = checks.one_of("kind", kind, KINDS)
         self.query_size = checks.positive("query_size", query_size)

@@ -34,7 +34,7 @@ class CharEncoder(nnx.Module):
         param_dtype: Any = jnp.float32,
         rngs: nnx.Rngs,
     ):
-        """Draw the embedding of the characters.
+        """Initialise the embedding of the characters.
 
         Args:
             num_chars: size of the vocabulary of characters.
@@ -115,7 +115,7 @@ class CharCNN(CharEncoder):
         rngs: nnx.Rngs,
         **options: Any,
     ):
-        """Draw the embedding and the filters.
+        """Initialise the embedding and the filters.
 
         Args:
             num_chars: size of the vocabulary of characters.
@@ -171,7 +171,7 @@ class CharLSTM(CharEncoder):
         rngs: nnx.Rngs,
         **options: Any,
     ):
-        """Draw the embedding and the cells.
+        """Initialise the embedding and the cells.
 
         Args:
             num_chars: size of the vocabulary of characters.

@@ -33,7 +33,7 @@ class Linear(nnx.Module):
         param_dtype: Any = jnp.float32,
         rngs: nnx.Rngs,
     ):
-        """Draw W ``[D, K]``, Glorot-uniform; b is initialised to zero.
+        """Initialise W ``[D, K]``, Glorot-uniform; b is zero.
 
         Args:
             input_size: D.

@@ -35,7 +35,7 @@ class Embedding(nnx.Module):
         param_dtype: Any = jnp.float32,
         rngs: nnx.Rngs,
     ):
-        """Draw the table ``[V, D]``.
+        """Initialise the table ``[V, D]``.
 
         Args:
             num_embeddings: V.

@@ -13,13 +13,14 @@ class Output(nnx.Module):
     """Logits of all tokens: ``logits = y W + b``.
 
     With tied embeddings W is the transposed embedding table (Press and Wolf 2016,
-    arXiv:1608.05859). A call receives the embedding, because a module has one owner.
+    arXiv:1608.05859). A call receives the embedding, because only one module can own
+    its parameters.
     """
 
     def __init__(
         self, input_size: int, embedding: Embedding, *, tied: bool, rngs: nnx.Rngs
     ):
-        """Draw W ``[H, V]``, Glorot-uniform, unless tied; b is initialised to zero.
+        """Initialise W ``[H, V]``, Glorot-uniform, unless tied; b is zero.
 
         Args:
             input_size: H.

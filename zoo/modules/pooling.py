@@ -143,7 +143,7 @@ class Pooling(nnx.Module):
         param_dtype: Any = jnp.float32,
         rngs: nnx.Rngs,
     ):
-        """Choose the pooling and draw its parameters.
+        """Choose the pooling and initialise its parameters.
 
         Args:
             kind: ``"last"``, ``"first_last"`` (for a bidirectional layer),
@@ -154,7 +154,7 @@ class Pooling(nnx.Module):
             rngs: keys of the initialisation.
 
         Raises:
-            ValueError: if `kind` is unknown, or `length` does not go with it.
+            ValueError: if `kind` is unknown, or `length` does not match it.
         """
         self.kind = checks.one_of("kind", kind, KINDS)
         self.input_size = checks.positive("input_size", input_size)
@@ -186,7 +186,7 @@ class Pooling(nnx.Module):
             ``[B, T]``.
 
         Raises:
-            ValueError: if `kind` is another.
+            ValueError: if `kind` is not "attention".
         """
         if self.kind != "attention":
             raise ValueError(f'weights are of kind="attention", this is {self.kind!r}')

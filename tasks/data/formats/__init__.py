@@ -1,8 +1,8 @@
-"""The formats of data files: one parser each, and how a file's format is told.
+"""The formats of data files: their parsers, and the detection of a file's format.
 
-A parser is a pure generator from a file to rows. Kind labelled gives ``{"text",
-"label"}``, tagged and entities ``{"tokens", "tags"}``, text ``{"text"}``, pairs
-``{"source", "targets"}``: a text and the texts that are right answers to it.
+A parser is a generator from a file to rows. Rows of kind labelled are ``{"text",
+"label"}``; tagged and entities ``{"tokens", "tags"}``; text ``{"text"}``; pairs
+``{"source", "targets"}``, a text and its accepted targets.
 """
 
 import itertools
@@ -35,12 +35,12 @@ __all__ = [
     "FormatError",
     "Kind",
     "Reading",
-    "bio2",
+    "describe",
     "detect",
-    "note",
+    "detect_scheme",
     "plan",
     "rows",
-    "scheme",
+    "to_rows",
 ]
 _TAGGED: tuple[Kind, ...] = ("tagged", "entities")
 _TABLES: tuple[Kind, ...] = ("labelled", "text", "pairs")
@@ -48,46 +48,52 @@ _ALL: tuple[Kind, ...] = get_args(Kind)
 
 
 class Format(NamedTuple):
-    """A format: its parser, the kinds of rows it can give, and its usual endings.
+    """A format.
 
-    ``note`` tells in words how a file is read; None where there is nothing to tell.
+    Attributes:
+        rows: the parser.
+        kinds: the kinds of rows that the format can hold.
+        endings: usual endings of its files.
+        describe: returns which columns of a file are read, for the user; None if there
+            is nothing to add to the name of the format.
     """
 
     rows: Callable[[Reading], Iterator[Row | Sentence]]
     kinds: tuple[Kind, ...]
     endings: tuple[str, ...] = ()
-    note: Callable[[Reading], str] | None = None
+    describe: Callable[[Reading], str] | None = None
 
 
 FORMATS = {
     "conllu": Format(conllu.rows, ("labelled", "text", *_TAGGED), (".conllu",)),
     "columns": Format(columns.rows, _TAGGED, (".conll", ".bio", ".iob", ".iob2")),
-    "csv": Format(tables.rows, _TABLES, (".csv",), tables.note),
-    "tsv": Format(tables.rows, _TABLES, (".tsv",), tables.note),
-    "jsonl": Format(jsonl.rows, _ALL, (".jsonl", ".ndjson"), jsonl.note),
-    "parquet": Format(parquet.rows, _ALL, (".parquet",), parquet.note),
+    "csv": Format(tables.rows, _TABLES, (".csv",), tables.describe),
+    "tsv": Format(tables.rows, _TABLES, (".tsv",), tables.describe),
+    "jsonl": Format(jsonl.rows, _ALL, (".jsonl", ".ndjson"), jsonl.describe),
+    "parquet": Format(parquet.rows, _ALL, (".parquet",), parquet.describe),
     "labelled": Format(labelled.rows, ("labelled",)),
     "folder": Format(folder.rows, ("labelled",)),
-    "parallel": Format(parallel.rows, ("pairs",), (), parallel.note),
+    "parallel": Format(parallel.rows, ("pairs",), (), parallel.describe),
     "dict": Format(dictionary.rows, ("pairs",), (".dict",)),
     "text": Format(text.rows, ("text",)),
 }
 
 
 def detect(path: Path, kind: Kind, encoding: str = "utf-8") -> str:
-    """Return the format of a file, by its ending, else by its content.
+    """Return the format of a file, by its ending, otherwise by its content.
 
     Args:
         path: the file.
-        kind: what a row shall be: it narrows the choice.
+        kind: the kind of the rows; only formats that can hold it are considered.
         encoding: the encoding of the file.
 
     Raises:
-        FormatError: if it is none that gives such rows.
+        FormatError: if the format cannot be determined.
     """
-    for name, known in FORMATS.items():
-        if path.suffix.lower() in known.endings and kind in known.kinds:
-            # A text is what it is: only a container of rows is unpacked.
+    for name, format in FORMATS.items():
+        if path.suffix.lower() in format.endings and kind in format.kinds:
+            # Text files are read unchanged, whatever their ending; only containers of
+            # texts are parsed.
             if kind != "text" or name in ("jsonl", "parquet"):
                 return name
     if kind == "text":
@@ -95,8 +101,8 @@ def detect(path: Path, kind: Kind, encoding: str = "utf-8") -> str:
     with open(path, "rb") as file:
         if file.read(4) == b"PAR1":
             return "parquet"
-    head = [line for _, line in itertools.islice(lines.numbered(path, encoding), 1000)]
-    head = [line for line in head if line.strip()]
+    numbered = itertools.islice(lines.numbered_lines(path, encoding), 1000)
+    head = [line for _, line in numbered if line.strip()]
     if head and head[0].startswith("{"):
         return "jsonl"
     first = next((line for line in head if not line.startswith("#")), "")
@@ -104,17 +110,20 @@ def detect(path: Path, kind: Kind, encoding: str = "utf-8") -> str:
         return "conllu"
     if kind in _TAGGED:
         return "columns"
-    if found := _of_pairs(head) if kind == "pairs" else _of_labelled(head):
-        return found
-    names = ", ".join(n for n, known in FORMATS.items() if kind in known.kinds)
-    wanted = f"text and labels in a format that can be told (else --format: {names})"
+    if name := _pairs_format(head) if kind == "pairs" else _labelled_format(head):
+        return name
+    names = ", ".join(_formats_of(kind))
+    expected = (
+        "text and labels in a format that can be detected (otherwise name it with "
+        f"--format: {names})"
+    )
     if kind == "pairs":
-        wanted = (
-            f"sources and targets in a format that can be told (else --format: {names};"
-            " of two parallel files the endings, with --source-column and "
-            "--target-column)"
+        expected = (
+            "sources and targets in a format that can be detected (otherwise name it "
+            f"with --format: {names}; for two parallel files, give their endings with "
+            "--source-column and --target-column)"
         )
-    raise FormatError(path, None, wanted)
+    raise FormatError(path, None, expected)
 
 
 def plan(
@@ -124,36 +133,41 @@ def plan(
     format: str | None = None,
     encoding: str = "utf-8",
     columns: Columns = Columns(),  # noqa: B008
-    part: str | None = None,
+    metadata_split: str | None = None,
     targets: Path | None = None,
 ) -> Reading:
-    """Return how a file is read: its format and the scheme of its entities.
+    """Return how a file is read: its format and the tag scheme of its entities.
 
     Args:
         path: the file.
-        kind: what a row shall be.
-        format: one of `FORMATS`, or None to find it.
+        kind: the kind of the rows.
+        format: one of `FORMATS`; None detects it.
         encoding: the encoding of the file.
-        columns: the columns that the user named.
-        part: take only the sentences of this value of the metadata ``split``.
+        columns: the columns that the user names.
+        metadata_split: read only the sentences with this value of the CoNLL-U metadata
+            ``split``; None reads all.
         targets: the file of the targets, if the format is parallel.
 
     Raises:
-        DataError: if there is no such format, or it gives no such rows.
-        FormatError: if the file is not in its format.
+        DataError: if there is no such format, or it cannot hold such rows.
+        FormatError: if the file breaks its format.
     """
-    found = format or detect(path, kind, encoding)
-    if found not in FORMATS or kind not in FORMATS[found].kinds:
-        names = ", ".join(n for n, known in FORMATS.items() if kind in known.kinds)
-        raise DataError(f"--format {found} gives no {kind} rows; these do: {names}")
-    if found == "parallel" and targets is None:
+    name = format or detect(path, kind, encoding)
+    if name not in FORMATS or kind not in FORMATS[name].kinds:
         raise DataError(
-            f"{path}: --format parallel wants two files of one name: give their "
-            "endings with --source-column and --target-column"
+            f"--format {name} cannot hold {kind} rows; these can: "
+            f"{', '.join(_formats_of(kind))}"
         )
-    reading = Reading(path, kind, found, encoding, columns, part, targets=targets)
+    if name == "parallel" and targets is None:
+        raise DataError(
+            f"{path}: --format parallel needs two files that differ only in their "
+            "endings: give these with --source-column and --target-column"
+        )
+    reading = Reading(
+        path, kind, name, encoding, columns, metadata_split, targets=targets
+    )
     if kind == "entities":
-        reading = reading._replace(scheme=scheme(path, _raw(reading)))
+        reading = reading._replace(scheme=detect_scheme(path, _parse(reading)))
     return reading
 
 
@@ -161,45 +175,47 @@ def rows(reading: Reading) -> Iterator[dict[str, Any]]:
     """Yield the rows of a file, entities in BIO2.
 
     Args:
-        reading: what `plan` returned.
+        reading: the file, from `plan`.
 
     Raises:
-        FormatError: if a line is not what its format wants: file, line and what.
-        DataError: if the columns cannot be told.
+        FormatError: if the file breaks its format.
+        DataError: if the columns cannot be determined.
     """
-    return bio2(reading.path, reading.scheme, _raw(reading))
+    return to_rows(reading.path, reading.scheme, _parse(reading))
 
 
-def note(reading: Reading) -> str:
-    """Return in words how a file is read: format, columns, scheme of the entities.
+def describe(reading: Reading) -> str:
+    """Return how a file is read, for the user: format, columns, scheme of entities.
 
     Args:
-        reading: what `plan` returned.
+        reading: the file, from `plan`.
 
     Raises:
-        DataError: if the columns cannot be told.
+        FormatError: if the file breaks its format.
+        DataError: if the columns cannot be determined.
     """
-    tell = FORMATS[reading.format].note
-    parts = [f"format {reading.format}", tell(reading) if tell else ""]
+    describe_columns = FORMATS[reading.format].describe
+    columns = describe_columns(reading) if describe_columns else ""
+    parts = [f"format {reading.format}", columns]
     if reading.scheme not in (None, "BIO2"):
         parts.append(f"entities {reading.scheme}, converted to BIO2")
     return ", ".join(part for part in parts if part)
 
 
-def scheme(where: Path | str, found: Iterable[Row | Sentence]) -> str:
+def detect_scheme(where: Path | str, parsed: Iterable[Row | Sentence]) -> str:
     """Return the tag scheme of the entities of a file.
 
     Args:
-        where: the file, for messages.
-        found: its sentences.
+        where: the file, for error messages.
+        parsed: its sentences, from a parser.
 
     Raises:
-        FormatError: if a tag is none of an entity.
+        FormatError: if a tag is not an entity tag.
     """
     current: list[Sentence] = []
 
     def tags() -> Iterator[list[str]]:
-        for sentence in found:
+        for sentence in parsed:
             assert isinstance(sentence, Sentence)
             current[:] = [sentence]
             yield sentence.tags
@@ -211,20 +227,20 @@ def scheme(where: Path | str, found: Iterable[Row | Sentence]) -> str:
         raise FormatError(where, line, error.expected, error.got) from None
 
 
-def bio2(
-    where: Path | str, scheme: str | None, found: Iterable[Row | Sentence]
+def to_rows(
+    where: Path | str, scheme: str | None, parsed: Iterable[Row | Sentence]
 ) -> Iterator[dict[str, Any]]:
-    """Yield finished rows: sentences as dicts, their entities in BIO2.
+    """Yield rows as dicts, with entities converted to BIO2.
 
     Args:
-        where: the file, for messages.
-        scheme: the scheme of the entities; None leaves the tags as they are.
-        found: what a parser yields.
+        where: the file, for error messages.
+        scheme: tag scheme of the entities; None leaves the tags unchanged.
+        parsed: rows or sentences, from a parser.
 
     Raises:
-        FormatError: if a tag stands where its scheme allows none.
+        FormatError: if the scheme does not allow a tag at its position.
     """
-    for row in found:
+    for row in parsed:
         if not isinstance(row, Sentence):
             yield row
             continue
@@ -236,26 +252,31 @@ def bio2(
         yield {"tokens": row.tokens, "tags": tags}
 
 
-def _raw(reading: Reading) -> Iterator[Row | Sentence]:
+def _parse(reading: Reading) -> Iterator[Row | Sentence]:
     return FORMATS[reading.format].rows(reading)
 
 
-def _of_labelled(head: list[str]) -> str | None:
-    """Return the format of lines of texts and labels, by content alone."""
+def _formats_of(kind: Kind) -> list[str]:
+    """Return the names of the formats that can hold rows of a kind."""
+    return [name for name, format in FORMATS.items() if kind in format.kinds]
+
+
+def _labelled_format(head: list[str]) -> str | None:
+    """Return the format of lines of texts and labels, by their content."""
     if head and all("\t" in line for line in head):
         return "tsv"
     words = [line.split(maxsplit=1) for line in head]
     first = {parts[0] for parts in words}
-    known = all(word.isdigit() or word.startswith(labelled.PREFIX) for word in first)
-    few = known or 2 * len(first) <= len(head)
+    plain = all(word.isdigit() or word.startswith(labelled.PREFIX) for word in first)
+    few = plain or 2 * len(first) <= len(head)
     if head and few and all(len(parts) == 2 for parts in words):
         return "labelled"
     return "csv" if head and all("," in line for line in head) else None
 
 
-def _of_pairs(head: list[str]) -> str | None:
-    """Return the format of lines of sources and targets, by content alone."""
-    for name, divider in (("tsv", "\t"), ("csv", ",")):
-        if head and all(divider in line for line in head):
+def _pairs_format(head: list[str]) -> str | None:
+    """Return the format of lines of sources and targets, by their content."""
+    for name, separator in (("tsv", "\t"), ("csv", ",")):
+        if head and all(separator in line for line in head):
             return name
     return None

@@ -1,77 +1,84 @@
-"""CoNLL columns: a token a line with its tags, a blank line between sentences.
+"""CoNLL columns: a token and its tags per line, a blank line between sentences.
 
-Columns are divided by tabs if the first line has one, else by spaces, and never quoted.
+Columns are separated by tabs if the first line has a tab, otherwise by spaces. They are
+never quoted.
 """
 
 from collections.abc import Iterator
 
 from tasks.data.formats.errors import FormatError
-from tasks.data.formats.lines import numbered
+from tasks.data.formats.lines import numbered_lines
 from tasks.data.formats.reading import Reading, Sentence
 
 
 def rows(reading: Reading) -> Iterator[Sentence]:
     """Yield the sentences of a file.
 
-    A line that holds only white space or begins with ``-DOCSTART-`` ends a sentence.
+    A line that is blank or starts with ``-DOCSTART-`` ends a sentence.
 
     Args:
-        reading: the file; the token is the first column and the tag the last, unless
-            the columns are named by their numbers.
+        reading: the file. The token is the first column and the tag the last, unless
+            the user names the columns by number.
 
     Raises:
-        FormatError: if a line has not as many columns as the first, or no token or tag.
+        FormatError: if the number of columns differs from the first line's, or a token
+            or a tag is missing.
     """
-    first = None  # (line, its number of columns, what divides them)
+    first = None  # of the first line: its number, its number of columns, the separator
     sentence = Sentence([], [], [])
-    for number, line in numbered(reading.path, reading.encoding):
+    for number, line in numbered_lines(reading.path, reading.encoding):
         if not line.strip() or line.startswith("-DOCSTART-"):
             if sentence.tokens:
                 yield sentence
                 sentence = Sentence([], [], [])
             continue
         if first is None:
-            divider = "\t" if "\t" in line else " "
-            first = (number, len(_parts(line, divider)), divider)
-            token, tag = _places(reading, first[1], number, line)
-        parts = _parts(line, first[2])
-        if len(parts) != first[1]:
-            name = "tabs" if first[2] == "\t" else "spaces"
-            wanted = f"{first[1]} columns divided by {name}, as in line {first[0]}"
-            raise FormatError(reading.path, number, wanted, line)
-        if not parts[token] or not parts[tag]:
+            separator = "\t" if "\t" in line else " "
+            first = (number, len(_cells(line, separator)), separator)
+            token, tag = _indices(reading, first[1], number, line)
+        cells = _cells(line, first[2])
+        if len(cells) != first[1]:
+            separators = "tabs" if first[2] == "\t" else "spaces"
+            expected = (
+                f"{first[1]} columns separated by {separators}, as in line {first[0]}"
+            )
+            raise FormatError(reading.path, number, expected, line)
+        if not cells[token] or not cells[tag]:
             raise FormatError(reading.path, number, "a token and its tag", line)
-        sentence.tokens.append(parts[token])
-        sentence.tags.append(parts[tag])
+        sentence.tokens.append(cells[token])
+        sentence.tags.append(cells[tag])
         sentence.lines.append(number)
     if sentence.tokens:
         yield sentence
 
 
-def _parts(line: str, divider: str) -> list[str]:
-    # str.split() would also divide at U+00A0 and its like, which tokens may hold.
-    parts = line.split(divider)
-    return parts if divider == "\t" else [part for part in parts if part]
+def _cells(line: str, separator: str) -> list[str]:
+    # str.split() would also split at U+00A0 and similar spaces inside tokens.
+    cells = line.split(separator)
+    return cells if separator == "\t" else [cell for cell in cells if cell]
 
 
-def _places(reading: Reading, width: int, line: int, text: str) -> tuple[int, int]:
-    """Return the columns of the token and the tag."""
-    if width < 2:
-        wanted = "a token and its tag, divided by a tab or by spaces"
-        raise FormatError(reading.path, line, wanted, text)
-    found = []
+def _indices(
+    reading: Reading, num_columns: int, number: int, line: str
+) -> tuple[int, int]:
+    """Return the indices of the token column and of the tag column."""
+    if num_columns < 2:
+        expected = "a token and its tag, separated by a tab or by spaces"
+        raise FormatError(reading.path, number, expected, line)
+    indices = []
     for option, value, default in (
         ("--token-column", reading.columns.token, "0"),
         ("--tag-column", reading.columns.tag, "-1"),
     ):
         try:
-            place = int(value or default)
+            index = int(value or default)
         except ValueError:
-            place = width
-        if not -width <= place < width:
-            wanted = (
-                f"{width} columns here, so a number from 0 to {width - 1} as {option}"
+            index = num_columns
+        if not -num_columns <= index < num_columns:
+            expected = (
+                f"a number from 0 to {num_columns - 1} as {option}, as there are "
+                f"{num_columns} columns"
             )
-            raise FormatError(reading.path, line, wanted, value)
-        found.append(place % width)
-    return found[0], found[1]
+            raise FormatError(reading.path, number, expected, value)
+        indices.append(index % num_columns)
+    return indices[0], indices[1]

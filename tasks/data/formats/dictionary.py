@@ -1,10 +1,10 @@
-"""Pronouncing dictionaries, as CMUdict: a word and its phones, ``word PH PH PH``."""
+"""Pronouncing dictionaries such as CMUdict: a word and its phones, ``word W ER1 D``."""
 
 import re
 from collections.abc import Iterator
 
 from tasks.data.formats.errors import FormatError
-from tasks.data.formats.lines import filled
+from tasks.data.formats.lines import nonblank_lines
 from tasks.data.formats.reading import Reading, Row
 
 _COMMENT = re.compile(r"\s#(\s.*)?$|^;;;.*")
@@ -12,10 +12,10 @@ _NUMBER = re.compile(r"(?<=.)\(\d+\)$")
 
 
 def rows(reading: Reading) -> Iterator[Row]:
-    """Yield the pronunciations of a file, each a row.
+    """Yield a row for each pronunciation.
 
-    A further one of a word stands as ``word(2)``: the number is left out, as are
-    comments: ``# ...`` after white space, and lines that begin with ``;;;``.
+    The number of an alternative pronunciation, as in ``word(2)``, is removed. So are
+    comments: ``# ...`` after white space, and lines that start with ``;;;``.
 
     Args:
         reading: the file.
@@ -23,12 +23,12 @@ def rows(reading: Reading) -> Iterator[Row]:
     Raises:
         FormatError: if a line is blank or has no phones.
     """
-    wanted = "a word and its phones, such as `word W ER1 D`"
-    for number, line in filled(reading.path, reading.encoding, wanted):
+    expected = "a word and its phones, such as `word W ER1 D`"
+    for number, line in nonblank_lines(reading.path, reading.encoding, expected):
         entry = _COMMENT.sub("", line)
         if not entry and line.startswith(";;;"):
             continue
         word, *phones = entry.split() or [""]
         if not phones:
-            raise FormatError(reading.path, number, wanted, line)
+            raise FormatError(reading.path, number, expected, line)
         yield {"source": _NUMBER.sub("", word), "targets": [" ".join(phones)]}

@@ -1,4 +1,4 @@
-"""What is said to the user when data cannot be read."""
+"""Errors about data that cannot be read."""
 
 from pathlib import Path
 
@@ -8,26 +8,30 @@ class DataError(ValueError):
 
 
 class FormatError(DataError):
-    """A file that is not what it should be: file, line, and what was expected."""
+    """A file that breaks its format; the message names file, line and expectation."""
 
     def __init__(
-        self, path: Path | str, line: int | None, expected: str, got: object = None
-    ):
-        """Say what is wrong.
+        self,
+        path: Path | str,
+        line: int | None,
+        expected: str,
+        got: object = None,
+    ) -> None:
+        """Build the message.
 
         Args:
             path: the file.
-            line: the line, from 1, or None if it is the file as a whole.
-            expected: what should stand there.
-            got: what stands there, or None to leave that out.
+            line: line number from 1; None if the error is about the file as a whole.
+            expected: what was expected.
+            got: what was read instead; None leaves it out of the message.
         """
-        place = f"{path}:{line}" if line else f"{path}"
-        shown = "" if got is None else f", got {_short(got)}"
-        super().__init__(f"{place}: expected {expected}{shown}")
+        location = f"{path}:{line}" if line else f"{path}"
+        shown = "" if got is None else f", got {_shorten(got)}"
+        super().__init__(f"{location}: expected {expected}{shown}")
         self.path = path
         self.line = line
 
 
-def _short(value: object) -> str:
+def _shorten(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 80 else f"{text[:77]}..."

@@ -1,8 +1,8 @@
-"""A folder of one file a class: the file's name is the label, each line a text."""
+"""A folder with one file per class: its name is the label, each line is a text."""
 
 from collections.abc import Iterator
 
-from tasks.data.formats.lines import filled
+from tasks.data.formats.lines import nonblank_lines
 from tasks.data.formats.reading import Reading, Row
 
 
@@ -16,5 +16,5 @@ def rows(reading: Reading) -> Iterator[Row]:
         FormatError: if a line is blank.
     """
     label = reading.path.stem
-    for _, line in filled(reading.path, reading.encoding, "a text"):
+    for _, line in nonblank_lines(reading.path, reading.encoding, "a text"):
         yield {"text": line.strip(), "label": label}

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 from tasks.data.formats.errors import FormatError
-from tasks.data.formats.lines import filled
+from tasks.data.formats.lines import nonblank_lines
 from tasks.data.formats.reading import Reading, Row
 
-PREFIX = "__label__"  # as fastText writes a label; it is left out
+PREFIX = "__label__"  # fastText writes it before a label; it is removed
 
 
 def rows(reading: Reading) -> Iterator[Row]:
@@ -16,12 +16,12 @@ def rows(reading: Reading) -> Iterator[Row]:
         reading: the file.
 
     Raises:
-        FormatError: if a line is blank or has a label alone.
+        FormatError: if a line is blank or has a label but no text.
     """
-    wanted = "a label, a space and a text"
-    for number, line in filled(reading.path, reading.encoding, wanted):
+    expected = "a label, a space and a text"
+    for number, line in nonblank_lines(reading.path, reading.encoding, expected):
         label, *rest = line.split(maxsplit=1)
         label = label.removeprefix(PREFIX)
         if not label or not rest:
-            raise FormatError(reading.path, number, wanted, line)
+            raise FormatError(reading.path, number, expected, line)
         yield {"text": rest[0].strip(), "label": label}

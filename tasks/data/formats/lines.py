@@ -1,4 +1,4 @@
-"""The lines of a file, numbered, in the encoding that the user names."""
+"""Numbered lines of a text file."""
 
 import codecs
 from collections.abc import Iterator
@@ -10,77 +10,80 @@ from tasks.data.formats.errors import DataError, FormatError
 
 
 @contextmanager
-def opened(path: Path, encoding: str) -> Iterator[TextIO]:
-    """Open a file for reading; only a line feed ends a line, and it is kept.
+def open_text(path: Path, encoding: str) -> Iterator[TextIO]:
+    """Open a text file whose lines end with a line feed, which is kept.
 
-    A byte order mark at the start is left out.
+    A byte order mark at the start is skipped.
 
     Args:
         path: the file.
         encoding: its encoding.
 
     Raises:
-        FormatError: while it is read, if it is not in that encoding.
-        DataError: if there is no such encoding.
+        FormatError: while the file is read, if it is not in that encoding.
+        DataError: if the encoding is unknown.
     """
     try:
-        known = codecs.lookup(encoding).name
+        codec = codecs.lookup(encoding).name
     except LookupError:
         raise DataError(f"--encoding {encoding}: no such encoding") from None
-    known = "utf-8-sig" if known == "utf-8" else known
+    codec = "utf-8-sig" if codec == "utf-8" else codec
     try:
-        with open(path, encoding=known, newline="\n") as file:
+        with open(path, encoding=codec, newline="\n") as file:
             yield file
     except UnicodeDecodeError as error:
-        line = _first_bad_line(path, known)
-        wrong = f"text in {encoding} (name another one with --encoding)"
-        raise FormatError(path, line, wrong, error.object[error.start :][:8]) from None
+        line = _first_undecodable_line(path, codec)
+        expected = f"text in {encoding} (name another encoding with --encoding)"
+        got = error.object[error.start :][:8]
+        raise FormatError(path, line, expected, got) from None
 
 
-def numbered(path: Path, encoding: str) -> Iterator[tuple[int, str]]:
-    """Yield each line with its number, from 1, without its line end (LF or CRLF).
+def numbered_lines(path: Path, encoding: str) -> Iterator[tuple[int, str]]:
+    """Yield the number, from 1, and the text of each line, without LF or CRLF.
 
     Args:
         path: the file.
         encoding: its encoding.
 
     Raises:
-        FormatError: if it is not in that encoding.
-        DataError: if there is no such encoding.
+        FormatError: if the file is not in that encoding.
+        DataError: if the encoding is unknown.
     """
-    with opened(path, encoding) as file:
+    with open_text(path, encoding) as file:
         for number, line in enumerate(file, 1):
             yield number, line.removesuffix("\n").removesuffix("\r")
 
 
-def filled(path: Path, encoding: str, expected: str) -> Iterator[tuple[int, str]]:
-    """Yield the lines as `numbered` does; none but the last ones may be blank.
+def nonblank_lines(
+    path: Path, encoding: str, expected: str
+) -> Iterator[tuple[int, str]]:
+    """Yield the lines as `numbered_lines` does; only the last ones may be blank.
 
     Args:
         path: the file.
         encoding: its encoding.
-        expected: what a line should hold, for the message.
+        expected: what a line holds, for the error message.
 
     Raises:
-        FormatError: if a line is blank and another one follows.
+        FormatError: if a blank line is followed by one that is not.
     """
-    blank = None
-    for number, line in numbered(path, encoding):
+    first_blank = None
+    for number, line in numbered_lines(path, encoding):
         if not line.strip():
-            blank = blank or number
-        elif blank:
-            raise FormatError(path, blank, expected, "")
+            first_blank = first_blank or number
+        elif first_blank:
+            raise FormatError(path, first_blank, expected, "")
         else:
             yield number, line
 
 
-def _first_bad_line(path: Path, encoding: str) -> int | None:
-    """Return the line that cannot be decoded, if the encoding lets us find it."""
+def _first_undecodable_line(path: Path, encoding: str) -> int | None:
+    """Return the number of the first line that cannot be decoded; None if unknown."""
     try:
         with open(path, encoding=encoding, errors="surrogateescape", newline="\n") as f:
             for number, line in enumerate(f, 1):
                 if any("\udc80" <= character <= "\udcff" for character in line):
                     return number
     except UnicodeDecodeError:
-        pass  # a cut of a wide encoding, such as UTF-16
+        pass  # truncated data in a multi-byte encoding such as UTF-16
     return None

@@ -1,12 +1,12 @@
-"""Two files of one name, aligned by line: ``train.de`` and ``train.en``."""
+"""Parallel files, aligned by line: ``train.de`` and ``train.en``."""
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from tasks.data.formats.errors import DataError, FormatError
-from tasks.data.formats.lines import numbered
-from tasks.data.formats.pairs import USUAL
+from tasks.data.formats.lines import numbered_lines
+from tasks.data.formats.pair_columns import USUAL_NAMES
 from tasks.data.formats.reading import Columns, Reading, Row
 
 
@@ -14,34 +14,36 @@ def rows(reading: Reading) -> Iterator[Row]:
     """Yield the pairs of two files.
 
     Args:
-        reading: the files, that of the targets in ``targets``.
+        reading: the file of the sources; its `targets` is the file of the targets.
 
     Raises:
-        FormatError: if one file has more lines than the other, or a line is blank
-            (but not the last ones of both).
+        FormatError: if the files differ in length, or a line is blank (except the last
+            lines of both).
     """
-    source, target = reading.path, reading.targets
-    assert target is not None
-    blank = None
-    sides = (numbered(path, reading.encoding) for path in (source, target))
+    source_path, target_path = reading.path, reading.targets
+    assert target_path is not None
+    paths = (source_path, target_path)
+    first_blank = None
+    sides = (numbered_lines(path, reading.encoding) for path in paths)
     for number, pair in enumerate(itertools.zip_longest(*sides), 1):
-        first, second = (side and side[1].strip() for side in pair)
-        if not first and not second:
-            blank = blank or number
-        elif first is None or second is None:
-            counts = [_count(path, reading.encoding) for path in (source, target)]
-            wanted = f"as many lines as in {target} ({counts[1]})"
-            raise FormatError(source, None, wanted, counts[0])
-        elif blank or not first or not second:
-            path = source if blank or not first else target
-            what = "a source" if path == source else "a target"
-            raise FormatError(path, blank or number, what, "")
+        source, target = (line and line[1].strip() for line in pair)
+        if not source and not target:
+            first_blank = first_blank or number
+        elif source is None or target is None:
+            counts = [_num_lines(path, reading.encoding) for path in paths]
+            expected = f"as many lines as in {target_path} ({counts[1]})"
+            raise FormatError(source_path, None, expected, counts[0])
+        elif first_blank or not source or not target:
+            in_source = bool(first_blank) or not source
+            path = source_path if in_source else target_path
+            expected = "a source" if in_source else "a target"
+            raise FormatError(path, first_blank or number, expected, "")
         else:
-            yield {"source": first, "targets": [second]}
+            yield {"source": source, "targets": [target]}
 
 
-def note(reading: Reading) -> str:
-    """Return in words which file is which.
+def describe(reading: Reading) -> str:
+    """Return which file holds the sources and which the targets, for the user.
 
     Args:
         reading: the files.
@@ -50,54 +52,57 @@ def note(reading: Reading) -> str:
     return f"source = {reading.path.suffix}, target = {reading.targets.suffix}"
 
 
-def couples(
+def match_files(
     paths: Sequence[Path], columns: Columns
 ) -> tuple[list[tuple[Path, Path]], list[Path]]:
-    """Return the files of sources and targets that go together, and those left over.
+    """Return the pairs of parallel files, and the files that are in no pair.
 
-    The flags name the endings, else these are usual ones, such as ``.src`` and
-    ``.tgt``. One of two files is enough: the other one stands beside it.
+    The user names the endings; otherwise usual ones are tried, such as ``.src`` and
+    ``.tgt``. If `paths` has one file of a pair, the other is taken from the same
+    folder.
 
     Args:
         paths: the files.
-        columns: the user's flags.
+        columns: the columns that the user names: here the two endings.
 
     Raises:
-        DataError: if one file has an ending of the two, and the other is not there.
+        DataError: if one file of a pair is missing.
     """
-    given = columns.source is not None and columns.target is not None
-    endings = [(columns.source, columns.target)] if given else USUAL
-    if not given and (columns.source or columns.target):
+    named = columns.source is not None and columns.target is not None
+    endings = [(columns.source, columns.target)] if named else USUAL_NAMES
+    if not named and (columns.source or columns.target):
         return [], list(paths)
     for source, target in endings:
-        found: dict[tuple[Path, Path], None] = {}  # in order, none twice
-        rest, alone = [], []
+        pairs: dict[tuple[Path, Path], None] = {}  # an ordered set
+        others, incomplete = [], []
         for path in paths:
-            ending = next((e for e in (source, target) if _ends(path, e)), None)
+            ending = next((e for e in (source, target) if _has_ending(path, e)), None)
             if ending is None:
-                rest.append(path)
+                others.append(path)
                 continue
-            name = path.name.removesuffix(ending)
-            couple = (
-                path.with_name(f"{name}{source}"),
-                path.with_name(f"{name}{target}"),
+            stem = path.name.removesuffix(ending)
+            pair = (
+                path.with_name(f"{stem}{source}"),
+                path.with_name(f"{stem}{target}"),
             )
-            if missing := [one for one in couple if not one.is_file()]:
-                alone.append((path, missing[0].name, name))
+            if missing := [side for side in pair if not side.is_file()]:
+                incomplete.append((path, missing[0].name, stem))
             else:
-                found[couple] = None
-        if alone and (found or given):
-            path, missing, name = alone[0]
-            beside = sorted(p.name for p in path.parent.iterdir())
-            beside = ", ".join(other for other in beside if other.startswith(name))
-            raise DataError(f"{path}: no {missing} beside it, only {beside}")
-        if found:
-            return list(found), rest
+                pairs[pair] = None
+        if incomplete and (pairs or named):
+            path, missing, stem = incomplete[0]
+            names = sorted(p.name for p in path.parent.iterdir())
+            similar = ", ".join(name for name in names if name.startswith(stem))
+            raise DataError(
+                f"{path}: {missing} is not in the same folder, only {similar}"
+            )
+        if pairs:
+            return list(pairs), others
     return [], list(paths)
 
 
-def alike(paths: Iterable[Path]) -> list[list[Path]]:
-    """Return the files that differ in nothing but their endings: two or more each.
+def group_by_stem(paths: Iterable[Path]) -> list[list[Path]]:
+    """Return the groups of two or more files that differ only in their endings.
 
     Args:
         paths: the files.
@@ -109,9 +114,9 @@ def alike(paths: Iterable[Path]) -> list[list[Path]]:
     return [group for group in groups.values() if len(group) > 1]
 
 
-def _ends(path: Path, ending: str | None) -> bool:
+def _has_ending(path: Path, ending: str | None) -> bool:
     return ending is not None and path.name.endswith(f".{ending}")
 
 
-def _count(path: Path, encoding: str) -> int:
-    return sum(1 for _ in numbered(path, encoding))
+def _num_lines(path: Path, encoding: str) -> int:
+    return sum(1 for _ in numbered_lines(path, encoding))

@@ -1,12 +1,12 @@
-"""Parquet; integers that the file names (`datasets.ClassLabel`) become their names."""
+"""Parquet; class indices (`datasets.ClassLabel`) are decoded to class names."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tasks.data.formats import records
 from tasks.data.formats.errors import FormatError
-from tasks.data.formats.reading import Reading, Row, Sentence
+from tasks.data.formats.reading import Columns, Kind, Reading, Row, Sentence
 
 if TYPE_CHECKING:
     from datasets import ClassLabel, Features
@@ -20,47 +20,55 @@ def rows(reading: Reading) -> Iterator[Row | Sentence]:
         reading: the file.
 
     Raises:
-        DataError: if the columns cannot be told.
-        FormatError: if it is no Parquet file, or a row (counted from 1) lacks a column.
+        DataError: if the columns cannot be determined.
+        FormatError: if it is not a Parquet file, or a row (counted from 1) lacks a
+            column.
     """
     return records.rows(*_arguments(reading))
 
 
-def note(reading: Reading) -> str:
-    """Return in words which columns are read.
+def describe(reading: Reading) -> str:
+    """Return which columns are read, for the user.
 
     Args:
         reading: the file.
+
+    Raises:
+        DataError: as for `rows`.
+        FormatError: as for `rows`.
     """
-    return records.note(*_arguments(reading))
+    return records.describe(*_arguments(reading))
 
 
-def names(features: "Features") -> dict[str, Callable[[Any], Any]]:
-    """Return, for each column of named integers, what turns a value into names.
+def class_decoders(features: "Features") -> dict[str, Callable[[Any], Any]]:
+    """Return, for each column of class indices, the function that returns their names.
 
-    A value that is no class, such as the -1 of test sets without labels, becomes None.
+    An index without a class, such as the -1 of unlabelled test sets, becomes None.
 
     Args:
         features: the columns and their types.
     """
     from datasets import ClassLabel
 
-    def decoder(label: "ClassLabel") -> Callable[[Any], Any]:
-        known = dict(enumerate(label.names))
-        return lambda value: known.get(value)
+    def decoder(feature: "ClassLabel") -> Callable[[Any], Any]:
+        names = dict(enumerate(feature.names))
+        return lambda index: names.get(index)
 
-    found = {}
+    def list_decoder(feature: "ClassLabel") -> Callable[[Any], Any]:
+        decode = decoder(feature)
+        return lambda indices: [decode(index) for index in indices or []]
+
+    decoders = {}
     for column, feature in features.items():
         if isinstance(feature, ClassLabel):
-            found[column] = decoder(feature)
+            decoders[column] = decoder(feature)
         elif isinstance(getattr(feature, "feature", None), ClassLabel):
-            one = decoder(feature.feature)
-            found[column] = lambda values, one=one: [one(v) for v in values or []]
-    return found
+            decoders[column] = list_decoder(feature.feature)
+    return decoders
 
 
-def labels(features: "Features") -> list[str]:
-    """Return the columns whose type says that they are labels.
+def class_columns(features: "Features") -> list[str]:
+    """Return the columns of type ``ClassLabel``.
 
     Args:
         features: the columns and their types.
@@ -70,7 +78,10 @@ def labels(features: "Features") -> list[str]:
     return [c for c, f in features.items() if isinstance(f, ClassLabel)]
 
 
-def _arguments(reading: Reading) -> tuple:
+def _arguments(
+    reading: Reading,
+) -> tuple[str, Kind, Columns, Iterator[tuple[int, dict[str, object]]], Sequence[str]]:
+    """Return the arguments of `records.rows` and `records.describe`."""
     from datasets import Features
     from pyarrow import ArrowInvalid
 
@@ -81,13 +92,13 @@ def _arguments(reading: Reading) -> tuple:
         raise FormatError(reading.path, None, f"a Parquet file ({error})") from None
     stream = _records(reading, features)
     where = str(reading.path)
-    return where, reading.kind, reading.columns, stream, labels(features)
+    return where, reading.kind, reading.columns, stream, class_columns(features)
 
 
 def _records(
     reading: Reading, features: "Features"
 ) -> Iterator[tuple[int, dict[str, object]]]:
-    decoders = names(features)
+    decoders = class_decoders(features)
     number = 0
     with _open(reading.path) as file:
         for batch in file.iter_batches(batch_size=1000):

@@ -1,17 +1,17 @@
-"""What is read from a file, and how: the arguments of every parser."""
+"""How a file is read: the arguments and the results of every parser."""
 
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 Kind = Literal["labelled", "tagged", "entities", "text", "pairs"]
-"""What a row is: a text and its label, tokens and their tags, a line of text, or a
-source and its targets."""
+"""What a row is: a text with a label, tokens with tags, tokens with entity tags, a line
+of text, or a source with its targets."""
 
 
 class Columns(NamedTuple):
-    """The columns that the user names, each by its name or its number from 0.
+    """The columns that the user names, each by name or by number from 0.
 
-    None leaves it to the parser to find the column.
+    For None, the parser chooses the column.
     """
 
     text: str | None = None
@@ -23,11 +23,18 @@ class Columns(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """One file and all that decides about its rows.
+    """A file, and all that determines its rows.
 
-    ``part`` takes only the sentences whose metadata names that split, ``scheme`` is
-    the scheme of the entities in the file, before they are converted, ``targets`` is
-    the file of the targets where they stand in one of their own.
+    Attributes:
+        path: the file.
+        kind: the kind of the rows.
+        format: name of the format.
+        encoding: encoding of the file.
+        columns: the columns that the user names.
+        metadata_split: read only the sentences with this value of the CoNLL-U metadata
+            ``split``; None reads all.
+        scheme: tag scheme of the entities in the file; None for other kinds of rows.
+        targets: the file of the targets, in format ``parallel``.
     """
 
     path: Path
@@ -35,13 +42,13 @@ class Reading(NamedTuple):
     format: str
     encoding: str = "utf-8"
     columns: Columns = Columns()
-    part: str | None = None
+    metadata_split: str | None = None
     scheme: str | None = None
     targets: Path | None = None
 
 
 class Sentence(NamedTuple):
-    """Tokens, their tags, and the line of each in the file, for messages."""
+    """Tokens, their tags, and the line number of each token for error messages."""
 
     tokens: list[str]
     tags: list[str]

@@ -1,12 +1,12 @@
-"""Tag schemes of entities: IO, IOB1, BIO2, IOBES and BILOU, told apart, to BIO2.
+"""Tag schemes of entities: detection, and conversion to BIO2.
 
-An entity of three tokens, one of one token right after it, both of type X::
+An entity of three tokens, then an adjacent entity of one token, both of type X::
 
-    IO     I-X I-X I-X I-X      touching entities of one type run together
-    IOB1   I-X I-X I-X B-X      B- only where two of one type touch
-    BIO2   B-X I-X I-X B-X      B- at every beginning
-    IOBES  B-X I-X E-X S-X      the end and the single token are marked too
-    BILOU  B-X I-X L-X U-X      the same with other letters
+    IO     I-X I-X I-X I-X      adjacent entities of one type are merged
+    IOB1   I-X I-X I-X B-X      B- only between adjacent entities of one type
+    BIO2   B-X I-X I-X B-X      B- at the start of every entity
+    IOBES  B-X I-X E-X S-X      also marks the end, and a single token
+    BILOU  B-X I-X L-X U-X      as IOBES, with other letters
 
 Sources: Ramshaw and Marcus (1995, cmp-lg/9505040) for IOB1; Tjong Kim Sang and
 Veenstra (1999, cs/9907006) for BIO2; Ratinov and Roth (2009, W09-1119) for BILOU.
@@ -23,12 +23,12 @@ _TAG = re.compile(r"([BIESLU])-(.+)", re.S)
 class TagError(ValueError):
     """A tag that its scheme does not allow."""
 
-    def __init__(self, position: int, expected: str, got: str):
-        """Say what is wrong.
+    def __init__(self, position: int, expected: str, got: str) -> None:
+        """Build the message.
 
         Args:
-            position: the tag's place in its sentence, from 0.
-            expected: what should stand there.
+            position: index of the tag in its sentence, from 0.
+            expected: what was expected.
             got: the tag.
         """
         super().__init__(f"expected {expected}, got {got!r} at token {position}")
@@ -38,31 +38,32 @@ class TagError(ValueError):
 
 
 def detect(sequences: Iterable[Sequence[str]]) -> str:
-    """Return the scheme of a whole column of tags.
+    """Return the scheme of a file, from all of its tags.
 
-    A column may break its own scheme: then the scheme of the most entities is
-    returned, and `to_bio2` points at the tag.
+    If the tags break every scheme, the scheme of most entities is returned, and
+    `to_bio2` raises an error for the invalid tag.
 
     Args:
-        sequences: the tags of each sentence; read once, none is kept.
+        sequences: the tags of each sentence. The iterable is read once; no sentence is
+            kept.
 
     Raises:
         TagError: if a tag is neither ``O`` nor like ``B-PER``.
     """
-    count = collections.Counter()
+    count: collections.Counter[str] = collections.Counter()
     for tags in sequences:
         previous = ("O", "")
         for position, tag in enumerate(tags):
-            prefix, kind = _split(position, tag)
+            prefix, kind = _parse(position, tag)
             inside = previous[0] in "BI" and previous[1] == kind
             count[prefix] += 1
-            count["BI"[prefix == "I"] + " opens"] += prefix in "BI" and not inside
+            if prefix in "BI" and not inside:
+                count[f"{prefix} starts"] += 1
             previous = (prefix, kind)
-    if count["E"] or count["S"] or count["L"] or count["U"]:
-        return (
-            "IOBES" if count["E"] + count["S"] >= count["L"] + count["U"] else "BILOU"
-        )
-    if count["I opens"] > count["B opens"]:
+    iobes, bilou = count["E"] + count["S"], count["L"] + count["U"]
+    if iobes or bilou:
+        return "IOBES" if iobes >= bilou else "BILOU"
+    if count["I starts"] > count["B starts"]:
         return "IOB1" if count["B"] else "IO"
     return "BIO2"
 
@@ -75,40 +76,39 @@ def to_bio2(tags: Sequence[str], scheme: str) -> list[str]:
         scheme: their scheme, one of `SCHEMES`.
 
     Raises:
-        TagError: if a tag is none of that scheme, or stands where it may not.
+        TagError: if the scheme does not allow a tag, or not at its position.
         ValueError: if there is no such scheme.
     """
     if scheme not in SCHEMES:
         raise ValueError(f"scheme must be one of {', '.join(SCHEMES)}, got {scheme!r}")
-    closed = scheme in ("IOBES", "BILOU")
-    found = []
-    open_type = None  # of the entity that the next token may continue
+    marks_end = scheme in ("IOBES", "BILOU")
+    bio2 = []
+    open_type = None  # type of the entity that the next token may continue
     for position, tag in enumerate(tags):
-        prefix, kind = _split(position, tag)
+        prefix, kind = _parse(position, tag)
         if scheme == "BILOU":
             prefix = {"L": "E", "U": "S", "E": "?", "S": "?"}.get(prefix, prefix)
-        goes_on = kind == open_type
-        if closed and open_type is not None and not (goes_on and prefix in "IE"):
-            wanted = f"I-{open_type} or {'L' if scheme == 'BILOU' else 'E'}-{open_type}"
-            raise TagError(position, f"{wanted} ({scheme})", tag)
-        if not _allowed(prefix, goes_on, scheme):
+        same_type = kind == open_type
+        if marks_end and open_type is not None and not (same_type and prefix in "IE"):
+            end = "L" if scheme == "BILOU" else "E"
+            expected = f"I-{open_type} or {end}-{open_type} ({scheme})"
+            raise TagError(position, expected, tag)
+        if not _allowed(prefix, same_type, scheme):
             raise TagError(position, f"a tag that {scheme} allows here", tag)
         if prefix == "O":
-            found.append("O")
+            bio2.append("O")
         else:
-            begins = prefix in "BS" or not goes_on
-            found.append(f"{'B' if begins else 'I'}-{kind}")
+            starts = prefix in "BS" or not same_type
+            bio2.append(f"{'B' if starts else 'I'}-{kind}")
         open_type = None if prefix in "OES" else kind
-    if closed and open_type is not None:
-        last = len(tags) - 1
-        raise TagError(
-            last, f"an entity that ends in its sentence ({scheme})", tags[-1]
-        )
-    return found
+    if marks_end and open_type is not None:
+        expected = f"an entity that ends in its sentence ({scheme})"
+        raise TagError(len(tags) - 1, expected, tags[-1])
+    return bio2
 
 
 def entities(tags: Sequence[str]) -> list[tuple[str, int, int]]:
-    """Return the entities of BIO2 tags: (type, first token, one past the last).
+    """Return the entities of BIO2 tags: ``(type, start, stop)`` in tokens.
 
     Args:
         tags: the tags of one sentence.
@@ -116,29 +116,30 @@ def entities(tags: Sequence[str]) -> list[tuple[str, int, int]]:
     Raises:
         TagError: if they are not BIO2.
     """
-    found = []
+    spans = []
     for position, tag in enumerate(to_bio2(tags, "BIO2")):
         if tag[0] == "B":
-            found.append((tag[2:], position, position + 1))
+            spans.append((tag[2:], position, position + 1))
         elif tag[0] == "I":
-            found[-1] = (*found[-1][:2], position + 1)
-    return found
+            spans[-1] = (*spans[-1][:2], position + 1)
+    return spans
 
 
-def _allowed(prefix: str, goes_on: bool, scheme: str) -> bool:
-    """Whether a tag may stand after one of its own entity, or after another."""
+def _allowed(prefix: str, same_type: bool, scheme: str) -> bool:
+    """Return whether a scheme allows a prefix after a tag of the same type, or not."""
     match scheme:
         case "IO":
             return prefix in "OI"
         case "IOB1":
-            return prefix in "OI" or prefix == "B" and goes_on
+            return prefix in "OI" or prefix == "B" and same_type
         case "BIO2":
-            return prefix in "OB" or prefix == "I" and goes_on
+            return prefix in "OB" or prefix == "I" and same_type
         case _:
-            return prefix in "OBS" or prefix in "IE" and goes_on
+            return prefix in "OBS" or prefix in "IE" and same_type
 
 
-def _split(position: int, tag: str) -> tuple[str, str]:
+def _parse(position: int, tag: str) -> tuple[str, str]:
+    """Return the prefix and the type of a tag."""
     if tag == "O":
         return "O", ""
     match = _TAG.fullmatch(tag)

@@ -1,20 +1,20 @@
-"""Plain text: a row a line, each with its line end, so that the rows are the file."""
+"""Plain text: a row per line, with its line end."""
 
 from collections.abc import Iterator
 
-from tasks.data.formats.lines import opened
+from tasks.data.formats.lines import open_text
 from tasks.data.formats.reading import Reading, Row
 
 
 def rows(reading: Reading) -> Iterator[Row]:
-    """Yield the lines of a file as they are: joined, they are the file.
+    """Yield the lines of a file unchanged: joined, they are the file.
 
     Only a line feed ends a line; CRLF and a lone CR are kept. A byte order mark at the
-    start of the file is left out.
+    start of the file is skipped.
 
     Args:
         reading: the file.
     """
-    with opened(reading.path, reading.encoding) as file:
+    with open_text(reading.path, reading.encoding) as file:
         for line in file:
             yield {"text": line}

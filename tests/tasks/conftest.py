@@ -1,0 +1,47 @@
+"""Fixtures of the task tests: small runs of the training program."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import train
+from tests.helpers import training
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
+    """Return a folder for runs, and their environment variables."""
+    folder = tmp_path_factory.mktemp("runs")
+    return folder, training.environment(tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+def finished(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Callable[[str], tuple[Path, str]]:
+    """Return a function from a task to the folder and the output of a finished run."""
+    return lambda task: training.finished(task, tmp_path_factory)
+
+
+@pytest.fixture
+def error_of(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., str]:
+    """Return a function that runs a command that fails, and returns its error message.
+
+    The command runs in this process: a new one would need seconds to import JAX.
+    """
+
+    def error_of(*args: Any, main: Callable[[], None] = train.main) -> str:
+        monkeypatch.setattr(sys, "argv", ["command", *map(str, args)])
+        with pytest.raises(SystemExit) as exit:
+            main()
+        message = capsys.readouterr().err
+        assert exit.value.code == 1, message
+        assert "Traceback" not in message
+        return message
+
+    return error_of
