@@ -26,8 +26,8 @@ hypothesis.settings.load_profile("untimed")
 
 def pytest_addoption(parser):
     """Add ``--thorough``."""
-    told = "test with every cell and every task, not only with one of each kind"
-    parser.addoption("--thorough", action="store_true", help=told)
+    text = "test every cell and every task, not only one of each kind"
+    parser.addoption("--thorough", action="store_true", help=text)
 
 
 # Long tests that share no fixture, or one that all processes share: each by itself.
