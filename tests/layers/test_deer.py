@@ -1,7 +1,5 @@
 """All steps at once against one after the other: states, outputs, gradients."""
 
-from importlib import import_module
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,8 +8,8 @@ from flax import nnx
 
 import zoo
 from tests.helpers.tolerances import REFERENCE, assert_close, assert_identical
+from zoo.engine import newton
 
-deer = import_module("zoo.layers.newton")  # the function has its name in the package
 B, T, D, H = 4, 9, 3, 4
 DEER = 1e-4  # relative to the largest entry
 CELLS = [
@@ -76,8 +74,8 @@ def test_recurrences_of_matrices(monkeypatch, reverse):
     for t in reversed(range(T)) if reverse else range(T):
         s = expected[t] = np.einsum("bij,bj->bi", a[t], s) + b[t]
     for where in ("cpu", "tpu"):
-        monkeypatch.setattr(deer, "platform", lambda where=where: where)
-        found = deer._matrix_scan(a, b, jnp.ones((B, H)), reverse)
+        monkeypatch.setattr(newton, "platform", lambda where=where: where)
+        found = newton._matrix_scan(a, b, jnp.ones((B, H)), reverse)
         assert_close(found, expected, REFERENCE)
 
 

@@ -10,7 +10,7 @@ than stored.
 ``d_a`` is the gradient of the loss with respect to a.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -20,6 +20,7 @@ import jax.numpy as jnp
 from zoo.engine.loop import (
     CellFunctions,
     Loop,
+    Result,
     Steps,
     finish,
     forward,
@@ -33,7 +34,7 @@ from zoo.types import Array, Params, State
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
 def deferred_loop(
     loop: Loop, params: Params, initial: State, state: State, steps: Steps
-) -> tuple[State, tuple[Array, State]]:
+) -> Result:
     """Run the loop, with the gradients of matrices computed after it.
 
     Args:
@@ -49,7 +50,9 @@ def deferred_loop(
     return plain_loop(loop, params, initial, state, steps)
 
 
-def _keep(loop, params, initial, state, steps):
+def _keep(
+    loop: Loop, params: Params, initial: State, state: State, steps: Steps
+) -> tuple[Result, Any]:
     """The forward pass of `deferred_loop`."""
     state, (y, states, kept) = forward(loop, True, params, initial, state, steps)
     return (state, (y, states)), (params, initial, steps, kept)
@@ -75,7 +78,7 @@ class _Backward(NamedTuple):
     transposed: Sequence[Array]
 
 
-def _backward_step(fixed: _Backward, carry, step):
+def _backward_step(fixed: _Backward, carry: Any, step: Any) -> tuple[Any, Any]:
     """Return the cotangents before a step, and those of its joined products."""
     d_state, d_initial, d_direct = carry
     joined, step, before, d_y, d_states = step
@@ -97,10 +100,14 @@ def _backward_step(fixed: _Backward, carry, step):
     return (d_before, d_initial, _add(d_direct, more)), d_joined
 
 
-def _through_update(fixed: _Backward, step: Steps, before: State, joined: Any):
+def _through_update(
+    fixed: _Backward, step: Steps, before: State, joined: Any
+) -> Callable[..., Any]:
     """Return the VJP of `finish`: by direct parameters, state and products."""
 
-    def update(direct, leaves, joined):
+    def update(
+        direct: list[Array], leaves: list[Array], joined: Any
+    ) -> tuple[list[Array], Array]:
         params = _put(fixed.params, fixed.direct, direct)
         state = _put(before, fixed.differentiable, leaves)
         new, y = finish(fixed.loop.cell, params, state, joined, step)
@@ -111,12 +118,12 @@ def _through_update(fixed: _Backward, step: Steps, before: State, joined: Any):
     return jax.vjp(update, direct, leaves, joined)[1]
 
 
-def _through_recur(fixed: _Backward, before: State):
+def _through_recur(fixed: _Backward, before: State) -> Callable[..., Any]:
     """Return the VJP of `CellFunctions.recur` with respect to the state."""
     recur_of = fixed.loop.cell.recur
     assert recur_of is not None
 
-    def recur(leaves):
+    def recur(leaves: list[Array]) -> Any:
         turned = [a.T for a in fixed.transposed]
         params = _put(fixed.params, fixed.square, turned)
         return recur_of(params, _put(before, fixed.differentiable, leaves))
@@ -124,7 +131,7 @@ def _through_recur(fixed: _Backward, before: State):
     return jax.vjp(recur, _pick(before, fixed.differentiable))[1]
 
 
-def _backward(loop, kept, cotangents):
+def _backward(loop: Loop, kept: Any, cotangents: Any) -> tuple[Any, ...]:
     """The backward pass of `deferred_loop`."""
     params, initial, steps, (before, joined) = kept
     d_last, (d_y, d_states) = cotangents
@@ -165,7 +172,9 @@ def _backward(loop, kept, cotangents):
 deferred_loop.defvjp(_keep, _backward)
 
 
-def _through_products(cell, params, x, before, d_joined):
+def _through_products(
+    cell: CellFunctions, params: Params, x: Array, before: State, d_joined: Any
+) -> tuple[Params, Array]:
     """Return the gradients of matrices and inputs, in one product over all steps."""
     d_p, d_q = _split(cell, d_joined)
     _, pull = jax.vjp(cell.project, params, x)
@@ -199,13 +208,13 @@ def _split(cell: CellFunctions, d_joined: Any) -> Any:
     return (d_joined, d_joined) if cell.additive else d_joined
 
 
-def _pick(tree, indices):
+def _pick(tree: Any, indices: Sequence[int]) -> list[Array]:
     """Return some leaves of a tree; none if the tree is None."""
     leaves = jax.tree.leaves(tree)
     return [leaves[i] for i in indices] if leaves else []
 
 
-def _put(tree, indices, new):
+def _put(tree: Any, indices: Sequence[int], new: Sequence[Any]) -> Any:
     """Return a tree with some leaves replaced."""
     leaves, structure = jax.tree.flatten(tree, is_leaf=lambda leaf: leaf is None)
     for i, leaf in zip(indices, new, strict=True):
@@ -213,5 +222,5 @@ def _put(tree, indices, new):
     return jax.tree.unflatten(structure, leaves)
 
 
-def _add(a, b):
+def _add(a: Any, b: Any) -> Any:
     return jax.tree.map(jnp.add, a, b)

@@ -120,6 +120,9 @@ def shifted(steps: Array, edge: Array, *, axis: int = 0, reverse: bool) -> Array
     return jnp.concatenate([edge, earlier], axis)
 
 
+_Step = tuple[Array, Array]  # a and b
+
+
 class _Form(NamedTuple):
     """How a linear recurrence runs over its arrays.
 
@@ -166,7 +169,7 @@ def _linear_scan(form: _Form, a: Array, b: Array, h: Array) -> Array:
         return _loop(form, a, b, h)
     a = jnp.broadcast_to(a, b.shape)
 
-    def compose(earlier, later):
+    def compose(earlier: _Step, later: _Step) -> _Step:
         (a, b), (c, d) = earlier, later
         return times(c, a, pairs=form.pairs), times(c, b, pairs=form.pairs) + d
 
@@ -175,13 +178,13 @@ def _linear_scan(form: _Form, a: Array, b: Array, h: Array) -> Array:
     return times(factors, jnp.expand_dims(h, form.axis), pairs=form.pairs) + states
 
 
-def _loop(form, a, b, h):
+def _loop(form: _Form, a: Array, b: Array, h: Array) -> Array:
     """Return the states of all steps, one after the other."""
     b = jnp.moveaxis(b, form.axis, 0)
     a = jnp.moveaxis(a, form.axis, 0)
     constant = len(a) < len(b)
 
-    def body(h, step):
+    def body(h: Array, step: Any) -> tuple[Array, Array]:
         factor, summand = (a[0], step) if constant else step
         h = times(factor, h, pairs=form.pairs) + summand
         return h, h
@@ -190,12 +193,12 @@ def _loop(form, a, b, h):
     return jnp.moveaxis(states, 0, form.axis)
 
 
-def _forward(form, a, b, h):
+def _forward(form: _Form, a: Array, b: Array, h: Array) -> tuple[Array, Any]:
     states = _linear_scan(form, a, b, h)
     return states, (a, h, states)
 
 
-def _backward(form, kept, d_states):
+def _backward(form: _Form, kept: Any, d_states: Array) -> tuple[Array, ...]:
     a, h, states = kept
     zero = jnp.zeros_like(h)
     transposed = form._replace(reverse=not form.reverse, adjoint=not form.adjoint)
@@ -218,7 +221,9 @@ def _backward(form, kept, d_states):
 _linear_scan.defvjp(_forward, _backward)
 
 
-def _gradients(form, a, b, states, h):
+def _gradients(
+    form: _Form, a: Array, b: Array, states: Array, h: Array
+) -> tuple[Array, Array]:
     """Return the states g of a transposed recurrence, and the gradients of a.
 
     g is the gradient with respect to b.
@@ -229,18 +234,20 @@ def _gradients(form, a, b, states, h):
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _summed_gradients(form, a, b, states, h):
+def _summed_gradients(
+    form: _Form, a: Array, b: Array, states: Array, h: Array
+) -> tuple[Array, Array]:
     """Return what `_gradients` does by a kernel, with those of a summed over time."""
     paired = states, h
     g, d_a = native.gpu.linear(a, b, jnp.zeros_like(h), **form._asdict(), beside=paired)
     return g, jnp.expand_dims(d_a, form.axis)
 
 
-def _keep_arguments(form, *arguments):
+def _keep_arguments(form: _Form, *arguments: Array) -> tuple[Any, Any]:
     return _summed_gradients(form, *arguments), arguments
 
 
-def _backward_of_summed(form, arguments, cotangents):
+def _backward_of_summed(form: _Form, arguments: Any, cotangents: Any) -> Any:
     (_, d_a), pull = jax.vjp(partial(_gradients, form), *arguments)
     # The cotangent of a sum over time is the same for all steps.
     d_g, d_sum = cotangents
@@ -285,9 +292,7 @@ def max_scan(
     return before, after
 
 
-def _compose_max(
-    earlier: tuple[Array, Array], later: tuple[Array, Array]
-) -> tuple[Array, Array]:
+def _compose_max(earlier: _Step, later: _Step) -> _Step:
     """Return two steps as one."""
     (a, b), (c, d) = earlier, later
     return a + c, jnp.maximum(c + b, d)

@@ -59,6 +59,10 @@ class Steps(NamedTuple):
     noise: Any
 
 
+Result = tuple[State, tuple[Array, State]]
+"""The state after the last step, and ``(y, states)`` of all steps."""
+
+
 class Loop(NamedTuple):
     """What is constant over the loop.
 
@@ -78,7 +82,9 @@ class Loop(NamedTuple):
     unroll: int
     recompute: bool
 
-    def run(self, body: Callable, carry: Any, steps: Any, *, backwards: bool = False):
+    def run(
+        self, body: Callable, carry: Any, steps: Any, *, backwards: bool = False
+    ) -> tuple[Any, Any]:
         """Call ``jax.lax.scan`` in the direction of the loop, or against it.
 
         Args:
@@ -119,7 +125,7 @@ def time_first(
 
 def plain_loop(
     loop: Loop, params: Params, initial: State, state: State, steps: Steps
-) -> tuple[State, tuple[Array, State]]:
+) -> Result:
     """Run the loop, with the gradient that JAX derives.
 
     Args:
@@ -161,7 +167,7 @@ def forward(
 
 def _step(
     loop: Loop, keep: bool, params: Params, initial: State, state: State, step: Steps
-):
+) -> tuple[State, tuple[Array, State, Any]]:
     """One step of the loop: the body of ``jax.lax.scan``."""
     p = step.x if loop.precompute else loop.cell.project(params, step.x)
     if step.restart is not None:

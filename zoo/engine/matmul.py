@@ -50,7 +50,7 @@ def _identity(y: Array) -> Array:
 
 
 @_identity.defjvp
-def _identity_tangent(primals, tangents):
+def _identity_tangent(primals: Any, tangents: Any) -> tuple[Array, Array]:
     return _identity(*primals), jax.lax.optimization_barrier(*tangents)
 
 
@@ -86,7 +86,7 @@ _convolution = jax.custom_jvp(_xla_convolution, nondiff_argnums=(2, 3))
 
 
 @_convolution.defjvp
-def _tangent(dtype, wide, primals, tangents):
+def _tangent(dtype: Any, wide: Any, primals: Any, tangents: Any) -> tuple[Array, Array]:
     (x, W), (x_dot, W_dot) = primals, tangents
     y = _convolution(x, W, dtype, wide)
     return y, _sum_of_taps(x_dot, W, dtype, wide) + _sum_of_taps(x, W_dot, dtype, wide)

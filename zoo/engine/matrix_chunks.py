@@ -129,7 +129,9 @@ def _in_chunks(a: Array, size: int) -> Array:
     return jnp.moveaxis(a, (1, 2), (0, 2 if a.ndim == 3 else 3))
 
 
-def _chunk(initial: Array, S: Array, chunk: tuple[Array, Write, Array | None]):
+def _chunk(
+    initial: Array, S: Array, chunk: tuple[Array, Write, Array | None]
+) -> tuple[Array, Array]:
     """Compute the steps of one chunk: the body of ``jax.lax.scan``."""
     q, (k, v, log_decay, beta), reset = chunk
     g = jnp.cumsum(log_decay, axis=-2)  # [B, heads, C, 1 or K]
@@ -146,7 +148,7 @@ def _chunk(initial: Array, S: Array, chunk: tuple[Array, Write, Array | None]):
             visible.astype(g.dtype), log_decay, precision=jax.lax.Precision.HIGHEST
         )
 
-    def before(a):
+    def before(a: Array) -> Array:
         """Read from the state before the chunk, or from the last reset."""
         a = a * jnp.exp(since)
         return a @ S if carried is None else jnp.where(carried, a @ S, a @ initial)
@@ -175,7 +177,7 @@ def _inverse(A: Array) -> Array:
     *axes, C, _ = A.shape
     multiply = partial(jnp.matmul, precision=jax.lax.Precision.HIGHEST)
 
-    def below(size, inverses):
+    def below(size: int, inverses: Array) -> Array:
         # [[1 + A_1, 0], [B, 1 + A_2]] has [[F_1, 0], [-F_2 B F_1, F_2]] as its inverse.
         first, second = inverses[..., ::2, :, :], inverses[..., 1::2, :, :]
         pairs = jnp.arange(C // (2 * size))
@@ -200,12 +202,12 @@ def _products(q: Array, k: Array, g: Array, visible: Array) -> Array:
         return (q @ jnp.swapaxes(k, -1, -2)) * decay
     *axes, C, K = q.shape
 
-    def halves(a, size):
+    def halves(a: Array, size: int) -> tuple[Array, Array]:
         """Return the first and the second block of each pair of blocks."""
         pairs = a.reshape(*axes, -1, 2, size, K)
         return pairs[..., 0, :, :], pairs[..., 1, :, :]
 
-    def below(size, _):
+    def below(size: int, _: Array) -> Array:
         _, q2 = halves(q, size)
         k1, _ = halves(k, size)
         g1, g2 = halves(g, size)

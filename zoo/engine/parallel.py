@@ -1,17 +1,18 @@
 """All steps of a cell that is linear in its state, in parallel over time."""
 
 from functools import partial
+from typing import Any
 
 import jax
 
-from zoo.engine.loop import Loop, Steps, plain_loop, time_major
+from zoo.engine.loop import Loop, Result, Steps, plain_loop, time_major
 from zoo.engine.masks import Span, zero_padding
-from zoo.types import Array, Params, State
+from zoo.types import Params, State
 
 
 def parallel_steps(
     loop: Loop, params: Params, initial: State, state: State, steps: Steps
-) -> tuple[State, tuple[Array, State]]:
+) -> Result:
     """Compute all steps in parallel.
 
     Args:
@@ -39,7 +40,7 @@ def parallel_steps(
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
 def parallel_gradient(
     loop: Loop, params: Params, initial: State, state: State, steps: Steps
-) -> tuple[State, tuple[Array, State]]:
+) -> Result:
     """Run the loop, or all steps in parallel if the call is differentiated.
 
     Args:
@@ -55,11 +56,11 @@ def parallel_gradient(
     return plain_loop(loop, params, initial, state, steps)
 
 
-def _keep(loop, *arguments):
+def _keep(loop: Loop, *arguments: Any) -> tuple[Result, Any]:
     return jax.vjp(partial(parallel_steps, loop), *arguments)
 
 
-def _backward(loop, pull, cotangents):
+def _backward(loop: Loop, pull: Any, cotangents: Any) -> tuple[Any, ...]:
     return pull(cotangents)
 
 

@@ -13,6 +13,7 @@ With ``reverse=True`` the loop runs from the last step to the first, and a reset
 restarts the state before the next token in processing order.
 """
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -21,7 +22,14 @@ import jax.numpy as jnp
 
 from zoo.engine import native
 from zoo.engine.deferred import deferred_loop
-from zoo.engine.loop import CellFunctions, Loop, plain_loop, time_first, time_major
+from zoo.engine.loop import (
+    CellFunctions,
+    Loop,
+    Steps,
+    plain_loop,
+    time_first,
+    time_major,
+)
 from zoo.engine.masks import restarts
 from zoo.engine.parallel import parallel_gradient, parallel_steps
 from zoo.engine.plan import Plan
@@ -81,7 +89,16 @@ def scan(
     return _run_loop(cell, plan, reverse, states, params, steps, state, initial)
 
 
-def _run_loop(cell, plan, reverse, states, params, steps, state, initial):
+def _run_loop(
+    cell: CellFunctions,
+    plan: Plan,
+    reverse: bool,
+    states: bool,
+    params: Params,
+    steps: Steps,
+    state: State,
+    initial: State,
+) -> tuple[State, Array, State]:
     """Do what `scan` does, in JAX."""
     loop = Loop(cell, reverse, states, plan.precompute, plan.unroll, plan.recompute)
     run = partial(BODIES[plan.body], loop, params, initial)
@@ -90,10 +107,22 @@ def _run_loop(cell, plan, reverse, states, params, steps, state, initial):
     return state, y, all_states
 
 
-def _run_kernel(cell, plan, reverse, noise, params, x, state, initial, flags):
+def _run_kernel(
+    cell: CellFunctions,
+    plan: Plan,
+    reverse: bool,
+    noise: Any,
+    params: Params,
+    x: Array,
+    state: State,
+    initial: State,
+    flags: native.Flags,
+) -> tuple[State, Array]:
     """Return the last state and y, by calls of a kernel."""
 
-    def in_jax(params, x, state, initial, flags):
+    def in_jax(
+        params: Params, x: Array, state: State, initial: State, flags: native.Flags
+    ) -> tuple[State, Array]:
         steps = time_first(x, flags.mask, flags.restart, noise)
         last, y, _ = _run_loop(
             cell, plan, reverse, False, params, steps, state, initial
@@ -102,12 +131,12 @@ def _run_kernel(cell, plan, reverse, noise, params, x, state, initial, flags):
 
     call = native.Call(cell.kernel, platform(), reverse, plan.recompute, in_jax)
 
-    def run(state, steps):
+    def run(state: State, steps: Any) -> tuple[State, Array]:
         x, flags = steps
         result: Any = native.layer(call, params, x, state, initial, flags)
         return result
 
-    def run_chunk(state, steps):
+    def run_chunk(state: State, steps: Any) -> tuple[State, Array]:
         last, y = run(state, jax.tree.map(time_major, steps))
         return last, time_major(y)
 
@@ -121,7 +150,9 @@ def _run_kernel(cell, plan, reverse, noise, params, x, state, initial, flags):
     return last, y.astype(cell.kernel.dtype)
 
 
-def _in_chunks(run, chunk, state, steps, reverse):
+def _in_chunks(
+    run: Callable[..., Any], chunk: int, state: State, steps: Any, reverse: bool
+) -> Any:
     """Run the loop in chunks of steps, each recomputed by the backward pass."""
     if chunk < 2:
         return run(state, steps)
@@ -134,7 +165,7 @@ def _in_chunks(run, chunk, state, steps, reverse):
     rest = jax.tree.map(lambda a: a[covered:], steps)
     inner = jax.checkpoint(run, prevent_cse=False)
 
-    def run_main(state):
+    def run_main(state: State) -> tuple[State, Any]:
         state, ys = jax.lax.scan(inner, state, main, reverse=reverse)
         return state, jax.tree.map(lambda a: a.reshape(covered, *a.shape[2:]), ys)
 

@@ -65,7 +65,15 @@ class Layer(nnx.Module):
         """
         raise NotImplementedError(f"{type(self).__name__} must define init_state")
 
-    def _run(self, x, mask, state, reset, key, states) -> tuple[State, Array, State]:
+    def _run(
+        self,
+        x: Array,
+        mask: Array | None,
+        state: State,
+        reset: Array | None,
+        key: Key | None,
+        states: bool,
+    ) -> tuple[State, Array, State]:
         """Return the final state, y, and all states or None, for checked arguments."""
         raise NotImplementedError(f"{type(self).__name__} must define _run")
 
@@ -148,7 +156,15 @@ class Layer(nnx.Module):
         self._check_state(state, x_t.shape[0])
         return _step(*nnx.split(self), state, x_t)
 
-    def _checked(self, x, mask, state, reset, key, states):
+    def _checked(
+        self,
+        x: ArrayLike,
+        mask: ArrayLike | None,
+        state: State,
+        reset: ArrayLike | None,
+        key: Key | None,
+        states: bool,
+    ) -> tuple[State, Array, State]:
         """Check the arguments of a call, then run it."""
         x, mask, reset = self._checked_batch(x, mask, reset)
         if state is not None:
@@ -203,7 +219,15 @@ def _describe(state: Any) -> Any:
     )
 
 
-def _run_layer(layer, x, mask, state, reset, key, states):
+def _run_layer(
+    layer: Layer,
+    x: Array,
+    mask: Array | None,
+    state: State,
+    reset: Array | None,
+    key: Key | None,
+    states: bool,
+) -> tuple[State, Array, State]:
     if state is None:
         state = layer.init_state(x.shape[0])
     return layer._run(x, mask, state, reset, key, states)
@@ -212,11 +236,21 @@ def _run_layer(layer, x, mask, state, reset, key, states):
 # Compiled here, so that a call outside of jit costs one compilation per set of shapes:
 # without it, jax.lax.scan would trace its body again at every call.
 @partial(jax.jit, static_argnames=("graph", "states"))
-def _run(graph, variables, x, mask, state, reset, key, *, states):
+def _run(
+    graph: Any,
+    variables: Any,
+    x: Array,
+    mask: Array | None,
+    state: State,
+    reset: Array | None,
+    key: Key | None,
+    *,
+    states: bool,
+) -> tuple[State, Array, State]:
     layer = nnx.merge(graph, variables)
     return _run_layer(layer, x, mask, state, reset, key, states)
 
 
 @partial(jax.jit, static_argnames=("graph",))
-def _step(graph, variables, state, x_t):
+def _step(graph: Any, variables: Any, state: State, x_t: Array) -> tuple[State, Array]:
     return nnx.merge(graph, variables)._step(state, x_t)

@@ -9,7 +9,7 @@ from zoo.engine.platform import platform
 from zoo.layers.base import Layer
 from zoo.layers.joint import alike, run_both
 from zoo.layers.recurrent import Recurrent
-from zoo.types import State
+from zoo.types import Array, Key, State
 
 
 class BidirectionalState(NamedTuple):
@@ -114,7 +114,15 @@ class Bidirectional(Layer):
             return f, b
         return None
 
-    def _run(self, x, mask, state, reset, key, states):
+    def _run(
+        self,
+        x: Array,
+        mask: Array | None,
+        state: State,
+        reset: Array | None,
+        key: Key | None,
+        states: bool,
+    ) -> tuple[State, Array, State]:
         keys = regularizers.split(key, 2)
         # A step of one direction already keeps a CPU busy.
         one = self.loops == "one"

@@ -65,7 +65,7 @@ def explain(model: nnx.Module, *inputs: Any, **options: Any) -> Explanation:
     leaves, structure = jax.tree.flatten((inputs, options))
     is_array = [hasattr(leaf, "dtype") for leaf in leaves]
 
-    def run(variables, arrays):
+    def run(variables: Any, arrays: list[Any]) -> None:
         own, given = nnx.merge(graph, variables), iter(arrays)
         names = {
             id(module): ".".join(map(str, path)) or "(layer)"

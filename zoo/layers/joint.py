@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -90,16 +91,16 @@ def run_both(
     return [first, (second[0], *_flip(second[1:], 1))]
 
 
-def _stack(a, b):
+def _stack(a: Any, b: Any) -> Any:
     """Stack two trees of arrays along a new first axis."""
     return jax.tree.map(lambda a, b: jnp.stack([a, b]), a, b)
 
 
-def _pick(tree, k):
+def _pick(tree: Any, k: int) -> Any:
     """Return one of the trees that `_stack` has stacked."""
     return jax.tree.map(lambda a: a[k], tree)
 
 
-def _flip(tree, axis):
+def _flip(tree: Any, axis: int) -> Any:
     """Reverse time."""
     return jax.tree.map(lambda a: jnp.flip(a, axis), tree)

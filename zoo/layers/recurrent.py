@@ -17,7 +17,7 @@ from zoo.layers.base import Layer
 from zoo.layers.noise import LoopParams, Noise, Rates
 from zoo.layers.pure_cell import PureCell
 from zoo.layers.recording import record
-from zoo.types import Array, State, floating
+from zoo.types import Array, Key, State, floating
 
 
 class Recurrent(Layer):
@@ -180,7 +180,15 @@ class Recurrent(Layer):
         pure, params = PureCell.split(self.cell, self.rates.zoneout)
         return pure.functions(), params
 
-    def _run(self, x, mask, state, reset, key, states):
+    def _run(
+        self,
+        x: Array,
+        mask: Array | None,
+        state: State,
+        reset: Array | None,
+        key: Key | None,
+        states: bool,
+    ) -> tuple[State, Array, State]:
         functions, params = self.pure()
         B, T = x.shape[:2]
         params, noise = self.rates.draw(self.cell, key, params, B, T)
@@ -200,7 +208,7 @@ class Recurrent(Layer):
             states=states,
         )
 
-    def _step(self, state, x_t):
+    def _step(self, state: State, x_t: Array) -> tuple[State, Array]:
         functions, params = self.pure()
         p = functions.project(params, x_t)
         q = None if functions.recur is None else functions.recur(params, state)

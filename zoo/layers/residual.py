@@ -2,7 +2,7 @@
 
 from zoo.engine.masks import zero_padding
 from zoo.layers.base import Layer
-from zoo.types import State
+from zoo.types import Array, Key, State
 
 
 class Residual(Layer):
@@ -50,10 +50,18 @@ class Residual(Layer):
         """
         return self.layer.init_state(batch_size)
 
-    def _run(self, x, mask, state, reset, key, states):
+    def _run(
+        self,
+        x: Array,
+        mask: Array | None,
+        state: State,
+        reset: Array | None,
+        key: Key | None,
+        states: bool,
+    ) -> tuple[State, Array, State]:
         state, y, all_states = self.layer._run(x, mask, state, reset, key, states)
         return state, zero_padding(x.astype(y.dtype), mask) + y, all_states
 
-    def _step(self, state, x_t):
+    def _step(self, state: State, x_t: Array) -> tuple[State, Array]:
         state, y = self.layer._step(state, x_t)
         return state, x_t.astype(y.dtype) + y

@@ -7,7 +7,7 @@ from flax import nnx
 
 from zoo import checks, regularizers
 from zoo.layers.base import Layer
-from zoo.types import State
+from zoo.types import Array, Key, State
 
 
 class Stacked(Layer):
@@ -72,7 +72,15 @@ class Stacked(Layer):
         """
         return tuple(layer.init_state(batch_size) for layer in self.layers)
 
-    def _run(self, x, mask, state, reset, key, states):
+    def _run(
+        self,
+        x: Array,
+        mask: Array | None,
+        state: State,
+        reset: Array | None,
+        key: Key | None,
+        states: bool,
+    ) -> tuple[State, Array, State]:
         new, all_states = [], []
         for k, layer in enumerate(self.layers):
             layer_key = dropout_key = locked_key = None
@@ -88,7 +96,7 @@ class Stacked(Layer):
             all_states.append(every)
         return tuple(new), x, tuple(all_states) if states else None
 
-    def _step(self, state, x_t):
+    def _step(self, state: State, x_t: Array) -> tuple[State, Array]:
         new = []
         for layer, part in zip(self.layers, state, strict=True):
             part, x_t = layer._step(part, x_t)
