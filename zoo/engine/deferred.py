@@ -179,7 +179,9 @@ def _through_products(
     d_p, d_q = _split(cell, d_joined)
     _, pull = jax.vjp(cell.project, params, x)
     d_params, d_x = pull(d_p)
-    _, pull = jax.vjp(lambda params: cell.recur(params, before), params)
+    recur = cell.recur
+    assert recur is not None
+    _, pull = jax.vjp(lambda params: recur(params, before), params)
     return _add(d_params, *pull(d_q)), d_x
 
 

@@ -194,7 +194,7 @@ def _loop(form: _Form, a: Array, b: Array, h: Array) -> Array:
 
 
 def _forward(form: _Form, a: Array, b: Array, h: Array) -> tuple[Array, Any]:
-    states = _linear_scan(form, a, b, h)
+    states: Any = _linear_scan(form, a, b, h)
     return states, (a, h, states)
 
 

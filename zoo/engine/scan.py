@@ -129,6 +129,7 @@ def _run_kernel(
         )
         return last, y
 
+    assert cell.kernel is not None
     call = native.Call(cell.kernel, platform(), reverse, plan.recompute, in_jax)
 
     def run(state: State, steps: Any) -> tuple[State, Array]:
