@@ -1,4 +1,4 @@
-"""A hub of one data set, as small as `datasets` puts up with."""
+"""A hub of one dataset, as small as `datasets` puts up with."""
 
 import json
 import threading
@@ -19,7 +19,7 @@ FILES = {
 
 
 class Hub(BaseHTTPRequestHandler):
-    """Answers what is asked of the data set; breaks off in the middle of `cut`."""
+    """Answers what is asked of the dataset; breaks off in the middle of `cut`."""
 
     cut = ""
 

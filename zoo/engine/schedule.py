@@ -37,7 +37,9 @@ class Schedule(NamedTuple):
             chooses the loop.
         backend: ``"scan"`` for ``jax.lax.scan``; ``"native"`` for one call of a kernel
             (`zoo.engine.native`), or an error where no kernel can run the call;
-            ``"auto"`` for a kernel where one can.
+            ``"auto"`` for a kernel where one can. A kernel belongs to one machine:
+            under ``jax.export``, symbolic sizes always run the scan, and a model with
+            fixed sizes needs ``"scan"``, or JAX refuses to export it.
     """
 
     unroll: Unroll = "auto"
