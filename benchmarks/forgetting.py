@@ -1,65 +1,50 @@
-"""Which cells solve the adding problem: ``docs/generated/forgetting.md``.
+"""Train cells on the adding problem: ``docs/generated/forgetting.md``.
 
 ``python benchmarks/forgetting.py`` runs ``python train.py memory`` for each row that
 the table lacks; ``--page`` only writes the page.
 """
 
-import csv
+import argparse
+import itertools
 import json
-import os
-import platform
 import subprocess
 import sys
 import tempfile
-from importlib.metadata import version
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
-TABLE = ROOT / "benchmarks" / "results" / "forgetting.csv"
-PAGE = ROOT / "docs" / "generated" / "forgetting.md"
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from benchmarks.csv_table import Row, Table  # noqa: E402
+from benchmarks.environment import describe_machines, machine_columns  # noqa: E402
+from benchmarks.pages import markdown_table, read_template  # noqa: E402
+from benchmarks.paths import PAGES, RESULTS, ROOT  # noqa: E402
+
+TABLE = RESULTS / "forgetting.csv"
+PAGE = PAGES / "forgetting.md"
 LENGTH, SEEDS = 200, (0, 1, 2)
 CELLS, INITS = ("rnn", "lstm", "gru"), ("default", "chrono")
+PROBLEM = ["memory", "--problem", "adding", "--length", str(LENGTH)]
 BUDGET = ["--hidden-size", "64", "--epochs", "16", "--learning-rate", "0.005"]
 BASELINE = 1 / 6  # the lowest mse without memory
+KEY = ("cell", "init", "seed")
 COLUMNS = [
-    *(
-        "cell",
-        "init",
-        "seed",
-        "mse",
-        "accuracy",
-        "first_epoch",
-        "minutes",
-        "tokens_per_second",
-    ),
+    *(*KEY, "mse", "accuracy", "first_epoch", "minutes", "tokens_per_second"),
     *("command", "cores", "machine", "versions"),
 ]
-HEAD = f"""\
-# Which cells forget
-
-The adding problem over {LENGTH} steps: the input is a sequence of numbers from U(0, 1),
-two of which are marked, one in each half; the target is their sum. The baseline, a
-model without memory, has a mean squared error of {BASELINE:.4f}. Written by
-`benchmarks/forgetting.py` from `benchmarks/results/forgetting.csv`.
-
-All rows use the same recipe: 64 hidden units, 16 epochs of 16,000 new sequences (4,000
-batches of 64), Adam at 0.005 with a cosine schedule, gradients clipped at 1. The
-initialisation is the default (the forget bias of the LSTM is one, so that the cell
-state halves in about two steps) or *chrono*, which spreads the gate biases over the
-length (Tallec and Ollivier 2018, arXiv:1804.11188); a plain RNN has no gates. *First
-epoch* is the first with a dev error below nine tenths of the baseline.
-""".splitlines()
 
 
-def read() -> list[dict[str, str]]:
-    """Return the table, empty where there is none."""
-    if not TABLE.exists():
-        return []
-    with TABLE.open(newline="") as file:
-        return list(csv.DictReader(file))
+def flags(cell: str, init: str, seed: str) -> list[str]:
+    """Return the arguments of ``train.py``.
+
+    Args:
+        cell: its name.
+        init: initialisation.
+        seed: random seed.
+    """
+    return [*PROBLEM, "--cell", cell, *BUDGET, "--init", init, "--seed", seed]
 
 
-def measure(cell: str, init: str, seed: str) -> dict[str, str]:
+def measure(cell: str, init: str, seed: str) -> Row:
     """Train and score one cell.
 
     Args:
@@ -67,95 +52,84 @@ def measure(cell: str, init: str, seed: str) -> dict[str, str]:
         init: initialisation.
         seed: random seed.
     """
-    flags = ["memory", "--problem", "adding", "--length", str(LENGTH), "--cell", cell]
-    flags += [*BUDGET, "--init", init, "--seed", seed]
+    arguments = flags(cell, init, seed)
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "run"
-        line = [sys.executable, str(ROOT / "train.py"), *flags, "--out", str(out)]
-        subprocess.run(line, cwd=ROOT, check=True)
+        program = [sys.executable, str(ROOT / "train.py")]
+        subprocess.run([*program, *arguments, "--out", str(out)], cwd=ROOT, check=True)
         metrics = json.loads((out / "metrics.json").read_text())
-        log = [
-            json.loads(line)
-            for line in (out / "log.jsonl").read_text().split("\n")[:-1]
-        ]
-    below = [line["epoch"] for line in log if line["dev_mse"] < 0.9 * BASELINE]
+        log = (out / "log.jsonl").read_text().split("\n")[:-1]
+    epochs = [json.loads(line) for line in log]
+    solved = [epoch for epoch in epochs if epoch["dev_mse"] < 0.9 * BASELINE]
     return {
         "cell": cell,
         "init": init,
         "seed": seed,
         "mse": f"{metrics['test']['mse']:.5f}",
         "accuracy": f"{metrics['test']['accuracy']:.4f}",
-        "first_epoch": str(below[0]) if below else "",
+        "first_epoch": str(solved[0]["epoch"]) if solved else "",
         "minutes": str(metrics["run"]["minutes"]),
         "tokens_per_second": str(round(metrics["run"]["tokens_per_second"])),
-        "command": " ".join(["python train.py", *flags]),
-        "cores": str(len(os.sched_getaffinity(0))),
-        "machine": platform.machine(),
-        "versions": f"jax {version('jax')}, flax {version('flax')}",
+        "command": " ".join(["python train.py", *arguments]),
+        **machine_columns(["jax", "flax"]),
     }
 
 
-def page(rows: list[dict[str, str]]) -> str:
+def read_table() -> Table:
+    """Return the table of the results."""
+    return Table(TABLE, KEY, COLUMNS)
+
+
+def page(rows: list[Row]) -> str:
     """Return the page.
 
     Args:
         rows: of the table.
     """
+
+    def order(row: Row) -> tuple[int, int, str]:
+        return CELLS.index(row["cell"]), INITS.index(row["init"]), row["seed"]
+
+    header = ["cell", "initialisation", "seed", f"mse ({BASELINE:.4f})", "accuracy"]
+    header += ["first epoch", "minutes"]
     lines = [
-        *HEAD,
-        "",
-        "| cell | initialisation | seed "
-        f"| mse ({BASELINE:.4f}) | accuracy | first epoch | minutes |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
-    ]
-    rows = sorted(
-        rows,
-        key=lambda row: (
-            CELLS.index(row["cell"]),
-            INITS.index(row["init"]),
-            row["seed"],
-        ),
-    )
-    for row in rows:
-        first = row["first_epoch"] or "never"
-        facts = [
+        [
             f"`{row['cell']}`",
             row["init"],
             row["seed"],
             row["mse"],
             row["accuracy"],
-            first,
+            row["first_epoch"] or "never",
+            row["minutes"],
         ]
-        lines.append(f"| {' | '.join([*facts, row['minutes']])} |")
-    machines = sorted({f"{row['machine']}; {row['versions']}" for row in rows})
-    command = "python train.py memory --problem adding --length 200 --cell CELL"
-    lines += ["", f"`{command} {' '.join(BUDGET)} --init INIT --seed SEED`", ""]
-    return "\n".join([*lines, *(f"Machine: {one}." for one in machines), ""])
+        for row in sorted(rows, key=order)
+    ]
+    text = read_template("forgetting.md").format(
+        length=LENGTH,
+        baseline=BASELINE,
+        table=markdown_table(header, lines),
+        command=" ".join(["python train.py", *flags("CELL", "INIT", "SEED")]),
+        machines=describe_machines(rows),
+    )
+    return text + "\n"
 
 
 def main() -> None:
     """Train what the table lacks unless ``--page`` is set, and write the page."""
-    # Chrono sets gate biases, and a plain RNN has no gates.
-    wanted = [
-        (cell, init, str(seed))
-        for seed in SEEDS
-        for init in INITS
-        for cell in CELLS
-        if (cell, init) != ("rnn", "chrono")
-    ]
-    done = {(row["cell"], row["init"], row["seed"]) for row in read()}
-    for one in [] if "--page" in sys.argv[1:] else wanted:
-        if one in done:
-            continue
-        row = measure(*one)
-        fresh = not TABLE.exists()
-        with TABLE.open("a", newline="") as file:
-            writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-            if fresh:
-                writer.writeheader()
-            writer.writerow(row)
-        print(", ".join(row.values()), flush=True)
-    PAGE.write_text(page(read()))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--page", action="store_true", help="only write the page")
+    arguments = parser.parse_args()
+    table = read_table()
+    if not arguments.page:
+        for seed, init, cell in itertools.product(SEEDS, INITS, CELLS):
+            # Chrono initialisation sets gate biases, and a plain RNN has no gates.
+            if (cell, init) == ("rnn", "chrono"):
+                continue
+            if not table.contains({"cell": cell, "init": init, "seed": str(seed)}):
+                row = measure(cell, init, str(seed))
+                table.merge([row])
+                print(", ".join(row.values()), flush=True)
+    PAGE.write_text(page(table.rows))
 
 
 if __name__ == "__main__":
