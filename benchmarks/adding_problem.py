@@ -1,7 +1,7 @@
 """Train cells on the adding problem: ``docs/generated/forgetting.md``.
 
-``python benchmarks/forgetting.py`` runs ``python train.py memory`` for each row that
-the table lacks; ``--page`` only writes the page.
+``python benchmarks/adding_problem.py`` runs ``python train.py memory`` for each row
+that the table lacks; ``--page`` only writes the page.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from benchmarks.environment import describe_machines, machine_columns  # noqa: E
 from benchmarks.pages import markdown_table, read_template  # noqa: E402
 from benchmarks.paths import PAGES, RESULTS, ROOT  # noqa: E402
 
-TABLE = RESULTS / "forgetting.csv"
+TABLE = RESULTS / "adding_problem.csv"
 PAGE = PAGES / "forgetting.md"
 LENGTH, SEEDS = 200, (0, 1, 2)
 CELLS, INITS = ("rnn", "lstm", "gru"), ("default", "chrono")
