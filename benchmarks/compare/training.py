@@ -48,7 +48,7 @@ class Model(nnx.Module):
             ]
         )
         # Without it a cell without recurrent matrices would have a thousand units.
-        self.input_map = (
+        self.linear_input = (
             None if problem.vocabulary_sizes else Linear(1, EMBEDDING_SIZE, rngs=rngs)
         )
         self.layers = zoo.make(
@@ -68,11 +68,11 @@ class Model(nnx.Module):
             inputs: as in `Examples`.
             mask: bool ``[B, T]``.
         """
-        if self.input_map is None:
+        if self.linear_input is None:
             vectors = [table(inputs[..., k]) for k, table in enumerate(self.tables)]
             x = sum(vectors[1:], start=vectors[0])
         else:
-            x = self.input_map(inputs)
+            x = self.linear_input(inputs)
         _, y = self.layers(x, mask)
         return self.output(y if self.every_step else y[:, -1])
 
