@@ -118,13 +118,13 @@ def measure(name: str, size: int, length: int) -> list[Row]:
     rng = np.random.default_rng(0)
     x = jnp.asarray(rng.normal(size=(BATCH, length, size)), jnp.float32)
     state_size = sum(part.size for part in jax.tree.leaves(layer.init_state(1)))
-    jacobians = [
+    jacobians: list[Jacobian] = [
         jacobian
         for jacobian in JACOBIANS
         if jacobian == "diagonal" or BATCH * length * state_size**2 <= MAX_ENTRIES
     ]
     programs = {"loop": compile_programs(apply, run_loop)}
-    programs |= {name: compile_programs(apply, solver(name)) for name in jacobians}
+    programs |= {j: compile_programs(apply, solver(j)) for j in jacobians}
     for program in programs.values():  # compile, untimed
         jax.block_until_ready((program.forward(params, x), program.step(params, x)))
     seconds: dict[tuple[str, str], list[float]] = {}
