@@ -46,7 +46,7 @@ def mask_from_lengths(lengths: ArrayLike, T: int) -> Array:
         raise ValueError(f"lengths must have shape [B], got {lengths.shape}")
     if not jnp.issubdtype(lengths.dtype, jnp.integer):
         raise TypeError(f"lengths must be ints, got {lengths.dtype}")
-    return jnp.arange(T, dtype=lengths.dtype) < lengths[:, None]
+    return jnp.arange(T, dtype=lengths.dtype)[None] < lengths[:, None]
 
 
 def restarts(reset: Array, mask: Array | None, *, reverse: bool) -> Array:

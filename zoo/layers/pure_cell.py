@@ -8,6 +8,7 @@ from flax import nnx
 from zoo import regularizers
 from zoo.cells.base import Cell
 from zoo.engine import native
+from zoo.engine.broadcast import align
 from zoo.engine.loop import CellFunctions
 from zoo.engine.masks import Span
 from zoo.engine.native.weights import kernel_weights
@@ -161,4 +162,5 @@ def _with_dropout(params: LoopParams, state: State) -> State:
     """Return the state that the recurrent products read."""
     if params.dropped is None:
         return state
-    return state._replace(h=state.h * params.dropped)
+    # The products may read the states of many steps.
+    return state._replace(h=state.h * align(params.dropped, state.h))
