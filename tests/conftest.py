@@ -1,11 +1,13 @@
-"""Strict types and numbers for the whole suite."""
+"""Options, groups and fixtures of the whole suite."""
 
 import os
+from collections.abc import Callable, Iterator
+from typing import Any
 
-# How equal is equal holds for CPUs: a GPU multiplies float32 as TF32.
+# The tolerances are those of a CPU: a GPU multiplies float32 as TF32.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 # The suite compiles many small programs and runs each for microseconds: these flags
-# halve the time of the compiler. Set XLA_FLAGS to nothing to test with full
+# halve the compile time. Set XLA_FLAGS to the empty string to test with full
 # optimisation, as `.ci/run` does for the contract.
 os.environ.setdefault(
     "XLA_FLAGS",
@@ -19,83 +21,99 @@ import pytest
 from tests.helpers import browser
 from tests.helpers.tolerances import largest_error
 
-# How long an example takes says more of the machine, and of what is compiled first.
+# No deadline: the first example compiles, and machines differ.
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
 
-def pytest_addoption(parser):
+def pytest_addoption(parser: pytest.Parser) -> None:
     """Add ``--thorough``."""
-    text = "test every cell and every task, not only one of each kind"
-    parser.addoption("--thorough", action="store_true", help=text)
+    message = "test every cell and every task, not only one of each kind"
+    parser.addoption("--thorough", action="store_true", help=message)
 
 
-# Long tests that share no fixture, or one that all processes share: each by itself.
-ALONE = ("test_train", "test_train_errors", "test_resume", "test_report")
-ALONE += ("test_browser", "test_torchrecurrent", "test_every_cell", "test_pages")
+# Files whose tests may run in different processes: they are long, and share no fixture
+# or one that all processes share.
+UNGROUPED = ("test_train", "test_train_errors", "test_resume", "test_report")
+UNGROUPED += ("test_browser", "test_torchrecurrent", "test_every_cell", "test_pages")
 
 
-def pytest_itemcollected(item):
-    """Keep the tests of a file in one process, those of the contract case by case.
+def case_of(item: pytest.Item) -> str:
+    """Return the parameter ``case`` of a test."""
+    assert isinstance(item, pytest.Function)
+    return str(item.callspec.params["case"])
 
-    Here, since xdist reads the groups before any hook that sees all items.
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Run the tests of a file in one process, those of the contract case by case.
+
+    xdist reads the groups before `pytest_collection_modifyitems`.
     """
     group = item.path.stem
     if group == "test_contract":
-        group += "::" + item.callspec.params["case"]
-    if group not in ALONE:
+        group += "::" + case_of(item)
+    if group not in UNGROUPED:
         item.add_marker(pytest.mark.xdist_group(group))
 
 
-def pytest_collection_modifyitems(config, items):
-    """Choose what the slower tests are run with."""
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    """Select the cases of the slower tests, unless ``--thorough`` is given."""
     if config.getoption("thorough"):
         return
 
-    def chosen(item):
+    def is_selected(item: pytest.Item) -> bool:
         if not item.get_closest_marker("one_of_each_kind"):
             return True
-        return item.callspec.params["case"] in item.module.OF_EACH_KIND
+        module = item.getparent(pytest.Module)
+        assert module is not None
+        return case_of(item) in module.obj.OF_EACH_KIND
 
-    config.hook.pytest_deselected(items=[item for item in items if not chosen(item)])
-    items[:] = [item for item in items if chosen(item)]
+    deselected = [item for item in items if not is_selected(item)]
+    config.hook.pytest_deselected(items=deselected)
+    items[:] = [item for item in items if is_selected(item)]
 
 
 @pytest.fixture(autouse=True)
-def strict_promotion():
-    """Make every silent change of a dtype an error, as in user code it may be."""
+def strict_promotion() -> Iterator[None]:
+    """Make implicit promotion of dtypes an error, as users may configure JAX."""
     with jax.numpy_dtype_promotion("strict"):
         yield
 
 
 @pytest.fixture
-def standard_promotion():
-    """Allow the usual promotion again: optax needs it."""
+def standard_promotion() -> Iterator[None]:
+    """Allow the standard promotion again: optax needs it."""
     with jax.numpy_dtype_promotion("standard"):
         yield
 
 
 @pytest.fixture(scope="module")
-def chromium():
-    """A browser for a whole module."""
+def chromium() -> Iterator[browser.Browser]:
+    """A browser for all tests of a module."""
     path = browser.find()
     if path is None:
         pytest.skip("no Chromium: apt-get install chromium, or set ZOO_BROWSER")
-    found = browser.Browser(path)
-    found.emulate()
-    yield found
-    found.close()
+    instance = browser.Browser(path)
+    instance.emulate()
+    yield instance
+    instance.close()
 
 
 @pytest.fixture
-def compared(record_property):
+def compared(
+    record_property: Callable[[str, object], None],
+) -> Callable[[str, str, tuple[Any, Any], tuple[Any, Any]], None]:
     """Return a function that records a comparison, for `benchmarks/cells.py`.
 
-    It is told the cell, what it was compared with, and found and expected outputs and
-    gradients.
+    Its arguments are the name of the cell, the library of the reference, and pairs of
+    actual and expected outputs and gradients.
     """
 
-    def record(cell, peer, outputs, gradients):
+    def record(
+        cell: str, peer: str, outputs: tuple[Any, Any], gradients: tuple[Any, Any]
+    ) -> None:
         record_property("cell", cell)
         record_property("peer", peer)
         record_property("outputs", largest_error(*outputs))

@@ -15,6 +15,7 @@ from tests.helpers.tolerances import (
     assert_close,
     assert_identical,
 )
+from tests.helpers.typed import untyped
 from zoo.engine import matmul
 
 B, T, H = 2, 4, 3
@@ -37,7 +38,7 @@ def test_conv_lstm_equals_flax(space):
     params = jax.tree.map(lambda p: p + 0.3 * draw(*p.shape), params)
 
     def flax_loss(params, x):
-        y = flax_layer.apply(params, x)
+        y = untyped(flax_layer.apply(params, x))
         return (y * weights).sum(), y
 
     (d_params, d_x), expected = jax.grad(flax_loss, (0, 1), has_aux=True)(params, x)
@@ -48,7 +49,7 @@ def test_conv_lstm_equals_flax(space):
 
     def converted(cell, forget_bias):
         """Convert parameters or gradients from Flax, and add to the bias of f."""
-        extra = np.repeat(np.float32([0, forget_bias, 0, 0]), H)
+        extra = np.repeat(np.array([0, forget_bias, 0, 0], np.float32), H)
         return {
             "W": ordered(cell["ih"]["kernel"]),
             "U": ordered(cell["hh"]["kernel"]),
@@ -143,7 +144,7 @@ def test_layer_contract(make):
 
 def test_fast_slow_equals_its_cells_in_sequence():
     layer = fast_slow(nnx.Rngs(0))
-    cell = layer.cell
+    cell = untyped(layer.cell)
     x = draw(B, T, 2)
     fast, slow = layer.init_state(B)
     expected = []

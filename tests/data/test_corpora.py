@@ -4,6 +4,7 @@ import os
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import datasets
 import pytest
@@ -12,6 +13,7 @@ import tyro
 from tasks.data import DataError, Kind, Source, files, load, read
 from tasks.data.formats import schemes
 from tasks.data.splits import labels as labels_of
+from tests.helpers.typed import present
 
 ROOT = Path(__file__).parents[2]
 ZOO_DATA = Path(os.environ.get("ZOO_DATA") or ROOT.parent / "shared" / "data")
@@ -23,6 +25,16 @@ pytestmark = pytest.mark.skipif(
 def paths(*names: str) -> tuple[str, ...]:
     """Return the paths of corpora."""
     return tuple(str(ZOO_DATA / name) for name in names)
+
+
+def corpus(name: str, **flags: Any) -> Source:
+    """Return a corpus as a source of data.
+
+    Args:
+        name: of its file or folder.
+        **flags: of the source.
+    """
+    return Source(str(ZOO_DATA / name), **flags)
 
 
 def counts(rows: datasets.Dataset, kind: Kind) -> tuple[int, ...]:
@@ -64,7 +76,7 @@ KINDS: dict[str, Kind] = {
 @pytest.mark.parametrize("name", COUNTS)
 def test_corpora_with_three_files(name: str, cache: Path) -> None:
     kind = KINDS[name.split("/")[0]]
-    splits = load(Source(*paths(name)), kind, cache_dir=cache)
+    splits = load(corpus(name), kind, cache_dir=cache)
     assert tuple(counts(rows, kind) for rows in splits[:3]) == COUNTS[name]
 
 
@@ -81,15 +93,15 @@ def test_russian_tagging(cache: Path) -> None:
         (58 + 88 + 65, 1_009 + 1_028 + 1_004),
         (601, 11_385),
     ]
-    dev = read(Source(*paths("pos/ru_gsd")), "tagged", "dev", cache_dir=cache)
+    dev = read(corpus("pos/ru_gsd"), "tagged", "dev", cache_dir=cache)
     assert counts(dev, "tagged") == (579, 11_709)
     assert len(labels_of(dev)) == 16
     with pytest.raises(DataError, match="nothing to train on, only dev, test"):
-        load(Source(*paths("pos/ru_gsd")), "tagged", cache_dir=cache)
+        load(corpus("pos/ru_gsd"), "tagged", cache_dir=cache)
 
 
 def test_russian_entities(cache: Path) -> None:
-    splits = load(Source(*paths("ner/ru_factrueval")), "entities", cache_dir=cache)
+    splits = load(corpus("ner/ru_factrueval"), "entities", cache_dir=cache)
     parts = [counts(rows, "entities") for rows in splits[:2]]
     assert tuple(map(sum, zip(*parts, strict=True))) == (1_769, 30_940, 2_420)
     assert counts(splits.test, "entities") == (3_138, 59_382, 4_582)
@@ -97,20 +109,20 @@ def test_russian_entities(cache: Path) -> None:
 
 
 def test_contents_of_the_corpora(cache: Path) -> None:
-    sst2 = load(Source(*paths("classification/sst2")), "labelled", cache_dir=cache)
+    sst2 = load(corpus("classification/sst2"), "labelled", cache_dir=cache)
     assert [list(rows["label"]).count("1") for rows in sst2[:3]] == [3_610, 444, 909]
-    conll = load(Source(*paths("ner/conll2003")), "entities", cache_dir=cache)
+    conll = load(corpus("ner/conll2003"), "entities", cache_dir=cache)
     for rows in conll[:3]:
         assert labels_of(rows) == {"O"} | {
             f"{p}-{t}" for p in "BI" for t in ("PER", "ORG", "LOC", "MISC")
         }
     assert "IOB1, converted to BIO2" in conll.notes[0]
-    ewt = read(Source(*paths("pos/en_ewt")), "tagged", "train", cache_dir=cache)
+    ewt = read(corpus("pos/en_ewt"), "tagged", "train", cache_dir=cache)
     assert sum(tokens.count("_") for tokens in ewt["tokens"]) == 5
     assert len(labels_of(ewt)) == 17
-    xpos = Source(*paths("pos/en_ewt"), tag_column="xpos")
+    xpos = corpus("pos/en_ewt", tag_column="xpos")
     assert len(labels_of(read(xpos, "tagged", "train", cache_dir=cache))) == 49
-    wnut = read(Source(*paths("ner/wnut17")), "entities", "dev", cache_dir=cache)
+    wnut = read(corpus("ner/wnut17"), "entities", "dev", cache_dir=cache)
     words = [token for tokens in wnut["tokens"] for token in tokens]
     assert sum("\ufeff" in word for word in words) == 1
     assert sum("\u200b" in word for word in words) == 1
@@ -118,20 +130,20 @@ def test_contents_of_the_corpora(cache: Path) -> None:
 
 def test_news(cache: Path) -> None:
     folder = "classification/ag_news"
-    splits = load(Source(*paths(f"{folder}/train_5k.csv")), "labelled", cache_dir=cache)
+    splits = load(corpus(f"{folder}/train_5k.csv"), "labelled", cache_dir=cache)
     assert [len(rows) for rows in splits[:3]] == [4_000, 500, 500]
     labels = [label for rows in splits[:3] for label in rows["label"]]
     assert [labels.count(k) for k in "0123"] == [1_259, 1_257, 1_281, 1_203]
-    source = Source(*paths(f"{folder}/test.csv"))
+    source = corpus(f"{folder}/test.csv")
     test = read(source, "labelled", "test", cache_dir=cache)
     assert [list(test["label"]).count(k) for k in "1234"] == [1_900] * 4
     assert test[0]["text"].startswith("Fears for T N pension after talks Unions")
     with pytest.raises(DataError, match="test has the label '4', which train lacks"):
-        load(Source(*paths(folder)), "labelled", cache_dir=cache)
+        load(corpus(folder), "labelled", cache_dir=cache)
 
 
 def test_names(cache: Path) -> None:
-    source = Source(*paths("classification/names"))
+    source = corpus("classification/names")
     splits = load(source, "labelled", cache_dir=cache)
     assert sum(len(rows) for rows in splits[:3]) == 20_050
     assert len(labels_of(splits.train)) == 18
@@ -143,7 +155,7 @@ def test_names(cache: Path) -> None:
 
 
 def test_texts(cache: Path) -> None:
-    source = Source(*paths("charlm/tiny_shakespeare"))
+    source = corpus("charlm/tiny_shakespeare")
     splits = load(source, "text", cache_dir=cache)
     train, dev = "".join(splits.train["text"]), "".join(splits.dev["text"])
     path = ZOO_DATA / "charlm" / "tiny_shakespeare" / "input.txt"
@@ -151,29 +163,29 @@ def test_texts(cache: Path) -> None:
     assert (len(train), len(train + dev)) == (int(0.9 * 1_115_394), 1_115_394)
     assert len(set(train + dev)) == 65
 
-    splits = load(Source(*paths("charlm/ptb/ptb.[tv]*.txt")), "text", cache_dir=cache)
+    splits = load(corpus("charlm/ptb/ptb.[tv]*.txt"), "text", cache_dir=cache)
     assert [len(rows) for rows in splits[:3]] == [42_068, 3_370, 3_761]
     words = [sum(len(text.split()) for text in rows["text"]) for rows in splits[:3]]
     assert words == [887_521, 70_390, 78_669]
 
-    splits = load(Source(*paths("charlm/ptb/ptb.char.*")), "text", cache_dir=cache)
+    splits = load(corpus("charlm/ptb/ptb.char.*"), "text", cache_dir=cache)
     spaces = [sum(text.count(" ") for text in rows["text"]) for rows in splits[:3]]
     assert spaces == [5_017_482, 393_042, 442_423]  # one after each symbol
 
-    novels = read(Source(*paths("charlm/russian")), "text", "train", cache_dir=cache)
+    novels = read(corpus("charlm/russian"), "text", "train", cache_dir=cache)
     assert counts(novels, "text") == (1_076_543 + 355_913 + 144_057,)
-    novel = Source(*paths("charlm/russian/EugeneOnegin.txt"))
+    novel = corpus("charlm/russian/EugeneOnegin.txt")
     assert counts(read(novel, "text", "train", cache_dir=cache), "text") == (144_057,)
 
 
 def pairs(name: str, **flags: str) -> Source:
     """Return the source of a corpus of pairs."""
-    return Source(*paths(f"seq2seq/{name}"), **flags)
+    return corpus(f"seq2seq/{name}", **flags)
 
 
 def test_pronunciations(cache: Path) -> None:
-    source = Source(
-        *paths("seq2seq/g014b2b/g014b2b.train"),
+    source = corpus(
+        "seq2seq/g014b2b/g014b2b.train",
         test_file=paths("seq2seq/g014b2b/g014b2b.ref"),
     )
     splits = load(source, "pairs", cache_dir=cache)
@@ -232,7 +244,7 @@ def test_inflection(cache: Path, language: str) -> None:
     for name, size in sizes.items():
         file = f"sigmorphon2017/{language}-{name}"
         source = pairs(file, source_column="0,2", target_column="1")
-        rows = read(source, "pairs", files.split_of(name), cache_dir=cache)
+        rows = read(source, "pairs", present(files.split_of(name)), cache_dir=cache)
         assert len(rows) == size
         path = ZOO_DATA / "seq2seq" / file
         lemma, form, tags = path.read_text().split("\n")[0].split("\t")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -65,7 +66,9 @@ def test_a_folder_with_a_file_per_class_for_each_split(
     for split, texts in {"train": "a\nb\nc\n", "dev": "d\ne\n", "test": "f\n"}.items():
         for label in ("x", "y"):
             write(f"{split}/{label}.txt", texts)
-    sources = {f"{split}_file": (str(tmp_path / split),) for split in files.SPLITS}
+    sources: dict[str, Any] = {
+        f"{split}_file": (str(tmp_path / split),) for split in files.SPLITS
+    }
     splits = load(Source(**sources), "labelled", cache_dir=cache)
     assert [len(rows) for rows in splits[:3]] == [6, 4, 2]
     assert splits.test[1] == {"text": "f", "label": "y"}

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,7 +36,7 @@ def test_parallel_files(corpus: str, cache: Path) -> None:
     "name", ["test.de", "test.en", "te*", "*t.de", "t[e]*.[de][en]"]
 )
 def test_one_file_of_a_pair_is_enough(corpus: str, cache: Path, name: str) -> None:
-    flags = {"source_column": "fr", "target_column": "en"}
+    flags: dict[str, Any] = {"source_column": "fr", "target_column": "en"}
     if "de" in name or name.startswith("t["):
         flags["source_column"] = "de"
     path = f"{corpus}/{name}"
@@ -60,7 +61,12 @@ def test_the_endings_of_parallel_files_are_asked_for(
     corpus: str, write: Callable[..., Path], cache: Path
 ) -> None:
     flags = "--source-column and --target-column"
-    for more in ({}, {"source_column": "de"}, {"target_column": "en"}):
+    columns: list[dict[str, Any]] = [
+        {},
+        {"source_column": "de"},
+        {"target_column": "en"},
+    ]
+    for more in columns:
         with pytest.raises(DataError, match=rf"test\.\*.* de, en, fr: .*{flags}"):
             load(Source(corpus, **more), "pairs", cache_dir=cache)
     with pytest.raises(DataError, match=r"test\.ru is not in .*, only test\.de, test"):
@@ -114,7 +120,7 @@ def test_lines_that_are_not_aligned(
 def test_an_edited_target_file_is_read_again(
     write: Callable[..., Path], cache: Path
 ) -> None:
-    flags = {"source_column": "de", "target_column": "en"}
+    flags: dict[str, Any] = {"source_column": "de", "target_column": "en"}
     source = Source(str(write("a.de", "Hut\n")), **flags)
     for word in ("hat", "cap"):
         path = write("a.en", f"{word}\n")
@@ -128,7 +134,7 @@ def test_an_edited_target_file_is_read_again(
 def test_encodings_of_parallel_files(write: Callable[..., Path], cache: Path) -> None:
     path = write("a.ru", "Ёж\n", "cp1251")
     write("a.en", "a hedgehog\n", "cp1251")
-    flags = {"source_column": "en", "target_column": "ru"}
+    flags: dict[str, Any] = {"source_column": "en", "target_column": "ru"}
     source = Source(str(path), encoding="cp1251", **flags)
     assert read(source, "pairs", "train", cache_dir=cache)[0]["targets"] == ["Ёж"]
     with pytest.raises(FormatError, match=r"a\.ru:1: expected text in utf-8"):

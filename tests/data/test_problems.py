@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from tasks.data import memory_problems
 from tasks.memory import Config, Memory
+from tests.helpers.typed import untyped
 from zoo.pipelines import ReaderPipeline
 
 LENGTHS = st.integers(2, 40)
@@ -76,7 +77,8 @@ def test_memoryless_loss_is_that_of_the_best_constant_prediction() -> None:
 
 @pytest.mark.parametrize("problem", memory_problems.PROBLEMS)
 def test_splits_and_epochs_differ_and_are_reproducible(problem: str) -> None:
-    task = Memory(Config(problem=problem, length=5, limit_train=100, batch_size=30))
+    sizes: dict[str, Any] = {"length": 5, "limit_train": 100, "batch_size": 30}
+    task = Memory(Config(problem=untyped(problem), **sizes))
     first, again, other = (list(task.batches("train", seed)) for seed in (1, 1, 2))
     assert len(first) == task.num_batches("train") == 4
     for a, b in zip(first, again, strict=True):

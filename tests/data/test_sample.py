@@ -3,14 +3,18 @@
 import collections
 import itertools
 from pathlib import Path
+from typing import Any
 
 from tasks import data
 from tasks.data import Source
 from tasks.rows import SAMPLE
+from tests.helpers.typed import untyped
 from zoo.text import tokenize
 
-UPOS = "ADJ ADP ADV AUX CCONJ DET INTJ NOUN NUM PART PRON PROPN PUNCT SCONJ SYM VERB X"
-UPOS = set(UPOS.split())
+UPOS = set(
+    "ADJ ADP ADV AUX CCONJ DET INTJ NOUN NUM PART PRON PROPN".split()
+    + "PUNCT SCONJ SYM VERB X".split()
+)
 # The tags that words of closed classes may have.
 CLOSED = {
     "the": {"DET"},
@@ -38,11 +42,16 @@ CLOSED = {
 }
 
 
+def rows_of(splits: data.Splits) -> list[dict[str, Any]]:
+    """Return the rows of train, dev and test."""
+    return [row for split in splits[:3] for row in untyped(split)]
+
+
 def test_the_sample_is_rich_and_consistent(cache: Path) -> None:
     tagged = data.load(Source(), "tagged", sample=SAMPLE, cache_dir=cache)
     named = data.load(Source(), "entities", sample=SAMPLE, cache_dir=cache)
     topics = data.load(Source(), "labelled", sample=SAMPLE, cache_dir=cache)
-    rows = [row for split in tagged[:3] for row in split]
+    rows = rows_of(tagged)
     words = [word for row in rows for word in row["tokens"]]
     assert len(rows) >= 850
     assert len(words) >= 12_000
@@ -52,7 +61,7 @@ def test_the_sample_is_rich_and_consistent(cache: Path) -> None:
         label_counts = collections.Counter(split["label"])
         assert max(label_counts.values()) < 0.3 * len(split)
     entity_types = set()
-    for row in (row for split in named[:3] for row in split):
+    for row in rows_of(named):
         previous = "O"
         for tag in row["tags"]:
             assert tag[0] != "I" or previous[2:] == tag[2:], row
@@ -81,7 +90,7 @@ def test_no_two_sentences_of_the_sample_share_half_of_their_trigrams(
 ) -> None:
     tagged = data.load(Source(), "tagged", sample=SAMPLE, cache_dir=cache)
     trigrams = []
-    for row in (row for split in tagged[:3] for row in split):
+    for row in rows_of(tagged):
         words = [word.lower() for word in row["tokens"]]
         trigrams.append(set(zip(words, words[1:], words[2:], strict=False)))
     for first, second in itertools.combinations(trigrams, 2):

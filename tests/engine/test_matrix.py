@@ -1,4 +1,6 @@
-"""States that are matrices: chunks, and the forms that the papers prove equal."""
+"""Matrix-valued states: the chunked form, and the equivalent forms of the papers."""
+
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +12,7 @@ import zoo
 from tests.helpers import numerics
 from tests.helpers.numerical_contract import directional_derivative
 from tests.helpers.tolerances import FINITE_DIFFERENCE, FLOAT64, REFERENCE, assert_close
+from tests.helpers.typed import present, untyped
 from zoo.engine import matrix_chunks
 from zoo.engine.masks import Span
 from zoo.engine.matrix_chunks import Write, write_and_read
@@ -17,24 +20,52 @@ from zoo.engine.matrix_chunks import Write, write_and_read
 B, HEADS, K, V = 3, 2, 3, 2
 
 
-def written(T, decays, delta, *, rate=0.3, seed=0):
-    """Return queries, what is written, a state, another to restart from, and flags."""
-    rng = np.random.default_rng(seed)
+class Inputs(NamedTuple):
+    """The differentiable arguments of `write_and_read`, in float64.
+
+    Attributes:
+        q: queries ``[B, T, HEADS, K]``.
+        steps: what all steps write.
+        S: the state before the first step.
+        initial: the state that a reset restarts from.
+    """
+
+    q: Any
+    steps: Write
+    S: Any
+    initial: Any
+
+
+def random_inputs(
+    T: int, key_decay: bool, delta: bool, *, rate: float = 0.3
+) -> tuple[Inputs, np.ndarray, np.ndarray]:
+    """Return random inputs, a mask, and resets.
+
+    Args:
+        T: number of steps.
+        key_decay: a decay for each entry of a key, not one for each head.
+        delta: write by the delta rule.
+        rate: scale of the decay.
+    """
+    rng = np.random.default_rng(0)
     q, k = rng.normal(size=(2, B, T, HEADS, K)) / np.sqrt(K)
     v = rng.normal(size=(B, T, HEADS, V))
-    log_decay = -rate * rng.exponential(size=(B, T, HEADS, K if decays else 1))
+    log_decay = -rate * rng.exponential(size=(B, T, HEADS, K if key_decay else 1))
     beta = rng.uniform(size=(B, T, HEADS, 1)) if delta else None
     S, initial = rng.normal(size=(2, B, HEADS, K, V))
     mask = rng.uniform(size=(B, T)) < 0.8
     mask[1] = False
     reset = mask & (rng.uniform(size=(B, T)) < 0.1)
     reset[2] = False
-    steps = Write(k, v, log_decay, beta)
-    return (q, steps, S, initial), mask, reset
+    steps = Write(*untyped((k, v, log_decay, beta)))
+    return Inputs(q, steps, S, initial), mask, reset
 
 
-def one_by_one(q, steps, S, initial, mask, reset, reverse):
-    """Return the last state, and what is read at real steps, with plain products."""
+def loop(
+    inputs: Inputs, mask: np.ndarray, reset: np.ndarray, reverse: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the final state, and the reads at real steps, by a loop in NumPy."""
+    q, steps, S, initial = inputs
     S, T = np.array(S), q.shape[1]
     r = np.zeros((*q.shape[:3], V))
     for row, head in np.ndindex(B, HEADS):
@@ -55,7 +86,7 @@ def one_by_one(q, steps, S, initial, mask, reset, reverse):
 
 
 @pytest.mark.parametrize(
-    ("decays", "delta", "reverse", "where"),
+    ("key_decay", "delta", "reverse", "platform"),
     [
         (False, False, False, "cpu"),
         (False, True, True, "cpu"),
@@ -64,137 +95,140 @@ def one_by_one(q, steps, S, initial, mask, reset, reverse):
         (True, True, False, "tpu"),
     ],
 )
-def test_chunks_equal_steps(monkeypatch, decays, delta, reverse, where):
-    """Values and a derivative, in float64, over two whole chunks and a piece.
+def test_chunks_equal_the_loop(monkeypatch, key_decay, delta, reverse, platform):
+    """Values and a directional derivative in float64, over two and a half chunks.
 
-    At the fast decay a step keeps exp(-40): the quotient of two decays of a chunk would
-    be infinite.
+    At the fast decay a step keeps exp(-40): the quotient of two decays within a chunk
+    would overflow.
     """
-    monkeypatch.setattr(matrix_chunks, "platform", lambda: where)
+    monkeypatch.setattr(matrix_chunks, "platform", lambda: platform)
     rng = np.random.default_rng(1)
     T = 75
     weights = rng.normal(size=(B, HEADS, K, V)), rng.normal(size=(B, T, HEADS, V))
-    arrays, mask, reset = written(T, decays, delta)
-    span = Span(mask, reset, reverse)
+    _, mask, reset = random_inputs(T, key_decay, delta)
+    span = Span(jnp.asarray(mask), jnp.asarray(reset), reverse)
 
     def loss(results):
         return sum((a * w).sum() for a, w in zip(results, weights, strict=True))
 
-    def ours(arrays):
-        S, r = write_and_read(*arrays, span, size=32)
+    def chunked_loss(inputs: Inputs):
+        S, r = write_and_read(*inputs, span, size=32)
         r = jnp.where(mask[:, :, None, None], r, 0.0)
         return loss((S, r)), (S, r)
 
-    def plain(arrays):
-        return one_by_one(*arrays, mask, reset, reverse)
+    def loop_loss(inputs: Inputs):
+        return loss(loop(inputs, mask, reset, reverse))
 
     with jax.enable_x64(True):
-        learn = jax.jit(jax.grad(ours, has_aux=True))
+        gradient = jax.jit(jax.grad(chunked_loss, has_aux=True))
         for rate in (0.3, 40.0):
-            arrays, *_ = written(T, decays, delta, rate=rate)
-            grads, found = learn(arrays)
-            assert_close(found, plain(arrays), FLOAT64)
-            np.testing.assert_array_equal(found[0][1], arrays[2][1])  # an empty row
-            ahead = jax.tree.map(lambda a: rng.normal(size=a.shape), arrays)
-            slopes = jax.tree.map(lambda g, d: (np.asarray(g) * d).sum(), grads, ahead)
-            numeric = directional_derivative(lambda a: loss(plain(a)), arrays, ahead)
-            assert_close(
-                sum(jax.tree.leaves(slopes)), np.float64(numeric), FINITE_DIFFERENCE
+            inputs, *_ = random_inputs(T, key_decay, delta, rate=rate)
+            grads, results = gradient(inputs)
+            assert_close(results, loop(inputs, mask, reset, reverse), FLOAT64)
+            np.testing.assert_array_equal(results[0][1], inputs.S[1])  # an empty row
+            direction = jax.tree.map(lambda a: rng.normal(size=a.shape), inputs)
+            terms = jax.tree.map(
+                lambda g, d: (np.asarray(g) * d).sum(), grads, direction
             )
+            slope = sum(jax.tree.leaves(terms))
+            numeric = directional_derivative(loop_loss, inputs, direction)
+            assert_close(slope, np.float64(numeric), FINITE_DIFFERENCE)
 
 
-def layer(name, H=8, D=5, **options):
-    """Return a layer of two heads, whose keys have another size than the values."""
-    of_loop = {k: options.pop(k) for k in ("steps", "reverse") if k in options}
-    cell = zoo.cells()[name](D, H, num_heads=2, key_size=3, rngs=nnx.Rngs(0), **options)
-    return zoo.Recurrent(cell, **of_loop)
+def layer(name: str, **options: Any) -> zoo.Recurrent:
+    """Return a layer of two heads, with keys and values of different sizes."""
+    sizes = {"num_heads": 2, "key_size": 3}
+    cell = untyped(zoo.cells()[name])(5, 8, rngs=nnx.Rngs(0), **sizes)
+    return zoo.Recurrent(cell, **options)
 
 
 @pytest.mark.parametrize("name", ["mlstm", "gated_deltanet"])
-def test_layers_in_chunks_equal_the_loop(name):
-    """Over more steps than a chunk has; gradients are compared in the contract."""
+def test_chunked_layers_equal_the_loop(name):
+    """Over more steps than one chunk; the contract compares the gradients."""
     rng = np.random.default_rng(0)
     x = rng.normal(size=(3, 70, 5)).astype(np.float32)
     mask = np.arange(70) < np.array([70, 41, 0])[:, None]
     reset = rng.uniform(size=(3, 70)) < 0.05
-    by_loop, by_chunks = (layer(name, steps=steps) for steps in ("loop", "parallel"))
-    state, _ = by_loop(x)
+    sequential, chunked = (layer(name, steps=s) for s in ("loop", "parallel"))
+    state, _ = sequential(x)
     assert_close(
-        by_chunks(x, mask, state, reset=reset),
-        by_loop(x, mask, state, reset=reset),
+        chunked(x, mask, state, reset=reset),
+        sequential(x, mask, state, reset=reset),
         REFERENCE,
     )
 
 
 @pytest.mark.parametrize("T", [1, 33, 64])
 def test_the_same_key_at_all_steps(T):
-    """Each step takes out what the one before has written, and nothing grows."""
+    """Each step replaces the value of the step before, so that nothing grows."""
     k = np.ones((1, T, 1, 1))
     v = np.random.default_rng(0).normal(size=(1, T, 1, 2))
-    steps = Write(*(np.float32(a) for a in (k, v, 0 * k, k)))
-    state = np.zeros((1, 1, 1, 2), np.float32)
+    steps = Write(*(jnp.asarray(a, jnp.float32) for a in (k, v, 0 * k, k)))
+    state = jnp.zeros((1, 1, 1, 2))
     S, r = write_and_read(steps.k, steps, state, state, Span(None, None, False))
     assert_close((S[0, 0, 0], r[0, :, 0]), (v[0, -1, 0], v[0, :, 0]), REFERENCE)
 
 
-def test_no_solver_that_waits_for_ever():
-    """Two calls of LAPACK that XLA makes at the same time can stop a CPU's threads."""
-    made = layer("deltanet")
+def test_the_delta_rule_calls_no_linear_solver():
+    """Two LAPACK calls that XLA runs at the same time can deadlock on a CPU."""
+    deltanet = layer("deltanet")
     x = jnp.ones((3, 40, 5))
-    learn = jax.jit(jax.grad(lambda x: made(x)[1].sum()))
-    assert "lapack" not in learn.lower(x).compile().as_text()
+    gradient = jax.jit(jax.grad(lambda x: deltanet(x)[1].sum()))
+    assert "lapack" not in present(gradient.lower(x).compile().as_text())
 
 
-def parts(name, x, **sizes):
-    """Return the gates of a cell in float64, ``[T, heads, size]``, and its layer."""
-    made = layer(name)
-    params = {"W": np.asarray(made.cell.W[...], np.float64)}
-    return made, numerics.split_heads(params, x.astype(np.float64), **sizes)
+def layer_and_gates(
+    name: str, x: np.ndarray, **sizes: int
+) -> tuple[zoo.Recurrent, list[np.ndarray]]:
+    """Return a layer, and its projected inputs ``[T, heads, size]`` in float64."""
+    recurrent = layer(name)
+    params = {"W": np.asarray(recurrent.cell.W[...], np.float64)}
+    return recurrent, numerics.split_heads(params, x.astype(np.float64), **sizes)
 
 
 X = np.random.default_rng(1).normal(size=(20, 5)).astype(np.float32)
 
 
 def test_linear_attention_is_attention():
-    """The weights of all pairs of steps, normalised in each row."""
-    made, (q, k, v) = parts("linear_attention", X, q=3, k=3, v=4)
+    """The quadratic form: one weight per pair of steps, normalised in each row."""
+    recurrent, (q, k, v) = layer_and_gates("linear_attention", X, q=3, k=3, v=4)
     q, k = (np.where(a > 0, a + 1, np.exp(np.minimum(a, 0))) for a in (q, k))
     weights = np.tril(np.einsum("thk,shk->hts", q, k))
     weights /= weights.sum(axis=-1, keepdims=True)
     y = np.einsum("hts,shv->thv", weights, v).reshape(20, -1)
-    assert_close(made(X[None])[1][0], y, REFERENCE)
+    assert_close(recurrent(X[None])[1][0], y, REFERENCE)
 
 
-def test_retention_is_attention_that_decays():
-    made, (q, k, v, g) = parts("retnet", X, q=3, k=3, v=4, g=4)
+def test_retention_is_attention_with_decay():
+    recurrent, (q, k, v, g) = layer_and_gates("retnet", X, q=3, k=3, v=4, g=4)
     lag = np.arange(20)[:, None] - np.arange(20)
     gamma = np.array([1 - 1 / 32, 1 - 1 / 64])[:, None, None]
     weights = np.tril(np.einsum("thk,shk->hts", q, k) * gamma ** np.maximum(lag, 0))
     r = np.einsum("hts,shv->thv", weights, v) / np.sqrt(3)
     r /= np.sqrt((r**2).mean(axis=-1, keepdims=True) + 1e-5)
     y = (numerics.silu(g) * r).reshape(20, -1)
-    assert_close(made(X[None])[1][0], y, REFERENCE)
+    assert_close(recurrent(X[None])[1][0], y, REFERENCE)
 
 
 @pytest.mark.parametrize("steps", ["loop", "parallel"])
-def test_delta_rule_replaces_what_a_key_stands_for(steps):
-    """The same key three times, with beta one: only the last value is left."""
-    arrays, _, _ = written(3, False, True)
-    q, write, S, _ = jax.tree.map(jnp.float32, arrays)
+def test_delta_rule_replaces_the_value_of_a_key(steps):
+    """The same key three times with beta = 1: only the last value is read."""
+    inputs, _, _ = random_inputs(3, False, True)
+    q, write, S, _ = jax.tree.map(jnp.float32, inputs)
     k = jnp.broadcast_to(jnp.array([0.6, 0.8, 0.0]), q.shape)
-    write = Write(k, write.v, jnp.zeros_like(write.beta), jnp.ones_like(write.beta))
+    ones = jnp.ones_like(write.beta)
+    write = Write(k, write.v, 0 * ones, ones)
     if steps == "parallel":
         _, r = write_and_read(k, write, S, S, Span(None, None, False))
     else:
         mask = np.ones((B, 3), bool)
-        _, r = one_by_one(
-            *jax.tree.map(np.asarray, (k, write, S, S)), mask, ~mask, False
-        )
+        arrays = jax.tree.map(np.asarray, Inputs(k, write, S, S))
+        _, r = loop(arrays, mask, ~mask, False)
     assert_close(r, write.v, REFERENCE)
 
 
-def mlstm_without_scale(cell, x):
-    """Return the outputs by the paper's equations 19 to 27, in plain float64."""
+def unstabilised_mlstm(cell: Any, x: np.ndarray) -> np.ndarray:
+    """Return the outputs by equations 19 to 27 of the paper, in NumPy."""
     arrays = {n: np.asarray(getattr(cell, n)[...], np.float64) for n in ("W", "b")}
     K, V, heads = cell.key_size, cell.value_size, cell.num_heads
     sizes = {"q": K, "k": K, "v": V, "i": 1, "f": 1, "o": V}
@@ -213,33 +247,34 @@ def mlstm_without_scale(cell, x):
 
 
 @pytest.mark.parametrize("steps", ["loop", "parallel"])
-def test_mlstm_needs_no_scale_but_for_the_range(steps):
-    """The scale of the state is not seen outside, even where exp(log i) is infinite."""
-    made = layer("mlstm", steps=steps)
-    y = made(X[None])[1][0]
-    assert_close(y, mlstm_without_scale(made.cell, X.astype(np.float64)), REFERENCE)
+def test_mlstm_equals_its_unstabilised_form(steps):
+    """The stabiliser changes no output, even where exp(i) overflows in float32."""
+    mlstm = layer("mlstm", steps=steps)
+    y = mlstm(X[None])[1][0]
+    assert_close(y, unstabilised_mlstm(mlstm.cell, X.astype(np.float64)), REFERENCE)
 
-    # In float32 exp(100) is infinite, in float64 not.
-    made.cell.b[...] = made.cell.b[...].at[20:22].set(jnp.array([100.0, -100.0]))
-    y = made(X[None])[1][0]
-    assert_close(y, mlstm_without_scale(made.cell, X.astype(np.float64)), 1e-4)
+    # exp(100) is infinite in float32, and finite in float64.
+    b = present(mlstm.cell.b)
+    b[...] = b[...].at[20:22].set(jnp.array([100.0, -100.0]))
+    y = mlstm(X[None])[1][0]
+    assert_close(y, unstabilised_mlstm(mlstm.cell, X.astype(np.float64)), 1e-4)
 
 
-def test_mlstm_begins_with_spread_forget_gates():
+def test_mlstm_initialises_spread_forget_gates():
     cell = zoo.MatrixLSTMCell(3, 8, num_heads=4, rngs=nnx.Rngs(0))
-    b = np.asarray(cell.b[...])
+    b = np.asarray(present(cell.b)[...])
     np.testing.assert_allclose(b[28:32], [3, 4, 5, 6])
     assert (np.delete(b, np.s_[28:32]) == 0).all()
 
 
-def test_gated_deltanet_begins_slow():
+def test_gated_deltanet_initialises_slow_decays():
     cell = zoo.GatedDeltaNetCell(3, 64, num_heads=64, rngs=nnx.Rngs(0))
-    rates, steps = np.exp(cell.A_log[...]), jax.nn.softplus(cell.b[...])
+    rates, steps = np.exp(cell.A_log[...]), jax.nn.softplus(present(cell.b)[...])
     assert 1 <= rates.min() < 2 and 15 < rates.max() <= 16
     assert 0.00099 < steps.min() < 0.002 and 0.05 < steps.max() < 0.101
 
 
-def test_what_matrix_cells_have_not():
+def test_errors_of_matrix_cells():
     def cell(**options):
         return zoo.GLACell(3, 4, **options, rngs=nnx.Rngs(0))
 
@@ -256,4 +291,5 @@ def test_what_matrix_cells_have_not():
     empty = zoo.Recurrent(cell(), steps="parallel")(np.zeros((2, 0, 3), np.float32))
     assert empty[1].shape == (2, 0, 4)
     assert zoo.RetNetCell(3, 4, rngs=nnx.Rngs(0)).b is None
-    assert zoo.RetNetCell(3, 4, bias=True, rngs=nnx.Rngs(0)).b.shape == (16,)
+    biased = zoo.RetNetCell(3, 4, bias=True, rngs=nnx.Rngs(0))
+    assert present(biased.b).shape == (16,)

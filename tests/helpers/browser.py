@@ -1,7 +1,7 @@
 """Headless Chromium, driven by the Chrome DevTools Protocol over two pipes.
 
 Messages are JSON, each followed by a zero byte. Chromium reads them from file
-descriptor 3 and answers on 4.
+descriptor 3 and responds on 4.
 """
 
 import base64
@@ -24,7 +24,7 @@ Message = dict[str, Any]
 
 
 def find() -> str | None:
-    """Return the path of a browser, or None."""
+    """Return the path of a Chromium executable, or None."""
     path = os.environ.get("ZOO_BROWSER")
     return path or next(filter(None, map(shutil.which, NAMES)), None)
 
@@ -36,56 +36,56 @@ class Browser:
         """Start the browser.
 
         Args:
-            path: of Chromium.
+            path: the executable of Chromium.
         """
-        # Processes of the browser may write for a moment after it has been killed.
+        # Child processes may still write for a moment after the browser is killed.
         self.folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
-        line = [path, "--headless=new", "--no-sandbox", "--disable-gpu"]
-        line += ["--disable-dev-shm-usage", "--hide-scrollbars", "--no-first-run"]
-        line += ["--remote-debugging-pipe", f"--user-data-dir={self.folder.name}"]
-        (command_end, commands), (answers, answer_end) = _pipe(), _pipe()
+        command = [path, "--headless=new", "--no-sandbox", "--disable-gpu"]
+        command += ["--disable-dev-shm-usage", "--hide-scrollbars", "--no-first-run"]
+        command += ["--remote-debugging-pipe", f"--user-data-dir={self.folder.name}"]
+        (command_end, commands), (responses, response_end) = _pipe(), _pipe()
         duplicates = [
             (os.POSIX_SPAWN_DUP2, fd, number)
-            for fd, number in ((command_end, 3), (answer_end, 4))
+            for fd, number in ((command_end, 3), (response_end, 4))
         ]
         silence = (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0)
         self.process = os.posix_spawn(
-            path, line, os.environ, file_actions=[*duplicates, silence], setpgroup=0
+            path, command, os.environ, file_actions=[*duplicates, silence], setpgroup=0
         )
         os.close(command_end)
-        os.close(answer_end)
+        os.close(response_end)
         self.commands = os.fdopen(commands, "wb")
-        self.answers = os.fdopen(answers, "rb")
-        self.number, self.received = 0, b""
+        self.responses = os.fdopen(responses, "rb")
+        self.command_id, self.received = 0, b""
         self.session: str | None = None
         self.events: list[Message] = []
-        target = self.ask("Target.createTarget", url="about:blank")["targetId"]
-        attached = self.ask("Target.attachToTarget", targetId=target, flatten=True)
+        target = self.call("Target.createTarget", url="about:blank")["targetId"]
+        attached = self.call("Target.attachToTarget", targetId=target, flatten=True)
         self.session = attached["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
-            self.ask(f"{domain}.enable")
+            self.call(f"{domain}.enable")
 
     def _receive(self) -> Message:
         while b"\0" not in self.received:
-            ready, _, _ = select.select([self.answers], [], [], TIMEOUT)
-            part = os.read(self.answers.fileno(), 1 << 16) if ready else b""
-            if not part:
-                raise RuntimeError("the browser does not answer")
-            self.received += part
+            ready, _, _ = select.select([self.responses], [], [], TIMEOUT)
+            data = os.read(self.responses.fileno(), 1 << 16) if ready else b""
+            if not data:
+                raise RuntimeError("the browser does not respond")
+            self.received += data
         message, self.received = self.received.split(b"\0", 1)
         return json.loads(message)
 
-    def ask(self, method: str, **params: Any) -> Message:
+    def call(self, method: str, **params: Any) -> Message:
         """Send a command and return its result."""
-        self.number += 1
-        command = {"id": self.number, "method": method, "params": params}
+        self.command_id += 1
+        command = {"id": self.command_id, "method": method, "params": params}
         if self.session is not None:
             command["sessionId"] = self.session
         self.commands.write(json.dumps(command).encode() + b"\0")
         self.commands.flush()
         while True:
             message = self._receive()
-            if message.get("id") == self.number:
+            if message.get("id") == self.command_id:
                 assert "error" not in message, message
                 return message["result"]
             self.events.append(message)
@@ -94,7 +94,7 @@ class Browser:
         """Open a file or a URL, and wait until it is loaded."""
         self.events.clear()
         url = path if isinstance(path, str) else path.absolute().as_uri()
-        self.ask("Page.navigate", url=url)
+        self.call("Page.navigate", url=url)
         while not any(e.get("method") == "Page.loadEventFired" for e in self.events):
             self.events.append(self._receive())
 
@@ -102,7 +102,7 @@ class Browser:
         """Return the messages of the console, and exceptions."""
         kinds = ("Runtime.consoleAPICalled", "Runtime.exceptionThrown")
         kinds += ("Log.entryAdded",)
-        self.ask("Runtime.evaluate", expression="0")  # receives all earlier events
+        self.call("Runtime.evaluate", expression="0")  # receives all earlier events
         return [event for event in self.events if event["method"] in kinds]
 
     def requests(self) -> list[str]:
@@ -115,14 +115,14 @@ class Browser:
 
     def value(self, expression: str) -> Any:
         """Return the value of a JavaScript expression."""
-        answer = self.ask(
+        result = self.call(
             "Runtime.evaluate",
             expression=expression,
             returnByValue=True,
             awaitPromise=True,
         )
-        assert "exceptionDetails" not in answer, answer
-        return answer["result"]["value"]
+        assert "exceptionDetails" not in result, result
+        return result["result"]["value"]
 
     def until(self, expression: str) -> Any:
         """Wait until a JavaScript expression is true, and return its value."""
@@ -136,7 +136,7 @@ class Browser:
         """Replace the text of the first text field."""
         self.until("document.querySelector('textarea') !== null")
         self.value("document.querySelector('textarea').select() ?? 0")
-        self.ask("Input.insertText", text=text)
+        self.call("Input.insertText", text=text)
 
     def emulate(
         self, *, width: int = 1100, dark: bool = False, media: str = ""
@@ -148,7 +148,7 @@ class Browser:
             dark: prefer a dark colour scheme.
             media: ``"print"`` for print, empty for the screen.
         """
-        self.ask(
+        self.call(
             "Emulation.setDeviceMetricsOverride",
             width=width,
             height=900,
@@ -156,21 +156,21 @@ class Browser:
             mobile=width < 600,
         )
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        self.ask("Emulation.setEmulatedMedia", media=media, features=[scheme])
+        self.call("Emulation.setEmulatedMedia", media=media, features=[scheme])
 
     def screenshot(self) -> bytes:
         """Return the complete page as a PNG."""
-        answer = self.ask("Page.captureScreenshot", captureBeyondViewport=True)
-        return base64.b64decode(answer["data"])
+        result = self.call("Page.captureScreenshot", captureBeyondViewport=True)
+        return base64.b64decode(result["data"])
 
     def pdf(self) -> bytes:
         """Return the printed page as a PDF."""
-        return base64.b64decode(self.ask("Page.printToPDF")["data"])
+        return base64.b64decode(self.call("Page.printToPDF")["data"])
 
     def close(self) -> None:
         """Kill the browser and its processes."""
         self.commands.close()
-        self.answers.close()
+        self.responses.close()
         os.killpg(self.process, signal.SIGKILL)
         os.waitpid(self.process, 0)
         self.folder.cleanup()

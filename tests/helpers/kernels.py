@@ -1,4 +1,6 @@
-"""Layers by their kernels, beside the same by the loop."""
+"""Layers that run a native kernel, and the same layers that run the loop in JAX."""
+
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -6,6 +8,9 @@ import numpy as np
 from flax import nnx
 
 import zoo
+from tests.helpers.typed import untyped
+from zoo.layers.base import Layer
+from zoo.types import Array, State
 
 CELLS = {
     "lstm": zoo.LSTMCell,
@@ -18,20 +23,35 @@ CELLS = {
 }
 
 
-def pair(name, D, H, *, bias=True, dtype=None, **options):
-    """Return a layer by its kernel, and the same by the loop."""
-    of_cell = {"nonlinearity": "relu"} if name == "rnn_relu" else {}
-    of_cell |= {"bias": bias, "dtype": dtype}
+def build_cell(name: str, D: int, H: int, **options: Any) -> zoo.Cell:
+    """Return a cell of `CELLS`, with its nonlinearity."""
+    if name == "rnn_relu":
+        options["nonlinearity"] = "relu"
+    return untyped(CELLS[name])(D, H, rngs=nnx.Rngs(0), **options)
 
-    def one(backend):
-        cell = CELLS[name](D, H, rngs=nnx.Rngs(0), **of_cell)
+
+def kernel_and_loop(
+    name: str,
+    D: int,
+    H: int,
+    *,
+    bias: bool = True,
+    dtype: str | None = None,
+    **options: Any,
+) -> tuple[zoo.Recurrent, zoo.Recurrent]:
+    """Return a layer that runs its native kernel, and the same that runs the loop."""
+
+    def build(backend: Any) -> zoo.Recurrent:
+        cell = build_cell(name, D, H, bias=bias, dtype=dtype)
         return zoo.Recurrent(cell, backend=backend, **options)
 
-    return one("native"), one("scan")
+    return build("native"), build("scan")
 
 
-def drawn(layer, B, T, D, seed=0):
-    """Return inputs and a state."""
+def random_inputs(
+    layer: Layer, B: int, T: int, D: int, seed: int = 0
+) -> tuple[Array, State]:
+    """Return random inputs and a random state."""
     rng = np.random.default_rng(seed)
     x = jnp.asarray(rng.normal(size=(B, T, D)), jnp.float32)
     state = jax.tree.map(
@@ -41,11 +61,26 @@ def drawn(layer, B, T, D, seed=0):
     return x, state
 
 
-def gradients(layer, x, state, mask=None, reset=None, seed=0, margin=0.0):
-    """Return outputs, final state, and the gradients by all there is.
+def gradients(
+    layer: Layer,
+    x: Array,
+    state: State,
+    mask: Array | None = None,
+    reset: Array | None = None,
+    seed: int = 0,
+    margin: float = 0.0,
+) -> Any:
+    """Return ``((d_params, d_x, d_state), (final state, y))`` of a random loss.
 
-    Biases and learnt states, which begin at zero, are set to other numbers: up or down
-    by at least the margin.
+    Args:
+        layer: to differentiate.
+        x: inputs.
+        state: the initial state.
+        mask: of the inputs.
+        reset: of the inputs.
+        seed: of the weights of the loss.
+        margin: by how much biases and learnt initial states, which are initialised to
+            zero, are moved away from zero at least.
     """
     params, apply = zoo.functional(layer)
 
@@ -60,9 +95,9 @@ def gradients(layer, x, state, mask=None, reset=None, seed=0, margin=0.0):
     )
 
     def loss(params, x, state):
-        last, y = apply(params, x, mask, state, reset=reset)
-        ends = sum(jnp.sum(jnp.sin(part)) for part in jax.tree.leaves(last))
+        final, y = apply(params, x, mask, state, reset=reset)
+        state_term = sum(jnp.sum(jnp.sin(leaf)) for leaf in jax.tree.leaves(final))
         y = y.astype(jnp.float32)
-        return jnp.sum(y * weights) + ends, (last, y)
+        return jnp.sum(y * weights) + state_term, (final, y)
 
     return jax.jit(jax.grad(loss, (0, 1, 2), has_aux=True))(params, x, state)

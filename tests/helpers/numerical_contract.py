@@ -1,5 +1,8 @@
 """The contract of layers about schedules, dtypes, gradients and reference values."""
 
+from collections.abc import Callable
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,7 +11,7 @@ from flax import nnx
 
 import zoo
 from tests.helpers import reference
-from tests.helpers.subject import ALL, MASK, NEVER, B, rows_of
+from tests.helpers.subject import ALL, MASK, NEVER, B, Subject, rows_of
 from tests.helpers.tolerances import (
     BFLOAT16_GRADIENT,
     FINITE_DIFFERENCE,
@@ -27,7 +30,7 @@ class NumericalContract:
     """Each test asserts one property of the numbers of the layer ``subject``."""
 
     @one_of_each_kind
-    def test_schedule_changes_no_result(self, subject):
+    def test_schedule_changes_no_result(self, subject: Subject) -> None:
         if not isinstance(subject.layer, zoo.Recurrent):
             pytest.skip("only Recurrent has a schedule")
         other = subject.with_options(
@@ -42,7 +45,7 @@ class NumericalContract:
         assert_close(gradients, expected_gradients, SCHEDULE_GRADIENT)
 
     @one_of_each_kind
-    def test_parallel_steps_equal_the_loop(self, subject):
+    def test_parallel_steps_equal_the_loop(self, subject: Subject) -> None:
         if not getattr(getattr(subject.layer, "cell", None), "parallel", False):
             pytest.skip("only cells that are linear in their state run in parallel")
         reset = NEVER.copy()
@@ -62,14 +65,14 @@ class NumericalContract:
         assert_identical(dirty, (gradients, results))
 
     @one_of_each_kind
-    def test_defaults_of_mask_state_and_reset(self, subject):
+    def test_defaults_of_mask_state_and_reset(self, subject: Subject) -> None:
         initial = subject.apply(subject.params, B, method="init_state")
         default = jax.jit(subject.apply)(subject.params, subject.x)
         explicit = subject.run(*subject.args(mask=ALL, state=initial))
         assert_close(default, explicit, SCHEDULE)
 
     @one_of_each_kind
-    def test_vmap_over_parameter_sets(self, subject):
+    def test_vmap_over_parameter_sets(self, subject: Subject) -> None:
         if not jax.tree.leaves(subject.params):
             pytest.skip("the layer has no parameter")
         stacked = jax.tree.map(lambda p: jnp.stack([p, 0.5 * p]), subject.params)
@@ -81,7 +84,7 @@ class NumericalContract:
         assert_close(rows_of(result, 0), subject.run(*subject.args()), SCHEDULE)
         assert_close(rows_of(result, 1), subject.run(half, *rest), SCHEDULE)
 
-    def test_every_parameter_gets_a_gradient(self, subject):
+    def test_every_parameter_gets_a_gradient(self, subject: Subject) -> None:
         reset = NEVER.copy()  # a reset uses the learned initial state
         reset[:, 1] = True
         args = subject.args(mask=ALL, reset=reset)
@@ -94,23 +97,25 @@ class NumericalContract:
             assert np.isfinite(g).all(), f"{name} has a gradient that is not finite"
             assert np.abs(g).max() > 0, f"{name} gets no gradient"
 
-    def test_bfloat16(self, subject):
+    def test_bfloat16(self, subject: Subject) -> None:
         low = subject.with_options(dtype=jnp.bfloat16)
         final, y = low.run(*subject.args())
         expected = subject.run(*subject.args())
         assert y.dtype == jnp.bfloat16
-        described = jax.tree.map(lambda s: s.dtype, final)
-        assert described == jax.tree.map(lambda s: s.dtype, expected[0])
+        dtypes = jax.tree.map(lambda s: s.dtype, final)
+        assert dtypes == jax.tree.map(lambda s: s.dtype, expected[0])
         assert_close((final, y), expected, subject.bfloat16)
 
     @one_of_each_kind
-    def test_gradients_of_bfloat16(self, subject):
+    def test_gradients_of_bfloat16(self, subject: Subject) -> None:
         low = subject.with_options(dtype=jnp.bfloat16)
         gradients, _ = low.learn(*subject.args())
         expected, _ = subject.learn(*subject.args())
         assert_close(gradients, expected, BFLOAT16_GRADIENT)
 
-    def test_golden_values(self, subject, golden):
+    def test_golden_values(
+        self, subject: Subject, golden: dict[str, np.ndarray] | None
+    ) -> None:
         """Results and gradients equal those in the file, from the same weights."""
         if golden is None:
             pytest.skip("only cells have golden values")
@@ -120,8 +125,13 @@ class NumericalContract:
         )
         assert_close(subject.record(params), golden, REFERENCE)
 
-    def test_float64_against_the_reference(self, subject, reference_name, compared):
-        """Outputs, states and a directional derivative equal numpy's in float64."""
+    def test_float64_against_the_reference(
+        self,
+        subject: Subject,
+        reference_name: str | None,
+        compared: Callable[..., None],
+    ) -> None:
+        """Outputs, states and a directional derivative equal NumPy's in float64."""
         if reference_name is None:
             pytest.skip("only cells have a reference")
         constants = nnx.state(subject.layer, zoo.Constant)
@@ -182,10 +192,12 @@ class NumericalContract:
         assert_close(slope, np.float64(numeric), FINITE_DIFFERENCE)
 
 
-def directional_derivative(f, arrays, direction, eps=1e-6) -> float:
+def directional_derivative(
+    f: Callable[[Any], Any], arrays: Any, direction: Any, eps: float = 1e-6
+) -> float:
     """Return the central difference of a scalar function along a direction."""
-    ahead, behind = (
+    above, below = (
         f(jax.tree.map(lambda a, d: a + sign * eps * d, arrays, direction))  # noqa: B023
         for sign in (1, -1)
     )
-    return (ahead - behind) / (2 * eps)
+    return (above - below) / (2 * eps)

@@ -8,8 +8,8 @@ most commands. Some commands differ from the page:
   which override them. If the folder FINISHED holds a run with the resulting flags, the
   run is copied instead.
 - Commands on data that are not part of the project (`EXTERNAL`), and the lab, which has
-  a test of its own, are only parsed. Python blocks on such data are skipped where the
-  data are missing.
+  its own test, are only parsed. Python blocks on such data are skipped if the data are
+  missing.
 
 Blocks of other kinds (``text``, ``python torch``) do not run.
 """
@@ -58,10 +58,14 @@ def commands(block: Block) -> list[list[str]]:
     return [shlex.split(line) for line in block.code.replace("\\\n", "").splitlines()]
 
 
-def trained(path: Path) -> list[list[str]]:
+def training_commands(path: Path) -> list[list[str]]:
     """Return the commands of a page that train on data of the project."""
-    lines = [words for block in blocks(path) for words in commands(block)]
-    return [w for w in lines if "train.py" in w and not EXTERNAL.search(" ".join(w))]
+    return [
+        words
+        for block in blocks(path)
+        for words in commands(block)
+        if "train.py" in words and not EXTERNAL.search(" ".join(words))
+    ]
 
 
 def call_args(function: str, main: Any, *argv: str) -> tuple[Any, ...]:

@@ -1,6 +1,7 @@
-"""The numpy versions of all cells by name, and a loop over rows and tokens."""
+"""The NumPy versions of all cells by name, and a loop over rows and tokens."""
 
 import types
+from typing import Any
 
 import numpy as np
 
@@ -33,7 +34,21 @@ CELLS = {
 }
 
 
-def run(name, params, x, *, mask, reset, reverse, state):
+def output(result: dict[str, np.ndarray]) -> np.ndarray:
+    """Return the output of a step: y if the cell has one, otherwise the state h."""
+    return result["y"] if "y" in result else result["h"]
+
+
+def run(
+    name: str,
+    params: dict[str, Any],
+    x: np.ndarray,
+    *,
+    mask: np.ndarray,
+    reset: np.ndarray,
+    reverse: bool,
+    state: dict[str, np.ndarray],
+) -> tuple[dict[str, np.ndarray], np.ndarray, dict[str, np.ndarray]]:
     """Run a cell over each row separately, token by token.
 
     A real token with a reset starts a new sequence in its row, and each sequence starts
@@ -47,8 +62,8 @@ def run(name, params, x, *, mask, reset, reverse, state):
     cell = CELLS[name]
     B, T, _ = x.shape
     first = {part: a[:1] for part, a in state.items()}
-    probe = cell(params, first, x[:1, 0])
-    y = np.zeros((B, T, probe.get("y", probe.get("h")).shape[1]))
+    result = cell(params, first, x[:1, 0])
+    y = np.zeros((B, T, output(result).shape[1]))
     states = {part: np.zeros((B, T, *a.shape[1:])) for part, a in state.items()}
     final = {part: a.copy() for part, a in state.items()}
     for row in range(B):
@@ -61,7 +76,7 @@ def run(name, params, x, *, mask, reset, reverse, state):
                     now = zero
                 restart = reset[row, t] and reverse
                 now = cell(params, now, x[row : row + 1, t])
-                y[row, t] = now.get("y", now.get("h"))[0]
+                y[row, t] = output(now)[0]
             for part in states:
                 states[part][row, t] = now[part][0]
         for part in final:

@@ -1,11 +1,14 @@
 """The contract of layers about padding, rows, resets, states and directions."""
 
+from typing import Any
+
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import zoo
-from tests.helpers.subject import ALL, MASK, NEVER, B, T, rows_of
+from tests.helpers.subject import ALL, MASK, NEVER, B, Subject, T, rows_of
 from tests.helpers.tolerances import (
     REFERENCE,
     SCHEDULE,
@@ -15,6 +18,7 @@ from tests.helpers.tolerances import (
 )
 from zoo.engine.broadcast import spread
 from zoo.engine.masks import select
+from zoo.types import Array
 
 one_of_each_kind = pytest.mark.one_of_each_kind
 
@@ -22,7 +26,7 @@ one_of_each_kind = pytest.mark.one_of_each_kind
 class SequenceContract:
     """Each test asserts one property of the layer ``subject`` over sequences."""
 
-    def test_state_keeps_structure_shapes_and_dtypes(self, subject):
+    def test_state_keeps_structure_shapes_and_dtypes(self, subject: Subject) -> None:
         final, y = subject.run(*subject.args())
         described = jax.tree.map(lambda a: (a.shape, str(a.dtype)), final)
         initial = subject.layer.init_state(B)
@@ -30,7 +34,7 @@ class SequenceContract:
         assert y.shape == (B, T, *subject.layer.output_shape)
         assert np.isfinite(y).all()
 
-    def test_nan_in_padding_changes_nothing(self, subject):
+    def test_nan_in_padding_changes_nothing(self, subject: Subject) -> None:
         poisoned = np.where(MASK[..., None], subject.x, np.nan).astype(np.float32)
         zeros = np.where(MASK[..., None], subject.x, 0).astype(np.float32)
         for program in (subject.run, subject.learn):
@@ -43,7 +47,7 @@ class SequenceContract:
             subject.run(*subject.args(reset=flags)), subject.run(*subject.args())
         )
 
-    def test_outputs_and_gradients_at_padding_are_zero(self, subject):
+    def test_outputs_and_gradients_at_padding_are_zero(self, subject: Subject) -> None:
         _, y = subject.run(*subject.args())
         assert (np.asarray(y)[~MASK] == 0).all()
         (_, d_x, _), _ = subject.learn(*subject.args())
@@ -51,17 +55,19 @@ class SequenceContract:
         # The gradient at a token is also zero where all units of a ReLU are inactive.
         assert (np.abs(np.asarray(d_x)[MASK]).max(axis=-1) > 0).mean() > 0.8
 
-    def test_empty_row_returns_the_state_it_was_given(self, subject):
+    def test_empty_row_returns_its_initial_state(self, subject: Subject) -> None:
         final, _ = subject.run(*subject.args())
         assert_identical(rows_of(final, 2), rows_of(subject.state, 2))
 
     @one_of_each_kind
-    def test_empty_row_returns_the_initial_state_by_default(self, subject):
+    def test_empty_row_returns_the_default_initial_state(
+        self, subject: Subject
+    ) -> None:
         final, _ = subject.apply(subject.params, subject.x, MASK)
         initial = subject.apply(subject.params, B, method="init_state")
         assert_identical(rows_of(final, 2), rows_of(initial, 2))
 
-    def test_rows_never_mix(self, subject):
+    def test_rows_never_mix(self, subject: Subject) -> None:
         """The inputs and states of other rows do not change the results of a row."""
         for row in (0, 4):
             others = np.arange(B) != row
@@ -75,7 +81,7 @@ class SequenceContract:
             assert_close(rows_of(changed, row), rows_of(original, row), SCHEDULE)
 
     @one_of_each_kind
-    def test_row_alone_equals_row_in_batch(self, subject):
+    def test_row_alone_equals_row_in_batch(self, subject: Subject) -> None:
         final, y = subject.run(*subject.args())
         for row in range(B):
             one = slice(row, row + 1)
@@ -86,7 +92,9 @@ class SequenceContract:
             assert_close((f1, y1), rows_of((final, y), one), REFERENCE)
 
     @one_of_each_kind
-    def test_chunks_with_carried_state_equal_the_sequence(self, subject):
+    def test_chunks_with_carried_state_equal_the_sequence(
+        self, subject: Subject
+    ) -> None:
         if subject.layer.direction == "both":
             pytest.skip("a bidirectional layer cannot carry its state")
         final, y = subject.run(*subject.args())
@@ -106,7 +114,7 @@ class SequenceContract:
         joined = np.concatenate([ys[0], ys[half]], axis=1)
         assert_close((state, joined), (final, y), SCHEDULE)
 
-    def test_resets_equal_separate_sequences(self, subject):
+    def test_resets_equal_separate_sequences(self, subject: Subject) -> None:
         """Three packed sequences of 2, 1 and 3 tokens equal the same in three rows."""
         starts = [0, 2, 3]
         reset, packed = NEVER.copy(), subject.x[:1].repeat(B, axis=0)
@@ -130,7 +138,7 @@ class SequenceContract:
             assert_either(leaf[0], {"forward": other[2], "reverse": other[0]}, subject)
 
     @one_of_each_kind
-    def test_states_equal_final_states_of_prefixes(self, subject):
+    def test_states_equal_final_states_of_prefixes(self, subject: Subject) -> None:
         """The state after step t is the final state of the sequence up to t."""
         states = subject.states(*subject.args())
         final, _ = subject.run(*subject.args())
@@ -147,7 +155,7 @@ class SequenceContract:
             now = [steps[:, step] for steps in jax.tree.leaves(states)]
             assert_close(now, jax.tree.leaves(cut), SCHEDULE)
 
-    def test_python_loop_over_steps_equals_the_sequence(self, subject):
+    def test_python_loop_over_steps_equals_the_sequence(self, subject: Subject) -> None:
         if subject.layer.direction != "forward":
             with pytest.raises(ValueError, match="cannot step.*whole sequence"):
                 subject.layer.step(subject.state, subject.x[:, 0])
@@ -155,7 +163,7 @@ class SequenceContract:
         step = jax.jit(lambda p, s, x: subject.apply(p, s, x, method="step"))
         state, outputs = subject.state, []
         for t in range(T):
-            real = MASK[:, t]
+            real = jnp.asarray(MASK[:, t])
             new, y_t = step(subject.params, state, subject.x[:, t])
             state = select(real, new, state)
             outputs.append(np.where(spread(real, y_t), y_t, 0))
@@ -163,7 +171,7 @@ class SequenceContract:
         assert_close(looped, subject.run(*subject.args()), SCHEDULE)
 
     @one_of_each_kind
-    def test_reverse_equals_flipped_inputs_and_outputs(self, subject):
+    def test_reverse_equals_flipped_inputs_and_outputs(self, subject: Subject) -> None:
         if not isinstance(subject.layer, zoo.Recurrent):
             pytest.skip("only Recurrent has the option reverse")
         reversed_ = subject.with_options(reverse=not subject.layer.reverse)
@@ -171,12 +179,15 @@ class SequenceContract:
         for row in range(B):
             tokens = np.flatnonzero(MASK[row])
             order[row, tokens] = tokens[::-1]
-        flip = lambda a: np.take_along_axis(np.asarray(a), order[..., None], axis=1)  # noqa: E731
+
+        def flip(a: Any) -> np.ndarray:
+            return np.take_along_axis(np.asarray(a), order[..., None], axis=1)
+
         final, y = reversed_.run(*subject.args(flip(subject.x)))
         assert_close((final, flip(y)), subject.run(*subject.args()), SCHEDULE)
 
 
-def assert_either(actual, expected, subject) -> None:
+def assert_either(actual: Array, expected: dict[str, Array], subject: Subject) -> None:
     """Compare with the value for the direction of the layer.
 
     In a bidirectional layer the state belongs to one of the directions, and equality

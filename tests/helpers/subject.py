@@ -6,7 +6,9 @@ the reset and the state, and not in their shapes.
 """
 
 import copy
+from collections.abc import Callable
 from functools import cached_property
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +17,7 @@ from flax import nnx
 
 import zoo
 from tests.helpers.tolerances import BFLOAT16
+from zoo.types import Params, State
 
 B, T, D, H = 5, 6, 3, 4
 # Rows: full, padded at the end, empty, a single token, and padding inside.
@@ -35,8 +38,8 @@ NEVER = np.zeros((B, T), bool)
 class Subject:
     """A layer with its inputs and its compiled programs."""
 
-    def __init__(self, make, bfloat16=BFLOAT16):
-        """Build the layer; noise keeps all parameters away from zero and one.
+    def __init__(self, make: Callable[..., Any], bfloat16: float = BFLOAT16):
+        """Build the layer, and add noise to its parameters, so that none is 0 or 1.
 
         Args:
             make: ``(rngs, **options) -> Layer``.
@@ -45,7 +48,7 @@ class Subject:
         self.make, self.bfloat16 = make, bfloat16
         self.layer = make(nnx.Rngs(0))
         params, self.apply = zoo.functional(self.layer)
-        # RandomState, because numpy guarantees that its numbers never change.
+        # NumPy guarantees that the numbers of RandomState never change.
         self.rng = np.random.RandomState(0)
         self.params = jax.tree.map(
             lambda p: p + 0.3 * jnp.asarray(self.normal(p.shape), p.dtype), params
@@ -56,11 +59,11 @@ class Subject:
         y = jax.eval_shape(lambda: self.layer(self.x)[1])
         self.weights = (self.cotangent(y), jax.tree.map(self.cotangent, state))
 
-    def normal(self, shape) -> np.ndarray:
+    def normal(self, shape: tuple[int, ...]) -> np.ndarray:
         """Draw float32 numbers."""
         return self.rng.standard_normal(shape).astype(np.float32)
 
-    def random_state(self, state):
+    def random_state(self, state: State) -> State:
         """Draw a state with values that the layer could reach."""
 
         def draw(path, part):
@@ -72,11 +75,13 @@ class Subject:
 
         return jax.tree_util.tree_map_with_path(draw, state)
 
-    def cotangent(self, like) -> np.ndarray:
+    def cotangent(self, like: Any) -> np.ndarray:
         """Draw the weights of the loss for one array."""
         return self.normal(like.shape)
 
-    def loss(self, params, x, mask, state, reset):
+    def loss(
+        self, params: Params, x: Any, mask: Any, state: State, reset: Any
+    ) -> tuple[Any, tuple[State, Any]]:
         """Return a weighted sum of all outputs and final states, and these."""
         final, y = self.apply(params, x, mask, state, reset=reset)
         terms = jax.tree.map(
@@ -85,19 +90,19 @@ class Subject:
         return sum(jax.tree.leaves(terms)), (final, y)
 
     @cached_property
-    def run(self):
+    def run(self) -> Callable[..., tuple[State, Any]]:
         """The compiled layer: ``(params, x, mask, state, reset) -> (state, y)``."""
         return jax.jit(lambda p, x, m, s, r: self.apply(p, x, m, s, reset=r))
 
     @cached_property
-    def states(self):
+    def states(self) -> Callable[..., State]:
         """The compiled `states` of the layer, with the same arguments as `run`."""
         return jax.jit(
             lambda p, x, m, s, r: self.apply(p, x, m, s, reset=r, method="states")
         )
 
     @cached_property
-    def learn(self):
+    def learn(self) -> Callable[..., tuple[Any, tuple[State, Any]]]:
         """The gradients with respect to params, x and state, and ``(state, y)``."""
         gradient = jax.grad(self.loss, argnums=(0, 1, 3), has_aux=True, allow_int=True)
 
@@ -111,7 +116,7 @@ class Subject:
 
         return jax.jit(learn)
 
-    def record(self, params) -> dict[str, np.ndarray]:
+    def record(self, params: Params) -> dict[str, np.ndarray]:
         """Return the parameters, all results and all gradients by name.
 
         Args:
@@ -125,7 +130,7 @@ class Subject:
             for path, leaf in jax.tree.leaves_with_path(tree)
         }
 
-    def with_options(self, **options) -> "Subject":
+    def with_options(self, **options: Any) -> "Subject":
         """Return a subject with the same weights, built with other options."""
         other = copy.copy(self)
         for program in ("run", "states", "learn"):
@@ -136,12 +141,18 @@ class Subject:
         _, other.apply = zoo.functional(other.layer)
         return other
 
-    def args(self, x=None, mask=MASK, state=None, reset=NEVER):
+    def args(
+        self,
+        x: Any = None,
+        mask: np.ndarray = MASK,
+        state: State = None,
+        reset: np.ndarray = NEVER,
+    ) -> tuple[Params, Any, np.ndarray, State, np.ndarray]:
         """Return the arguments of a program, by default those of this subject."""
         x = self.x if x is None else x
         return self.params, x, mask, self.state if state is None else state, reset
 
 
-def rows_of(tree, row):
+def rows_of(tree: Any, row: int | slice) -> Any:
     """Return one row, or a slice of rows, of each array ``[B, ...]`` of a tree."""
     return jax.tree.map(lambda a: a[row], tree)

@@ -1,9 +1,9 @@
-"""The grid on which layers are compared with torch, live and from files.
+"""The grid of configurations in which layers are compared with PyTorch.
 
 A record is a dict of arrays by name: ``weight.*`` (a state dict), ``x``, ``lengths``
-(or none), ``state.*``, and what torch made of them: ``y``, ``final.*`` and the
-gradients ``by.*`` of the sum of all outputs and final states, each times the fixed
-numbers ``times.*``.
+(or none), ``state.*``, and the results of PyTorch: ``y``, ``final.*`` and the gradients
+``by.*`` of the sum of all outputs and final states, weighted by the fixed arrays
+``times.*``.
 """
 
 import itertools
@@ -15,6 +15,8 @@ import numpy as np
 
 import zoo
 from tests.helpers.tolerances import error
+from tests.helpers.typed import present
+from zoo.types import Array, Params, State
 
 B, T, D, H = 4, 6, 3, 4
 LENGTHS = np.array([6, 3, 1, 5])
@@ -50,94 +52,101 @@ def check(record: dict[str, np.ndarray], config: dict[str, Any]) -> float:
     mask = None
     if config["ragged"]:
         mask = zoo.mask_from_lengths(record["lengths"], T)
-    state = to_state(layer, part(record, "state."), config)
+    state = to_state(part(record, "state."), config)
 
     @jax.jit
     def run(params, x, state):
         def loss(params, x, state):
             final, y = apply(params, x, mask, state)
-            ends = from_state(final, config)
+            finals = from_state(final, config)
             terms = [(y * record["times.y"]).sum()]
-            terms += [(ends[name] * record["times." + name]).sum() for name in ends]
-            return sum(terms), (ends, y)
+            terms += [(a * record["times." + name]).sum() for name, a in finals.items()]
+            return sum(terms), (finals, y)
 
         return jax.grad(loss, argnums=(0, 1, 2), has_aux=True)(params, x, state)
 
-    (by_params, by_x, by_state), (ends, y) = run(params, record["x"], state)
-    found = {"y": y, "by.x": by_x}
-    found |= {"final." + name: value for name, value in ends.items()}
-    found |= {"by." + k: v for k, v in from_state(by_state, config).items()}
-    found |= {"by." + name: value for name, value in as_torch(layer, by_params).items()}
+    (d_params, d_x, d_state), (finals, y) = run(params, record["x"], state)
+    actual = {"y": y, "by.x": d_x}
+    actual |= {"final." + name: value for name, value in finals.items()}
+    actual |= {
+        "by." + name: value for name, value in from_state(d_state, config).items()
+    }
+    actual |= {"by." + name: value for name, value in as_torch(d_params).items()}
     expected = {
         name: value
         for name, value in record.items()
         if name == "y" or name.startswith(("by.", "final."))
     }
-    assert set(found) == set(expected)
-    compared = {name: relative(found[name], expected[name]) for name in found}
-    worst = max(compared, key=compared.__getitem__)
-    assert compared[worst] <= 1e-5, f"{worst}: {compared[worst]:.1e}"
-    return compared[worst]
+    assert set(actual) == set(expected)
+    errors = {name: relative(actual[name], expected[name]) for name in actual}
+    worst = max(errors, key=errors.__getitem__)
+    assert errors[worst] <= 1e-5, f"{worst}: {errors[worst]:.1e}"
+    return errors[worst]
 
 
-def relative(actual, expected) -> float:
+def relative(actual: Any, expected: Any) -> float:
     """Return the largest error, relative to the largest entry."""
     scale = float(np.abs(np.asarray(expected)).max()) or 1.0
     return error(np.asarray(actual) / scale, np.asarray(expected) / scale)
 
 
-def part(record, prefix: str) -> dict[str, np.ndarray]:
+def part(record: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
     """Return the entries of a record that begin with a prefix."""
     return {
         k.removeprefix(prefix): v for k, v in record.items() if k.startswith(prefix)
     }
 
 
-def to_state(layer, state, config):
-    """Return torch's states ``[num_layers * directions, B, H]`` as those of a layer."""
+def to_state(state: dict[str, np.ndarray], config: dict[str, Any]) -> State:
+    """Return PyTorch's states ``[num_layers * directions, B, H]`` as a layer's."""
     leaves = [state["c"], state["h"]] if config["kind"] == "lstm" else [state["h"]]
     n = len(leaves[0])
 
-    def one(k):
+    def layer_state(k):
         arrays = [jnp.asarray(leaf[k]) for leaf in leaves]
         if config["kind"] == "lstm":
             return zoo.LSTMState(h=arrays[1], c=arrays[0])
         return zoo.HiddenState(arrays[0])
 
     if config["bidirectional"]:
-        return tuple(zoo.BidirectionalState(one(k), one(k + 1)) for k in range(0, n, 2))
-    return tuple(one(k) for k in range(n))
+        return tuple(
+            zoo.BidirectionalState(layer_state(k), layer_state(k + 1))
+            for k in range(0, n, 2)
+        )
+    return tuple(layer_state(k) for k in range(n))
 
 
-def from_state(state, config) -> dict[str, Any]:
-    """Return the states of a layer as torch's."""
+def from_state(state: State, config: dict[str, Any]) -> dict[str, Array]:
+    """Return the states of a layer in PyTorch's layout."""
     cells = [s for pair in state for s in (pair if config["bidirectional"] else [pair])]
     names = ("h", "c") if config["kind"] == "lstm" else ("h",)
     return {name: jnp.stack([getattr(s, name) for s in cells]) for name in names}
 
 
-def as_torch(layer, by_params) -> dict[str, np.ndarray]:
-    """Return gradients under torch's names, those of a bias under both."""
-    found = {}
-    for level, grads in by_params["layers"].items():
-        pairs = [grads["forward"], grads["backward"]] if "forward" in grads else [grads]
-        for reverse, of_layer in enumerate(pairs):
-            g = of_layer["cell"]
+def as_torch(d_params: Params) -> dict[str, Array]:
+    """Return gradients by PyTorch's names, that of a bias for both of its biases."""
+    result = {}
+    for level, grads in d_params["layers"].items():
+        directions = [grads]
+        if "forward" in grads:
+            directions = [grads["forward"], grads["backward"]]
+        for reverse, direction in enumerate(directions):
+            g = direction["cell"]
             suffix = f"_l{level}" + "_reverse" * reverse
-            found["weight_ih" + suffix] = g["W"].T
-            found["weight_hh" + suffix] = g["U"].T
-            found["bias_ih" + suffix] = g["b"]
+            result["weight_ih" + suffix] = g["W"].T
+            result["weight_hh" + suffix] = g["U"].T
+            result["bias_ih" + suffix] = g["b"]
             second = g["b"]
             if "b_hn" in g:
                 second = jnp.concatenate([g["b"][: -len(g["b_hn"])], g["b_hn"]])
-            found["bias_hh" + suffix] = second
+            result["bias_hh" + suffix] = second
             if "P" in g:
-                found["weight_hr" + suffix] = g["P"].T
-    return found
+                result["weight_hr" + suffix] = g["P"].T
+    return result
 
 
 def record_torch(config: dict[str, Any], seed: int) -> dict[str, np.ndarray]:
-    """Run torch on random weights, inputs and states."""
+    """Return a record of PyTorch on random weights, inputs and states."""
     import torch
     from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
@@ -149,7 +158,7 @@ def record_torch(config: dict[str, Any], seed: int) -> dict[str, np.ndarray]:
         D, H, batch_first=True, **options
     )
 
-    def normal(*shape):
+    def normal(*shape: int) -> torch.Tensor:
         return torch.tensor(
             rng.normal(size=shape).astype(np.float32), requires_grad=True
         )
@@ -159,13 +168,13 @@ def record_torch(config: dict[str, Any], seed: int) -> dict[str, np.ndarray]:
     state = {"h": normal(n, B, config.get("proj_size") or H)}
     if config["kind"] == "lstm":
         state["c"] = normal(n, B, H)
-    given = (state["h"], state["c"]) if "c" in state else state["h"]
+    torch_state = (state["h"], state["c"]) if "c" in state else state["h"]
     inputs = x
     if config["ragged"]:
         inputs = pack_padded_sequence(
             x, torch.tensor(LENGTHS), batch_first=True, enforce_sorted=False
         )
-    y, final = module(inputs, given)
+    y, final = module(inputs, torch_state)
     if config["ragged"]:
         y, _ = pad_packed_sequence(y, batch_first=True, total_length=T)
     final = dict(zip("hc", final if "c" in state else (final,), strict=False))
@@ -173,17 +182,21 @@ def record_torch(config: dict[str, Any], seed: int) -> dict[str, np.ndarray]:
     times = {
         name: rng.normal(size=v.shape).astype(np.float32) for name, v in outputs.items()
     }
-    loss = sum((v * torch.tensor(times[name])).sum() for name, v in outputs.items())
-    loss.backward()  # pyright: ignore
+    terms = [(v * torch.tensor(times[name])).sum() for name, v in outputs.items()]
+    torch.stack(terms).sum().backward()
     named = dict(module.named_parameters())
+
+    def gradients(tensors: dict[str, torch.Tensor]) -> dict[str, np.ndarray]:
+        return {"by." + k: present(v.grad).numpy() for k, v in tensors.items()}
+
     return {
         **{"weight." + k: v.detach().numpy() for k, v in named.items()},
-        **{"by." + k: v.grad.numpy() for k, v in named.items()},
+        **gradients(named),
         "x": x.detach().numpy(),
-        "by.x": x.grad.numpy(),
+        **gradients({"x": x}),
         "lengths": LENGTHS,
         **{"state." + k: v.detach().numpy() for k, v in state.items()},
-        **{"by." + k: v.grad.numpy() for k, v in state.items()},
+        **gradients(state),
         **{"final." + k: v.detach().numpy() for k, v in final.items()},
         "y": y.detach().numpy(),
         **{"times." + k: v for k, v in times.items()},

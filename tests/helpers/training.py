@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 TASKS = ("classification", "pos", "ner", "charlm", "seq2seq", "memory")
 SMALL = ["--hidden-size", "8", "--epochs", "2", "--dropout", "0.2"]
 SMALL += ["--learning-rate", "0.01"]
-OF_TASK = {
+TASK_FLAGS = {
     "classification": ["--limit-train", "48", "--max-length", "16"],
     "pos": [
         *("--limit-train", "48", "--max-length", "16", "--char-size", "8"),
@@ -27,13 +27,13 @@ OF_TASK = {
 
 
 def flags(task: str, folder: Path) -> list[str]:
-    """Return the flags of a run that takes some seconds.
+    """Return the flags of a run that takes a few seconds.
 
     Args:
         task: name of the task.
-        folder: for the data files of the run.
+        folder: where the data files of the run are written.
     """
-    arguments = [*SMALL, "--num-layers", "1", "--batch-size", "8", *OF_TASK[task]]
+    arguments = [*SMALL, "--num-layers", "1", "--batch-size", "8", *TASK_FLAGS[task]]
     if task != "memory":
         arguments += ["--embedding-dim", "8"]
     if task == "charlm":
@@ -60,7 +60,7 @@ def environment(
     """
     base = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
-        base = base.parent  # of all workers
+        base = base.parent  # shared by all workers
     cache = base / "compiled"
     return {
         **os.environ,

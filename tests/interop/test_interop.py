@@ -1,6 +1,7 @@
-"""Weights of Flax, with its own cells; round trips; what is refused."""
+"""Conversion of weights: parity with Flax, round trips, errors."""
 
 from importlib.metadata import version
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -11,10 +12,12 @@ from flax import nnx
 
 import zoo
 from tests.helpers.tolerances import REFERENCE, assert_close, assert_identical
+from tests.helpers.typed import untyped
+from zoo.types import Array
 
 B, T, D, H = 3, 5, 4, 6
 RNG = np.random.default_rng(0)
-X = RNG.normal(size=(B, T, D)).astype(np.float32)
+X = jnp.asarray(RNG.normal(size=(B, T, D)), jnp.float32)
 interop = zoo.interop
 
 LINEN = {
@@ -32,80 +35,83 @@ NNX = {
 }
 
 
-def noisy(tree):
-    """Move every number away from special values such as zero."""
+def add_noise(tree: Any) -> Any:
+    """Return a tree with noise added, so that no bias is zero."""
     return jax.tree.map(
         lambda a: a + 0.3 * jnp.asarray(RNG.normal(size=a.shape), a.dtype), tree
     )
 
 
-def weighted(y):
-    """Return a sum whose gradient tells every entry apart."""
+def weighted_sum(y: Array) -> Array:
+    """Return a sum with a different weight for each entry."""
     return (y * jnp.cos(jnp.arange(y.size, dtype=y.dtype)).reshape(y.shape)).sum()
 
 
-def ours(cell, x):
-    """Return outputs, and gradients by inputs and by parameters."""
+def output_and_gradients(cell: zoo.Cell, x: Array) -> tuple[Array, tuple[Any, Any]]:
+    """Return outputs, and gradients with respect to parameters and inputs."""
     params, apply = zoo.functional(zoo.Recurrent(cell))
     y = apply(params, x)[1]
-    by = jax.grad(lambda p, x: weighted(apply(p, x)[1]), argnums=(0, 1))(params, x)
-    return y, by
+    gradient = jax.grad(lambda p, x: weighted_sum(apply(p, x)[1]), argnums=(0, 1))
+    return y, gradient(params, x)
 
 
 @pytest.mark.parametrize("name", LINEN)
 def test_linen_forward_and_gradient(name, compared):
     layer = nn.RNN(LINEN[name](H))
-    params = noisy(layer.init(jax.random.key(0), X))
-    y = layer.apply(params, X)
-    by_params, by_x = jax.grad(
-        lambda p, x: weighted(layer.apply(p, x)), argnums=(0, 1)
-    )(params, X)
-    inner = params["params"]["cell"]
-    cell = interop.from_flax(inner)
-    found, (by_found, by_found_x) = ours(cell, X)
-    assert_close(found, y, REFERENCE)
-    assert_close(by_found_x, by_x, REFERENCE)
-    turned = interop.from_flax(by_params["params"]["cell"])
-    expected = zoo.functional(zoo.Recurrent(turned))[0]
-    assert_close(by_found, expected, REFERENCE)
-    assert_identical(interop.to_flax(cell)["params"], dict(inner))
+    params = add_noise(layer.init(jax.random.key(0), X))
+
+    def loss(params, x):
+        return weighted_sum(untyped(layer.apply(params, x)))
+
+    expected = layer.apply(params, X)
+    expected_d_params, expected_d_x = jax.grad(loss, argnums=(0, 1))(params, X)
+    flax_params = params["params"]["cell"]
+    cell = interop.from_flax(flax_params)
+    y, (d_params, d_x) = output_and_gradients(cell, X)
+    assert_close(y, expected, REFERENCE)
+    assert_close(d_x, expected_d_x, REFERENCE)
+    # A gradient has the layout of the parameters.
+    converted = interop.from_flax(expected_d_params["params"]["cell"])
+    expected_d_params = zoo.functional(zoo.Recurrent(converted))[0]
+    assert_close(d_params, expected_d_params, REFERENCE)
+    assert_identical(interop.to_flax(cell)["params"], dict(flax_params))
     if "optimized" not in name:
-        gradients = (by_found, by_found_x), (expected, by_x)
-        compared(cell.name, f"Flax {version('flax')}", (found, y), gradients)
+        gradients = (d_params, d_x), (expected_d_params, expected_d_x)
+        compared(cell.name, f"Flax {version('flax')}", (y, expected), gradients)
 
 
 @pytest.mark.parametrize("name", NNX)
 def test_nnx_forward_and_round_trip(name):
     module = NNX[name](D, H, rngs=nnx.Rngs(0))
     graph, state = nnx.split(module)
-    module = nnx.merge(graph, noisy(state))
+    module = nnx.merge(graph, add_noise(state))
     cell = interop.from_flax(nnx.RNN(module))
-    assert_close(ours(cell, X)[0], nnx.RNN(module)(X), REFERENCE)
-    form = "nnx_optimized" if name == "lstm_optimized" else "nnx"
-    back = interop.to_flax(cell, form)
-    assert type(back) is NNX[name]
-    assert_close(nnx.RNN(back)(X), nnx.RNN(module)(X), REFERENCE)
-    assert_identical(
-        zoo.functional(interop.from_flax(back))[0], zoo.functional(cell)[0]
-    )
+    assert_close(output_and_gradients(cell, X)[0], nnx.RNN(module)(X), REFERENCE)
+    target = "nnx_optimized" if name == "lstm_optimized" else "nnx"
+    exported = interop.to_flax(cell, target)
+    assert type(exported) is NNX[name]
+    assert_close(nnx.RNN(exported)(X), nnx.RNN(module)(X), REFERENCE)
+    imported = interop.from_flax(exported)
+    assert_identical(zoo.functional(imported)[0], zoo.functional(cell)[0])
 
 
 @pytest.mark.parametrize("name", ["rnn", "lstm", "gru", "reset_before_gru"])
 @pytest.mark.parametrize("bias", [True, False])
 def test_keras_round_trip(name, bias):
     (layer,) = zoo.make(name, D, H, rngs=nnx.Rngs(0), bias=bias).layers
-    params = noisy(zoo.functional(layer)[0])
+    assert isinstance(layer, zoo.Recurrent)
+    params = add_noise(zoo.functional(layer)[0])
     nnx.update(layer, params)
     weights = interop.to_keras(layer)
     assert len(weights) == 2 + bias
     kind = "gru" if "gru" in name else name
-    back = interop.from_keras(weights, kind, reset_after=name == "gru")
-    assert type(back.cell) is type(layer.cell)
-    assert_identical(zoo.functional(back)[0], params)
+    imported = interop.from_keras(weights, kind, reset_after=name == "gru")
+    assert type(imported.cell) is type(layer.cell)
+    assert_identical(zoo.functional(imported)[0], params)
 
 
 @pytest.mark.parametrize(
-    "make",
+    "build",
     [
         lambda r: zoo.RNN(D, H, 2, nonlinearity="relu", bidirectional=True, rngs=r),
         lambda r: zoo.LSTM(D, H, 2, proj_size=2, bidirectional=True, rngs=r),
@@ -113,46 +119,45 @@ def test_keras_round_trip(name, bias):
         lambda r: zoo.GRU(D, H, 3, rngs=r),
     ],
 )
-def test_torch_arrays_round_trip(make):
-    layer = make(nnx.Rngs(0))
-    nnx.update(layer, noisy(zoo.functional(layer)[0]))
+def test_torch_arrays_round_trip(build):
+    layer = build(nnx.Rngs(0))
+    nnx.update(layer, add_noise(zoo.functional(layer)[0]))
     arrays = interop.to_torch_arrays(layer)
     kind = type(layer).__name__.lower()
-    options = {"nonlinearity": "relu"} if kind == "rnn" else {}
-    named = {"encoder." + name: value for name, value in arrays.items()}
-    back = interop.from_torch(
-        {**named, "head.weight": X}, kind, prefix="encoder.", **options
-    )
-    assert type(back) is type(layer)
-    assert_identical(zoo.functional(back)[0], zoo.functional(layer)[0])
-    assert_identical(back(X)[1], layer(X)[1])
+    options: dict[str, Any] = {"nonlinearity": "relu"} if kind == "rnn" else {}
+    state_dict = {"encoder." + name: value for name, value in arrays.items()}
+    state_dict["head.weight"] = np.asarray(X)
+    imported = interop.from_torch(state_dict, kind, prefix="encoder.", **options)
+    assert type(imported) is type(layer)
+    assert_identical(zoo.functional(imported)[0], zoo.functional(layer)[0])
+    assert_identical(imported(X)[1], layer(X)[1])
 
 
-def cell_arrays(**changes):
-    """Return the entries of a small LSTM cell of torch."""
-    made = interop.to_torch_arrays(zoo.LSTMCell(D, H, rngs=nnx.Rngs(0)))
-    return {k: v for k, v in {**made, **changes}.items() if v is not None}
+def torch_lstm(**changes: Any) -> dict[str, Any]:
+    """Return the state dict of a PyTorch LSTMCell; None removes an entry."""
+    arrays = interop.to_torch_arrays(zoo.LSTMCell(D, H, rngs=nnx.Rngs(0)))
+    return {k: v for k, v in {**arrays, **changes}.items() if v is not None}
 
 
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: interop.from_torch(cell_arrays()), "kind must be one of"),
-        (lambda: interop.from_torch(cell_arrays(), "lstn"), "did you mean 'lstm'"),
+        (lambda: interop.from_torch(torch_lstm()), "kind must be one of"),
+        (lambda: interop.from_torch(torch_lstm(), "lstn"), "did you mean 'lstm'"),
         (
-            lambda: interop.from_torch(cell_arrays(weight_hh=None), "lstm"),
+            lambda: interop.from_torch(torch_lstm(weight_hh=None), "lstm"),
             "weight_hh is missing",
         ),
         (
-            lambda: interop.from_torch(cell_arrays(bias_hh=None), "lstm"),
+            lambda: interop.from_torch(torch_lstm(bias_hh=None), "lstm"),
             "entries of the cell must be",
         ),
-        (lambda: interop.from_torch(cell_arrays(extra=X), "lstm"), "'extra'"),
+        (lambda: interop.from_torch(torch_lstm(extra=X), "lstm"), "'extra'"),
         (
-            lambda: interop.from_torch(cell_arrays(weight_hh=X[0]), "lstm"),
+            lambda: interop.from_torch(torch_lstm(weight_hh=X[0]), "lstm"),
             r"weight_hh must have shape .*\(24, 6\)",
         ),
-        (lambda: interop.from_torch(cell_arrays(), "lstm", prefix="a."), "'a.'"),
+        (lambda: interop.from_torch(torch_lstm(), "lstm", prefix="a."), "'a.'"),
         (
             lambda: interop.to_flax(
                 zoo.ResetAfterMGUCell(D, H, rngs=nnx.Rngs(0)), "nnx"
@@ -196,6 +201,6 @@ def cell_arrays(**changes):
         (lambda: interop.from_keras([X[0], X[0]], "gru"), "reset_after is required"),
     ],
 )
-def test_refusals_name_what_came(call, message):
+def test_errors_name_the_invalid_value(call, message):
     with pytest.raises(ValueError, match=message):
         call()

@@ -1,4 +1,6 @@
-"""How layers run: `zoo.explain`, both directions in one loop, and equal results."""
+"""The plan of a call: `zoo.explain`, and loops that run both directions."""
+
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -9,6 +11,7 @@ from flax import nnx
 import zoo
 from tests.helpers.subject import MASK, B, D, H, T
 from tests.helpers.tolerances import SCHEDULE, SCHEDULE_GRADIENT, assert_close
+from zoo.cells.base import Cell
 from zoo.cells.linear import base as linear_cells
 from zoo.engine import native
 from zoo.engine.plan import make_plan
@@ -19,7 +22,10 @@ RESET = np.zeros((B, T), bool)
 RESET[:, [0, 3]] = True
 
 
-def both(loops, *, cell=zoo.LSTMCell, **options):
+def bidirectional(
+    loops: Any, *, cell: type[Cell] = zoo.LSTMCell, **options: Any
+) -> zoo.CellStack:
+    """Return a bidirectional stack whose directions run in one loop or in two."""
     return zoo.CellStack(
         cell, D, H, 2, bidirectional=True, loops=loops, rngs=nnx.Rngs(0), **options
     )
@@ -34,27 +40,27 @@ NOISE = {
 
 
 @pytest.mark.parametrize("name", NOISE)
-def test_one_loop_draws_what_two_draw(name):
+def test_one_loop_and_two_draw_the_same_noise(name):
     key = jax.random.key(1)
-    one, two = (both(loops, **NOISE[name]) for loops in ("one", "two"))
-    drawn = one(X, MASK, reset=RESET, key=key)
-    assert_close(drawn, two(X, MASK, reset=RESET, key=key), SCHEDULE)
-    assert np.abs(drawn[1] - one(X, MASK, reset=RESET)[1]).max() > 1e-3
+    one, two = (bidirectional(loops, **NOISE[name]) for loops in ("one", "two"))
+    noisy = one(X, MASK, reset=RESET, key=key)
+    assert_close(noisy, two(X, MASK, reset=RESET, key=key), SCHEDULE)
+    assert np.abs(noisy[1] - one(X, MASK, reset=RESET)[1]).max() > 1e-3
 
 
 @pytest.mark.parametrize("cell", [zoo.LSTMCell, zoo.LRUCell, zoo.S6Cell, zoo.QRNNCell])
 @pytest.mark.parametrize("mask", [None, MASK], ids=["full", "ragged"])
 def test_one_loop_equals_two(cell, mask):
     options = {"cell": cell, "learn_initial_state": cell is zoo.LSTMCell}
-    one, two = (both(loops, **options) for loops in ("one", "two"))
+    one, two = (bidirectional(loops, **options) for loops in ("one", "two"))
     for reset in (None, RESET):
         expected = two(X, mask, reset=reset)
         assert_close(one(X, mask, reset=reset), expected, SCHEDULE)
-        every = two.states(X, mask, reset=reset)
-        assert_close(one.states(X, mask, reset=reset), every, SCHEDULE)
+        expected = two.states(X, mask, reset=reset)
+        assert_close(one.states(X, mask, reset=reset), expected, SCHEDULE)
 
 
-def test_one_loop_needs_layers_that_are_alike():
+def test_one_loop_needs_layers_of_the_same_cell():
     def layer(cell, size=H, **options):
         return zoo.Recurrent(cell(D, size, rngs=nnx.Rngs(0)), **options)
 
@@ -66,19 +72,22 @@ def test_one_loop_needs_layers_that_are_alike():
         layer(zoo.GRUCell, reverse=True, remat="step"),
     ):
         assert not joint.alike(forward, other)
-        zoo.Bidirectional(forward, other)  # by two
+        zoo.Bidirectional(forward, other)  # runs two loops
         with pytest.raises(
             ValueError, match='loops="one" needs two layers of one cell'
         ):
             zoo.Bidirectional(forward, other, loops="one")
     assert joint.alike(forward, layer(zoo.GRUCell, reverse=True))
     with pytest.raises(ValueError, match="loops must be one of"):
-        both("three")
+        bidirectional("three")
 
 
-def stack(rngs):
-    """Return a layer of each kind."""
-    lstm = [zoo.Recurrent(zoo.LSTMCell(D, H, rngs=rngs), reverse=r) for r in (0, 1)]
+def stack(rngs: nnx.Rngs) -> zoo.Stacked:
+    """Return a stack with a layer of each kind."""
+    lstm = [
+        zoo.Recurrent(zoo.LSTMCell(D, H, rngs=rngs), reverse=reverse)
+        for reverse in (False, True)
+    ]
     return zoo.Stacked(
         [
             zoo.Bidirectional(*lstm),
@@ -170,29 +179,30 @@ def test_large_linear_layers_run_in_a_loop_unless_they_are_differentiated():
 
 
 @pytest.mark.parametrize("remat", ["none", "chunk:4"])
-def test_the_parallel_gradient_is_that_of_the_loop(monkeypatch, remat):
-    """First and second derivatives, where the loop computes the outputs."""
+def test_gradients_in_parallel_equal_those_of_the_loop(monkeypatch, remat):
+    """First and second derivatives, where the loop runs the forward pass alone."""
     monkeypatch.setattr(linear_cells, "MAX_CACHED", 0)
     x, results = jnp.asarray(X), []
     for steps in ("auto", "loop"):
-        # A size that no other test compiles: equal layers are compiled once.
+        # A size no other test uses: equal layers share a compiled program.
         cell = zoo.HGRNCell(D, H + 2, rngs=nnx.Rngs(0))
         layer = zoo.Recurrent(cell, steps=steps, remat=remat)
-        by_loop = steps == "loop" or "by the loop" in zoo.explain(layer, X)[0].why
-        assert by_loop
+        why = zoo.explain(layer, X)[0].why
+        assert steps == "loop" or "by the loop" in why
         params, apply = zoo.functional(layer)
 
         def loss(params, x, apply=apply):
             (last,), y = apply(params, x, MASK, reset=RESET)
             return (last**2).sum() + (y**3).sum()
 
-        def slope(params, x, loss=loss):
+        def squared_norm(params, x, loss=loss):
             grads = jax.grad(loss, (0, 1))(params, x)
             return sum((leaf**2).sum() for leaf in jax.tree.leaves(grads)), grads
 
-        seconds, firsts = jax.jit(jax.grad(slope, (0, 1), has_aux=True))(params, x)
-        results.append((loss(params, x), firsts, seconds))
-    assert_close(*results, 20 * SCHEDULE_GRADIENT)
+        second, first = jax.jit(jax.grad(squared_norm, (0, 1), has_aux=True))(params, x)
+        results.append((loss(params, x), first, second))
+    parallel, loop = results
+    assert_close(parallel, loop, 20 * SCHEDULE_GRADIENT)
 
 
 def test_the_plan_is_that_of_the_default_device(monkeypatch):
@@ -214,15 +224,15 @@ def test_the_plan_is_that_of_the_default_device(monkeypatch):
     assert zoo.explain(lru, shapes)[0].why == (
         "the cell is linear in its state; all steps in parallel, faster on a GPU"
     )
-    two = both("auto", cell=zoo.LRUCell)
+    two = bidirectional("auto", cell=zoo.LRUCell)
     assert zoo.explain(two, shapes)[0].why.endswith("both directions in parallel")
 
 
 def test_one_loop_on_a_cpu_has_no_kernel():
     with pytest.raises(ValueError, match='"native": both directions share a loop'):
-        both("one", backend="native")(X)
+        bidirectional("one", backend="native")(X)
 
 
-def test_unroll_is_checked():
+def test_an_error_names_an_invalid_unroll():
     with pytest.raises(ValueError, match="unroll must be"):
         zoo.LSTM(D, H, unroll=0, rngs=nnx.Rngs(0))

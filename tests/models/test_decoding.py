@@ -1,8 +1,10 @@
-"""Sampling draws from the distribution it says; beams find what a full search finds."""
+"""Sampling, greedy and beam search against enumeration."""
 
 import collections
 import itertools
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -10,30 +12,31 @@ import numpy as np
 import pytest
 
 from zoo import decoding
+from zoo.types import Array, State
 
 LOGITS = jnp.log(jnp.array([0.5, 0.3, 0.15, 0.05]))
 
 
-def kept(**options):
-    """Return which tokens may be drawn."""
+def allowed_tokens(**options: Any) -> list[bool]:
+    """Return for each token whether it may be sampled."""
     return np.isfinite(decoding.restrict(LOGITS, **options)).tolist()
 
 
 def test_restrict():
-    assert kept(top_k=2) == [True, True, False, False]
-    assert kept(top_k=9) == [True] * 4
-    assert kept(top_p=0.5) == [True, False, False, False]
-    assert kept(top_p=0.6) == [True, True, False, False]
-    assert kept(top_p=1.0) == [True] * 4
-    assert kept(top_k=3, top_p=0.99) == [True, True, True, False]
+    assert allowed_tokens(top_k=2) == [True, True, False, False]
+    assert allowed_tokens(top_k=9) == [True] * 4
+    assert allowed_tokens(top_p=0.5) == [True, False, False, False]
+    assert allowed_tokens(top_p=0.6) == [True, True, False, False]
+    assert allowed_tokens(top_p=1.0) == [True] * 4
+    assert allowed_tokens(top_k=3, top_p=0.99) == [True, True, True, False]
 
 
-def test_draws_have_their_frequencies():
+def test_samples_of_one_token_follow_the_distribution():
     draw = decoding.sampler(temperature=0.5, top_k=3)
-    many = draw(jax.random.key(0), jnp.tile(LOGITS, (20_000, 1)))
-    shares = np.bincount(np.asarray(many), minlength=4) / 20_000
+    tokens = draw(jax.random.key(0), jnp.tile(LOGITS, (20_000, 1)))
+    frequencies = np.bincount(np.asarray(tokens), minlength=4) / 20_000
     expected = np.array([0.5, 0.3, 0.15, 0.0]) ** 2
-    np.testing.assert_allclose(shares, expected / expected.sum(), atol=0.015)
+    np.testing.assert_allclose(frequencies, expected / expected.sum(), atol=0.015)
 
 
 def test_temperature_zero_takes_the_most_likely():
@@ -41,72 +44,79 @@ def test_temperature_zero_takes_the_most_likely():
     assert draw(jax.random.key(0), LOGITS[None]).tolist() == [0]
 
 
-def test_the_most_likely_is_the_first_of_equal_ones():
-    few = np.random.default_rng(0).integers(0, 3, (50, 4, 7)).astype("f4")
-    scores = jnp.asarray(np.where(few > 0, few, -np.inf)).at[0, 0].set(-jnp.inf)
-    found = decoding.argmax(scores)
-    assert found.dtype == jnp.int32
-    np.testing.assert_array_equal(found, np.argmax(scores, axis=-1))
+def test_argmax_returns_the_first_of_equal_scores():
+    tied = np.random.default_rng(0).integers(0, 3, (50, 4, 7)).astype("f4")
+    scores = jnp.asarray(np.where(tied > 0, tied, -np.inf)).at[0, 0].set(-jnp.inf)
+    tokens = decoding.argmax(scores)
+    assert tokens.dtype == jnp.int32
+    np.testing.assert_array_equal(tokens, np.argmax(scores, axis=-1))
     assert decoding.argmax(scores.at[1].set(jnp.nan)).max() < 7
 
 
 @pytest.mark.parametrize(
     "options", [{"temperature": -1.0}, {"top_k": 0}, {"top_p": 0.0}, {"top_p": 1.5}]
 )
-def test_errors(options):
+def test_errors_of_the_sampler(options):
     with pytest.raises(ValueError, match=next(iter(options))):
         decoding.sampler(**options)
 
 
-# A tiny language: the scores of what comes next depend on the row, on how many tokens
-# were read, and on the last of them. Token 0 begins, token 1 ends.
+# A tiny language: the logits of the next token depend on the row, the step and the last
+# token. Token 0 is bos, token 1 is eos.
 V, T, B = 3, 4, 2
 TABLE = 1.5 * np.random.default_rng(4).normal(size=(B, T, V, V)).astype("f4")
-LOOKED = np.random.default_rng(5).dirichlet(np.ones(4), (B, T, V)).astype("f4")
-LIMITS = {"bos": 0, "eos": 1, "max_length": T}
+ATTENTION = np.random.default_rng(5).dirichlet(np.ones(4), (B, T, V)).astype("f4")
+LIMITS: dict[str, Any] = {"bos": 0, "eos": 1, "max_length": T}
 STATE = {"row": jnp.arange(B), "t": jnp.zeros(B, jnp.int32)}
 
 
-def step(state, ids):
-    """Read a token, and return the weights of attention too."""
-    place = state["row"], state["t"], ids
-    weights = jnp.asarray(LOOKED)[place]
-    return {**state, "t": state["t"] + 1}, jnp.asarray(TABLE)[place], weights
+def step(state: State, ids: Array) -> tuple[State, Array, Array]:
+    """Read a token; return the state, logits and attention weights."""
+    index = state["row"], state["t"], ids
+    weights = jnp.asarray(ATTENTION)[index]
+    return {**state, "t": state["t"] + 1}, jnp.asarray(TABLE)[index], weights
 
 
-def plain_step(state, ids):
-    """Read a token without attention."""
+def step_without_attention(state: State, ids: Array) -> tuple[State, Array]:
+    """Read a token; return the state and logits."""
     return step(state, ids)[:2]
 
 
-def log_p(row, tokens):
-    """Return the log-probability of tokens that have been written, and the weights."""
-    total, looked, last = 0.0, np.zeros((T, 4)), 0
+def log_probability(row: int, tokens: Sequence[int]) -> tuple[float, np.ndarray]:
+    """Return the log-probability of a sequence, and its attention weights."""
+    total, weights, last = 0.0, np.zeros((T, 4)), 0
     for t, token in enumerate(tokens):
         logits = TABLE[row, t, last].astype(np.float64)
         total += logits[token] - np.log(np.exp(logits).sum())
-        looked[t] = LOOKED[row, t, last]
+        weights[t] = ATTENTION[row, t, last]
         last = token
-    return total, looked
+    return total, weights
 
 
-def exhaustive(row, alpha=0.0, beta=0.0, mask=(True,) * 4):
-    """Return all sequences with their scores, the best first."""
-    found = []
+def exhaustive_search(
+    row: int,
+    alpha: float = 0.0,
+    beta: float = 0.0,
+    mask: Iterable[bool] = (True,) * 4,
+) -> list[tuple[float, tuple[int, ...], np.ndarray]]:
+    """Return all sequences as (score, tokens, weights), the best first."""
+    hypotheses = []
     for n in range(1, T + 1):
         for tokens in itertools.product(range(V), repeat=n):
             ended = tokens[-1] == 1
             if 1 in tokens[:-1] or not (ended or n == T):
                 continue
-            total, looked = log_p(row, tokens)
-            covered = np.log(np.minimum(looked.sum(axis=0), 1.0))[list(mask)]
-            score = total / ((5 + n) / 6) ** alpha + beta * covered.sum()
-            found.append((score, tokens[:-1] if ended else tokens, looked))
-    return sorted(found, key=lambda found: -found[0])
+            total, weights = log_probability(row, tokens)
+            coverage = np.log(np.minimum(weights.sum(axis=0), 1.0))[list(mask)]
+            score = total / ((5 + n) / 6) ** alpha + beta * coverage.sum()
+            hypotheses.append((score, tokens[:-1] if ended else tokens, weights))
+    return sorted(hypotheses, key=lambda hypothesis: -hypothesis[0])
 
 
-def beam(width, step=plain_step, **options):
-    """Return what a beam search finds, in numpy."""
+def beam_search(
+    width: int, step: Callable[..., Any] = step_without_attention, **options: Any
+) -> Any:
+    """Return the result of a beam search as NumPy arrays."""
     search = partial(decoding.beam_search, step, width=width, **LIMITS, **options)
     return jax.tree.map(np.asarray, jax.jit(search)(STATE))
 
@@ -123,41 +133,43 @@ def test_wide_beam_is_exhaustive_search(options):
         tiled = np.tile(MASK, (B, 1))
         coverage = {"coverage_penalty": options["beta"], "memory_mask": tiled}
     alpha = options.get("alpha", 0.0)
-    found = beam(V**T, step, length_penalty=alpha, **coverage)
+    result = beam_search(V**T, step, length_penalty=alpha, **coverage)
     for row in range(B):
-        expected = exhaustive(row, **options, mask=MASK)
+        expected = exhaustive_search(row, **options, mask=MASK)
         n = len(expected)
-        # In float64 and in float32 near equals may stand in another order.
+        # Rounding could reorder scores that are nearly equal.
         assert np.diff([score for score, *_ in expected]).max() < -1e-5
-        scores, ids, looked = zip(*expected, strict=True)
-        np.testing.assert_allclose(found.scores[row, :n], scores, rtol=1e-5)
-        assert np.isneginf(found.scores[row, n:]).all()
+        scores, ids, weights = zip(*expected, strict=True)
+        np.testing.assert_allclose(result.scores[row, :n], scores, rtol=1e-5)
+        assert np.isneginf(result.scores[row, n:]).all()
         for k in range(n):
-            length = found.lengths[row, k]
-            assert tuple(found.ids[row, k, :length]) == ids[k]
-            assert (found.ids[row, k, length:] == 1).all()
-            np.testing.assert_array_equal(found.weights[row, k], looked[k].astype("f4"))
-
-
-def test_narrow_beams_are_sorted_distinct_and_true():
-    for width in (2, 3, 5):
-        found = beam(width, length_penalty=0.6)
-        assert (np.diff(found.scores, axis=1) <= 0).all()
-        for row in range(B):
-            scores = {ids: score for score, ids, _ in exhaustive(row, 0.6)}
-            lengths = found.lengths[row]
-            written = [
-                tuple(ids[:n]) for ids, n in zip(found.ids[row], lengths, strict=True)
-            ]
-            assert len(set(written)) == width
-            np.testing.assert_allclose(
-                found.scores[row], [scores[ids] for ids in written], rtol=1e-5
+            length = result.lengths[row, k]
+            assert tuple(result.ids[row, k, :length]) == ids[k]
+            assert (result.ids[row, k, length:] == 1).all()
+            np.testing.assert_array_equal(
+                result.weights[row, k], weights[k].astype("f4")
             )
 
 
-def chain(*scores):
-    """Return a step whose scores depend on nothing but how many tokens were read."""
-    logits = jnp.log(jnp.asarray(scores))
+def test_narrow_beams_are_sorted_distinct_and_scored_correctly():
+    for width in (2, 3, 5):
+        result = beam_search(width, length_penalty=0.6)
+        assert (np.diff(result.scores, axis=1) <= 0).all()
+        for row in range(B):
+            scores = {ids: score for score, ids, _ in exhaustive_search(row, 0.6)}
+            lengths = result.lengths[row]
+            sequences = [
+                tuple(ids[:n]) for ids, n in zip(result.ids[row], lengths, strict=True)
+            ]
+            assert len(set(sequences)) == width
+            np.testing.assert_allclose(
+                result.scores[row], [scores[ids] for ids in sequences], rtol=1e-5
+            )
+
+
+def position_step(*probabilities: Sequence[float]) -> Callable[..., Any]:
+    """Return a step whose probabilities depend only on the position."""
+    logits = jnp.log(jnp.asarray(probabilities))
 
     def step(state, ids):
         return state + 1, jnp.tile(logits[state[0]], (len(ids), 1))
@@ -165,26 +177,26 @@ def chain(*scores):
     return step
 
 
-def test_what_has_ended_keeps_its_score_and_its_place():
-    # Ended after one token with 0.5; all others lose half of theirs at each step, so
-    # that at the end none is better.
-    step = chain([0.0, 0.5, 0.5], *[[0.25, 0.25, 0.5]] * 3)
-    found = decoding.beam_search(step, jnp.zeros(1, jnp.int32), width=2, **LIMITS)
-    assert found.lengths[0].tolist() == [0, T]
-    np.testing.assert_allclose(found.scores[0], np.log([0.5, 0.5**4]), rtol=1e-6)
-    # The improbable end of before is not pushed out by those that go on.
-    step = chain([0.4, 0.3, 0.3], *[[0.5, 0.0, 0.5]] * 3)
-    found = decoding.beam_search(step, jnp.zeros(1, jnp.int32), width=3, **LIMITS)
-    assert found.lengths[0].tolist() == [0, T, T]
-    np.testing.assert_allclose(found.scores[0, 0], np.log(0.3), rtol=1e-6)
+def test_finished_hypotheses_keep_their_score_and_rank():
+    # One hypothesis ends after one token with 0.5. The others halve their probability
+    # at each step, so that none overtakes it.
+    step = position_step([0.0, 0.5, 0.5], *[[0.25, 0.25, 0.5]] * 3)
+    result = decoding.beam_search(step, jnp.zeros(1, jnp.int32), width=2, **LIMITS)
+    assert result.lengths[0].tolist() == [0, T]
+    np.testing.assert_allclose(result.scores[0], np.log([0.5, 0.5**4]), rtol=1e-6)
+    # A less likely finished hypothesis is not evicted by those that continue.
+    step = position_step([0.4, 0.3, 0.3], *[[0.5, 0.0, 0.5]] * 3)
+    result = decoding.beam_search(step, jnp.zeros(1, jnp.int32), width=3, **LIMITS)
+    assert result.lengths[0].tolist() == [0, T, T]
+    np.testing.assert_allclose(result.scores[0, 0], np.log(0.3), rtol=1e-6)
 
 
 @pytest.mark.parametrize("alpha", [0.0, 1.0])
 def test_beam_of_one_is_greedy(alpha):
-    limits = {"bos": 0, "eos": 1, "max_length": 9}
+    limits: dict[str, Any] = {"bos": 0, "eos": 1, "max_length": 9}
 
     @jax.jit
-    def both(table, state):
+    def beam_and_greedy(table, state):
         def step(state, ids):
             return state, table[ids] + state[:, None] * jnp.arange(6.0)
 
@@ -193,51 +205,52 @@ def test_beam_of_one_is_greedy(alpha):
 
     for seed in range(20):
         table = np.random.default_rng(seed).normal(size=(6, 6)).astype("f4")
-        one, expected = both(table, jnp.linspace(-0.3, 0.1, 7))
-        np.testing.assert_array_equal(one.ids[:, 0], expected.ids)
-        np.testing.assert_array_equal(one.lengths[:, 0], expected.lengths)
+        beam, expected = beam_and_greedy(table, jnp.linspace(-0.3, 0.1, 7))
+        np.testing.assert_array_equal(beam.ids[:, 0], expected.ids)
+        np.testing.assert_array_equal(beam.lengths[:, 0], expected.lengths)
         n = np.minimum(np.asarray(expected.lengths) + 1, 9)
         scores = np.asarray(expected.scores) / ((5 + n) / 6) ** alpha
-        np.testing.assert_allclose(one.scores[:, 0], scores, rtol=1e-5)
+        np.testing.assert_allclose(beam.scores[:, 0], scores, rtol=1e-5)
 
 
-def test_greedy_by_hand():
-    found = jax.jit(partial(decoding.greedy, step, **LIMITS))(STATE)
+def test_greedy_against_a_python_loop():
+    result = jax.jit(partial(decoding.greedy, step, **LIMITS))(STATE)
     for row in range(B):
         last, tokens = 0, []
         while len(tokens) < T and 1 not in tokens:
             last = int(TABLE[row, len(tokens), last].argmax())
             tokens.append(last)
-        total, looked = log_p(row, tokens)
-        n = int(found.lengths[row])
-        assert found.ids[row].tolist() == tokens + [1] * (T - len(tokens))
+        total, weights = log_probability(row, tokens)
+        n = int(result.lengths[row])
+        assert result.ids[row].tolist() == tokens + [1] * (T - len(tokens))
         assert n == len(tokens) - (1 in tokens)
-        np.testing.assert_allclose(found.scores[row], total, rtol=1e-5)
-        np.testing.assert_array_equal(found.weights[row], looked.astype("f4"))
+        np.testing.assert_allclose(result.scores[row], total, rtol=1e-5)
+        np.testing.assert_array_equal(result.weights[row], weights.astype("f4"))
 
 
-def test_samples_have_their_frequencies():
-    many = {"row": jnp.zeros(20_000, jnp.int32), "t": jnp.zeros(20_000, jnp.int32)}
-    sample = partial(decoding.sample, plain_step, **LIMITS)
-    found = jax.tree.map(np.asarray, jax.jit(sample)(many, jax.random.key(0)))
-    assert found.weights is None
-    written = [
-        tuple(ids[:n].tolist()) for ids, n in zip(found.ids, found.lengths, strict=True)
+def test_sampled_sequences_follow_their_probabilities():
+    state = {"row": jnp.zeros(20_000, jnp.int32), "t": jnp.zeros(20_000, jnp.int32)}
+    sample = partial(decoding.sample, step_without_attention, **LIMITS)
+    result = jax.tree.map(np.asarray, jax.jit(sample)(state, jax.random.key(0)))
+    assert result.weights is None
+    sequences = [
+        tuple(ids[:n].tolist())
+        for ids, n in zip(result.ids, result.lengths, strict=True)
     ]
-    share = collections.Counter(written)
-    for score, ids, _ in exhaustive(0):
-        assert abs(share[ids] / 20_000 - np.exp(score)) < 0.015
-        if ids in share:
+    counts = collections.Counter(sequences)
+    for score, ids, _ in exhaustive_search(0):
+        assert abs(counts[ids] / 20_000 - np.exp(score)) < 0.015
+        if ids in counts:
             np.testing.assert_allclose(
-                found.scores[written.index(ids)], score, rtol=1e-5
+                result.scores[sequences.index(ids)], score, rtol=1e-5
             )
 
 
 def test_sampling_at_temperature_zero_is_greedy():
     options = {"temperature": 0.0, **LIMITS}
-    found = decoding.sample(step, STATE, jax.random.key(3), **options)
+    result = decoding.sample(step, STATE, jax.random.key(3), **options)
     expected = decoding.greedy(step, STATE, **LIMITS)
-    jax.tree.map(np.testing.assert_array_equal, found, expected)
+    jax.tree.map(np.testing.assert_array_equal, result, expected)
 
 
 @pytest.mark.parametrize(
@@ -253,4 +266,6 @@ def test_sampling_at_temperature_zero_is_greedy():
 )
 def test_errors_of_the_search(options, message):
     with pytest.raises(ValueError, match=message):
-        decoding.beam_search(plain_step, STATE, **{"width": 2, **LIMITS, **options})
+        decoding.beam_search(
+            step_without_attention, STATE, **{"width": 2, **LIMITS, **options}
+        )

@@ -1,6 +1,9 @@
-"""The heads: padding, agreement with plain formulas, learning, saving and loading."""
+"""Models and pipelines: padding, formulas, learning, saving and loading."""
 
+import itertools
 import json
+from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -20,13 +23,14 @@ from zoo.pipelines import (
     entities,
 )
 from zoo.text import Text, Vocabulary, Words
+from zoo.types import Array
 
 BIO = ["B-LOC", "B-PER", "I-LOC", "I-PER", "O"]
 MASK = zoo.mask_from_lengths(np.array([5, 3, 0]), 5)
 
 
-def inputs(seed=0):
-    """Return what a tagger reads, and labels."""
+def inputs(seed: int = 0) -> tuple[Array, Array, Array, Array]:
+    """Return words, characters, word shapes and labels."""
     rng = np.random.default_rng(seed)
 
     def ints(high, *shape):
@@ -35,9 +39,14 @@ def inputs(seed=0):
     return ints(20), ints(9, 4), ints(8), ints(5)
 
 
-def tagger(**options):
+def tagger(**options: Any) -> Tagger:
     """Return a small tagger."""
-    sizes = {"embedding_dim": 6, "char_dim": 4, "char_size": 6, "hidden_size": 5}
+    sizes: dict[str, Any] = {
+        "embedding_dim": 6,
+        "char_dim": 4,
+        "char_size": 6,
+        "hidden_size": 5,
+    }
     return Tagger(20, 5, num_chars=9, **sizes, **options, rngs=nnx.Rngs(0))
 
 
@@ -45,58 +54,55 @@ def tagger(**options):
 @pytest.mark.parametrize("use_crf", [False, True])
 def test_tagger_ignores_padding(chars, use_crf):
     model = tagger(chars=chars, use_crf=use_crf, bio_labels=BIO)
-    words, letters, shapes, labels = inputs()
 
-    def everything(words, letters, shapes, labels):
-        logits = model(words, MASK, letters, shapes)
-        found = model.log_likelihood(logits, labels, MASK)
-        return found, *model.decode(logits, MASK)
+    def outputs(words, characters, shapes, labels):
+        logits = model(words, MASK, characters, shapes)
+        likelihood = model.log_likelihood(logits, labels, MASK)
+        return likelihood, *model.decode(logits, MASK)
 
-    def dirty(a):
+    def overwrite_padding(a):
         mask = MASK.reshape(MASK.shape + (1,) * (a.ndim - 2))
         return jnp.where(mask, a, 3)
 
-    clean = everything(words, letters, shapes, labels)
-    assert_identical(everything(*map(dirty, (words, letters, shapes, labels))), clean)
-    assert float(clean[0][2]) == 0.0
-    for row, tags in enumerate(np.asarray(clean[1])):
-        names = [BIO[k] for k in tags[np.asarray(MASK)[row]]]
-        before = "O"
-        for tag in names:
-            assert tag[0] != "I" or before[2:] == tag[2:]
-            before = tag
+    clean = outputs(*inputs())
+    assert_identical(outputs(*map(overwrite_padding, inputs())), clean)
+    likelihood, tags, _ = clean
+    assert float(likelihood[2]) == 0.0
+    for row, row_tags in enumerate(np.asarray(tags)):
+        names = [BIO[k] for k in row_tags[np.asarray(MASK)[row]]]
+        for previous, tag in itertools.pairwise(["O", *names]):
+            assert tag[0] != "I" or previous[2:] == tag[2:]
 
 
-def test_softmax_tagger_is_a_softmax():
+def test_tagger_without_crf_is_a_softmax():
     model = tagger()
-    words, letters, shapes, labels = inputs()
-    logits = model(words, MASK, letters, shapes)
+    words, characters, shapes, labels = inputs()
+    logits = model(words, MASK, characters, shapes)
     scores = jax.nn.log_softmax(logits)
-    expected = [
-        sum(scores[b, t, labels[b, t]] for t in range(5) if MASK[b, t])
-        for b in range(3)
-    ]
-    assert_close(
-        model.log_likelihood(logits, labels, MASK), np.array(expected), REFERENCE
+    expected = np.array(
+        [
+            sum(scores[b, t, labels[b, t]] for t in range(5) if MASK[b, t])
+            for b in range(3)
+        ]
     )
+    assert_close(model.log_likelihood(logits, labels, MASK), expected, REFERENCE)
     tags, confidence = model.decode(logits, MASK)
-    best = np.where(MASK, np.asarray(logits).argmax(-1), 0)
-    assert_identical(tags, best)
+    assert_identical(tags, np.where(MASK, np.asarray(logits).argmax(-1), 0))
     assert_close(confidence[0], np.exp(scores[0].max(-1)), REFERENCE)
 
 
-def classifier(pooling):
-    """Return how a classifier is made, and called."""
+def classifier(pooling: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """Return functions that build and call a classifier."""
 
-    def make(**options):
+    def build(**options):
         length = 5 if pooling == "concat" else None
         options |= {"pooling": pooling, "length": length, "hidden_size": 8}
         return Classifier(20, 3, **options, rngs=nnx.Rngs(0))
 
-    return make, lambda model: model(inputs()[0], MASK)
+    return build, lambda model: model(inputs()[0], MASK)
 
 
-HEADS = {
+MODELS = {
     **{pooling: classifier(pooling) for pooling in zoo.pooling.KINDS},
     "tags": (tagger, lambda model: model(inputs()[0], MASK, *inputs()[1:3])),
     "next token": (
@@ -112,13 +118,13 @@ HEADS = {
 }
 
 
-@pytest.mark.parametrize("head", HEADS)
-def test_scores_of_layers_that_multiply_bfloat16(head):
-    make, call = HEADS[head]
-    found, expected = call(make(dtype="bfloat16")), call(make())
-    assert found.dtype == expected.dtype == jnp.float32
-    assert_close(found, expected, BFLOAT16)
-    assert not np.array_equal(found, expected)
+@pytest.mark.parametrize("name", MODELS)
+def test_bfloat16_models_return_float32_scores(name):
+    build, call = MODELS[name]
+    scores, expected = call(build(dtype="bfloat16")), call(build())
+    assert scores.dtype == expected.dtype == jnp.float32
+    assert_close(scores, expected, BFLOAT16)
+    assert not np.array_equal(scores, expected)
 
 
 def test_language_model_in_windows_and_steps():
@@ -132,14 +138,14 @@ def test_language_model_in_windows_and_steps():
             rngs=nnx.Rngs(0),
         )
         ids = jnp.asarray(np.random.default_rng(0).integers(0, 11, (2, 7)), jnp.int32)
-        _, whole = model(ids)
+        _, expected = model(ids)
         state, first = model(ids[:, :3])
         _, second = model(ids[:, 3:], None, state)
-        assert_close(jnp.concatenate([first, second], axis=1), whole, REFERENCE)
+        assert_close(jnp.concatenate([first, second], axis=1), expected, REFERENCE)
         state = model.init_state(2)
         for t in range(7):
             state, logits = model.step(state, ids[:, t])
-            assert_close(logits, whole[:, t], REFERENCE)
+            assert_close(logits, expected[:, t], REFERENCE)
     with pytest.raises(ValueError, match="tied needs embedding_dim = 6"):
         LanguageModel(11, embedding_dim=5, hidden_size=6, tied=True, rngs=nnx.Rngs(0))
 
@@ -166,23 +172,23 @@ def test_classifier_starts_near_chance_and_learns(pooling):
         scores = jax.nn.log_softmax(apply(params, words, mask))
         return -scores[jnp.arange(3), labels].mean()
 
-    begun = float(loss(params))
-    assert abs(begun - np.log(4)) < 0.7
+    initial_loss = float(loss(params))
+    assert abs(initial_loss - np.log(4)) < 0.7
     step = jax.jit(
         lambda p: jax.tree.map(lambda a, g: a - 0.5 * g, p, jax.grad(loss)(p))
     )
     for _ in range(60):
         params = step(params)
-    assert float(loss(params)) < begun / 4
+    assert float(loss(params)) < initial_loss / 4
 
 
-def pipelines():
+def pipelines() -> list[Any]:
     """Return an untrained pipeline of each kind."""
     text = Text.build(["the cat sat", "a dog ran"])
     labels = Vocabulary(["no", "yes"])
     sizes = {"embedding_dim": 6, "hidden_size": 5}
     words = Words.build([["Anna", "ran"], ["in", "Oslo"]])
-    tagged = {
+    tagger_options = {
         "vocab_size": len(words.words),
         "num_labels": 5,
         "num_chars": len(words.chars),
@@ -191,54 +197,58 @@ def pipelines():
         **sizes,
     }
     chars = Text.build(["hello\n"], "chars")
-    classified = {"vocab_size": len(text.vocabulary), "num_labels": 2, **sizes}
-    written = {"vocab_size": len(chars.vocabulary), **sizes}
+    classifier_options = {
+        "vocab_size": len(text.vocabulary),
+        "num_labels": 2,
+        **sizes,
+    }
+    language_model_options = {"vocab_size": len(chars.vocabulary), **sizes}
     source = Text.build(["Anna ran to the dog", "a dog"], "bpe", max_size=30)
     target = Text.build(["D AO G", "EY"], "symbols", marks=True)
-    turned = {
+    seq2seq_options = {
         "source_vocab_size": len(source.vocabulary),
         "target_vocab_size": len(target.vocabulary),
         **sizes,
     }
     return [
-        ClassifierPipeline(classified, text, labels, seed=1),
-        TaggerPipeline(tagged, words, Vocabulary(BIO), seed=1),
-        LanguageModelPipeline(written, chars, seed=1),
-        Seq2SeqPipeline(turned, source, target, 7, seed=1),
+        ClassifierPipeline(classifier_options, text, labels, seed=1),
+        TaggerPipeline(tagger_options, words, Vocabulary(BIO), seed=1),
+        LanguageModelPipeline(language_model_options, chars, seed=1),
+        Seq2SeqPipeline(seq2seq_options, source, target, 7, seed=1),
     ]
 
 
-def use(pipeline):
-    """Return what a pipeline finds."""
+def predict(pipeline: Any) -> Any:
+    """Return the predictions of a pipeline, or a generated text."""
     if pipeline.kind == "language_model":
         return "".join(pipeline.generate("he", 12, top_p=0.9, seed=3))
     return pipeline.predict(["Anna ran to the dog", "", "a"], batch_size=2)
 
 
 @pytest.mark.parametrize("kind", range(4))
-def test_saved_and_loaded_is_the_same(kind, tmp_path):
+def test_saving_and_loading(kind, tmp_path):
     pipeline = pipelines()[kind]
     zoo.save(tmp_path / "model", pipeline, about={"task": "test"})
     zoo.save(tmp_path / "model", pipeline, about={"task": "test"})
     assert [p.name for p in tmp_path.iterdir()] == ["model"]
-    again = zoo.load(tmp_path)
-    assert use(again) == use(pipeline)
-    assert_identical(again.params, pipeline.params)
+    loaded = zoo.load(tmp_path)
+    assert predict(loaded) == predict(pipeline)
+    assert_identical(loaded.params, pipeline.params)
 
 
 def test_predictions_do_not_depend_on_the_batch():
     model = pipelines()[1]
     texts = ["Anna ran", "in Oslo in Oslo in", "", "ran"]
-    together = model.predict(texts, batch_size=4)
-    for text, found in zip(texts, together, strict=True):
-        (alone,) = model.predict([text], batch_size=1)
-        assert alone.tags == found.tags
+    predictions = model.predict(texts, batch_size=4)
+    for text, prediction in zip(texts, predictions, strict=True):
+        (single,) = model.predict([text], batch_size=1)
+        assert single.tags == prediction.tags
         np.testing.assert_allclose(
-            alone.probabilities, found.probabilities, atol=REFERENCE
+            single.probabilities, prediction.probabilities, atol=REFERENCE
         )
 
 
-def test_one_text_is_not_a_list_of_letters():
+def test_an_error_if_texts_is_one_string():
     with pytest.raises(TypeError, match="texts must be a list of texts, got one text"):
         pipelines()[0].predict("the cat")
 
@@ -253,7 +263,7 @@ def test_entities():
     ]
 
 
-def test_broken_artifacts_tell_what_is_wrong(tmp_path):
+def test_errors_of_broken_artifacts(tmp_path):
     with pytest.raises(FileNotFoundError, match="no model in"):
         zoo.load(tmp_path / "nothing")
     path = tmp_path / "model"

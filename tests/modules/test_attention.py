@@ -1,4 +1,7 @@
-"""Attention against numpy: values, gradients, padding, all steps at once."""
+"""Attention against NumPy: values, gradients, padding, queries of many steps."""
+
+from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +11,9 @@ from flax import nnx
 
 import zoo
 from tests.helpers.tolerances import REFERENCE, SCHEDULE, assert_close, assert_identical
+from tests.helpers.typed import present, untyped
 from zoo.modules.attention import KINDS, Attention
+from zoo.types import Array, Params
 
 B, T, S, Q = 3, 4, 5, 6
 MASK = np.array(zoo.mask_from_lengths(np.array([5, 3, 0]), S))
@@ -16,17 +21,19 @@ RNG = np.random.default_rng(0)
 QUERY = jnp.asarray(RNG.normal(size=(B, T, Q)), jnp.float32)
 
 
-def built(kind):
-    """Return attention with biases that count, and a memory's vectors."""
+def build(kind: str) -> tuple[Attention, Array]:
+    """Return attention with nonzero biases, and the vectors of a memory."""
     M = Q if kind == "dot" else 7
-    attention = Attention(kind, Q, M, rngs=nnx.Rngs(0))
+    attention = Attention(untyped(kind), Q, M, rngs=nnx.Rngs(0))
     if kind == "additive":
-        attention.b[...] = jnp.linspace(-0.5, 0.5, Q)
+        present(attention.b)[...] = jnp.linspace(-0.5, 0.5, Q)
     return attention, jnp.asarray(np.random.default_rng(1).normal(size=(B, S, M)), "f4")
 
 
-def naive(kind, params, query, values):
-    """Return context and weights of one query, over real tokens, in float64."""
+def attention_of_query(
+    kind: str, params: Params, query: np.ndarray, values: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return context and weights of one query over real tokens, in float64."""
     p = {k: np.asarray(v, np.float64) for k, v in params.items()}
     logits = []
     for m in values:
@@ -42,18 +49,20 @@ def naive(kind, params, query, values):
     return weights @ values, weights
 
 
-def attend(apply, params, values, query, mask=MASK):
-    """Make a memory and ask it."""
+def attend(
+    apply: Callable[..., Any], params: Params, values: Array, query: Array
+) -> tuple[Array, Array]:
+    """Return context and weights of queries, from the vectors of a memory."""
 
     def run(module):
-        return module(query, module.remember(values, mask))
+        return module(query, module.remember(values, MASK))
 
     return apply(params, method=run)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_values_are_those_of_the_papers(kind):
-    attention, values = built(kind)
+def test_values_equal_the_equations_of_the_papers(kind):
+    attention, values = build(kind)
     params, apply = zoo.functional(attention)
     context, weights = attend(apply, params, values, QUERY)
     assert context.shape == (B, T, values.shape[-1]) and weights.shape == (B, T, S)
@@ -65,25 +74,29 @@ def test_values_are_those_of_the_papers(kind):
                 assert not np.asarray(weights[b, t]).any()
                 continue
             memory = np.asarray(values[b, :n], np.float64)
-            expected = naive(kind, params, np.asarray(QUERY[b, t], np.float64), memory)
+            expected = attention_of_query(
+                kind, params, np.asarray(QUERY[b, t], np.float64), memory
+            )
             assert_close((context[b, t], weights[b, t, :n]), expected, REFERENCE)
             assert not np.asarray(weights[b, t, n:]).any()
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_gradients_are_those_of_differences(kind):
-    attention, values = built(kind)
+def test_gradients_equal_finite_differences(kind):
+    attention, values = build(kind)
     params, apply = zoo.functional(attention)
 
     def total(params, query, values):
-        """Return a sum over contexts, in plain numpy."""
-        out = 0.0
+        """Return a sum over contexts, in NumPy."""
+        result = 0.0
         for b in range(B):
             n = int(MASK[b].sum())
             for t in range(T if n else 0):
-                context, _ = naive(kind, params, query[b, t], values[b, :n])
-                out += np.sin(context).sum()
-        return out
+                context, _ = attention_of_query(
+                    kind, params, query[b, t], values[b, :n]
+                )
+                result += np.sin(context).sum()
+        return result
 
     def loss(params, query, values):
         return jnp.sin(attend(apply, params, values, query)[0]).sum()
@@ -98,18 +111,18 @@ def test_gradients_are_those_of_differences(kind):
         for index in np.ndindex(array.shape):
             if np.random.default_rng(index).random() > 0.2:
                 continue
-            kept = array[index]
-            array[index] = kept + 1e-5
-            up = total(*exact)
-            array[index] = kept - 1e-5
-            down = total(*exact)
-            array[index] = kept
-            np.testing.assert_allclose(grad[index], (up - down) / 2e-5, atol=2e-5)
+            value = array[index]
+            array[index] = value + 1e-5
+            above = total(*exact)
+            array[index] = value - 1e-5
+            below = total(*exact)
+            array[index] = value
+            np.testing.assert_allclose(grad[index], (above - below) / 2e-5, atol=2e-5)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_padding_may_hold_anything(kind):
-    attention, values = built(kind)
+def test_nan_in_padding_changes_nothing(kind):
+    attention, values = build(kind)
     params, apply = zoo.functional(attention)
 
     def loss(params, values, query):
@@ -124,17 +137,18 @@ def test_padding_may_hold_anything(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_all_steps_at_once_are_the_steps(kind):
-    attention, values = built(kind)
+def test_many_queries_equal_one_at_a_time(kind):
+    attention, values = build(kind)
     memory = attention.remember(values, MASK)
-    whole = attention(QUERY, memory)
+    expected = attention(QUERY, memory)
     for t in range(T):
         step = attention(QUERY[:, t], memory)
-        assert_close(step, jax.tree.map(lambda a, t=t: a[:, t], whole), SCHEDULE)
+        row = jax.tree.map(lambda a, t=t: a[:, t], expected)
+        assert_close(step, row, SCHEDULE)
 
 
-def test_bfloat16_keeps_its_weights_exact():
-    attention, values = built("additive")
+def test_weights_are_float32_for_a_bfloat16_memory():
+    attention, values = build("additive")
     memory = attention.remember(values.astype(jnp.bfloat16), MASK)
     context, weights = attention(QUERY, memory)
     assert (context.dtype, weights.dtype) == (jnp.bfloat16, jnp.float32)
@@ -148,7 +162,7 @@ def test_errors():
         Attention("dot", 3, 4, rngs=nnx.Rngs(0))
     with pytest.raises(ValueError, match='size is for kind="additive"'):
         Attention("general", 3, 4, size=5, rngs=nnx.Rngs(0))
-    attention, values = built("general")
+    attention, values = build("general")
     with pytest.raises(ValueError, match="M = 7, got"):
         attention.remember(values[..., :2])
     with pytest.raises(ValueError, match=r"mask must have shape \[B, S\] = \(3, 5\)"):

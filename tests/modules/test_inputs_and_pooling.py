@@ -1,4 +1,4 @@
-"""Embeddings, words from characters, pooling: values, padding, gradients."""
+"""Embeddings, character encoders, pooling: values, padding, gradients."""
 
 import jax
 import jax.numpy as jnp
@@ -42,15 +42,15 @@ def test_embedding_word_dropout():
         table(np.ones(3))
 
 
-@pytest.mark.parametrize("make", [zoo.CharCNN, zoo.CharLSTM])
-def test_words_do_not_depend_on_the_padding(make):
-    options = {"kernel_sizes": (3, 5)} if make is zoo.CharCNN else {}
-    encoder = make(9, 4, 6, rngs=nnx.Rngs(0), **options)
+@pytest.mark.parametrize("encoder_type", [zoo.CharCNN, zoo.CharLSTM])
+def test_words_do_not_depend_on_the_padding(encoder_type):
+    options = {"kernel_sizes": (3, 5)} if encoder_type is zoo.CharCNN else {}
+    encoder = encoder_type(9, 4, 6, rngs=nnx.Rngs(0), **options)
     words = [[1, 2, 3], [4], [5, 6, 7, 8, 1], []]
-    wide = np.zeros((2, 2, 8), int)
+    padded = np.zeros((2, 2, 8), int)
     for k, word in enumerate(words):
-        wide[k // 2, k % 2, : len(word)] = word
-    y = np.asarray(encoder(wide)).reshape(4, encoder.output_size)
+        padded[k // 2, k % 2, : len(word)] = word
+    y = np.asarray(encoder(padded)).reshape(4, encoder.output_size)
     for k, word in enumerate(words[:3]):
         assert_close(encoder(np.array([word])), y[k : k + 1], REFERENCE)
     assert not y[3].any()
@@ -60,15 +60,15 @@ def test_char_cnn_against_numpy():
     encoder = zoo.CharCNN(9, 4, 6, kernel_sizes=(3,), rngs=nnx.Rngs(0))
     encoder.b[...] = jnp.linspace(-0.5, 0.5, 6)
     word = np.array([3, 1, 7])
-    e = np.asarray(encoder.embedding.table[...])[word]
-    padded = np.vstack([np.zeros(4), e, np.zeros(4)])
+    embedded = np.asarray(encoder.embedding.table[...])[word]
+    padded = np.vstack([np.zeros(4), embedded, np.zeros(4)])
     W = np.asarray(encoder.W[0][...]).reshape(3, 4, 6)
     steps = [sum(padded[t + j] @ W[j] for j in range(3)) for t in range(3)]
     expected = np.maximum(np.array(steps) + np.asarray(encoder.b[...]), 0).max(axis=0)
     assert_close(encoder(word), expected, REFERENCE)
 
 
-def test_char_lstm_is_the_final_states():
+def test_char_lstm_returns_the_final_states():
     encoder = zoo.CharLSTM(9, 4, 6, rngs=nnx.Rngs(0))
     word = np.array([[3, 1, 7]])
     state, _ = encoder.layer(encoder.embedding(word))
@@ -76,8 +76,8 @@ def test_char_lstm_is_the_final_states():
     assert_close(encoder(word), expected, SCHEDULE)
 
 
-def naive(kind, y, mask):
-    """Pool one row in numpy."""
+def pool_row(kind: str, y: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Pool one row in NumPy."""
     tokens = y[mask]
     if not len(tokens):
         return np.zeros(y.shape[-1], y.dtype)
@@ -100,7 +100,7 @@ def test_pooling_against_numpy(kind, rows):
     y = RNG.normal(size=(3, 4, 6)).astype(np.float32)
     poisoned = jnp.asarray(np.where(mask[..., None], y, np.nan))
     pool = getattr(pooling, kind)
-    expected = np.stack([naive(kind, *row) for row in zip(y, mask, strict=True)])
+    expected = np.stack([pool_row(kind, *row) for row in zip(y, mask, strict=True)])
     assert_close(pool(poisoned, mask), expected, SCHEDULE)
     grad = jax.grad(lambda y: (pool(y, mask) ** 2).sum())(poisoned)
     assert np.isfinite(grad).all() and not np.asarray(grad)[~mask].any()
@@ -115,14 +115,14 @@ def test_first_last_is_the_final_state_of_both_directions():
     assert_close(pooling.first_last(y, mask), both, SCHEDULE)
 
 
-def test_concat_joins_all_hidden_states():
+def test_concat_concatenates_all_outputs():
     y = jnp.asarray(RNG.normal(size=(2, 3, 4)).astype(np.float32))
     mask = np.array([[True, True, False], [True, True, True]])
     pool = zoo.Pooling("concat", 4, length=3, rngs=nnx.Rngs(0))
     assert pool.output_size == 12
-    joined = np.asarray(pool(y, mask))
-    assert_identical(joined[1], y[1].reshape(-1))
-    assert not joined[0, 8:].any()
+    concatenated = np.asarray(pool(y, mask))
+    assert_identical(concatenated[1], y[1].reshape(-1))
+    assert not concatenated[0, 8:].any()
     with pytest.raises(ValueError, match=r"\(2, 3, 4\), got \(2, 2, 4\)"):
         pool(y[:, :2])
     with pytest.raises(ValueError, match="length is for"):

@@ -1,7 +1,8 @@
-"""Live parity with Keras and Haiku, forward and gradient."""
+"""Live parity with Keras and Haiku: outputs and gradients."""
 
 import os
 from importlib.metadata import version
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +17,7 @@ hk = pytest.importorskip("haiku", reason=REASON)
 
 import zoo  # noqa: E402
 from tests.helpers.tolerances import REFERENCE, assert_close  # noqa: E402
+from tests.helpers.typed import present, untyped  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:__array__ implementation doesn't accept a copy keyword"
@@ -27,19 +29,21 @@ MASK = np.arange(T) < np.array([6, 4, 1])[:, None]
 WEIGHTS = RNG.normal(size=(B, T, H)).astype(np.float32)
 
 
-def ours(layer, x, mask):
-    """Return outputs at real tokens, final h, and gradients by x and by parameters."""
+def results_and_gradients(
+    layer: zoo.Recurrent, x: np.ndarray, mask: np.ndarray | None
+) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
+    """Return (outputs, final h), and gradients of (parameters, inputs)."""
     params, apply = zoo.functional(layer)
 
     def loss(params, x):
         state, y = apply(params, x, mask)
         return (y * WEIGHTS).sum(), (y, state.h)
 
-    by, aux = jax.grad(loss, argnums=(0, 1), has_aux=True)(params, x)
-    return *aux, *by
+    gradients, results = jax.grad(loss, argnums=(0, 1), has_aux=True)(params, x)
+    return results, gradients
 
 
-KERAS = {
+KERAS: dict[str, dict[str, Any]] = {
     "SimpleRNN": {},
     "SimpleRNN-relu": {"activation": "relu"},
     "LSTM": {},
@@ -58,7 +62,6 @@ def test_keras(name, compared):
         [RNG.normal(size=w.shape).astype(np.float32) * 0.4 for w in layer.get_weights()]
     )
     variables = [v.value for v in layer.trainable_variables]
-
     state = [v.value for v in layer.non_trainable_variables]
 
     def loss(variables, x):
@@ -68,36 +71,35 @@ def test_keras(name, compared):
         y = jnp.where(MASK[..., None], y, 0.0)
         return (y * WEIGHTS).sum(), (y, h)
 
-    (by_variables, by_x), (y, h) = jax.grad(loss, argnums=(0, 1), has_aux=True)(
-        variables, X
-    )
-    made = zoo.interop.from_keras(layer)
-    found_y, found_h, by_params, by_found = ours(made, X, MASK)
-    assert_close((found_y, found_h, by_found), (y, h, by_x), REFERENCE)
+    gradient = jax.grad(loss, argnums=(0, 1), has_aux=True)
+    (d_variables, expected_d_x), expected = gradient(variables, X)
+    converted = zoo.interop.from_keras(layer)
+    results, (d_params, d_x) = results_and_gradients(converted, X, MASK)
+    assert_close((results, d_x), (expected, expected_d_x), REFERENCE)
     cell = {"SimpleRNN": "rnn", "GRU-before": "reset_before_gru"}.get(
         name, name.lower()
     )
     if "relu" not in name:
-        told = f"Keras {version('keras')}"
-        compared(cell, told, ((found_y, found_h), (y, h)), (by_found, by_x))
-    # A gradient is laid out as its weights are; of two biases added up, either is ours.
-    as_weights = [np.asarray(v) for v in by_variables]
+        peer = f"Keras {version('keras')}"
+        compared(cell, peer, (results, expected), (d_x, expected_d_x))
+    # A gradient has the layout of the weights. Keras's GRU has two biases; they share
+    # one gradient for r and z, and here only n has a second bias.
+    arrays = [np.asarray(v) for v in d_variables]
     if name == "GRU":
-        as_weights[2] = as_weights[2] * np.array([[1.0], [0.0]], np.float32) + np.where(
-            np.arange(3 * H) >= 2 * H, as_weights[2] * np.array([[0.0], [1.0]]), 0.0
-        ).astype(np.float32)
-    turned = zoo.interop.from_keras(
-        as_weights,
-        name.split("-")[0].lower().replace("simple", ""),
+        is_n = np.arange(3 * H) >= 2 * H
+        arrays[2] = np.stack([arrays[2][0], np.where(is_n, arrays[2][1], 0.0)])
+    expected_d_params = zoo.interop.from_keras(
+        arrays,
+        untyped(name.split("-")[0].lower().replace("simple", "")),
         reset_after=KERAS[name].get("reset_after"),
     )
-    assert_close(by_params, zoo.functional(turned)[0], REFERENCE)
+    assert_close(d_params, zoo.functional(expected_d_params)[0], REFERENCE)
 
 
 @pytest.mark.usefixtures("standard_promotion")
 @pytest.mark.parametrize("name", ["LSTM", "GRU"])
 def test_haiku(name, compared):
-    """Haiku: gates i g f o with one added to f; z r n with z and 1 - z swapped."""
+    """Haiku orders gates i g f o and adds one to f; z r n with z and 1 - z swapped."""
     run = hk.without_apply_rng(
         hk.transform(
             lambda x: hk.dynamic_unroll(
@@ -117,18 +119,18 @@ def test_haiku(name, compared):
         order = np.concatenate([np.arange(H) + k * H for k in (0, 2, 1, 3)])
         W, U = p["w"][:D][:, order], p["w"][D:][:, order]
         b = p["b"][order] + np.where(np.arange(4 * H) // H == 1, 1.0, 0.0)
-        made = zoo.LSTMCell(D, H, rngs=nnx.Rngs(0))
+        cell = zoo.LSTMCell(D, H, rngs=nnx.Rngs(0))
     else:
         p = params["gru"]
         order = np.concatenate([np.arange(H) + k * H for k in (1, 0, 2)])
         sign = np.where(np.arange(3 * H) // H == 1, -1.0, 1.0)  # 1 - sigmoid(a)
         W, U, b = (p[k][..., order] * sign for k in ("w_i", "w_h", "b"))
-        made = zoo.ResetBeforeGRUCell(D, H, rngs=nnx.Rngs(0))
-    for param, value in ((made.W, W), (made.U, U), (made.b, b)):
+        cell = zoo.ResetBeforeGRUCell(D, H, rngs=nnx.Rngs(0))
+    for param, value in ((cell.W, W), (cell.U, U), (present(cell.b), b)):
         param[...] = jnp.asarray(value, jnp.float32)
-    y = run.apply(params, X)
-    by_x = jax.grad(lambda x: (run.apply(params, x) * WEIGHTS).sum())(X)
-    found_y, _, _, by_found = ours(zoo.Recurrent(made), X, None)
-    assert_close((found_y, by_found), (y, by_x), REFERENCE)
-    told = f"Haiku {version('dm-haiku')}"
-    compared(made.name, told, (found_y, y), (by_found, by_x))
+    expected = run.apply(params, X)
+    expected_d_x = jax.grad(lambda x: (run.apply(params, x) * WEIGHTS).sum())(X)
+    (y, _), (_, d_x) = results_and_gradients(zoo.Recurrent(cell), X, None)
+    assert_close((y, d_x), (expected, expected_d_x), REFERENCE)
+    peer = f"Haiku {version('dm-haiku')}"
+    compared(cell.name, peer, (y, expected), (d_x, expected_d_x))

@@ -1,4 +1,4 @@
-"""Whole programs here and in PyTorch: the same parameters, losses and batches."""
+"""Training programs of this library and of PyTorch, compared by the benchmark."""
 
 import csv
 import os
@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 def test_programs_side_by_side(tmp_path):
-    """It refuses to time two models whose losses differ."""
+    """The benchmark itself fails if the losses of the two models differ."""
     sentences = (ROOT / "tasks/samples/english.conllu").read_text().split("\n\n")
     (tmp_path / "tags.conllu").write_text("\n\n".join(sentences[:60]) + "\n\n")
     (tmp_path / "text.txt").write_text("\n".join(sentences[:30]))
@@ -25,10 +25,10 @@ def test_programs_side_by_side(tmp_path):
     flags += ["--rounds", "1", "--seconds", "0.1", "--table", table]
     module = [sys.executable, "-m", "benchmarks.speed.programs"]
     environment = os.environ | {"JAX_PLATFORMS": "cpu"}
-    done = subprocess.run(
+    process = subprocess.run(
         [*module, *flags], cwd=ROOT, env=environment, capture_output=True, text=True
     )
-    assert done.returncode == 0, done.stderr
+    assert process.returncode == 0, process.stderr
     with table.open() as file:
         rows = list(csv.DictReader(file))
     assert [(row["task"], row["library"]) for row in rows] == [
@@ -38,5 +38,5 @@ def test_programs_side_by_side(tmp_path):
         assert ours["parameters"] == theirs["parameters"]
         assert ours["train_ratio"] == ours["evaluate_ratio"] == "1.000"
         rates = [float(row["train_tokens_per_second"]) for row in (ours, theirs)]
-        # Rates are rounded, and so is the ratio.
+        # The rates and the ratio are rounded.
         assert float(theirs["train_ratio"]) == pytest.approx(rates[0] / rates[1], 2e-2)

@@ -1,8 +1,7 @@
-"""Live parity with torchrecurrent, forward and gradient, in float64.
+"""Live parity with torchrecurrent in float64: outputs and gradients.
 
-Each row of the table tells how weights are laid out there. Where that library computes
-something else than the paper, the row says so, and the cell is compared after undoing
-it, or not at all: its LEM reads the old cell state where the paper reads the new one.
+torchrecurrent's LEM is not compared: it reads the old cell state where the paper reads
+the new one.
 """
 
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from flax import nnx
 
 import zoo
 from tests.helpers.tolerances import FLOAT64, assert_close
+from tests.helpers.typed import present
 
 torch = pytest.importorskip("torch", reason="torch comes with the extra [parity]")
 peer = pytest.importorskip("torchrecurrent", reason="comes with the extra [parity]")
@@ -25,25 +25,24 @@ B, T, D, H = 3, 5, 3, 4
 
 
 class Weights:
-    """The parameters of a cell, or gradients by them, in the order of another."""
+    """Parameters of a cell, or their gradients, in the layout of torchrecurrent."""
 
     def __init__(self, cell: zoo.Cell, params: dict[str, np.ndarray]):
-        """Keep both."""
         self.cell, self.params = cell, params
 
     def __call__(self, name: str, gates: str = "") -> np.ndarray:
-        """Return a parameter, transposed, its blocks in the order of `gates`."""
+        """Return a parameter, transposed, with its blocks in the order of `gates`."""
         array = np.asarray(self.params[name])
-        having = {
+        gates_of_array = {
             "W": self.cell.input_gates,
             "U": self.cell.recurrent_gates,
             "b": self.cell.bias_gates,
         }.get(name)
-        having = tuple(self.cell.gates) if having is None else having
+        if gates_of_array is None:
+            gates_of_array = tuple(self.cell.gates)
         if gates:
-            blocks = dict(
-                zip(having, np.split(array, len(having), axis=-1), strict=True)
-            )
+            parts = np.split(array, len(gates_of_array), axis=-1)
+            blocks = dict(zip(gates_of_array, parts, strict=True))
             array = np.concatenate([blocks[g] for g in gates.split()], axis=-1)
         return array.T
 
@@ -52,37 +51,40 @@ Layout = dict[str, Callable[[Weights], np.ndarray]]
 
 
 class Row(NamedTuple):
-    """How a cell is laid out there.
+    """How to build a cell of torchrecurrent with the weights of one of ours.
 
     Attributes:
-        layout: how to make each of its weights from ours; the others are zero.
-        theirs: options of its constructor.
+        layout: functions that compute each of its weights; the others are zero.
+        options: of its constructor.
         input_size: D.
-        peer: its class, where that is not our name.
-        state: our state, as it wants it: names of the parts.
+        peer: name of its class, if it is not that of our cell.
+        state: the parts of our state, in the order of its state.
         gradient: the tolerance of gradients.
     """
 
     layout: Layout
-    theirs: dict[str, Any] = {}
+    options: dict[str, Any] = {}
     input_size: int = D
     peer: str = ""
     state: tuple[str, ...] = ("h",)
     gradient: float = FLOAT64
 
 
-def usual(gates: str = "", of_U: str | None = None, of_b: str | None = None) -> Layout:
-    """Return the layout of one matrix for x and one for h."""
-    of_U, of_b = gates if of_U is None else of_U, gates if of_b is None else of_b
+def standard(
+    gates: str = "", U_gates: str | None = None, b_gates: str | None = None
+) -> Layout:
+    """Return the layout of one matrix for x, one for h, and one bias."""
+    U_gates = gates if U_gates is None else U_gates
+    b_gates = gates if b_gates is None else b_gates
     return {
         "weight_ih": lambda w: w("W", gates),
-        "weight_hh": lambda w: w("U", of_U),
-        "bias_ih": lambda w: w("b", of_b),
+        "weight_hh": lambda w: w("U", U_gates),
+        "bias_ih": lambda w: w("b", b_gates),
     }
 
 
-def typed(gates: str) -> Layout:
-    """Return the layout of the strongly typed cells, whose V is in our order."""
+def strongly_typed(gates: str) -> Layout:
+    """Return the layout of the strongly typed cells, whose V has our order of gates."""
     return {
         "weight_ih": lambda w: w("W", gates),
         "weight_hh": lambda w: w("V"),
@@ -90,25 +92,30 @@ def typed(gates: str) -> Layout:
     }
 
 
-def with_skip(gates: str, of_U: str, at: int) -> Layout:
-    """Return a layout in which S stands among the blocks of W."""
+def with_skip(gates: str, U_gates: str, position: int) -> Layout:
+    """Return a layout with S inserted among the blocks of W."""
 
     def weight_ih(w):
         W = [w("W", gate) for gate in gates.split()]
-        return np.concatenate([*W[:at], w("S"), *W[at:]])
+        return np.concatenate([*W[:position], w("S"), *W[position:]])
 
     return {
         "weight_ih": weight_ih,
-        "weight_hh": lambda w: w("U", of_U),
+        "weight_hh": lambda w: w("U", U_gates),
         "bias_ih": lambda w: w("b", "z r n"),
     }
+
+
+def scalars(*names: str) -> Layout:
+    """Return the layout of scalar parameters."""
+    return {name: lambda w, name=name: w(name).reshape(1) for name in names}
 
 
 PEEPHOLES = {"weight_ph": lambda w: w("V")}
 LSTM = ("h", "c")
 ROWS = {
-    "peephole_lstm": Row(usual("i f g o") | PEEPHOLES, state=LSTM),
-    "mgu": Row(usual("f n")),
+    "peephole_lstm": Row(standard("i f g o") | PEEPHOLES, state=LSTM),
+    "mgu": Row(standard("f n")),
     "indrnn": Row(
         {
             "weight_ih": lambda w: w("W"),
@@ -118,20 +125,22 @@ ROWS = {
         {"nonlinearity": "relu"},
         peer="IndRNNCell",
     ),
-    "ugrnn": Row(usual("n g")),
-    "intersection_rnn": Row(usual("m n v g"), input_size=H),
-    "janet": Row(usual("f g"), state=("h", "h")),
-    "ligru": Row(usual("z n")),
-    "star": Row(usual("z k", "k")),
-    "sgrn": Row(usual() | {"bias_hh": lambda w: w("b_h")}),
-    "lightru": Row(usual("n f", "f", "n f")),
+    "ugrnn": Row(standard("n g")),
+    "intersection_rnn": Row(standard("m n v g"), input_size=H),
+    "janet": Row(standard("f g"), state=("h", "h")),
+    "ligru": Row(standard("z n")),
+    "star": Row(standard("z k", "k")),
+    "sgrn": Row(standard() | {"bias_hh": lambda w: w("b_h")}),
+    "lightru": Row(standard("n f", "f", "n f")),
     "miru": Row(
-        usual(), {"reset_coefficient": 0.5, "update_coefficient": 0.5}, peer="MiRU2Cell"
+        standard(),
+        {"reset_coefficient": 0.5, "update_coefficient": 0.5},
+        peer="MiRU2Cell",
     ),
-    # The slope 1/6 of torch's hard sigmoid is a float32.
-    "sgu": Row(usual("g z"), gradient=1e-7),
-    "dsgu": Row(usual("g z") | {"weight_ho": lambda w: w("U_o")}, gradient=1e-7),
-    # Its first bias of n stands within the tanh of x.
+    # PyTorch stores the slope 1/6 of its hard sigmoid as a float32.
+    "sgu": Row(standard("g z"), gradient=1e-7),
+    "dsgu": Row(standard("g z") | {"weight_ho": lambda w: w("U_o")}, gradient=1e-7),
+    # bias_ih is added inside the tanh of x, which the paper does not have.
     "mut1": Row(
         with_skip("z r", "r n", 2)
         | {
@@ -140,8 +149,8 @@ ROWS = {
         }
     ),
     "mut2": Row(with_skip("z n", "z r n", 1)),
-    "mut3": Row(usual("z r n")),
-    "ran": Row(usual("g i f", "i f", "i f"), state=LSTM),
+    "mut3": Row(standard("z r n")),
+    "ran": Row(standard("g i f", "i f", "i f"), state=LSTM),
     "atr": Row(
         {"weight_ih": lambda w: w("W"), "weight_hh": lambda w: w("U")},
     ),
@@ -155,29 +164,21 @@ ROWS = {
         }
     ),
     "cfn": Row(
-        usual("f i n", "f i")
+        standard("f i n", "f i")
         | {"bias_ih": lambda w: np.concatenate([w("b", "f i"), np.zeros(H)])}
     ),
-    "fast_rnn": Row(
-        usual()
-        | {
-            "alpha": lambda w: w("alpha").reshape(1),
-            "beta": lambda w: w("beta").reshape(1),
-        }
-    ),
-    # Its gate is a tanh unless told otherwise; the paper's is a sigmoid.
+    "fast_rnn": Row(standard() | scalars("alpha", "beta")),
+    # Its default nonlinearity is tanh; the paper's gate is a sigmoid.
     "fast_grnn": Row(
-        usual(of_b="z n")
-        | {
-            "zeta": lambda w: w("zeta").reshape(1),
-            "nu": lambda w: w("nu").reshape(1),
-        },
+        standard(b_gates="z n") | scalars("zeta", "nu"),
         {"nonlinearity": "sigmoid"},
     ),
-    "antisymmetric_rnn": Row(usual(), {"epsilon": 0.1, "gamma": 0.01}),
-    "gated_antisymmetric_rnn": Row(usual("z n", ""), {"epsilon": 0.1, "gamma": 0.01}),
+    "antisymmetric_rnn": Row(standard(), {"epsilon": 0.1, "gamma": 0.01}),
+    "gated_antisymmetric_rnn": Row(
+        standard("z n", ""), {"epsilon": 0.1, "gamma": 0.01}
+    ),
     "cornn": Row(
-        usual() | {"weight_ch": lambda w: w("U_z")},
+        standard() | {"weight_ch": lambda w: w("U_z")},
         {"dt": 0.042, "gamma": 2.7, "epsilon": 4.7},
         state=("h", "z"),
     ),
@@ -191,13 +192,13 @@ ROWS = {
         {"dt": 0.2, "alpha": 1.0},
         state=("h", "z"),
     ),
-    "brc": Row(usual("a c n") | {"weight_hh": lambda w: w("u")}, peer="BRCell"),
-    "nbrc": Row(usual("a c n", "a c"), peer="NBRCell"),
+    "brc": Row(standard("a c n") | {"weight_hh": lambda w: w("u")}, peer="BRCell"),
+    "nbrc": Row(standard("a c n", "a c"), peer="NBRCell"),
     "trnn": Row(
         {"weight_ih": lambda w: w("W", "z f"), "bias_ih": lambda w: w("b", "z f")}
     ),
-    "tgru": Row(typed("z f o"), state=("h", "x")),
-    "tlstm": Row(typed("z f o"), state=("c", "x")),
+    "tgru": Row(strongly_typed("z f o"), state=("h", "x")),
+    "tlstm": Row(strongly_typed("z f o"), state=("c", "x")),
     "multiplicative_lstm": Row(
         {
             "weight_ih": lambda w: np.concatenate([w("W_m"), w("W")]),
@@ -208,19 +209,19 @@ ROWS = {
         state=LSTM,
     ),
     "residual_lstm": Row(
-        usual("i f g o")
+        standard("i f g o")
         | PEEPHOLES
         | {"weight_proj": lambda w: w("P"), "weight_res": lambda w: w("S")},
         peer="ResLSTMCell",
         state=LSTM,
     ),
-    "mclstm": Row(usual("f i o m g"), state=("v", "c")),
+    "mclstm": Row(standard("f i o m g"), state=("v", "c")),
     "wmclstm": Row(
-        usual("i f g o") | {"weight_mh": lambda w: w("V")},
+        standard("i f g o") | {"weight_mh": lambda w: w("V")},
         state=LSTM,
     ),
 }
-# The bias that is ours to leave at zero gets a gradient there.
+# Biases that our cells do not have: they are zero there, but have a gradient.
 UNSHARED = {
     "cfn": ["bias_ih"],
     "multiplicative_lstm": ["bias_ih"],
@@ -228,29 +229,28 @@ UNSHARED = {
 }
 
 
-def theirs(name: str, row: Row) -> Any:
-    """Return its cell, all weights zero."""
-    cell_class = row.peer or name.replace("_", "") + "cell"
-    found = {key.lower(): key for key in dir(peer)}[cell_class.lower()]
-    cell = getattr(peer, found)(row.input_size, H, **row.theirs).double()
+def build_peer(name: str, row: Row) -> Any:
+    """Return a cell of torchrecurrent with all weights zero."""
+    class_name = row.peer or name.replace("_", "") + "cell"
+    classes = {key.lower(): getattr(peer, key) for key in dir(peer)}
+    cell = classes[class_name.lower()](row.input_size, H, **row.options).double()
     for parameter in cell.parameters():
         if parameter.ndim:
             torch.nn.init.zeros_(parameter)
     return cell
 
 
-def run_theirs(cell, row, x, state):
-    """Run its cell over the sequence; return the outputs."""
-    state, outputs = tuple(state), []
+def run_peer(cell: Any, x: Any, initial: list[Any]) -> Any:
+    """Return the outputs of a cell of torchrecurrent over a sequence."""
+    state, outputs = initial, []
     for t in range(T):
-        given = state if len(state) > 1 else state[0]
-        new = cell(x[:, t], given)
+        new = cell(x[:, t], tuple(state) if len(state) > 1 else state[0])
         if isinstance(new, tuple) and isinstance(new[1], tuple):
-            y, state = new  # an output, and a state of its own
+            y, state = new[0], list(new[1])  # the output is not part of the state
         elif isinstance(new, tuple) and len(state) == 1:
-            y, state = new[0], (new[1],)
+            y, state = new[0], [new[1]]
         else:
-            state = new if isinstance(new, tuple) else (new,)
+            state = list(new) if isinstance(new, tuple) else [new]
             y = state[0]
         outputs.append(y)
     return torch.stack(outputs, dim=1)
@@ -258,7 +258,7 @@ def run_theirs(cell, row, x, state):
 
 @pytest.mark.parametrize("name", ROWS)
 def test_cell_equals_torchrecurrent(name, compared):
-    """Outputs, and gradients by inputs and by every weight that both have."""
+    """Outputs, and the gradients of inputs and of all weights that both have."""
     row = ROWS[name]
     rng = np.random.default_rng(0)
     with jax.enable_x64(True):
@@ -277,25 +277,23 @@ def test_cell_equals_torchrecurrent(name, compared):
             _, y = apply(params, x, None, state)
             return (y * weights).sum(), y
 
-        (by_params, by_x), y = jax.jit(jax.grad(loss, argnums=(0, 1), has_aux=True))(
-            params, x
-        )
-    other = theirs(name, row)
+        gradient = jax.jit(jax.grad(loss, argnums=(0, 1), has_aux=True))
+        (d_params, d_x), y = gradient(params, x)
+    peer_cell = build_peer(name, row)
     ours = Weights(cell, params["cell"])
     with torch.no_grad():
-        for key, make in row.layout.items():
-            getattr(other, key).copy_(torch.tensor(make(ours)))
-    x_other = torch.tensor(x, requires_grad=True)
+        for key, convert in row.layout.items():
+            getattr(peer_cell, key).copy_(torch.tensor(convert(ours)))
+    peer_x = torch.tensor(x, requires_grad=True)
     parts = [torch.tensor(np.asarray(getattr(state, part))) for part in row.state]
-    y_other = run_theirs(other, row, x_other, parts)
-    (y_other * torch.tensor(weights)).sum().backward()
-    assert x_other.grad is not None
-    gradients = Weights(cell, by_params["cell"])
+    peer_y = run_peer(peer_cell, peer_x, parts)
+    (peer_y * torch.tensor(weights)).sum().backward()
+    d_weights = Weights(cell, d_params["cell"])
     shared = [key for key in row.layout if key not in UNSHARED.get(name, ())]
-    found = {"x": by_x, **{key: row.layout[key](gradients) for key in shared}}
-    expected = {"x": x_other.grad, **{key: getattr(other, key).grad for key in shared}}
-    expected = {key: gradient.numpy() for key, gradient in expected.items()}
-    assert_close(y, y_other.detach().numpy(), FLOAT64)
-    assert_close(found, expected, row.gradient)
-    told = f"torchrecurrent {version('torchrecurrent')}"
-    compared(name, told, (y, y_other.detach().numpy()), (found, expected))
+    actual = {"x": d_x, **{key: row.layout[key](d_weights) for key in shared}}
+    tensors = {"x": peer_x, **{key: getattr(peer_cell, key) for key in shared}}
+    expected = {key: present(tensor.grad).numpy() for key, tensor in tensors.items()}
+    assert_close(y, peer_y.detach().numpy(), FLOAT64)
+    assert_close(actual, expected, row.gradient)
+    peer_version = f"torchrecurrent {version('torchrecurrent')}"
+    compared(name, peer_version, (y, peer_y.detach().numpy()), (actual, expected))

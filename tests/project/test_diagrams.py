@@ -1,4 +1,4 @@
-"""The diagrams of docs/diagrams/ are those that their script writes."""
+"""The diagrams in docs/diagrams/ are up to date and translated."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""The pages of docs/: their code runs, prints what they say, and their links work."""
+"""The pages of docs/: their code runs, prints the output they show, and links work."""
 
 import re
 import subprocess
@@ -18,31 +18,31 @@ CODE = re.compile(r"^```.*?^```$", re.M | re.S)
 
 @pytest.mark.parametrize("page", [name for name in DOCS if pages.blocks(DOCS[name])])
 def test_the_blocks_of_a_page_run(page, tmp_path, tmp_path_factory):
-    """All blocks run in one folder, in order; `tests/parity` runs those of PyTorch.
+    """All blocks run in order in one folder; `tests/parity` runs those of PyTorch.
 
     A ``text`` block right after a ``python`` block is its output.
     """
     env = environment(tmp_path_factory)
-    trained = pages.trained(DOCS[page])
-    for task in {words[2] for words in trained}:
+    training = pages.training_commands(DOCS[page])
+    for task in {words[2] for words in training}:
         finished(task, tmp_path_factory)
-    made = Path(env["JAX_COMPILATION_CACHE_DIR"]).parent / "finished"
+    runs = Path(env["JAX_COMPILATION_CACHE_DIR"]).parent / "finished"
     run = subprocess.run(
-        [sys.executable, pages.__file__, DOCS[page], made],
+        [sys.executable, pages.__file__, DOCS[page], runs],
         env=env,
         cwd=tmp_path,
         capture_output=True,
         text=True,
     )
     assert run.returncode == 0, run.stdout[-2000:] + run.stderr[-4000:]
-    for words in trained:
+    for words in training:
         assert (tmp_path / words[words.index("--out") + 1] / "report.html").exists()
     for output in OUTPUT.findall(DOCS[page].read_text(encoding="utf-8")):
         assert output in run.stdout
 
 
 @pytest.mark.parametrize("page", [ROOT / "README.md", *DOCS.values()])
-def test_links_lead_somewhere(page):
+def test_links_have_a_target(page):
     for name, heading in LINK.findall(page.read_text(encoding="utf-8")):
         path = page.parent / name
         assert path.exists(), name

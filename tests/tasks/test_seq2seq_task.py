@@ -1,11 +1,14 @@
 """The seq2seq task: detected tokens, batches and scores."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from tasks.pair_preparation import detect_tokens, one_target_per_row
 from tasks.seq2seq import Config, SequenceToSequence
 from tasks.sequence_metrics import sequences
+from tests.helpers.typed import untyped
 
 
 @pytest.mark.parametrize(
@@ -60,7 +63,7 @@ def task(tmp_path_factory: pytest.TempPathFactory) -> SequenceToSequence:
     (folder / "train.tsv").write_text("".join(lines) + "ab\tx\ty y\n")
     (folder / "dev.tsv").write_text("".join(lines[:7]))
     (folder / "test.tsv").write_text("abp\tx p\tx x p\naba\tx\n")
-    sizes = {"hidden_size": 4, "embedding_dim": 4, "batch_size": 8}
+    sizes: dict[str, Any] = {"hidden_size": 4, "embedding_dim": 4, "batch_size": 8}
     return SequenceToSequence(Config(data=str(folder), **sizes))
 
 
@@ -82,7 +85,7 @@ def test_batches_hold_every_pair_once(task: SequenceToSequence) -> None:
             chars = pipeline.source.vocabulary.decode(source)
             symbols = pipeline.target.vocabulary.decode(labels[:-1])
             pairs.append(("".join(chars), " ".join(symbols)))
-    expected = [(row["source"], row["targets"][0]) for row in rows]
+    expected = [(row["source"], row["targets"][0]) for row in untyped(rows)]
     assert sorted(pairs) == sorted(expected)
 
 

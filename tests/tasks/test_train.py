@@ -10,6 +10,7 @@ import pytest
 import tasks.evaluate
 import zoo.__main__
 from tests.helpers.training import TASKS, run
+from tests.helpers.typed import untyped
 
 SCORES = {
     "classification": "accuracy",
@@ -53,7 +54,7 @@ def test_predict_evaluate_info_and_python_agree(
     text = "Anna can't swim."
     process = run("zoo", "predict", out, text, "--json", env=env)
     assert process.returncode == 0, process.stderr
-    (tagged,) = zoo.load(out).predict([text])
+    (tagged,) = untyped(zoo.load(out)).predict([text])
     assert json.loads(process.stdout)["tags"] == tagged.tags
     assert tagged.tokens == ["Anna", "ca", "n't", "swim", "."]
     args = ("predict", out, "--pretokenized", "--json")
@@ -99,7 +100,7 @@ def test_predict_of_seq2seq(
     assert process.returncode == 0, process.stderr
     assert picture.read_bytes().startswith(b"\x89PNG")
     results = [json.loads(line) for line in process.stdout.splitlines()]
-    predictions = zoo.load(out).predict(["xap", "yy"], beam=5, n_best=3)
+    predictions = untyped(zoo.load(out)).predict(["xap", "yy"], beam=5, n_best=3)
     for result, prediction in zip(results, predictions, strict=True):
         scores = [output["score"] for output in result["outputs"]]
         assert scores == sorted(scores, reverse=True)
@@ -136,7 +137,7 @@ def test_memory_problem(
     sequence = [1, 2, 3, 4, 5, 6, 7, 8, 1, 2, 0, 0, 9, *[0] * 10]
     process = run("zoo", "predict", out, json.dumps(sequence), "--json", env=env)
     assert process.returncode == 0, process.stderr
-    (reading,) = zoo.load(out).predict([sequence])
+    (reading,) = untyped(zoo.load(out)).predict([sequence])
     assert json.loads(process.stdout)["answer"] == reading.answer
     assert len(reading.answer) == len(sequence)
     message = error_of("memory", "--permuted", "--out", folder / "no")

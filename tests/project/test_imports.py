@@ -1,0 +1,134 @@
+"""Imports between modules: from higher to lower levels, no cycles, none forbidden."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import zoo
+
+ROOT = Path(__file__).parents[2]
+# From the lowest to the highest. A module may import from its own level and from lower
+# ones.
+LEVELS = [
+    ["zoo.types", "zoo.checks"],
+    ["zoo.functional", "zoo.summary", "zoo.initializers", "zoo.regularizers"]
+    + ["zoo.text"],
+    ["zoo.engine"],
+    ["zoo.cells"],
+    ["zoo.layers", "zoo.modules", "zoo.registry"],
+    ["zoo.models"],
+    ["zoo.pipelines", "zoo.interop", "zoo.diagnostics", "zoo.artifact"],
+    ["zoo.cli", "zoo.__main__"],
+    ["tasks.data"],
+    ["tasks.scores"],
+    ["tasks.metrics", "tasks.sequence_metrics"],
+    ["tasks.run"],
+    ["tasks.base"],
+    ["tasks.optimizers", "tasks.losses", "tasks.program", "tasks.rows"]
+    + ["tasks.tagging", "tasks.pair_preparation"]
+    + ["tasks.classification", "tasks.pos", "tasks.ner", "tasks.charlm"]
+    + ["tasks.seq2seq_pipeline", "tasks.seq2seq", "tasks.memory", "tasks.registry"],
+    ["tasks.lab", "tasks.evaluate"],
+    ["train"],
+    ["benchmarks"],
+]
+SOURCES = ("zoo", "tasks", "benchmarks", "train.py")
+
+
+def modules() -> dict[str, Path]:
+    """Return the files of the library, the tasks and the benchmarks by module name."""
+    paths = []
+    for source in SOURCES:
+        path = ROOT / source
+        paths += [path] if path.is_file() else path.rglob("*.py")
+    names = {".".join(p.relative_to(ROOT).with_suffix("").parts): p for p in paths}
+    return {name.removesuffix(".__init__"): path for name, path in names.items()}
+
+
+MODULES = modules()
+
+
+def imports(path: Path, *, lazy: bool = True) -> set[str]:
+    """Return the modules that a file imports, parsed from its source.
+
+    Args:
+        path: of the file.
+        lazy: include imports inside functions and for type checkers only.
+    """
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    names = set()
+    for node in ast.walk(tree) if lazy else tree.body:
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                name = f"{node.module}.{alias.name}"
+                names.add(name if name in MODULES else node.module)
+    return names
+
+
+def level(module: str) -> int:
+    """Return the level of a module, or of the package that contains it."""
+    for number, names in enumerate(LEVELS):
+        if any(module == name or module.startswith(name + ".") for name in names):
+            return number
+    raise AssertionError(f"{module} has no level: add it to LEVELS")
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if name != "zoo"])
+def test_modules_import_from_lower_levels(module):
+    if module in ("tasks", "benchmarks"):
+        return
+    for name in imports(MODULES[module]) & MODULES.keys():
+        if name == "zoo":  # the public interface, for the code outside the library
+            assert not module.startswith("zoo."), f"{module} imports zoo"
+        else:
+            assert level(name) <= level(module), f"{module} imports {name}"
+
+
+def test_no_import_cycles():
+    """Inside a package or between packages."""
+    graph = {
+        name: (imports(path, lazy=False) & MODULES.keys()) - {name}
+        for name, path in MODULES.items()
+    }
+    for name, path in MODULES.items():
+        if path.name == "__init__.py":  # it re-exports its own modules
+            graph[name] = {m for m in graph[name] if not m.startswith(name + ".")}
+    # Remove modules without remaining imports until only cycles remain.
+    while ready := {name for name, names in graph.items() if not names & graph.keys()}:
+        graph = {name: names for name, names in graph.items() if name not in ready}
+    assert not graph, f"import cycle among {sorted(graph)}"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_forbidden_imports(module):
+    """Cells import no time loop, the engine and the CRF no Flax, data code no JAX."""
+    forbidden = {
+        "zoo.cells": ("zoo.engine.scan", "zoo.layers"),
+        "zoo.engine": ("flax",),
+        "zoo.modules.crf": ("flax",),
+        "zoo.text": ("jax", "flax"),
+        "tasks.data": ("jax", "flax", "zoo"),
+    }
+    for package, names in forbidden.items():
+        if module == package or module.startswith(package + "."):
+            for name in imports(MODULES[module]):
+                matches = [n for n in names if name == n or name.startswith(n + ".")]
+                assert not matches, f"{module} imports {name}"
+
+
+@pytest.mark.parametrize("modules", ["zoo", "zoo.__main__, train, tasks.lab"])
+def test_imports_are_fast(modules):
+    """``--help`` and errors in flags do not wait for the import of heavy packages."""
+    code = f"import sys, {modules}; print(*{{m.split('.')[0] for m in sys.modules}})"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    heavy = {"torch", "datasets", "matplotlib", "keras", "sklearn", "pandas", "scipy"}
+    heavy |= {"gradio", "orbax", "tensorboardX", "seqeval", "sacrebleu", "jiwer"}
+    heavy |= {"tasks"} if modules == "zoo" else set()
+    assert run.returncode == 0, run.stderr
+    assert not heavy & set(run.stdout.split())
+    assert "interop" in dir(zoo)
