@@ -1,186 +1,196 @@
-"""Newton's method against the loop: ``docs/generated/deer.md``.
+"""Time Newton's method against the loop: ``docs/generated/deer.md``.
 
 ``python benchmarks/deer.py`` measures the rows that the table lacks; ``--page`` only
 writes the page.
 """
 
-import csv
-import os
-import platform
+import argparse
+import itertools
 import statistics
 import sys
 import time
-from importlib.metadata import version
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import zoo  # noqa: E402
+from benchmarks.csv_table import Row, Table  # noqa: E402
+from benchmarks.environment import describe_machines, machine_columns  # noqa: E402
+from benchmarks.pages import markdown_table, read_template  # noqa: E402
+from benchmarks.paths import PAGES, RESULTS  # noqa: E402
 
-DOCS = Path(__file__).parent.parent / "docs"
-TABLE = DOCS.parent / "benchmarks" / "results" / "deer.csv"
-PAGE = DOCS / "generated" / "deer.md"
-CELLS, SIZES, LENGTHS, ROWS = ("rnn", "gru", "lstm"), (4, 16, 64), (64, 256, 1024), 4
+TABLE = RESULTS / "deer.csv"
+PAGE = PAGES / "deer.md"
+CELLS, SIZES, LENGTHS, BATCH = ("rnn", "gru", "lstm"), (4, 16, 64), (64, 256, 1024), 4
 MAX_ENTRIES = 5e7  # of the Jacobians of all steps: a gigabyte with copies
 ROUNDS = 7
+Jacobian = Literal["full", "diagonal"]
+JACOBIANS: tuple[Jacobian, ...] = ("full", "diagonal")
+KEY = ("cell", "H", "T", "jacobian")
 COLUMNS = [
-    *("cell", "H", "T", "jacobian", "iterations", "forward_ms", "loop_forward_ms"),
-    *("step_ms", "loop_step_ms", "backend", "cores", "machine", "versions"),
+    *(*KEY, "iterations", "forward_ms", "loop_forward_ms", "step_ms", "loop_step_ms"),
+    *("backend", "cores", "machine", "versions"),
 ]
-HEAD = """\
-# Newton's method against the loop
-
-`zoo.deer` computes all steps of a non-linear cell in parallel; the loop
-(`backend="scan"`) computes them one by one. Written by `benchmarks/deer.py` from
-`benchmarks/results/deer.csv`: medians of 7 alternated rounds in one process, 4 rows,
-D = H, freshly initialised cells, inputs from N(0, 1), tolerance 1e-6. A ratio is the
-time of the loop divided by that of the solver: **above 1 the solver is faster**. More
-than 50 iterations mean that the solver did not converge and fell back to the loop. Full
-Jacobians with more than 50 million entries are omitted. These CPUs have few cores, and
-compute the linear recurrence of each iteration step by step; a GPU is not in the table
-yet.
-""".splitlines()
 
 
-def read() -> list[dict[str, str]]:
-    """Return the table, empty where there is none."""
-    if not TABLE.exists():
-        return []
-    with TABLE.open(newline="") as file:
-        return list(csv.DictReader(file))
+class Programs(NamedTuple):
+    """The compiled programs of one method.
 
-
-def measure(rows: list[dict[str, str]]) -> None:
-    """Measure the rows that the table lacks, and append them.
-
-    Args:
-        rows: of the table.
+    Attributes:
+        forward: ``(params, x) -> (state, y, iterations)``.
+        step: ``(params, x) -> gradients`` with respect to both.
     """
-    done = {(row["cell"], row["H"], row["T"]) for row in rows}
-    for cell, size, length in (
-        (cell, size, length) for size in SIZES for length in LENGTHS for cell in CELLS
-    ):
-        if (cell, str(size), str(length)) in done:
-            continue
-        made = zoo.cells()[cell](size, size, rngs=nnx.Rngs(0))
-        layer = zoo.Recurrent(made, backend="scan")
-        params, apply = zoo.functional(layer)
-        x = np.random.default_rng(0).normal(size=(ROWS, length, size))
-        x = jnp.asarray(x, jnp.float32)
-        numbers = sum(part.size for part in jax.tree.leaves(layer.init_state(1)))
-        runs = {"loop": programs(apply, lambda layer, x: (*layer(x), 0))}
-        for jacobian in ("full", "diagonal"):
-            if jacobian == "diagonal" or ROWS * length * numbers**2 <= MAX_ENTRIES:
-                runs[jacobian] = programs(
-                    apply,
-                    lambda layer, x, j=jacobian: zoo.deer(layer, x, jacobian=j),
-                )
-        seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in runs}
-        for forward, step in runs.values():  # compile, untimed
-            jax.block_until_ready((forward(params, x), step(params, x)))
-        for _ in range(ROUNDS):
-            for name, run in runs.items():
-                seconds[name].append(tuple(timed(one, params, x) for one in run))  # pyright: ignore[reportArgumentType]
-        medians = {
-            name: [
-                f"{1e3 * statistics.median(t):.3f}" for t in zip(*times, strict=True)
-            ]
-            for name, times in seconds.items()
-        }
-        for jacobian in list(runs)[1:]:
-            row = {
-                "cell": cell,
-                "H": size,
-                "T": length,
-                "jacobian": jacobian,
-                "iterations": int(runs[jacobian][0](params, x)[2]),
-                "forward_ms": medians[jacobian][0],
-                "loop_forward_ms": medians["loop"][0],
-                "step_ms": medians[jacobian][1],
-                "loop_step_ms": medians["loop"][1],
-                "backend": jax.default_backend(),
-                "cores": len(os.sched_getaffinity(0)),
-                "machine": platform.machine(),
-                "versions": f"jax {version('jax')}, flax {version('flax')}",
-            }
-            fresh = not TABLE.exists()
-            with TABLE.open("a", newline="") as file:
-                writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-                if fresh:
-                    writer.writeheader()
-                writer.writerow(row)
-            print(", ".join(map(str, row.values())), flush=True)
-        jax.clear_caches()
+
+    forward: Callable[[Any, jax.Array], Any]
+    step: Callable[[Any, jax.Array], Any]
 
 
-def programs(apply, method):
-    """Return the compiled forward pass and training step.
+def compile_programs(
+    apply: Callable[..., Any], method: Callable[[Any, jax.Array], Any]
+) -> Programs:
+    """Return the forward pass and the training step of a method, to be compiled.
 
     Args:
-        apply: of `zoo.functional`.
+        apply: from `zoo.functional`.
         method: ``(layer, x) -> (state, y, iterations)``.
     """
 
-    def forward(params, x):
+    def forward(params: Any, x: jax.Array) -> Any:
         return apply(params, x, method=method)
 
-    def loss(params, x):
+    def loss(params: Any, x: jax.Array) -> jax.Array:
         return (forward(params, x)[1] ** 2).mean()
 
-    return jax.jit(forward), jax.jit(jax.grad(loss, argnums=(0, 1)))
+    return Programs(jax.jit(forward), jax.jit(jax.grad(loss, argnums=(0, 1))))
 
 
-def timed(run, params, x) -> float:
-    """Return the time of one call in seconds.
+def run_loop(layer: zoo.Recurrent, x: jax.Array) -> tuple[Any, jax.Array, int]:
+    """Return the state and the outputs of the loop, and zero iterations.
 
     Args:
-        run: a program.
-        params: its parameters.
-        x: its inputs.
+        layer: with ``backend="scan"``.
+        x: inputs ``[B, T, D]``.
     """
-    began = time.perf_counter()
-    jax.block_until_ready(run(params, x))
-    return time.perf_counter() - began
+    state, y = layer(x)
+    return state, y, 0
 
 
-def page(rows: list[dict[str, str]]) -> str:
+def solver(jacobian: Jacobian) -> Callable[[zoo.Recurrent, jax.Array], Any]:
+    """Return `zoo.deer` with one kind of Jacobian.
+
+    Args:
+        jacobian: full or diagonal.
+    """
+    return lambda layer, x: zoo.deer(layer, x, jacobian=jacobian)
+
+
+def time_call(program: Callable[..., Any], params: Any, x: jax.Array) -> float:
+    """Return the seconds of one call.
+
+    Args:
+        program: what to call.
+        params: parameters.
+        x: inputs.
+    """
+    start = time.perf_counter()
+    jax.block_until_ready(program(params, x))
+    return time.perf_counter() - start
+
+
+def measure(name: str, size: int, length: int) -> list[Row]:
+    """Return a row for each kind of Jacobian that fits into memory.
+
+    Args:
+        name: of the cell.
+        size: D and H.
+        length: T.
+    """
+    cell = zoo.cells()[name](size, size, rngs=nnx.Rngs(0))
+    layer = zoo.Recurrent(cell, backend="scan")
+    params, apply = zoo.functional(layer)
+    rng = np.random.default_rng(0)
+    x = jnp.asarray(rng.normal(size=(BATCH, length, size)), jnp.float32)
+    state_size = sum(part.size for part in jax.tree.leaves(layer.init_state(1)))
+    jacobians: list[Jacobian] = [
+        jacobian
+        for jacobian in JACOBIANS
+        if jacobian == "diagonal" or BATCH * length * state_size**2 <= MAX_ENTRIES
+    ]
+    programs = {"loop": compile_programs(apply, run_loop)}
+    programs |= {j: compile_programs(apply, solver(j)) for j in jacobians}
+    for program in programs.values():  # compile, untimed
+        jax.block_until_ready((program.forward(params, x), program.step(params, x)))
+    seconds: dict[tuple[str, str], list[float]] = {}
+    for _ in range(ROUNDS):
+        for method, program in programs.items():
+            for kind, call in program._asdict().items():
+                times = seconds.setdefault((method, kind), [])
+                times.append(time_call(call, params, x))
+    median_ms = {
+        key: f"{1e3 * statistics.median(times):.3f}" for key, times in seconds.items()
+    }
+    return [
+        {
+            "cell": name,
+            "H": str(size),
+            "T": str(length),
+            "jacobian": jacobian,
+            "iterations": str(int(programs[jacobian].forward(params, x)[2])),
+            "forward_ms": median_ms[jacobian, "forward"],
+            "loop_forward_ms": median_ms["loop", "forward"],
+            "step_ms": median_ms[jacobian, "step"],
+            "loop_step_ms": median_ms["loop", "step"],
+            "backend": jax.default_backend(),
+            **machine_columns(["jax", "flax"]),
+        }
+        for jacobian in jacobians
+    ]
+
+
+def page(rows: list[Row]) -> str:
     """Return the page.
 
     Args:
         rows: of the table.
     """
-    lines = [
-        *HEAD,
-        "",
-        "| cell | H | T | Jacobian | iterations | forward ms | ratio | step ms "
-        "| ratio |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
+    header = ["cell", "H", "T", "Jacobian", "iterations"]
+    header += ["forward ms", "ratio", "step ms", "ratio"]
+    lines = []
     for row in rows:
-        facts = [row[name] for name in ("cell", "H", "T", "jacobian", "iterations")]
+        line = [row[name] for name in (*KEY, "iterations")]
         for kind in ("forward", "step"):
-            ours, loop = float(row[f"{kind}_ms"]), float(row[f"loop_{kind}_ms"])
-            facts += [f"{ours:.2f}", f"{loop / ours:.2g}"]
-        lines.append(f"| {' | '.join(facts)} |")
-    machines = {
-        f"{row['backend']}, {row['machine']}, {row['cores']} core(s); {row['versions']}"
-        for row in rows
-    }
-    return "\n".join(
-        [*lines, "", *(f"Machine: {one}." for one in sorted(machines)), ""]
+            solver_ms, loop_ms = float(row[f"{kind}_ms"]), float(row[f"loop_{kind}_ms"])
+            line += [f"{solver_ms:.2f}", f"{loop_ms / solver_ms:.2g}"]
+        lines.append(line)
+    text = read_template("deer.md").format(
+        table=markdown_table(header, lines), machines=describe_machines(rows)
     )
+    return text + "\n"
 
 
 def main() -> None:
     """Measure unless ``--page`` is set, and write the page."""
-    if "--page" not in sys.argv[1:]:
-        measure(read())
-    PAGE.write_text(page(read()))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--page", action="store_true", help="only write the page")
+    arguments = parser.parse_args()
+    table = Table(TABLE, KEY, COLUMNS)
+    if not arguments.page:
+        for size, length, cell in itertools.product(SIZES, LENGTHS, CELLS):
+            if table.contains({"cell": cell, "H": str(size), "T": str(length)}):
+                continue
+            rows = measure(cell, size, length)
+            table.merge(rows)
+            for row in rows:
+                print(", ".join(row.values()), flush=True)
+            jax.clear_caches()
+    PAGE.write_text(page(table.rows))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from tasks.base import Task
 from tasks.scores import Batch, Evaluation
-from zoo.types import Array, Key, Params, State
+from zoo.types import Array, ArrayLike, Params
 
 
 class TrainState(NamedTuple):
@@ -69,16 +69,16 @@ class Program:
         self._by_row = by_row if jax.device_count() > 1 else self.replicated
 
         def loss(
-            params: Params, batch: Batch, carry: State, key: Key, progress: Array
-        ) -> tuple[Array, tuple[Array, Array, State]]:
+            params: Params, batch: Batch, carry: Any, key: Array, progress: ArrayLike
+        ) -> tuple[Array, Any]:
             (total, count), carry = apply(
                 params, batch, carry, key=key, progress=progress, method=task.loss
             )
             return total / jnp.maximum(count, 1), (total, count, carry)
 
         def differentiate(
-            params: Params, batch: Batch, carry: State, key: Key, step: Array
-        ) -> tuple[Params, State, tuple[Array, Array]]:
+            params: Params, batch: Batch, carry: Any, key: Array, step: Array
+        ) -> tuple[Params, Any, tuple[Array, Array]]:
             key = jax.random.fold_in(jax.random.wrap_key_data(key), step)
             grads, (total, count, carry) = jax.grad(loss, has_aux=True)(
                 params, batch, carry, key, step / num_steps
@@ -98,10 +98,10 @@ class Program:
                 average = optax.incremental_update(params, average, 1.0 - decay)
             return params, average, opt_state, norm
 
-        def eval_step(params: Params, batch: Batch, carry: State) -> Any:
+        def eval_step(params: Params, batch: Batch, carry: Any) -> Any:
             return apply(params, batch, carry, method=task.predict)
 
-        def init_carry(params: Params, batch_size: int) -> State:
+        def init_carry(params: Params, batch_size: int) -> Any:
             return apply(params, batch_size, method=task.init_carry)
 
         # Two programs: the update does not depend on the shape of the batch and is

@@ -1,4 +1,4 @@
-"""Data sets of rows (sentences, documents, pairs) as batches of few shapes."""
+"""Datasets of rows (sentences, documents, pairs) as batches of few shapes."""
 
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path

@@ -28,7 +28,7 @@ hypothesis.settings.load_profile("untimed")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add ``--thorough``."""
-    message = "test with every cell and every task, not only with one of each kind"
+    message = "test every cell and every task, not only one of each kind"
     parser.addoption("--thorough", action="store_true", help=message)
 
 

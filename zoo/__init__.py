@@ -21,7 +21,7 @@ from zoo.artifact import load, save
 from zoo.cells import *
 from zoo.cells import __all__ as _cell_names
 from zoo.diagnostics import plots
-from zoo.engine.scan import mask_from_lengths
+from zoo.engine.masks import mask_from_lengths
 from zoo.functional import functional
 from zoo.layers import (
     GRU,
@@ -32,7 +32,7 @@ from zoo.layers import (
     CellStack,
     Explanation,
     Layer,
-    Plan,
+    LayerPlan,
     Recurrent,
     Residual,
     Stacked,
@@ -60,7 +60,7 @@ __all__ = [
     "GRU",
     "LSTM",
     "Layer",
-    "Plan",
+    "LayerPlan",
     "Pooling",
     "RNN",
     "Recurrent",

@@ -1,24 +1,26 @@
-"""What is measured: cells, shapes, and the numbers that every library is given.
+"""The benchmark cases: cells, shapes, and the arrays that every library is given.
 
-Only numpy: a worker imports nothing that its library does not need.
+Imports only NumPy: a worker must not import more than its library needs.
 """
 
 from dataclasses import dataclass, replace
 from math import prod
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 Kind = Literal["forward", "step"]
 Device = Literal["cpu", "gpu"]
 DType = Literal["float32", "bfloat16"]
-Gated = Literal["rnn", "lstm", "gru", "reset_before_gru", "reset_after_mgu"]
-Weights = list[list[dict[str, np.ndarray]]]  # by layer, then by direction
+GridCell = Literal["rnn", "lstm", "gru", "reset_before_gru", "reset_after_mgu"]
+# Parameters or gradients by layer, direction and name.
+Weights = list[list[dict[str, Any]]]
 
-GATES = {"rnn": 1, "lstm": 4, "gru": 3, "reset_before_gru": 3, "reset_after_mgu": 2}
-# Ours alone, with weights as they are drawn: of a vector, and of a matrix.
-LINEAR, MATRIX = ("lru", "mingru", "hgrn"), ("gla", "mlstm", "deltanet")
-CONV, SPACE, KERNEL = "conv_lstm", (16, 16), (3, 3)  # over images, with filters
+NUM_GATES = {"rnn": 1, "lstm": 4, "gru": 3, "reset_before_gru": 3, "reset_after_mgu": 2}
+# Cells that no other library has; they keep their own initial weights.
+LINEAR_CELLS = ("lru", "mingru", "hgrn")
+MATRIX_CELLS = ("gla", "mlstm", "deltanet")
+CONV, IMAGE_SHAPE, KERNEL_SIZE = "conv_lstm", (16, 16), (3, 3)
 SHAPES = (  # (B, T, D, H)
     (32, 64, 100, 128),
     (32, 128, 256, 256),
@@ -26,7 +28,7 @@ SHAPES = (  # (B, T, D, H)
     (8, 64, 100, 200),
     (1, 256, 256, 256),
 )
-QUICK = ((2, 5, 3, 4),)
+QUICK_SHAPES = ((2, 5, 3, 4),)
 
 
 @dataclass(frozen=True)
@@ -34,16 +36,16 @@ class Case:
     """One network and one batch.
 
     Attributes:
-        cell: as `zoo.make` calls it, or `CONV`.
+        cell: its name in `zoo.make`, or `CONV`.
         B: rows.
         T: steps.
-        D: input size; of `CONV` the channels of images of `SPACE`.
+        D: input size; for `CONV` the channels of images of `IMAGE_SHAPE`.
         H: hidden size.
-        layers: how many.
-        both: read in both directions.
-        ragged: rows of different lengths.
-        dtype: of the inputs and the products.
-        device: where all of it is.
+        layers: number of layers.
+        bidirectional: whether each layer runs in both directions.
+        ragged: whether the rows have different lengths.
+        dtype: of the inputs and the matrix products.
+        device: where the network runs.
     """
 
     cell: str
@@ -52,38 +54,41 @@ class Case:
     D: int
     H: int
     layers: int = 1
-    both: bool = False
+    bidirectional: bool = False
     ragged: bool = False
     dtype: DType = "float32"
     device: Device = "cpu"
 
     def __str__(self) -> str:
-        words = f"{self.cell} {(self.B, self.T, self.D, self.H)} {self.layers} layer(s)"
-        ways = " both ways" if self.both else ""
-        where = "" if self.dtype == "float32" else f", {self.dtype}"
-        return f"{words}{ways}, {'ragged' if self.ragged else 'full'}{where}"
+        words = [f"{self.cell} {(self.B, self.T, self.D, self.H)}"]
+        words.append(f"{self.layers} layer(s)")
+        if self.bidirectional:
+            words.append("bidirectional")
+        rows = "ragged rows" if self.ragged else "full rows"
+        dtype = "" if self.dtype == "float32" else f", {self.dtype}"
+        return f"{' '.join(words)}, {rows}{dtype}"
 
     @property
-    def full(self) -> "Case":
-        """The same with rows that are all of length T."""
+    def with_full_rows(self) -> "Case":
+        """The same case with rows of length T."""
         return replace(self, ragged=False)
 
     @property
     def directions(self) -> int:
         """1 or 2."""
-        return 2 if self.both else 1
+        return 2 if self.bidirectional else 1
 
     @property
-    def space(self) -> tuple[int, ...]:
-        """The axes of space of inputs and outputs."""
-        return SPACE if self.cell == CONV else ()
+    def image_shape(self) -> tuple[int, ...]:
+        """The spatial axes of inputs and outputs."""
+        return IMAGE_SHAPE if self.cell == CONV else ()
 
     @property
     def output_size(self) -> int:
         """The size of one step's output."""
         return self.H * self.directions
 
-    def widths(self) -> list[int]:
+    def input_sizes(self) -> list[int]:
         """Return the input size of each layer."""
         return [self.D, *[self.output_size] * (self.layers - 1)]
 
@@ -96,68 +101,69 @@ class Case:
         return lengths.astype(np.int32)
 
     def mask(self) -> np.ndarray:
-        """Return bool ``[B, T]``, True = a real token."""
+        """Return bool ``[B, T]``, True where a token is real."""
         return np.arange(self.T) < self.lengths()[:, None]
 
-    def entries(self) -> int:
-        """Return how many outputs the mean of the loss is over."""
-        return int(self.lengths().sum()) * prod(self.space) * self.output_size
+    def num_outputs(self) -> int:
+        """Return the number of outputs at real tokens, over which the loss averages."""
+        return int(self.lengths().sum()) * prod(self.image_shape) * self.output_size
 
     def x(self) -> np.ndarray:
-        """Return the inputs ``[B, T, *space, D]``."""
-        rng = np.random.default_rng(0)
-        return rng.standard_normal((self.B, self.T, *self.space, self.D), np.float32)
+        """Return the inputs ``[B, T, *image_shape, D]``."""
+        shape = (self.B, self.T, *self.image_shape, self.D)
+        return np.random.default_rng(0).standard_normal(shape, np.float32)
 
     def weights(self) -> Weights:
-        """Return W, U, b (and b_hn of a GRU or MGU) as our cells keep them.
+        """Return W, U, b (and b_hn of a GRU or MGU) in the layout of our cells.
 
-        b_hn is zero, for not every library has it; its gradient is not. There are none
-        for cells that only we have: those keep what they draw.
+        b_hn is zero, since not every library has it; its gradient is not. The list is
+        empty for cells that no other library has.
         """
-        if self.cell not in (*GATES, CONV):
+        if self.cell not in (*NUM_GATES, CONV):
             return []
-        kernel = KERNEL if self.cell == CONV else ()
+        kernel = KERNEL_SIZE if self.cell == CONV else ()
         rng, bound = np.random.default_rng(1), (prod(kernel) * self.H) ** -0.5
-        columns = (GATES | {CONV: 4})[self.cell] * self.H
+        columns = (NUM_GATES | {CONV: 4})[self.cell] * self.H
 
         def uniform(*shape: int) -> np.ndarray:
             return rng.uniform(-bound, bound, shape).astype(np.float32)
 
-        def cell(width: int) -> dict[str, np.ndarray]:
-            found = {
-                "W": uniform(*kernel, width, columns),
+        def cell_weights(input_size: int) -> dict[str, np.ndarray]:
+            arrays = {
+                "W": uniform(*kernel, input_size, columns),
                 "U": uniform(*kernel, self.H, columns),
+                "b": uniform(columns),
             }
-            found["b"] = uniform(columns)
             if self.cell in ("gru", "reset_after_mgu"):
-                found["b_hn"] = np.zeros(self.H, np.float32)
-            return found
+                arrays["b_hn"] = np.zeros(self.H, np.float32)
+            return arrays
 
         return [
-            [cell(width) for _ in range(self.directions)] for width in self.widths()
+            [cell_weights(size) for _ in range(self.directions)]
+            for size in self.input_sizes()
         ]
 
 
-def reorder(array: np.ndarray, order: tuple[int, ...]) -> np.ndarray:
-    """Put the gates, side by side on the last axis, into another order.
+def reorder_gates(array: Any, order: tuple[int, ...]) -> np.ndarray:
+    """Return an array with its gates, concatenated on the last axis, reordered.
 
     Args:
         array: ``[..., G*H]``.
-        order: which block comes first, second, ...
+        order: the gate that comes first, second, ...
     """
     blocks = np.split(np.asarray(array), len(order), axis=-1)
     return np.concatenate([blocks[k] for k in order], axis=-1)
 
 
-def flat(weights: Weights) -> dict[str, np.ndarray]:
-    """Return weights, or their gradients, by one name each.
+def flatten_weights(weights: Weights) -> dict[str, np.ndarray]:
+    """Return weights, or their gradients, as one dict.
 
     Args:
-        weights: by layer and direction.
+        weights: by layer, direction and name.
     """
     return {
-        f"layer {level}, direction {direction}, {name}": np.asarray(value, np.float32)
-        for level, pair in enumerate(weights)
-        for direction, cell in enumerate(pair)
+        f"layer {layer}, direction {direction}, {name}": np.asarray(value, np.float32)
+        for layer, cells in enumerate(weights)
+        for direction, cell in enumerate(cells)
         for name, value in cell.items()
     }

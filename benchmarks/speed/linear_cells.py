@@ -1,67 +1,40 @@
-"""Our linear cells, beside the loop, and against T."""
+"""Sections on our linear cells: against their loop, and against T."""
 
-from benchmarks.speed.captions import PARALLEL
-from benchmarks.speed.marks import KINDS, crossed, lines, milliseconds, shape
+from benchmarks.csv_table import Row
+from benchmarks.pages import markdown_table
+from benchmarks.speed.formatting import (
+    KINDS,
+    format_ms,
+    format_shape,
+    read_captions,
+    time_table,
+)
 from benchmarks.speed.peers import SCAN
-from benchmarks.speed.table import Row
 
-LONG = 4096  # where the linear cells shall be ten times as fast as the LSTM
+LONG = 4096  # the T of the goal
 
 
-def rival(linear: list[Row]) -> str:
-    """Return what the linear cells are compared with.
+def reference_lstm(rows: list[Row]) -> str:
+    """Return the name of the LSTM that the linear cells are compared with.
 
     Args:
-        linear: rows of the part.
+        rows: of the linear part.
     """
-    kernels = any("rnn-zoo-native" in row["versions"] for row in linear)
-    return "our LSTM" if kernels else "our LSTM without kernels"
+    has_kernels = any("rnn-zoo-native" in row["versions"] for row in rows)
+    return "our LSTM" if has_kernels else "our LSTM without kernels"
 
 
-def against_length(linear: list[Row], heading: str) -> list[str]:
-    """Return the times of our cells against T.
-
-    Args:
-        linear: rows of the part.
-        heading: what a heading of this depth begins with.
-    """
-    found: list[str] = []
-    for kind, title in KINDS.items():
-        some = [row for row in linear if row["kind"] == kind and row["median_ms"]]
-        if not some:
-            continue
-        lengths = sorted({int(row["T"]) for row in some})
-        table = []
-        for cell in dict.fromkeys(row["cell"] for row in some):
-            by = {int(row["T"]): row for row in some if row["cell"] == cell}
-            times = gains(linear, kind, cell)
-            table.append([
-                cell,
-                *(
-                    f"{milliseconds(by[T])} ({times[T]:.2f})" if T in times
-                    else milliseconds(by[T]) if T in by else ""
-                    for T in lengths
-                ),
-            ])  # fmt: skip
-        fixed = ", ".join(f"{name} = {some[0][name]}" for name in "BDH")
-        found += [f"{heading} {title} of ours against T", ""]
-        found += [f"{fixed}. Milliseconds; in brackets, how many times as fast as "]
-        found[-1] += f"{rival(linear)}."
-        found += ["", *lines(["T", *map(str, lengths)], table)]
-    return found
-
-
-def gains(linear: list[Row], kind: str, cell: str) -> dict[int, float]:
-    """Return how many times faster than our LSTM a cell is, by T.
+def speedups(rows: list[Row], kind: str, cell: str) -> dict[int, float]:
+    """Return how many times as fast as our LSTM a cell is, by T.
 
     Args:
-        linear: rows of the part.
+        rows: of the linear part.
         kind: forward, step.
         cell: its name.
     """
     times = {
         (row["cell"], int(row["T"])): float(row["median_ms"])
-        for row in linear
+        for row in rows
         if row["kind"] == kind and row["median_ms"]
     }
     return {
@@ -71,21 +44,53 @@ def gains(linear: list[Row], kind: str, cell: str) -> dict[int, float]:
     }
 
 
-def at_once(rows: list[Row], heading: str) -> list[str]:
-    """Return the times of our cells that take all steps at once, and of their loops.
+def length_section(rows: list[Row], heading: str) -> list[str]:
+    """Return the times of our cells against T.
 
     Args:
-        rows: of the part, of one machine.
-        heading: what a heading of this depth begins with.
+        rows: of the linear part.
+        heading: Markdown prefix of the headings.
+    """
+    lines: list[str] = []
+    for kind, title in KINDS.items():
+        measured = [row for row in rows if row["kind"] == kind and row["median_ms"]]
+        if not measured:
+            continue
+        lengths = sorted({int(row["T"]) for row in measured})
+        table = []
+        for cell in dict.fromkeys(row["cell"] for row in measured):
+            by_length = {int(row["T"]): row for row in measured if row["cell"] == cell}
+            ratios = speedups(rows, kind, cell)
+            times = []
+            for T in lengths:
+                time = format_ms(by_length[T]) if T in by_length else ""
+                times.append(f"{time} ({ratios[T]:.2f})" if T in ratios else time)
+            table.append([cell, *times])
+        caption = read_captions()["linear"].format(
+            sizes=", ".join(f"{name} = {measured[0][name]}" for name in "BDH"),
+            reference=reference_lstm(rows),
+        )
+        lines += [f"{heading} {title} of ours against T", "", caption, ""]
+        lines += [markdown_table(["T", *map(str, lengths)], table), ""]
+    return lines
+
+
+def parallel_section(rows: list[Row], heading: str) -> list[str]:
+    """Return the times of our cells in parallel over time, and of their loops.
+
+    Args:
+        rows: of the parallel part, of one machine.
+        heading: Markdown prefix of the headings.
     """
 
-    def line(row: Row) -> str:
+    def line_name(row: Row) -> str:
         return row["cell"] + ", loop" * (row["peer"] == SCAN)
 
-    found: list[str] = []
+    lines: list[str] = []
     for kind, title in KINDS.items():
-        some = [r for r in rows if r["kind"] == kind]
-        if some:
-            found += [f"{heading} {title} of cells that are linear in their state", ""]
-            found += [PARALLEL, "", *crossed(some, "B, T, D, H", line, shape)]
-    return found
+        measured = [row for row in rows if row["kind"] == kind]
+        if measured:
+            lines += [f"{heading} {title} of cells that are linear in their state", ""]
+            lines += [read_captions()["parallel"], ""]
+            lines += [time_table(measured, "B, T, D, H", line_name, format_shape), ""]
+    return lines

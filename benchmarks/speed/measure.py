@@ -1,331 +1,240 @@
-"""A case on all libraries: equal first, then timed in turns."""
+"""Measure a case with all libraries: first compare the results, then take turns."""
 
 import sys
-import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 from statistics import median
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks.speed.cases import Case, Device, Kind
-from benchmarks.speed.peers import OTHER_FORM, OURS, PEERS, Peer
-from benchmarks.speed.table import Row, describe, versions
-from benchmarks.speed.worker import Worker, WorkerError, one_arena
+from benchmarks.csv_table import Row
+from benchmarks.speed.agreement import Arrays, relative_error, tolerance
+from benchmarks.speed.bench import Bench, compared_case
+from benchmarks.speed.cases import Case, Kind
+from benchmarks.speed.memory import single_arena
+from benchmarks.speed.peers import Peer, reference_name
+from benchmarks.speed.table import describe_case, versions_column
+from benchmarks.speed.worker import WorkerError
 
-Results = dict[Kind, tuple[float, dict[str, Any]]]  # seconds and arrays
 
-
-@dataclass
-class Timing:
-    """How long and how often.
+class Timing(NamedTuple):
+    """The duration of a measurement.
 
     Attributes:
-        rounds: times that each library has its turn.
-        seconds: that a turn lasts at least.
+        rounds: turns of each library.
+        seconds: minimum duration of a turn.
     """
 
     rounds: int
     seconds: float
 
 
-def tolerance(case: Case) -> float:
-    """Return how far a peer may be from ours, by the largest entry of each array.
+class FirstCall(NamedTuple):
+    """The first call of one kind.
+
+    Attributes:
+        seconds: with compilation.
+        arrays: the results by name.
+    """
+
+    seconds: float
+    arrays: Arrays
+
+
+FirstCalls = dict[Kind, FirstCall]
+
+
+@dataclass
+class Checked:
+    """A peer after the comparison of its results with ours.
+
+    Attributes:
+        peer: the library.
+        note: why it is not timed, or what differs in its work.
+        equal: whether it computes the same function.
+        errors: the largest errors, by kind.
+        seconds: of the first calls, by kind.
+    """
+
+    peer: Peer
+    note: str = ""
+    equal: bool = True
+    errors: dict[Kind, float] = field(default_factory=dict)
+    seconds: dict[Kind, float] = field(default_factory=dict)
+
+
+def measure(
+    bench: Bench, part: str, case: Case, kinds: list[Kind], timing: Timing
+) -> Iterator[list[Row]]:
+    """Yield the rows of a case, one kind after the other.
 
     Args:
-        case: what is measured.
+        bench: the workers.
+        part: of the benchmark.
+        case: the network and the batch.
+        kinds: forward, step.
+        timing: number and duration of the turns.
     """
-    if case.dtype == "bfloat16":
-        # A mantissa of 8 bits, rounded at other places by each library, at every step.
-        return 5e-2
-    # A GPU multiplies float32 as TF32, of 11 bits, unless one asks for more: jax in all
-    # products, PyTorch in cuDNN. Each library is left as it is.
-    return 1e-4 if case.device == "cpu" else 5e-3
+    checked = check(bench, part, case, kinds)
+    for kind in kinds:
+        seconds: dict[str, list[float]] = {
+            name: [] for name, result in checked.items() if result.equal
+        }
+        for _ in range(timing.rounds):
+            for name in seconds:
+                turn = bench.worker(name).ask("time", kind, timing.seconds)
+                seconds[name].append(turn)
+        yield [
+            _row(bench, part, case, kind, result, seconds)
+            for result in checked.values()
+        ]
 
 
-def error(found: dict[str, Any], expected: dict[str, Any]) -> float:
-    """Return the largest error, relative to the largest entry of each array.
+def check(bench: Bench, part: str, case: Case, kinds: list[Kind]) -> dict[str, Checked]:
+    """Build the case with all peers and compare their results with ours.
 
     Args:
-        found: arrays by name, as many as the peer has.
-        expected: arrays by name.
+        bench: the workers.
+        part: of the benchmark.
+        case: the network and the batch.
+        kinds: forward, step.
 
-    Raises:
-        WorkerError: if there is another name, or a shape differs.
+    Returns:
+        The peers by name, in the order of the registry.
     """
-    worst = 0.0
-    for name, value in found.items():
-        if name not in expected or np.shape(value) != np.shape(expected[name]):
-            raise WorkerError(f"it gives {name} {np.shape(value)}, which ours does not")
-        scale = float(np.abs(expected[name]).max()) or 1.0
-        difference = float(np.abs(value - expected[name]).max()) / scale
-        # NaN compares false with everything: it must not pass for zero.
-        worst = max(worst, difference if difference == difference else np.inf)
-    return worst
-
-
-class Bench:
-    """The workers, one for each library, and what they are asked."""
-
-    def __init__(
-        self,
-        names: list[str],
-        cores: list[int],
-        about: Row,
-        device: Device = "cpu",
-        cache: Path | None = None,
-    ) -> None:
-        """Start nothing yet.
-
-        Args:
-            names: of the peers that shall be measured, ours among them.
-            cores: that each worker may use.
-            about: columns of every row: cores, machine, our version.
-            device: where the workers work.
-            cache: folder of compiled programs, or None. With one the first calls are
-                made all at once and tell nothing.
-        """
-        self.names, self.cores, self.about = names, cores, about
-        self.device: Device = device
-        self.cache = cache
-        self._workers: dict[str, Worker] = {}
-
-    def worker(self, name: str) -> Worker:
-        """Return the worker of a peer, started if it is not.
-
-        Args:
-            name: of the peer.
-        """
-        if name not in self._workers:
-            self._workers[name] = self._start(name)
-        return self._workers[name]
-
-    def _start(self, name: str) -> Worker:
-        """Return a new worker of a peer."""
-        return Worker(name, self.cores, device=self.device, cache=self.cache)
-
-    def device_name(self) -> str:
-        """Return ``"cpu"``, or the name of the GPU, as jax tells it."""
-        return "cpu" if self.device == "cpu" else self.worker(OURS).ask("device")
-
-    def stop(self, name: str | None = None) -> None:
-        """End the worker of a peer, or all.
-
-        Args:
-            name: of the peer, or None.
-        """
-        for one in [name] if name else list(self._workers):
-            if one in self._workers:
-                self._workers.pop(one).stop()
-
-    def peers(self, part: str, case: Case) -> list[Peer]:
-        """Return the peers that have a cell, ours first.
-
-        Args:
-            part: of the benchmark; the linear cells are ours alone.
-            case: what is measured.
-        """
-        names = [OURS] if part == "linear" else self.names
-        found = [PEERS[name] for name in names if case.cell in PEERS[name].cells]
-        found = [peer for peer in found if part in (peer.parts or (part,))]
-        return [peer for peer in found if case.ragged or not peer.ragged_only]
-
-    def warm(
-        self, todo: list[tuple[str, Case]], kinds: list[Kind], seconds: float
-    ) -> None:
-        """Compile the programs of many cases, all at once, into the cache.
-
-        Each peer has a process for each cell and stack, as many at a time as cores.
-
-        Args:
-            todo: parts and cases.
-            kinds: forward, step.
-            seconds: after which nothing more is begun.
-        """
-        end = time.monotonic() + seconds
-        groups: dict[tuple[str, str, int], dict[Case, None]] = {}
-        for part, case in todo:
-            for own, names in self._stages(part, case):
-                for name in names:
-                    if "jax" in PEERS[name].packages:
-                        group = (name, case.cell, case.layers)
-                        groups.setdefault(group, {})[own] = None
-
-        def work(group: tuple[str, str, int]) -> None:
-            worker = self._start(group[0])
+    checked = {peer.name: Checked(peer) for peer in bench.peers(part, case)}
+    for stage_case, names in bench.stages(part, case):
+        calls = _first_calls_of_all(bench, names, stage_case, kinds)
+        for result in checked.values():
+            peer = result.peer
+            if peer.name not in calls or compared_case(peer, case) != stage_case:
+                continue
             try:
-                for case in groups[group]:
-                    if time.monotonic() < end:
-                        worker.ask("warm", case, kinds)
-            except WorkerError:
-                pass  # it will fail again, and be noted, when it is measured
-            finally:
-                worker.stop()
-
-        with ThreadPoolExecutor(len(self.cores)) as pool:
-            list(pool.map(work, groups))
-
-    def measure(self, part: str, case: Case, kinds: list[Kind], timing: Timing):
-        """Yield the rows of a case for one kind of work after the other.
-
-        Args:
-            part: of the benchmark; goes into the rows.
-            case: what is measured.
-            kinds: forward, step.
-            timing: how long.
-        """
-        first: dict[str, dict[str, float]] = {}
-        errors: dict[str, dict[str, float]] = {}
-        notes: dict[str, str] = {}
-        for own, names in self._stages(part, case):
-            found = self._firsts(names, own, kinds)
-            for peer in self.peers(part, case):
-                if (
-                    peer.name not in found
-                    or (case if peer.lengths else case.full) != own
-                ):
-                    continue
-                try:
-                    mine, expected = (
-                        _known(found[name]) for name in (peer.name, _basis(peer, case))
-                    )
-                    errors[peer.name] = {
-                        kind: error(mine[kind][1], expected[kind][1]) for kind in kinds
-                    }
-                    first[peer.name] = {kind: mine[kind][0] for kind in kinds}
-                except WorkerError as failure:
-                    notes[peer.name] = _failed(failure)
-                    print(f"{peer.name}: {failure}", file=sys.stderr)
-                    self.stop(peer.name)
-                    continue
-                worst = max(errors[peer.name].values())
-                if not worst <= tolerance(case):
-                    notes[peer.name] = f"differs from ours by {worst:.0e}"
-                elif case.ragged and not peer.lengths:
-                    notes[peer.name] = "runs over the padding"
-        order = [peer.name for peer in self.peers(part, case)]
-        ready = [name for name in order if name not in _unequal(notes)]
-        for kind in kinds:
-            seconds: dict[str, list[float]] = {name: [] for name in ready}
-            for _ in range(timing.rounds):
-                for name in ready:
-                    found = self.worker(name).ask("time", kind, timing.seconds)
-                    seconds[name].append(found)
-            yield [
-                self._row(part, case, kind, peer, seconds, first, errors, notes)
-                for peer in self.peers(part, case)
-            ]
-
-    def _stages(self, part: str, case: Case) -> list[tuple[Case, list[str]]]:
-        """Return who is compared on what, those over the padding first.
-
-        They are compared with our layers on full rows. What our workers are left with
-        is the case itself.
-        """
-        found: dict[Case, dict[str, None]] = {}
-        for peer in sorted(self.peers(part, case), key=lambda p: p.lengths):
-            own = case if peer.lengths else case.full
-            names = found.setdefault(own, {})
-            names |= {_basis(peer, case): None, peer.name: None}
-        return [(own, list(names)) for own, names in found.items()]
-
-    def _firsts(self, names: list[str], case: Case, kinds: list[Kind]):
-        """Return the first results of some peers, or why there are none, by name."""
-
-        def first(name: str) -> Results | WorkerError:
-            try:
-                return self._first(name, case, kinds)
+                actual = _successful(calls[peer.name])
+                expected = _successful(calls[reference_name(peer, case.cell)])
+                result.errors = {
+                    kind: relative_error(actual[kind].arrays, expected[kind].arrays)
+                    for kind in kinds
+                }
             except WorkerError as failure:
-                return failure
+                result.note, result.equal = _failure_note(failure), False
+                print(f"{peer.name}: {failure}", file=sys.stderr)
+                bench.stop(peer.name)
+                continue
+            result.seconds = {kind: actual[kind].seconds for kind in kinds}
+            worst = max(result.errors.values())
+            if not worst <= tolerance(case):
+                result.note, result.equal = f"differs from ours by {worst:.0e}", False
+            elif case.ragged and not peer.uses_lengths:
+                result.note = "runs over the padding"
+    return checked
 
-        # Their seconds are told, unless there is a cache: then one after the other.
-        with ThreadPoolExecutor(len(names) if self.cache else 1) as pool:
-            return dict(zip(names, pool.map(first, names), strict=True))
 
-    def _first(self, name: str, case: Case, kinds: list[Kind]) -> Results:
-        """Return seconds and results of the first call of each kind."""
-        worker = self.worker(name)
-        worker.ask("build", case)
-        found: Results = {}
-        for kind in kinds:
-            seconds, arrays = worker.ask("first", kind)
-            if kind == "forward" and case.ragged:
-                arrays = {"y": np.where(case.mask()[..., None], arrays["y"], 0.0)}
-            found[kind] = seconds, arrays
-        return found
+def _first_calls_of_all(
+    bench: Bench, names: list[str], case: Case, kinds: list[Kind]
+) -> dict[str, FirstCalls | WorkerError]:
+    """Return the first calls of some peers, or their failures, by name."""
 
-    def _row(self, part, case, kind, peer, seconds, first, errors, notes) -> Row:
-        """Return the row of a peer."""
-        name = peer.name
-        row = {"part": part, **describe(case), **self.about}
-        row |= {"kind": kind, "peer": name, "versions": versions(peer)}
-        row["note"] = notes.get(name, "")
-        if name in errors:
-            row["error"] = f"{errors[name][kind]:.1e}"
-        if not seconds.get(name):
-            return row
-        times = seconds[name]
-        worker = self.worker(name)
-        row["rounds"] = str(len(times))
-        row["median_ms"] = f"{1e3 * median(times):.4g}"
-        row["minimum_ms"] = f"{1e3 * min(times):.4g}"
-        if self.cache is None:
-            row["first_seconds"] = f"{first[name][kind]:.3g}"
-        row["idle"] = f"{worker.idle_cpu / max(worker.idle_wall, 1e-9):.4f}"
-        ours = seconds.get(_basis(peer, case), [])
-        if ours:
-            # Of neighbours in time: what else the machine did concerns both.
-            ratios = [a / b for a, b in zip(times, ours, strict=True)]
-            row["ratio"] = f"{median(ratios):.4g}"
+    def first_calls(name: str) -> FirstCalls | WorkerError:
+        try:
+            return _first_calls(bench, name, case, kinds)
+        except WorkerError as failure:
+            return failure
+
+    # Without a cache their times are reported: one peer after the other.
+    with ThreadPoolExecutor(len(names) if bench.cache else 1) as pool:
+        return dict(zip(names, pool.map(first_calls, names), strict=True))
+
+
+def _first_calls(bench: Bench, name: str, case: Case, kinds: list[Kind]) -> FirstCalls:
+    """Build a case with one peer, and return its first call of each kind."""
+    worker = bench.worker(name)
+    worker.ask("build", case)
+    calls: FirstCalls = {}
+    for kind in kinds:
+        seconds, arrays = worker.ask("first_call", kind)
+        if kind == "forward" and case.ragged:
+            arrays = {"y": np.where(case.mask()[..., None], arrays["y"], 0.0)}
+        calls[kind] = FirstCall(seconds, arrays)
+    return calls
+
+
+def _row(
+    bench: Bench,
+    part: str,
+    case: Case,
+    kind: Kind,
+    result: Checked,
+    seconds: dict[str, list[float]],
+) -> Row:
+    """Return the row of a peer; `seconds` holds the turns of all peers."""
+    peer = result.peer
+    row = _peer_columns(bench, part, case, kind, peer)
+    row["note"] = result.note
+    if kind in result.errors:
+        row["error"] = f"{result.errors[kind]:.1e}"
+    turns = seconds.get(peer.name)
+    if not turns:
         return row
-
-    def memory(self, part: str, case: Case, repetitions: int = 3) -> list[Row]:
-        """Return rows with the memory that a training step needs, in new processes.
-
-        Args:
-            part: of the benchmark; goes into the rows.
-            case: what is measured.
-            repetitions: training steps after the first, which may compile.
-        """
-        rows = []
-        for peer in self.peers(part, case):
-            self.stop(peer.name)
-            row = {"part": part, **describe(case), **self.about, "kind": "step"}
-            row |= {"peer": peer.name, "versions": versions(peer)}
-            try:
-                with one_arena():
-                    worker = self.worker(peer.name)
-                base = worker.ask("build", case if peer.lengths else case.full)
-                peak, step = worker.ask("memory", "step", repetitions)
-                row |= {"base_mb": f"{base:.0f}", "peak_mb": f"{peak:.0f}"}
-                if step is not None:
-                    row["step_mb"] = f"{step:.1f}"
-            except WorkerError as failure:
-                row["note"] = _failed(failure)
-            self.stop(peer.name)
-            rows.append(row)
-        return rows
+    row["rounds"] = str(len(turns))
+    row["median_ms"] = f"{1e3 * median(turns):.4g}"
+    row["minimum_ms"] = f"{1e3 * min(turns):.4g}"
+    if bench.cache is None:
+        row["first_seconds"] = f"{result.seconds[kind]:.3g}"
+    row["idle"] = f"{bench.worker(peer.name).idle_share:.4f}"
+    reference = seconds.get(reference_name(peer, case.cell))
+    if reference:
+        # The ratio of neighbouring turns: other load slows both down.
+        ratios = [a / b for a, b in zip(turns, reference, strict=True)]
+        row["ratio"] = f"{median(ratios):.4g}"
+    return row
 
 
-def _basis(peer: Peer, case: Case) -> str:
-    """Return which of our layers is the function that a peer computes."""
-    return OTHER_FORM if case.cell in peer.other_form else OURS
+def measure_memory(
+    bench: Bench, part: str, case: Case, repetitions: int = 3
+) -> list[Row]:
+    """Return rows with the memory of a training step, measured in new processes.
+
+    Args:
+        bench: the workers.
+        part: of the benchmark.
+        case: the network and the batch.
+        repetitions: training steps after the first, which may compile.
+    """
+    rows = []
+    for peer in bench.peers(part, case):
+        bench.stop(peer.name)
+        row = _peer_columns(bench, part, case, "step", peer)
+        try:
+            with single_arena():
+                worker = bench.worker(peer.name)
+            base = worker.ask("build", compared_case(peer, case))
+            peak, step = worker.ask("memory", "step", repetitions)
+            row |= {"base_mb": f"{base:.0f}", "peak_mb": f"{peak:.0f}"}
+            if step is not None:
+                row["step_mb"] = f"{step:.1f}"
+        except WorkerError as failure:
+            row["note"] = _failure_note(failure)
+        bench.stop(peer.name)
+        rows.append(row)
+    return rows
 
 
-def _known(found: Results | WorkerError) -> Results:
-    """Return results, if there are any."""
-    if isinstance(found, WorkerError):
-        raise found
-    return found
+def _peer_columns(bench: Bench, part: str, case: Case, kind: Kind, peer: Peer) -> Row:
+    """Return the columns that identify a measurement."""
+    row = {"part": part, **describe_case(case), **bench.columns}
+    return row | {"kind": kind, "peer": peer.name, "versions": versions_column(peer)}
 
 
-def _failed(failure: WorkerError) -> str:
-    """Return the note of a peer that could not."""
+def _successful(calls: FirstCalls | WorkerError) -> FirstCalls:
+    """Return first calls; raise if they failed."""
+    if isinstance(calls, WorkerError):
+        raise calls
+    return calls
+
+
+def _failure_note(failure: WorkerError) -> str:
+    """Return the note of a peer that failed."""
     return "failed: " + str(failure).strip().splitlines()[-1]
-
-
-def _unequal(notes: dict[str, str]) -> set[str]:
-    """Return the peers that are not timed: what differs is no comparison."""
-    return {name for name, note in notes.items() if note.startswith(("diff", "fail"))}

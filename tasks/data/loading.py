@@ -166,14 +166,16 @@ def _from_files(
             raise DataError("no data: give --data")
         data = str(sample)
     columns = _columns(source)
-    found = files.find(data, split_files, kind, source.format, source.encoding, columns)
-    chosen, notes = found.splits, found.notes
+    result = files.find(
+        data, split_files, kind, source.format, source.encoding, columns
+    )
+    chosen, notes = result.splits, result.notes
     single = sum(map(len, chosen.values())) == 1 and not any(split_files.values())
     if only is None and single and "train" not in chosen:
         (data_files,) = chosen.values()
         chosen = {"train": data_files}
-    elif found.unassigned and (not chosen or "train" not in chosen and only is None):
-        chosen = {**chosen, only or "train": found.unassigned}
+    elif result.unassigned and (not chosen or "train" not in chosen and only is None):
+        chosen = {**chosen, only or "train": result.unassigned}
     if only is not None and only not in chosen:
         names = ", ".join(chosen) or "nothing"
         raise DataError(f"no {only} among the files, only {names}: give --{only}-file")

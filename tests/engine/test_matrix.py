@@ -14,7 +14,7 @@ from tests.helpers.numerical_contract import directional_derivative
 from tests.helpers.tolerances import FINITE_DIFFERENCE, FLOAT64, REFERENCE, assert_close
 from tests.helpers.typed import present, untyped
 from zoo.engine import matrix_chunks
-from zoo.engine.loop import Span
+from zoo.engine.masks import Span
 from zoo.engine.matrix_chunks import Write, write_and_read
 
 B, HEADS, K, V = 3, 2, 3, 2

@@ -21,7 +21,7 @@ FILES = {
 
 
 class Hub(BaseHTTPRequestHandler):
-    """Serves the data set `NAME`.
+    """Serves the dataset `NAME`.
 
     Attributes:
         cut: name of a file of which only the first half is sent.

@@ -16,7 +16,8 @@ from tests.helpers.tolerances import (
     assert_identical,
     error,
 )
-from zoo.engine.loop import select, spread
+from zoo.engine.broadcast import spread
+from zoo.engine.masks import select
 from zoo.types import Array
 
 one_of_each_kind = pytest.mark.one_of_each_kind

@@ -11,7 +11,7 @@ from flax import nnx
 import zoo
 from tests.helpers.tolerances import REFERENCE, SCHEDULE, assert_close, assert_identical
 from tests.helpers.typed import untyped
-from zoo.layers import newton
+from zoo.engine import newton
 
 B, T, D, H = 4, 9, 3, 4
 TOLERANCE = 1e-4  # relative to the largest entry

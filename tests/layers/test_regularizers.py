@@ -117,7 +117,7 @@ def test_dropout_between_layers_spares_the_last_output():
     lstm = zoo.LSTM(D, H, 2, dropout=0.5, locked_dropout=0.3, rngs=nnx.Rngs(0))
     assert (np.asarray(lstm(X, key=KEY)[1]) != 0).all()
     assert np.abs(lstm(X, key=KEY)[1] - lstm(X)[1]).max() > 0.01
-    with pytest.warns(UserWarning, match="do nothing"):
+    with pytest.warns(UserWarning, match="have no effect"):
         zoo.LSTM(D, H, dropout=0.5, rngs=nnx.Rngs(0))
 
 
@@ -145,7 +145,7 @@ def test_gradients_under_all_noise_are_finite(case):
         (lambda: layer(zoneout={"x": 0.1}), "must be one of 'h', 'c', got 'x'"),
         (
             lambda: layer(zoo.ElmanCell, candidate_dropout=0.1),
-            "candidate, which ElmanCell has not",
+            "candidate, which ElmanCell does not have",
         ),
         (lambda: layer(recurrent_dropout="a"), "must be a number"),
         (lambda: layer(weight_drop=1.0), "weight_drop must lie"),

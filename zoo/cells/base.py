@@ -7,7 +7,7 @@ import jax
 from jax.ad_checkpoint import checkpoint_name
 
 from zoo.cells.parameters import CellParameters
-from zoo.engine.loop import Span
+from zoo.engine.masks import Span
 from zoo.types import Array, State
 
 __all__ = ["Cell", "HiddenState"]
@@ -88,6 +88,7 @@ class Cell(CellParameters):
             backward pass than to store them.
         parallel: whether the cell is linear in its state, so that `run_parallel` can
             compute all steps in parallel.
+        parallel_states: whether `run_parallel` also returns the states of all steps.
     """
 
     name: ClassVar[str]
@@ -101,6 +102,7 @@ class Cell(CellParameters):
     additive: ClassVar[bool] = False
     recompute: ClassVar[bool] = False
     parallel: ClassVar[bool] = False
+    parallel_states: ClassVar[bool] = True
 
     def __init_subclass__(cls, **options: Any) -> None:
         """Reset `additive` and `kernel` unless the class itself defines them.
@@ -234,6 +236,6 @@ class Cell(CellParameters):
         Returns:
             The state after the last step in processing order; the outputs ``[B, T,
             H]``, which may be anything at padding; and the states of all steps, or None
-            if only the loop can return them.
+            if ``parallel_states`` is False.
         """
         raise NotImplementedError(f"{type(self).__name__} must define run_parallel")

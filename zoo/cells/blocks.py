@@ -5,6 +5,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from zoo.cells.base import Cell
+from zoo.engine.broadcast import align
 from zoo.initializers import BiasInitializer, Initializer
 from zoo.types import Array
 
@@ -58,7 +59,7 @@ class BlockCell(Cell):
         p = _split(self.dot(x, self.W[...]), self.widths)
         if self.b is not None:
             b = _split(self.in_state_dtype(self.b), self._bias_widths())
-            p |= {name: p[name] + block for name, block in b.items()}
+            p |= {name: p[name] + align(block, p[name]) for name, block in b.items()}
         return p
 
 

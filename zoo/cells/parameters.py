@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from zoo import checks, initializers
+from zoo.engine.broadcast import align
 from zoo.engine.matmul import product
 from zoo.initializers import BiasInitializer, Initializer
 from zoo.types import Array
@@ -136,13 +137,16 @@ class CellParameters(nnx.Module):
         """
         return jnp.zeros(shape, self.state_dtype)
 
-    def in_state_dtype(self, param: nnx.Variable) -> Array:
+    def in_state_dtype(self, param: nnx.Variable, like: Array | None = None) -> Array:
         """Return a parameter in `state_dtype`, for elementwise arithmetic.
 
         Args:
             param: a parameter or constant.
+            like: an array that it is combined with, whose last axes are those of
+                `param`: axes of size 1 are then put in front.
         """
-        return param[...].astype(self.state_dtype)
+        value = param[...].astype(self.state_dtype)
+        return value if like is None else align(value, like)
 
     def dot(self, x: Array, weights: Array) -> Array:
         """Multiply in `dtype` and accumulate in `state_dtype`.
@@ -163,7 +167,7 @@ class CellParameters(nnx.Module):
             p: an array ``[..., N]`` in `state_dtype`.
             b: a parameter ``[N]``, or None.
         """
-        return p if b is None else p + self.in_state_dtype(b)
+        return p if b is None else p + self.in_state_dtype(b, p)
 
     def split(self, blocks: Array) -> list[Array]:
         """Split an array into blocks of size H along its last axis, such as the gates.

@@ -10,7 +10,8 @@ from flax import nnx
 from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 
 from zoo import checks
-from zoo.engine.loop import spread
+from zoo.engine.broadcast import spread
+from zoo.engine.masks import zero_padding
 from zoo.layers import Bidirectional, Layer, Recurrent, Residual, Stacked
 from zoo.types import Array, ArrayLike, State
 
@@ -41,10 +42,7 @@ def gates(
         ValueError: if a shape is wrong.
         TypeError: if `x` is not floating point, or the mask is not bool.
     """
-    x = layer._checked_input("x", x, "[B, T, D]")
-    if mask is not None:
-        checks.shape("mask", mask, x.shape[:2], "[B, T]")
-        checks.boolean("mask", mask)
+    x, mask, _ = layer._checked_batch(x, mask, None)
     graph, variables = nnx.split(layer)
     return _gates(graph, variables, x, mask)
 
@@ -53,8 +51,7 @@ def gates(
 def _gates(
     graph: Any, variables: Any, x: Array, mask: Array | None
 ) -> tuple[Gates, ...]:
-    if mask is not None:
-        x = jnp.where(spread(mask, x), x, jnp.zeros((), x.dtype))
+    x = zero_padding(x, mask)
     return tuple(_of_layers(nnx.merge(graph, variables), x, mask))
 
 
@@ -102,12 +99,7 @@ def _of_layer(layer: Layer, x: Array, mask: Array | None) -> Gates:
 
     before = jax.tree.map(states_before, initial, states)
     gates = jax.vmap(gates_of_step, in_axes=1, out_axes=1)(before, x)
-    if mask is None:
-        return gates
-    return {
-        name: jnp.where(spread(mask, values), values, jnp.zeros((), values.dtype))
-        for name, values in gates.items()
-    }
+    return {name: zero_padding(values, mask) for name, values in gates.items()}
 
 
 def _joined(parts: dict[str, Gates]) -> Gates:

@@ -1,16 +1,16 @@
-"""Linear recurrences, ``h_t = a_t * h_(t-1) + b_t``: all steps at once.
+"""Linear recurrences, ``h_t = a_t * h_(t-1) + b_t``, over all steps.
 
-The factors do not depend on the state, so that two steps in a row are one step of the
-same form, ``(a, b) then (a', b') = (a * a', a' * b + b')``: the steps may be taken
-together in any order, as a tree of depth log T (Blelloch 1990; Martin and Cundy 2017,
-arXiv:1709.04057), or on a GPU by a kernel, in one pass over memory. A CPU, which is not
-wide enough for a tree, takes one after the other, in a loop that does nothing else. The
-gradient of a linear recurrence is a linear recurrence the other way, so that no inner
-node of the tree is stored.
+The factors do not depend on the state. Two consecutive steps therefore compose to one
+step of the same form, ``(a, b) then (a', b') = (a * a', a' * b + b')``, and the steps
+can be combined in any order: as a tree of depth log T (Blelloch 1990; Martin and Cundy
+2017, arXiv:1709.04057), or on a GPU by a kernel in one pass over memory. A CPU is not
+wide enough for a tree and computes one step after the other, in a loop without any
+matrix product. The gradient of a linear recurrence is a linear recurrence in the other
+direction, so that no inner node of the tree is stored.
 
-Complex numbers are *pairs*: the first half of the last axis holds real parts, the
-second the imaginary ones. So what they come from, and what is made of them, are
-products of real matrices.
+Complex numbers are *pairs*: the first half of the last axis holds the real parts, the
+second half the imaginary parts. Products with real matrices can then compute them and
+read them.
 """
 
 from functools import partial
@@ -20,7 +20,8 @@ import jax
 import jax.numpy as jnp
 
 from zoo.engine import native
-from zoo.engine.loop import Span, spread
+from zoo.engine.broadcast import align, spread
+from zoo.engine.masks import Span
 from zoo.engine.platform import platform
 from zoo.types import Array
 
@@ -29,10 +30,11 @@ def times(a: Array, b: Array, *, pairs: bool = False) -> Array:
     """Return ``a * b``.
 
     Args:
-        a: numbers ``[..., N]``.
-        b: numbers ``[..., N]``.
-        pairs: whether they are complex, as told above.
+        a: an array ``[..., N]``, or the last axes of one.
+        b: an array ``[..., N]``.
+        pairs: whether both are complex pairs.
     """
+    a = align(a, b)
     if not pairs:
         return a * b
     (a_re, a_im), (b_re, b_im) = jnp.split(a, 2, -1), jnp.split(b, 2, -1)
@@ -45,20 +47,20 @@ def span_scan(
     """Return the states of all steps, with padding and resets.
 
     Args:
-        a: factors ``[B, T, ...]``, or what can be broadcast to that.
-        b: what is added ``[B, T, ...]``.
-        h: the state before the step that is met first, ``[B, ...]``.
+        a: factors ``[B, T, ...]``, or an array that broadcasts to that.
+        b: summands ``[B, T, ...]``.
+        h: the state before the first step in processing order, ``[B, ...]``.
         initial: the state that a reset restarts from.
         span: mask, reset and direction.
-        pairs: whether all of these are complex, ``[B, T, 2 N]``.
+        pairs: whether all of these are complex pairs, ``[B, T, 2 N]``.
 
     Returns:
         ``[B, T, ...]``, in the order of `b`.
     """
     if span.reset is not None:
-        begins = spread(span.reset, b)
-        b = jnp.where(begins, times(a, initial[:, None], pairs=pairs) + b, b)
-        a = jnp.where(begins, jnp.zeros((), a.dtype), a)
+        restarts = spread(span.reset, b)
+        b = jnp.where(restarts, times(a, initial[:, None], pairs=pairs) + b, b)
+        a = jnp.where(restarts, jnp.zeros((), a.dtype), a)
     if span.mask is not None:
         real = spread(span.mask, b)
         one = jnp.ones(b.shape[-1], a.dtype)
@@ -85,30 +87,30 @@ def linear_scan(
         h_t = a_t * h_(t-1) + b_t
 
     Args:
-        a: factors ``[T, ...]``, or what can be broadcast to that.
-        b: what is added ``[T, ...]``.
-        h: the state before the first step that is met, ``[...]``.
-        axis: that of time.
-        reverse: go from the last step to the first.
-        pairs: whether all of these are complex; the only axis after that of time is
-            then the last, ``[..., T, 2 N]``.
+        a: factors ``[T, ...]``, or an array that broadcasts to that.
+        b: summands ``[T, ...]``.
+        h: the state before the first step in processing order, ``[...]``.
+        axis: the time axis.
+        reverse: run from the last step to the first.
+        pairs: whether all of these are complex pairs; the arrays are then
+            ``[..., T, 2 N]``, with one axis after time.
 
     Returns:
         ``[T, ...]``, in the order of `b`.
     """
     a = a.reshape((1,) * (b.ndim - a.ndim) + a.shape)
-    states: Any = _linear_scan(_Way(axis, reverse, pairs, False), a, b, h)
+    states: Any = _linear_scan(_Form(axis, reverse, pairs, False), a, b, h)
     return states
 
 
 def shifted(steps: Array, edge: Array, *, axis: int = 0, reverse: bool) -> Array:
-    """Return for each step the value of the one that is met before it.
+    """Return for each step the value of the previous one in processing order.
 
     Args:
         steps: a value for each step.
-        edge: that before the step that is met first.
-        axis: that of time.
-        reverse: whether the last step is met first.
+        edge: the value before the first step.
+        axis: the time axis.
+        reverse: whether the last step is processed first.
     """
     T, edge = steps.shape[axis], jnp.expand_dims(edge, axis)
     if reverse:
@@ -118,16 +120,19 @@ def shifted(steps: Array, edge: Array, *, axis: int = 0, reverse: bool) -> Array
     return jnp.concatenate([edge, earlier], axis)
 
 
-class _Way(NamedTuple):
-    """How a linear recurrence is to be read.
+_Step = tuple[Array, Array]  # a and b
+
+
+class _Form(NamedTuple):
+    """How a linear recurrence runs over its arrays.
 
     Attributes:
-        axis: that of time.
-        reverse: go from the last step to the first.
-        pairs: whether numbers are complex.
-        adjoint: ``h_t = conj(a_s) * h_s + b_t``, where s is the step met before t, and
-            h is zero at first: the linear map from b to the states, transposed, if it
-            goes the other way.
+        axis: the time axis.
+        reverse: run from the last step to the first.
+        pairs: whether the numbers are complex pairs.
+        adjoint: compute ``h_t = conj(a_s) * h_s + b_t`` instead, where s is the step
+            before t in processing order and the initial h is zero. In the opposite
+            direction this is the transpose of the linear map from b to the states.
     """
 
     axis: int
@@ -136,148 +141,158 @@ class _Way(NamedTuple):
     adjoint: bool
 
     def conj(self, a: Array) -> Array:
-        """Return the conjugate."""
+        """Return the complex conjugate."""
         if not self.pairs:
             return a
         re, im = jnp.split(a, 2, -1)
         return jnp.concatenate([re, -im], -1)
 
     def before(self, steps: Array, edge: Array) -> Array:
-        """Return for each step the value of the one met before it."""
+        """Return for each step the value of the previous one in processing order."""
         return shifted(steps, edge, axis=self.axis, reverse=self.reverse)
 
     def first(self, steps: Array) -> Array:
-        """Return the value of the step that is met first, or the one for all."""
+        """Return the value of the first step, or the one value for all steps."""
         return steps.take(-1 if self.reverse else 0, self.axis)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _linear_scan(way: _Way, a: Array, b: Array, h: Array) -> Array:
+def _linear_scan(form: _Form, a: Array, b: Array, h: Array) -> Array:
     if native.takes_linear(b.dtype):
-        states, _ = native.gpu.linear(a, b, h, **way._asdict())
+        states, _ = native.gpu.linear(a, b, h, **form._asdict())
         return states
-    if way.adjoint:
-        a = way.conj(a)
-        if a.shape[way.axis] > 1:  # else the one factor: at first h is zero
-            a = way.before(a, jnp.zeros_like(way.first(a)))
+    if form.adjoint:
+        a = form.conj(a)
+        if a.shape[form.axis] > 1:  # a single factor is the same at every step
+            a = form.before(a, jnp.zeros_like(form.first(a)))
     if platform() == "cpu":
-        return _one_by_one(way, a, b, h)
+        return _loop(form, a, b, h)
     a = jnp.broadcast_to(a, b.shape)
 
-    def join(first, then):
-        """Return two steps as one."""
-        (a, b), (c, d) = first, then
-        return times(c, a, pairs=way.pairs), times(c, b, pairs=way.pairs) + d
+    def compose(earlier: _Step, later: _Step) -> _Step:
+        (a, b), (c, d) = earlier, later
+        return times(c, a, pairs=form.pairs), times(c, b, pairs=form.pairs) + d
 
-    tree = partial(jax.lax.associative_scan, reverse=way.reverse, axis=way.axis)
-    factors, states = tree(join, (a, b))
-    return times(factors, jnp.expand_dims(h, way.axis), pairs=way.pairs) + states
+    tree = partial(jax.lax.associative_scan, reverse=form.reverse, axis=form.axis)
+    factors, states = tree(compose, (a, b))
+    return times(factors, jnp.expand_dims(h, form.axis), pairs=form.pairs) + states
 
 
-def _one_by_one(way, a, b, h):
-    """Return the states of all steps, by a loop."""
-    b = jnp.moveaxis(b, way.axis, 0)
-    a = jnp.moveaxis(a, way.axis, 0)
-    same = len(a) < len(b)
+def _loop(form: _Form, a: Array, b: Array, h: Array) -> Array:
+    """Return the states of all steps, one after the other."""
+    b = jnp.moveaxis(b, form.axis, 0)
+    a = jnp.moveaxis(a, form.axis, 0)
+    constant = len(a) < len(b)
 
-    def body(h, step):
-        factor, added = (a[0], step) if same else step
-        h = times(factor, h, pairs=way.pairs) + added
+    def body(h: Array, step: Any) -> tuple[Array, Array]:
+        factor, summand = (a[0], step) if constant else step
+        h = times(factor, h, pairs=form.pairs) + summand
         return h, h
 
-    _, states = jax.lax.scan(body, h, b if same else (a, b), reverse=way.reverse)
-    return jnp.moveaxis(states, 0, way.axis)
+    _, states = jax.lax.scan(body, h, b if constant else (a, b), reverse=form.reverse)
+    return jnp.moveaxis(states, 0, form.axis)
 
 
-def _forward(way, a, b, h):
-    states = _linear_scan(way, a, b, h)
+def _forward(form: _Form, a: Array, b: Array, h: Array) -> tuple[Array, Any]:
+    states: Any = _linear_scan(form, a, b, h)
     return states, (a, h, states)
 
 
-def _backward(way, kept, by_states):
+def _backward(form: _Form, kept: Any, d_states: Array) -> tuple[Array, ...]:
     a, h, states = kept
-    none = jnp.zeros_like(h)
-    back = way._replace(reverse=not way.reverse, adjoint=not way.adjoint)
-    if way.adjoint:
-        g: Any = _linear_scan(back, a, by_states, none)
-        by_a = times(states, way.conj(back.before(g, none)), pairs=way.pairs)
-        by_h = none
+    zero = jnp.zeros_like(h)
+    transposed = form._replace(reverse=not form.reverse, adjoint=not form.adjoint)
+    if form.adjoint:
+        g: Any = _linear_scan(transposed, a, d_states, zero)
+        d_a = times(states, form.conj(transposed.before(g, zero)), pairs=form.pairs)
+        d_h = zero
     else:
-        constant = a.shape[way.axis] < by_states.shape[way.axis]
-        summed = constant and native.takes_linear(by_states.dtype)
-        both: Any = (_summed if summed else _apart)(back, a, by_states, states, h)
-        g, by_a = both
-        first = way.conj(way.first(a))
-        by_h = times(first, way.first(g), pairs=way.pairs)
-    same = [axis for axis, size in enumerate(a.shape) if size < by_a.shape[axis]]
-    return by_a.sum(same, keepdims=True), g, by_h
+        constant = a.shape[form.axis] < d_states.shape[form.axis]
+        in_kernel = constant and native.takes_linear(d_states.dtype)
+        gradients = _summed_gradients if in_kernel else _gradients
+        both: Any = gradients(transposed, a, d_states, states, h)
+        g, d_a = both
+        first = form.conj(form.first(a))
+        d_h = times(first, form.first(g), pairs=form.pairs)
+    broadcast = [axis for axis, size in enumerate(a.shape) if size < d_a.shape[axis]]
+    return d_a.sum(broadcast, keepdims=True), g, d_h
 
 
 _linear_scan.defvjp(_forward, _backward)
 
 
-def _apart(way, a, b, states, h):
-    """Return the states g of a transposed recurrence, and the gradient by a of each."""
-    g: Any = _linear_scan(way, a, b, jnp.zeros_like(h))
-    back = way._replace(reverse=not way.reverse)
-    return g, times(way.conj(back.before(states, h)), g, pairs=way.pairs)
+def _gradients(
+    form: _Form, a: Array, b: Array, states: Array, h: Array
+) -> tuple[Array, Array]:
+    """Return the states g of a transposed recurrence, and the gradients of a.
+
+    g is the gradient with respect to b.
+    """
+    g: Any = _linear_scan(form, a, b, jnp.zeros_like(h))
+    forward = form._replace(reverse=not form.reverse)
+    return g, times(form.conj(forward.before(states, h)), g, pairs=form.pairs)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _summed(way, a, b, states, h):
-    """Do what `_apart` does, by a kernel, with the sum of the gradients by a."""
-    beside = states, h
-    g, by_a = native.gpu.linear(a, b, jnp.zeros_like(h), **way._asdict(), beside=beside)
-    return g, jnp.expand_dims(by_a, way.axis)
+def _summed_gradients(
+    form: _Form, a: Array, b: Array, states: Array, h: Array
+) -> tuple[Array, Array]:
+    """Return what `_gradients` does by a kernel, with those of a summed over time."""
+    paired = states, h
+    g, d_a = native.gpu.linear(a, b, jnp.zeros_like(h), **form._asdict(), beside=paired)
+    return g, jnp.expand_dims(d_a, form.axis)
 
 
-def _keep_given(way, *given):
-    return _summed(way, *given), given
+def _keep_arguments(form: _Form, *arguments: Array) -> tuple[Any, Any]:
+    return _summed_gradients(form, *arguments), arguments
 
 
-def _backward_of_summed(way, given, by):
-    (_, by_a), back = jax.vjp(partial(_apart, way), *given)
-    # Of a sum over time: the same for all steps.
-    return back((by[0], jnp.broadcast_to(by[1], by_a.shape)))
+def _backward_of_summed(form: _Form, arguments: Any, cotangents: Any) -> Any:
+    (_, d_a), pull = jax.vjp(partial(_gradients, form), *arguments)
+    # The cotangent of a sum over time is the same for all steps.
+    d_g, d_sum = cotangents
+    return pull((d_g, jnp.broadcast_to(d_sum, d_a.shape)))
 
 
-_summed.defvjp(_keep_given, _backward_of_summed)
+_summed_gradients.defvjp(_keep_arguments, _backward_of_summed)
 
 
 def max_scan(
     a: Array, b: Array, m: Array, initial: Array, span: Span
 ) -> tuple[Array, Array]:
-    """Return ``m_t = max(a_t + m_(t-1), b_t)`` of all steps: linear, with max for plus.
+    """Return ``m_t = max(a_t + m_(t-1), b_t)`` for all steps.
+
+    This is linear in the (max, +) algebra.
 
     Args:
-        a: what is added ``[B, T, ...]``.
-        b: the least value ``[B, T, ...]``; -inf at padding.
-        m: the value before the step that is met first, ``[B, ...]``.
+        a: summands ``[B, T, ...]``.
+        b: lower bounds ``[B, T, ...]``; -inf at padding.
+        m: the value before the first step in processing order, ``[B, ...]``.
         initial: the value that a reset restarts from.
         span: mask, reset and direction.
 
     Returns:
-        The value before each step, as a reset has left it, and that after it.
+        The value before each step, after its reset, and the value after it.
     """
-    none = jnp.asarray(-jnp.inf, b.dtype)
-    sums, least = a, b
+    minus_infinity = jnp.asarray(-jnp.inf, b.dtype)
+    sums, bounds = a, b
     if span.reset is not None:
-        begins = spread(span.reset, b)
-        least = jnp.where(begins, jnp.maximum(a + initial[:, None], b), b)
-        sums = jnp.where(begins, none, a)
+        restarts = spread(span.reset, b)
+        bounds = jnp.where(restarts, jnp.maximum(a + initial[:, None], b), b)
+        sums = jnp.where(restarts, minus_infinity, a)
     if span.mask is not None:
         sums = jnp.where(spread(span.mask, a), sums, jnp.zeros((), a.dtype))
-    sums, least = jax.lax.associative_scan(
-        _join_max, (sums, least), reverse=span.reverse, axis=1
+    sums, bounds = jax.lax.associative_scan(
+        _compose_max, (sums, bounds), reverse=span.reverse, axis=1
     )
-    after = jnp.maximum(sums + m[:, None], least)
+    after = jnp.maximum(sums + m[:, None], bounds)
     before = shifted(after, m, axis=1, reverse=span.reverse)
     if span.reset is not None:
         before = jnp.where(spread(span.reset, b), initial[:, None], before)
     return before, after
 
 
-def _join_max(first: tuple[Array, Array], then: tuple[Array, Array]):
+def _compose_max(earlier: _Step, later: _Step) -> _Step:
     """Return two steps as one."""
-    (a, b), (c, d) = first, then
+    (a, b), (c, d) = earlier, later
     return a + c, jnp.maximum(c + b, d)

@@ -1,12 +1,12 @@
-"""Where a call will run."""
+"""The platform that a call runs on."""
 
 import jax
 
 
 def platform() -> str:
-    """Return ``"cpu"``, ``"gpu"`` or another: of the default device, if one is set."""
+    """Return ``"cpu"``, ``"gpu"`` or another: that of the default device, if set."""
     device = jax.config.jax_default_device  # pyright: ignore[reportAttributeAccessIssue]
     if device is None:
         return jax.default_backend()
-    found = device if isinstance(device, str) else device.platform
-    return "gpu" if found == "cuda" else found
+    name = device if isinstance(device, str) else device.platform
+    return "gpu" if name == "cuda" else name

@@ -3,7 +3,7 @@
 from zoo.layers.base import Layer
 from zoo.layers.bidirectional import Bidirectional, BidirectionalState
 from zoo.layers.constructors import GRU, LSTM, RNN, CellStack
-from zoo.layers.explain import Explanation, Plan, explain
+from zoo.layers.explain import Explanation, LayerPlan, explain
 from zoo.layers.recurrent import Recurrent
 from zoo.layers.residual import Residual
 from zoo.layers.stacked import Stacked
@@ -17,7 +17,7 @@ __all__ = [
     "CellStack",
     "Explanation",
     "Layer",
-    "Plan",
+    "LayerPlan",
     "Recurrent",
     "Residual",
     "Stacked",

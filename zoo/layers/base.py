@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from zoo import checks
+from zoo.layers.recording import is_recording
 from zoo.types import Array, ArrayLike, Key, State
 
 
@@ -20,15 +21,15 @@ class Layer(nnx.Module):
 
     - Where `mask` is False the state passes through and the output is zero; what `x`
       holds there, NaN included, changes no output and no gradient.
-    - The state returned is the one after the last step that the loop met. Given back
-      with the next chunk of a sequence, it makes the chunks equal to the whole.
-    - A row without any token returns the state it began with.
+    - The returned state is the one after the last step in processing order. Passed to
+      the call with the next chunk of a sequence, it makes the chunks equal to one call.
+    - A row without any token returns its initial state.
     - `reset` marks the first tokens of sequences packed into one row.
     - ``layer.step(state, x_t)`` is one step of the same, and ``layer.states(...)``
       gives the states after all steps.
 
-    A layer may be called inside or outside ``jax.jit``; outside, it is compiled once
-    for each set of shapes.
+    A layer can be called inside and outside of ``jax.jit``; outside, it is compiled
+    once per set of shapes.
 
     Attributes:
         direction: ``"forward"``, ``"reverse"`` or ``"both"``: how it reads a sequence.
@@ -64,12 +65,20 @@ class Layer(nnx.Module):
         """
         raise NotImplementedError(f"{type(self).__name__} must define init_state")
 
-    def _run(self, x, mask, state, reset, key, states) -> tuple[State, Array, State]:
-        """Return the final state, y, and all states or None; arguments are checked."""
+    def _run(
+        self,
+        x: Array,
+        mask: Array | None,
+        state: State,
+        reset: Array | None,
+        key: Key | None,
+        states: bool,
+    ) -> tuple[State, Array, State]:
+        """Return the final state, y, and all states or None, for checked arguments."""
         raise NotImplementedError(f"{type(self).__name__} must define _run")
 
     def _step(self, state: State, x_t: Array) -> tuple[State, Array]:
-        """Return the state after one step, and its output; arguments are checked."""
+        """Return the state after one step, and its output, for checked arguments."""
         raise NotImplementedError(f"{type(self).__name__} must define _step")
 
     def __call__(
@@ -86,18 +95,17 @@ class Layer(nnx.Module):
         Args:
             x: inputs ``[B, T, D]``.
             mask: bool ``[B, T]``, True = a real token; by default all are.
-            state: what the layer begins with, like ``init_state(B)``, its default.
+            state: the state before the first step, like ``init_state(B)``, the default.
             reset: bool ``[B, T]``, True = the first token of a sequence packed into the
                 row: the state restarts there from ``init_state(B)``. A reversed loop
-                restarts after that token, but returns the state as it was after its
-                last step.
-            key: draws the noise of training; None means evaluation.
+                restarts after that token, but returns the state after its last step.
+            key: key of the noise of training; None means evaluation.
 
         Returns:
             The final state, and y ``[B, T, H]``.
 
         Raises:
-            ValueError: if a shape, or the structure of `state`, is not as told.
+            ValueError: if a shape, or the structure of `state`, is wrong.
             TypeError: if `x` is not floating point, or a mask is not bool.
         """
         return self._checked(x, mask, state, reset, key, states=False)[:2]
@@ -115,7 +123,7 @@ class Layer(nnx.Module):
 
         Args:
             x: as for a call of the layer.
-            mask: as for a call of the layer; at padding the state of before is held.
+            mask: as for a call of the layer; at padding the state is held.
             state: as for a call of the layer.
             reset: as for a call of the layer.
             key: as for a call of the layer.
@@ -136,7 +144,7 @@ class Layer(nnx.Module):
             The state after the token, and its output ``[B, H]``, as at evaluation.
 
         Raises:
-            ValueError: if the layer reads in reverse, or a shape is not as told.
+            ValueError: if the layer reads in reverse, or a shape is wrong.
         """
         if self.direction != "forward":
             raise ValueError(
@@ -148,29 +156,47 @@ class Layer(nnx.Module):
         self._check_state(state, x_t.shape[0])
         return _step(*nnx.split(self), state, x_t)
 
-    def _checked(self, x, mask, state, reset, key, states):
+    def _checked(
+        self,
+        x: ArrayLike,
+        mask: ArrayLike | None,
+        state: State,
+        reset: ArrayLike | None,
+        key: Key | None,
+        states: bool,
+    ) -> tuple[State, Array, State]:
         """Check the arguments of a call, then run it."""
+        x, mask, reset = self._checked_batch(x, mask, reset)
+        if state is not None:
+            self._check_state(state, x.shape[0])
+        if is_recording():
+            return _run_layer(self, x, mask, state, reset, key, states)
+        graph, variables = nnx.split(self)
+        return _run(graph, variables, x, mask, state, reset, key, states=states)
+
+    def _checked_batch(
+        self, x: ArrayLike, mask: ArrayLike | None, reset: ArrayLike | None
+    ) -> tuple[Array, Array | None, Array | None]:
+        """Return inputs, mask and resets as arrays if they have the right axes."""
         x = self._checked_input("x", x, "[B, T, D]")
         for name, flags in (("mask", mask), ("reset", reset)):
             if flags is not None:
                 checks.shape(name, flags, x.shape[:2], "[B, T]")
                 checks.boolean(name, flags)
-        if state is not None:
-            self._check_state(state, x.shape[0])
-        graph, variables = nnx.split(self)
-        return _run(graph, variables, x, mask, state, reset, key, states=states)
+        mask = None if mask is None else jnp.asarray(mask)
+        return x, mask, None if reset is None else jnp.asarray(reset)
 
     def _checked_input(self, name: str, x: ArrayLike, axes: str) -> Array:
         """Return inputs as an array if they have the right axes."""
         x = jnp.asarray(x)
-        each = self.input_shape
-        ndim = axes.count(",") + len(each)
-        if x.ndim != ndim or x.shape[-len(each) :] != each:
-            told = f"D = input_size = {each[0]}"
-            if len(each) > 1:
-                told = f"{', '.join(map(str, each))} in place of D"
+        shape = self.input_shape
+        ndim = axes.count(",") + len(shape)
+        if x.ndim != ndim or x.shape[-len(shape) :] != shape:
+            expected = f"D = input_size = {shape[0]}"
+            if len(shape) > 1:
+                expected = f"{', '.join(map(str, shape))} in place of D"
             raise ValueError(
-                f"{name} must have shape {axes} with {told}, got {x.shape}"
+                f"{name} must have shape {axes} with {expected}, got {x.shape}"
             )
         checks.floating(name, x)
         return x
@@ -178,31 +204,53 @@ class Layer(nnx.Module):
     def _check_state(self, state: State, batch_size: int) -> None:
         """Check that a state is one of this layer."""
         expected = _describe(jax.eval_shape(lambda: self.init_state(batch_size)))
-        came = _describe(state)
-        if came != expected:
+        actual = _describe(state)
+        if actual != expected:
             raise ValueError(
-                f"state must be like init_state({batch_size}) = {expected}, got {came}"
+                f"state must be like init_state({batch_size}) = {expected}, got "
+                f"{actual}"
             )
 
 
 def _describe(state: Any) -> Any:
-    """Return a state with its arrays as words, for comparison and for messages."""
+    """Return a state with its arrays as text, for comparison and for messages."""
     return jax.tree.map(
         lambda a: f"{jnp.result_type(a)}{list(jnp.shape(a))}".replace(" ", ""), state
     )
 
 
-# Compiled here, so that a call outside of jit costs one compilation for each set of
-# shapes and not one for each call: an uncompiled lax.scan traces its body anew every
-# time.
-@partial(jax.jit, static_argnames=("graph", "states"))
-def _run(graph, variables, x, mask, state, reset, key, *, states):
-    layer = nnx.merge(graph, variables)
+def _run_layer(
+    layer: Layer,
+    x: Array,
+    mask: Array | None,
+    state: State,
+    reset: Array | None,
+    key: Key | None,
+    states: bool,
+) -> tuple[State, Array, State]:
     if state is None:
         state = layer.init_state(x.shape[0])
     return layer._run(x, mask, state, reset, key, states)
 
 
+# Compiled here, so that a call outside of jit costs one compilation per set of shapes:
+# without it, jax.lax.scan would trace its body again at every call.
+@partial(jax.jit, static_argnames=("graph", "states"))
+def _run(
+    graph: Any,
+    variables: Any,
+    x: Array,
+    mask: Array | None,
+    state: State,
+    reset: Array | None,
+    key: Key | None,
+    *,
+    states: bool,
+) -> tuple[State, Array, State]:
+    layer = nnx.merge(graph, variables)
+    return _run_layer(layer, x, mask, state, reset, key, states)
+
+
 @partial(jax.jit, static_argnames=("graph",))
-def _step(graph, variables, state, x_t):
+def _step(graph: Any, variables: Any, state: State, x_t: Array) -> tuple[State, Array]:
     return nnx.merge(graph, variables)._step(state, x_t)

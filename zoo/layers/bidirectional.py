@@ -9,7 +9,7 @@ from zoo.engine.platform import platform
 from zoo.layers.base import Layer
 from zoo.layers.joint import alike, run_both
 from zoo.layers.recurrent import Recurrent
-from zoo.types import State
+from zoo.types import Array, Key, State
 
 
 class BidirectionalState(NamedTuple):
@@ -42,24 +42,24 @@ class Bidirectional(Layer):
         merge: str = "concat",
         loops: Literal["auto", "one", "two"] = "auto",
     ):
-        """Join two layers.
+        """Combine two layers.
 
         Args:
-            forward: a layer that runs forwards.
+            forward: a layer that runs forward.
             backward: a layer that runs in reverse.
             merge: ``"concat"`` gives y ``[B, T, 2*H]``, ``"sum"`` gives ``[B, T, H]``,
                 and ``"stack"`` gives ``[B, T, 2, H]``.
-            loops: ``"two"``, one after the other; ``"one"`` that takes a step of both
-                layers at once, which must be alike: cells of one class, sizes and
-                options; ``"auto"``: where they are, what measures faster on the
-                backend.
+            loops: ``"two"``: one loop after the other; ``"one"``: each iteration
+                computes a step of both layers, whose cells must have the same class,
+                sizes and options; ``"auto"``: one loop where that is possible and
+                measures faster on the device.
 
         Raises:
             ValueError: if the layers do not fit together.
         """
         if (forward.direction, backward.direction) != ("forward", "reverse"):
             raise ValueError(
-                "forward and backward must read forwards and in reverse, got "
+                "forward and backward must read forward and in reverse, got "
                 f"{forward.direction!r} and {backward.direction!r}"
             )
         if forward.input_shape != backward.input_shape:
@@ -78,8 +78,8 @@ class Bidirectional(Layer):
         self.backward = backward
         if loops == "one" and not self._pair():
             raise ValueError(
-                'loops="one" needs two layers of one cell that differ in their '
-                "direction alone, got others"
+                'loops="one" needs two layers of one cell that differ only in their '
+                "direction"
             )
 
     @property
@@ -89,7 +89,7 @@ class Bidirectional(Layer):
 
     @property
     def output_shape(self) -> tuple[int, ...]:
-        """(2*H,), (H,) or (2, H), as `merge` tells."""
+        """(2*H,), (H,) or (2, H), depending on `merge`."""
         *space, size = self.forward.output_shape
         if self.merge == "stack":
             return (2, *space, size)
@@ -98,7 +98,7 @@ class Bidirectional(Layer):
         return (*space, size)
 
     def init_state(self, batch_size: int) -> BidirectionalState:
-        """Return the states that both directions begin with.
+        """Return the initial states of both directions.
 
         Args:
             batch_size: B.
@@ -114,23 +114,31 @@ class Bidirectional(Layer):
             return f, b
         return None
 
-    def _run(self, x, mask, state, reset, key, states):
+    def _run(
+        self,
+        x: Array,
+        mask: Array | None,
+        state: State,
+        reset: Array | None,
+        key: Key | None,
+        states: bool,
+    ) -> tuple[State, Array, State]:
         keys = regularizers.split(key, 2)
-        # A step of one direction keeps a CPU busy: there it changes little.
+        # A step of one direction already keeps a CPU busy.
         one = self.loops == "one"
         if self.loops == "auto":
             one = platform() != "cpu"
         pair = self._pair() if one else None
         if pair:
-            found = run_both(*pair, x, mask, state, reset, keys, states)
+            results = run_both(*pair, x, mask, state, reset, keys, states)
         else:
-            found = [
-                layer._run(x, mask, part, reset, of_layer, states)
-                for layer, part, of_layer in zip(
+            results = [
+                layer._run(x, mask, part, reset, layer_key, states)
+                for layer, part, layer_key in zip(
                     (self.forward, self.backward), state, keys, strict=True
                 )
             ]
-        (f, f_y, f_states), (b, b_y, b_states) = found
+        (f, f_y, f_states), (b, b_y, b_states) = results
         if self.merge == "sum":
             y = f_y + b_y
         elif self.merge == "stack":

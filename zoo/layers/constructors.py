@@ -11,6 +11,7 @@ from zoo.cells.base import Cell
 from zoo.cells.elman import ElmanCell
 from zoo.cells.gru import GRUCell
 from zoo.cells.lstm import LSTMCell, ProjectedLSTMCell
+from zoo.engine.schedule import Backend, Gradient, Project, Steps, Unroll
 from zoo.initializers import BiasInitializer, Initializer
 from zoo.layers.base import Layer
 from zoo.layers.bidirectional import Bidirectional
@@ -19,7 +20,7 @@ from zoo.layers.stacked import Stacked
 
 
 class CellOptions(TypedDict, total=False):
-    """Options of every cell, told in `zoo.Cell`."""
+    """Options of every cell, see `zoo.Cell`."""
 
     bias: bool
     W_init: Initializer
@@ -30,23 +31,23 @@ class CellOptions(TypedDict, total=False):
 
 
 class LoopOptions(TypedDict, total=False):
-    """Options of every layer, told in `zoo.Recurrent`."""
+    """Options of every layer, see `zoo.Recurrent`."""
 
     learn_initial_state: bool
     recurrent_dropout: float
     candidate_dropout: float
     zoneout: float | Mapping[str, float]
     weight_drop: float
-    unroll: int | Literal["auto"]
+    unroll: Unroll
     remat: str
-    project: Literal["auto", "ahead", "loop"]
-    gradient: Literal["after", "loop"]
-    steps: Literal["auto", "loop", "parallel"]
-    backend: Literal["auto", "scan", "native"]
+    project: Project
+    gradient: Gradient
+    steps: Steps
+    backend: Backend
 
 
 class Options(CellOptions, LoopOptions, total=False):
-    """Options of `RNN`, `LSTM` and `GRU` beside those they name."""
+    """Options of `RNN`, `LSTM` and `GRU` apart from their own arguments."""
 
     merge: str
     loops: Literal["auto", "one", "two"]
@@ -79,13 +80,12 @@ class CellStack(Stacked):
             hidden_size: H of every layer.
             num_layers: how many layers.
             bidirectional: read in both directions, with a cell for each.
-            merge: how the outputs of both directions are joined, as told in
-                `Bidirectional`; ``"stack"`` concerns the last layer, those below
-                concatenate.
-            loops: how many run both directions, as told in `Bidirectional`.
+            merge: how the outputs of both directions are combined, see `Bidirectional`;
+                ``"stack"`` applies to the last layer, those below concatenate.
+            loops: the number of loops for both directions, see `Bidirectional`.
             dropout: rate of dropout between layers.
-            locked_dropout: the same with one mask for all steps of a sequence.
-            rngs: keys of the initialisation.
+            locked_dropout: the same, with one mask for all steps of a sequence.
+            rngs: random keys for the initialisation.
             **options: of `Recurrent`, and of the cell.
 
         Raises:
@@ -94,28 +94,31 @@ class CellStack(Stacked):
         checks.positive("num_layers", num_layers)
         checks.one_of("merge", merge, ("concat", "sum", "stack"))
         names = LoopOptions.__annotations__
-        of_loop = {name: options.pop(name) for name in names if name in options}
+        loop_options = {name: options.pop(name) for name in names if name in options}
 
         def recurrent(width: int, reverse: bool) -> Recurrent:
-            made = cell(width, hidden_size, rngs=rngs, **options)
-            return Recurrent(made, reverse=reverse, **of_loop)
+            new = cell(width, hidden_size, rngs=rngs, **options)
+            return Recurrent(new, reverse=reverse, **loop_options)
 
         layers: list[Layer] = []
         for k in range(num_layers):
             width = layers[-1].output_size if layers else input_size
             layer = recurrent(width, False)
             if bidirectional:
-                # A layer reads one vector a step: only the last may give a stack.
+                # A layer reads one vector per step: only the last may return a stack.
                 below = k + 1 < num_layers and merge == "stack"
-                joined = "concat" if below else merge
-                other = recurrent(width, True)
-                layer = Bidirectional(layer, other, merge=joined, loops=loops)
+                layer = Bidirectional(
+                    layer,
+                    recurrent(width, True),
+                    merge="concat" if below else merge,
+                    loops=loops,
+                )
             layers.append(layer)
         super().__init__(layers, dropout=dropout, locked_dropout=locked_dropout)
         if num_layers == 1 and (dropout or locked_dropout):
             warnings.warn(
                 "dropout and locked_dropout act between layers: with num_layers=1 they "
-                "do nothing",
+                "have no effect",
                 stacklevel=3,
             )
 
@@ -148,7 +151,7 @@ class RNN(CellStack):
             nonlinearity: ``"tanh"`` or ``"relu"``.
             dropout: rate of dropout between layers.
             bidirectional: read in both directions; y is ``[B, T, 2*H]``.
-            rngs: keys of the initialisation.
+            rngs: random keys for the initialisation.
             **options: of `CellStack` (`merge`, `loops`, ...), of `Recurrent`
                 (`learn_initial_state`, `zoneout`, `remat`, ...), and of the cell
                 (`bias`, `W_init`, `dtype`, `param_dtype`, ...).
@@ -203,7 +206,7 @@ class LSTM(CellStack):
             proj_size: P, the size of h and y under a projection; 0 means none.
             dropout: rate of dropout between layers.
             bidirectional: read in both directions; y is ``[B, T, 2*H]``.
-            rngs: keys of the initialisation.
+            rngs: random keys for the initialisation.
             **options: as for `RNN`.
 
         Raises:
@@ -254,7 +257,7 @@ class GRU(CellStack):
             num_layers: how many layers.
             dropout: rate of dropout between layers.
             bidirectional: read in both directions; y is ``[B, T, 2*H]``.
-            rngs: keys of the initialisation.
+            rngs: random keys for the initialisation.
             **options: as for `RNN`.
 
         Raises:

@@ -1,177 +1,91 @@
-"""How a layer is run, and why."""
+"""How the layers of a model run, and why."""
 
-from __future__ import annotations
-
-from contextvars import ContextVar
-from typing import TYPE_CHECKING, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 from flax import nnx
 
-from zoo.cells.linear import LinearCell
-from zoo.engine import native
-from zoo.engine.platform import platform
-from zoo.types import ArrayLike, Key
-
-if TYPE_CHECKING:
-    from zoo.layers.base import Layer
-    from zoo.layers.recurrent import Recurrent
+from zoo.engine.plan import Plan
+from zoo.layers.recording import recording
+from zoo.layers.recurrent import Recurrent
 
 
-class Plan(NamedTuple):
-    """How a layer of one cell is run.
+class LayerPlan(NamedTuple):
+    """How one layer of one cell runs.
 
     Attributes:
-        where: the layer stands, as in `zoo.summary`.
-        cell: its class, and the sizes of its input and output.
-        backend: ``"scan"``: a loop that takes one step after the other;
-            ``"native"``: that loop in one call of a kernel; or ``"parallel"``:
-            all steps at once.
-        why: the reason, and how the loop runs.
+        where: the path of the layer in the model, as in `zoo.summary`.
+        cell: the class of its cell, with the sizes of input and output.
+        backend: ``"scan"``: a loop over the steps; ``"native"``: that loop in one call
+            of a kernel; ``"parallel"``: all steps in parallel.
+        why: how the call runs, and the reasons, in one line.
+        plan: the plan that the layer runs, with a reason for each decision.
     """
 
     where: str
     cell: str
     backend: str
     why: str
+    plan: Plan
 
 
-class Explanation(tuple[Plan, ...]):
-    """A `Plan` for each layer of one cell, in the order in which they run."""
+class Explanation(tuple[LayerPlan, ...]):
+    """A `LayerPlan` for each layer of one cell, in the order in which they run."""
 
     def __str__(self) -> str:
-        """Return a line for each."""
+        """Return one line per layer."""
         return "\n".join(
-            f"{plan.where}: {plan.cell}: {plan.backend}, {plan.why}" for plan in self
+            f"{layer.where}: {layer.cell}: {layer.backend}: {layer.why}"
+            for layer in self
         )
 
 
-class Note(NamedTuple):
-    """What a layer tells when it is run.
+def explain(model: nnx.Module, *inputs: Any, **options: Any) -> Explanation:
+    """Return how every layer of a model runs on this device, and why.
 
-    Attributes:
-        layer: the layer.
-        joint: whether it shares a loop with that of the other direction.
-        B: rows.
-        T: steps.
-        obstacle: why no kernel runs it, None if one does.
-    """
+    The model is traced with these inputs and nothing is computed. The result holds the
+    very plans that a call with such inputs runs.
 
-    layer: Recurrent
-    joint: bool
-    B: int
-    T: int
-    obstacle: str | None
+    Example::
 
-
-_noted: ContextVar[list[Note] | None]
-_noted = ContextVar("_noted", default=None)
-
-
-def explain(
-    layer: Layer,
-    x: ArrayLike | jax.ShapeDtypeStruct,
-    mask: ArrayLike | jax.ShapeDtypeStruct | None = None,
-    *,
-    reset: ArrayLike | jax.ShapeDtypeStruct | None = None,
-    key: Key | None = None,
-) -> Explanation:
-    """Tell how a call of a layer is run on this machine, and why.
-
-    The layer is traced with these arguments, nothing is computed: what is told is what
-    is done.
+        layer = zoo.LSTM(50, 100, rngs=nnx.Rngs(0))
+        print(zoo.explain(layer, jax.ShapeDtypeStruct((32, 80, 50), float)))
 
     Args:
-        layer: any layer.
-        x: inputs ``[B, T, D]``, or their shape.
-        mask: as for a call of the layer.
-        reset: as for a call of the layer.
-        key: as for a call of the layer.
+        model: any layer or model.
+        *inputs: the arguments of its call: arrays, or their shapes as
+            `jax.ShapeDtypeStruct`.
+        **options: its keyword arguments, such as ``mask`` and ``key``.
 
     Returns:
-        A `Plan` for each layer of one cell; printed, a line for each.
+        A `LayerPlan` for each layer of one cell; printed, one line per layer.
     """
-    graph, variables = nnx.split(layer)
-    plans: list[Plan] = []
+    graph, variables = nnx.split(model)
+    plans: list[LayerPlan] = []
+    leaves, structure = jax.tree.flatten((inputs, options))
+    is_array = [hasattr(leaf, "dtype") for leaf in leaves]
 
-    def run(variables, x, mask, reset, key):
-        own = nnx.merge(graph, variables)
+    def run(variables: Any, arrays: list[Any]) -> None:
+        own, given = nnx.merge(graph, variables), iter(arrays)
         names = {
             id(module): ".".join(map(str, path)) or "(layer)"
             for path, module in nnx.iter_modules(own)
         }
-        token = _noted.set([])
-        try:
-            own._run(x, mask, own.init_state(x.shape[0]), reset, key, False)
-            plans.extend(
-                Plan(names[id(one.layer)], _describe(one.layer), *_reason(one))
-                for one in _noted.get() or ()
-            )
-        finally:
-            _noted.reset(token)
+        values = [
+            next(given) if traced else leaf
+            for leaf, traced in zip(leaves, is_array, strict=True)
+        ]
+        arguments, keywords = jax.tree.unflatten(structure, values)
+        with recording() as records:
+            own(*arguments, **keywords)
+        plans.extend(_describe(names, layer, plan) for layer, plan in records)
 
-    jax.eval_shape(run, variables, x, mask, reset, key)
+    arrays = [leaf for leaf, traced in zip(leaves, is_array, strict=True) if traced]
+    jax.eval_shape(run, variables, arrays)
     return Explanation(plans)
 
 
-def note(*layers: Recurrent, B: int, T: int, obstacle: str | None) -> None:
-    """Note that layers are run, for who asks for an explanation.
-
-    Args:
-        *layers: one, or both directions of one that share a loop.
-        B: rows.
-        T: steps.
-        obstacle: why no kernel runs them, None if one does.
-    """
-    noted = _noted.get()
-    if noted is not None:
-        joint = len(layers) > 1
-        noted.extend(Note(layer, joint, B, T, obstacle) for layer in layers)
-
-
-def _describe(layer: Recurrent) -> str:
+def _describe(names: dict[int, str], layer: Recurrent, plan: Plan) -> LayerPlan:
     cell = layer.cell
-    return f"{type(cell).__name__} {cell.input_size} -> {cell.output_size}"
-
-
-def _reason(noted: Note) -> tuple[str, str]:
-    """Return the backend of a layer, and the reason."""
-    layer, joint, B, T, obstacle = noted
-    schedule, where = layer.schedule, platform()
-    if obstacle is None:
-        asked = schedule.backend == "native"
-        why = "as asked" if asked else f"faster on a {where.upper()}"
-        steps = "all steps" if schedule.chunk < 2 else "the steps of a chunk"
-        ways = [f"{steps}{' of both directions' * joint} in one call of a kernel"]
-        if schedule.remat != "none":
-            ways.append(f"remat {schedule.remat}")
-        return "native", f"{why}; {', '.join(ways)}"
-    auto = schedule.steps == "auto"
-    chosen = f"faster on a {where.upper()}" if auto else "as asked"
-    if layer.prefers_parallel(B, T, True):
-        ways = [chosen, *(["both directions at once"] if joint else [])]
-        if isinstance(layer.cell, LinearCell) and native.takes_linear(
-            layer.cell.state_dtype
-        ):
-            ways.append("in one pass of a kernel")
-        if not layer.prefers_parallel(B, T, False):
-            ways.append("for the gradient: without one, by the loop")
-        return "parallel", f"the cell is linear in its state, {', '.join(ways)}"
-    if layer.parallelizable and auto and schedule.gradient == "loop":
-        why = 'gradient="loop" is asked for'
-    elif layer.parallelizable:
-        why = "it stores less" if auto and schedule.chunk == 1 else chosen
-    elif layer.cell.parallel:
-        why = "zoneout acts on one state after the other"
-    else:
-        why = f"{type(layer.cell).__name__} is not linear in its state"
-    steps = f"{schedule.each} step{'s' * (schedule.each > 1)} an iteration"
-    inputs = f"inputs projected {'ahead of' if schedule.ahead else 'in'} the loop"
-    ways = [steps, inputs]
-    if joint:
-        ways.append("both directions in one loop")
-    if schedule.remat != "none":
-        ways.append(f"remat {schedule.remat}")
-    if layer.cell.kernel() is not None and where in ("cpu", "gpu"):
-        ways.append(f"no kernel: {obstacle}")
-    return "scan", f"{why}; {', '.join(ways)}"
+    sizes = f"{type(cell).__name__} {cell.input_size} -> {cell.output_size}"
+    return LayerPlan(names[id(layer)], sizes, plan.backend, plan.why, plan)

@@ -2,20 +2,21 @@
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from zoo.engine.platform import platform
-from zoo.engine.scan import restarts, scan
-from zoo.layers.explain import note
+from zoo.engine.masks import restarts
+from zoo.engine.scan import scan
+from zoo.layers.recording import record
 from zoo.layers.recurrent import Recurrent
 from zoo.types import Array, Key, State
 
 
 def alike(forward: Recurrent, backward: Recurrent) -> bool:
-    """Return whether two layers differ in nothing but direction and numbers.
+    """Return whether two layers differ only in direction and parameter values.
 
     Args:
         forward: the layer that reads forwards.
@@ -40,18 +41,18 @@ def run_both(
     keys: Sequence[Key | None],
     states: bool,
 ) -> list[tuple[State, Array, State]]:
-    """Run two layers that are alike over the same inputs, in one loop.
+    """Run two layers over the same inputs, in one loop.
 
-    The one in reverse reads the inputs from right to left; the loop takes a step of
-    each at once. On a GPU a step of a small batch leaves most of the machine idle: two
-    take hardly longer than one.
+    The layers are `alike`. Each iteration computes one step of both; the backward layer
+    reads the inputs flipped. On a GPU a step of a small batch leaves most of the device
+    idle: two take hardly longer than one.
 
     Args:
         forward: the layer that reads forwards.
         backward: the layer that reads in reverse.
         x: inputs ``[B, T, ...]``.
         mask: bool ``[B, T]``, or None.
-        state: what each begins with.
+        state: the initial state of each.
         reset: bool ``[B, T]``, or None.
         keys: of the noise of each.
         states: also return the states of all steps.
@@ -61,51 +62,45 @@ def run_both(
     """
     B, T = x.shape[:2]
     both = forward, backward
-    drawn = [
-        layer.rates.draw(layer.cell, key, layer._functions()[1], B, T)
+    # The functions of both are the same.
+    functions, _ = forward.pure()
+    (params, noise), (params_back, noise_back) = (
+        layer.rates.draw(layer.cell, key, layer.pure()[1], B, T)
         for layer, key in zip(both, keys, strict=True)
-    ]
-    # What is alike is the functions: those of one serve both.
-    functions = forward._functions()[0]
-    obstacle = "both directions share a loop"
-    if platform() != "cpu":
-        obstacle = forward._obstacle(x, *drawn[0], states)
-    if obstacle is not None:
-        functions = functions._replace(native=None)
-    note(*both, B=B, T=T, obstacle=obstacle)
-    params = _stack(*(params for params, _ in drawn))
-    noise = _stack(drawn[0][1], _turn(drawn[1][1], 0))
+    )
+    plan = forward.plan(x, noise, params, states=states, joint=True)
+    record(plan, *both)
     initial = None
     if reset is not None:
         initial = _stack(*(layer.init_state(B) for layer in both))
-        turned = _turn(restarts(reset, mask, reverse=True), 1)
-        reset = jnp.stack([reset, turned])
+        reversed_resets = _flip(restarts(reset, mask, reverse=True), 1)
+        reset = jnp.stack([reset, reversed_resets])
 
-    run = partial(scan, functions, states=states, schedule=forward.schedule)
-    xs, masks = _stack((x, mask), _turn((x, mask), 1))
+    run = partial(scan, functions, states=states, plan=plan)
+    xs, masks = _stack((x, mask), _flip((x, mask), 1))
     last, y, every = jax.vmap(run)(
-        params,
+        _stack(params, params_back),
         xs,
         _stack(*state),
         mask=masks,
         reset=reset,
         initial=initial,
-        noise=noise,
+        noise=_stack(noise, _flip(noise_back, 0)),
     )
     first, second = (_pick((last, y, every), k) for k in range(2))
-    return [first, (second[0], *_turn(second[1:], 1))]
+    return [first, (second[0], *_flip(second[1:], 1))]
 
 
-def _stack(a, b):
-    """Put two trees of arrays on top of each other."""
+def _stack(a: Any, b: Any) -> Any:
+    """Stack two trees of arrays along a new first axis."""
     return jax.tree.map(lambda a, b: jnp.stack([a, b]), a, b)
 
 
-def _pick(tree, k):
-    """Return one of the trees that `_stack` has put together."""
+def _pick(tree: Any, k: int) -> Any:
+    """Return one of the trees that `_stack` has stacked."""
     return jax.tree.map(lambda a: a[k], tree)
 
 
-def _turn(tree, axis):
-    """Turn time round."""
+def _flip(tree: Any, axis: int) -> Any:
+    """Reverse time."""
     return jax.tree.map(lambda a: jnp.flip(a, axis), tree)

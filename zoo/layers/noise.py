@@ -1,4 +1,4 @@
-"""What the regularisers of a layer draw, all of it ahead of the loop."""
+"""The random numbers of a layer's regularisers, all drawn before the loop."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -11,11 +11,11 @@ from zoo.types import Array, Key, State, floating
 
 
 class LoopParams(NamedTuple):
-    """What is the same at every step.
+    """The parameters of the loop, the same at every step.
 
     Attributes:
         cell: the variables of the cell.
-        dropped: factor of the h that the recurrent products see, ``[B, H]``.
+        dropped: dropout factor of the h that the recurrent products read, ``[B, H]``.
     """
 
     cell: dict[str, Any]
@@ -23,10 +23,10 @@ class LoopParams(NamedTuple):
 
 
 class Noise(NamedTuple):
-    """What is drawn for one step of training.
+    """The random numbers of one step of training.
 
     Attributes:
-        keep: factor of the candidate, ``[B, H]``.
+        keep: dropout factor of the candidate, ``[B, H]``.
         hold: for each zoned-out part of the state, True where a unit keeps its old
             value.
     """
@@ -36,10 +36,10 @@ class Noise(NamedTuple):
 
 
 class Rates(NamedTuple):
-    """How much a layer is regularised; the rates are told at `zoo.Recurrent`.
+    """The rates of a layer's regularisers, see `zoo.Recurrent`.
 
     Attributes:
-        recurrent_dropout: of the h that the recurrent products see.
+        recurrent_dropout: of the h that the recurrent products read.
         candidate_dropout: of the candidate.
         zoneout: of the parts of the state, by name.
         weight_drop: of the recurrent matrices.
@@ -60,7 +60,7 @@ class Rates(NamedTuple):
         zoneout: float | Mapping[str, float],
         weight_drop: float,
     ) -> "Rates":
-        """Return rates that are right for a cell.
+        """Return the rates if the cell supports them.
 
         Args:
             cell: what is regularised.
@@ -70,37 +70,37 @@ class Rates(NamedTuple):
             weight_drop: a rate.
 
         Raises:
-            ValueError: if a rate is out of its range, or the cell has not got what it
-                acts on.
+            ValueError: if a rate is out of its range, or the cell lacks what it acts
+                on.
         """
         state = jax.eval_shape(lambda: cell.init_state(1))
-        found = cls(
+        rates = cls(
             checks.rate("recurrent_dropout", recurrent_dropout),
             checks.rate("candidate_dropout", candidate_dropout),
             _zoneout(zoneout, state),
             checks.rate("weight_drop", weight_drop),
         )
         name = type(cell).__name__
-        if found.recurrent_dropout and not ("h" in state._fields and cell.recurrent):
+        if rates.recurrent_dropout and not ("h" in state._fields and cell.recurrent):
             raise ValueError(
-                "recurrent_dropout acts on the h of recurrent products, which "
-                f"{name} has not"
+                "recurrent_dropout acts on the h that recurrent products read, which "
+                f"{name} does not have"
             )
-        if found.candidate_dropout and not cell.candidate:
+        if rates.candidate_dropout and not cell.candidate:
             raise ValueError(
-                f"candidate_dropout acts on a candidate, which {name} has not; "
-                "recurrent_dropout serves every cell"
+                f"candidate_dropout acts on a candidate, which {name} does not have; "
+                "recurrent_dropout acts on every cell with a recurrent matrix"
             )
-        if found.weight_drop and not cell.recurrent:
+        if rates.weight_drop and not cell.recurrent:
             raise ValueError(
-                f"weight_drop acts on recurrent matrices, which {name} has not"
+                f"weight_drop acts on recurrent matrices, which {name} does not have"
             )
-        return found
+        return rates
 
     def draw(
         self, cell: Cell, key: Key | None, params: LoopParams, B: int, T: int
     ) -> tuple[LoopParams, Noise]:
-        """Draw all the noise of a sequence: into the parameters, and for each step.
+        """Draw the random numbers of a sequence.
 
         Args:
             cell: what is regularised.
@@ -108,34 +108,38 @@ class Rates(NamedTuple):
             params: of the loop.
             B: rows.
             T: steps.
+
+        Returns:
+            The parameters with dropout applied, and the noise of all steps.
         """
         if key is None or not any(self):
             return params, Noise()
-        of_h, of_candidate, of_weights, of_zoneout = jax.random.split(key, 4)
+        h_key, candidate_key, weights_key, zoneout_key = jax.random.split(key, 4)
         dtype = cell.state_dtype
-        part = jax.eval_shape(lambda: cell.init_state(B))._asdict()
+        state = jax.eval_shape(lambda: cell.init_state(B))._asdict()
         dropped = keep = hold = None
         if self.recurrent_dropout:
             dropped = regularizers.dropout_mask(
-                of_h, part["h"].shape, self.recurrent_dropout, dtype
+                h_key, state["h"].shape, self.recurrent_dropout, dtype
             )
         if self.candidate_dropout:
             keep = regularizers.dropout_mask(
-                of_candidate, (T, B, cell.hidden_size), self.candidate_dropout, dtype
+                candidate_key, (T, B, cell.hidden_size), self.candidate_dropout, dtype
             )
         if self.zoneout:
-            keys = jax.random.split(of_zoneout, len(self.zoneout))
+            keys = jax.random.split(zoneout_key, len(self.zoneout))
             hold = {
-                name: regularizers.bernoulli(k, rate, (T, *part[name].shape))
+                name: regularizers.bernoulli(k, rate, (T, *state[name].shape))
                 for k, (name, rate) in zip(keys, self.zoneout, strict=True)
             }
         names = cell.recurrent
-        keys = jax.random.split(of_weights, len(names)) if names else ()
-        thinned = {
+        keys = jax.random.split(weights_key, len(names)) if names else ()
+        dropped_weights = {
             name: regularizers.weight_drop(k, params.cell[name], self.weight_drop)
             for k, name in zip(keys, names, strict=True)
         }
-        return LoopParams({**params.cell, **thinned}, dropped), Noise(keep, hold)
+        cell_params = {**params.cell, **dropped_weights}
+        return LoopParams(cell_params, dropped), Noise(keep, hold)
 
 
 def _zoneout(

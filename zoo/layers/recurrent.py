@@ -1,22 +1,23 @@
 """One cell over time."""
 
 from collections.abc import Mapping
-from typing import Literal
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from zoo import regularizers
 from zoo.cells.base import Cell
-from zoo.engine import native
+from zoo.cells.linear import LinearCell
 from zoo.engine.loop import CellFunctions
-from zoo.engine.platform import platform
-from zoo.engine.scan import Schedule, scan
+from zoo.engine.plan import Plan, make_plan
+from zoo.engine.scan import scan
+from zoo.engine.schedule import Backend, Gradient, Project, Schedule, Steps, Unroll
+from zoo.engine.traits import Traits, Work, current_device
 from zoo.layers.base import Layer
-from zoo.layers.explain import note
 from zoo.layers.noise import LoopParams, Noise, Rates
-from zoo.types import Array, State, floating
+from zoo.layers.pure_cell import PureCell
+from zoo.layers.recording import record
+from zoo.types import Array, Key, State, floating
 
 
 class Recurrent(Layer):
@@ -32,21 +33,26 @@ class Recurrent(Layer):
         candidate_dropout: float = 0.0,
         zoneout: float | Mapping[str, float] = 0.0,
         weight_drop: float = 0.0,
-        unroll: int | Literal["auto"] = "auto",
+        unroll: Unroll = "auto",
         remat: str = "none",
-        project: Literal["auto", "ahead", "loop"] = "auto",
-        gradient: Literal["after", "loop"] = "after",
-        steps: Literal["auto", "loop", "parallel"] = "auto",
-        backend: Literal["auto", "scan", "native"] = "auto",
+        project: Project = "auto",
+        gradient: Gradient = "after",
+        steps: Steps = "auto",
+        backend: Backend = "auto",
     ):
-        """Put a cell into the loop.
+        """Run a cell over time.
+
+        The last six options are those of `zoo.engine.schedule.Schedule`: they change
+        how the loop runs and not what it computes. `zoo.explain` prints what ``"auto"``
+        chooses, and why.
 
         Args:
-            cell: what one step does.
+            cell: computes one step.
             reverse: run from the last token to the first; y stays in reading order.
-            learn_initial_state: make the initial state a parameter that begins at zero.
-            recurrent_dropout: rate of dropout on the h that the recurrent products see,
-                one mask a sequence; the h that is carried stays whole. Gal and
+            learn_initial_state: make the initial state a parameter, initialised to
+                zero.
+            recurrent_dropout: rate of dropout on the h that the recurrent products
+                read, one mask per sequence; the carried h is not dropped. Gal and
                 Ghahramani 2015, arXiv:1512.05287.
             candidate_dropout: rate of dropout on the candidate that is written into the
                 state, drawn at each step: "recurrent dropout without memory loss". For
@@ -55,21 +61,19 @@ class Recurrent(Layer):
             zoneout: rate at which units keep their old state; or a rate for each part
                 of the state, ``{"h": 0.05, "c": 0.5}``. Krueger et al. 2016,
                 arXiv:1606.01305.
-            weight_drop: rate of dropout on the recurrent matrices, one mask a call.
+            weight_drop: rate of dropout on the recurrent matrices, one mask per call.
                 Merity et al. 2017, arXiv:1708.02182.
-            unroll: steps per iteration of the loop, see `zoo.engine.scan.Schedule`.
-            remat: what the backward pass recomputes instead of storing it: ``"none"``,
+            unroll: steps per iteration of the loop.
+            remat: what the backward pass recomputes instead of storing: ``"none"``,
                 ``"step"`` or ``"chunk:n"``.
-            project: where the input projection runs.
-            gradient: where the gradients of the matrices are formed.
-            steps: one after the other, or those of a linear cell all at once, as told
-                there.
-            backend: ``jax.lax.scan``, or a kernel that runs all steps, as told there;
-                `zoo.explain` tells which, and why.
+            project: where the inputs are projected.
+            gradient: where the gradients of matrices are computed.
+            steps: one after the other, or in parallel for linear cells.
+            backend: ``jax.lax.scan``, or a kernel that runs all steps.
 
         Raises:
-            ValueError: if an argument is out of its range, or the cell has not got what
-                a regulariser or a kernel needs.
+            ValueError: if an argument is out of its range, or the cell lacks what a
+                regulariser or a kernel needs.
         """
         self.cell = cell
         self.reverse = reverse
@@ -83,29 +87,23 @@ class Recurrent(Layer):
             zoneout=zoneout,
             weight_drop=weight_drop,
         )
-        cell_name = type(cell).__name__
-        if steps == "parallel" and not cell.parallel:
+        self._check_support()
+        self.initial = _initial_state(cell) if learn_initial_state else None
+
+    def _check_support(self) -> None:
+        """Check that the cell has what the schedule asks for."""
+        name = type(self.cell).__name__
+        if self.schedule.steps == "parallel" and not self.cell.parallel:
             raise ValueError(
-                f'steps="parallel" is for linear cells, which {cell_name} is not'
+                f'steps="parallel" is for linear cells, which {name} is not'
             )
-        if steps == "parallel" and self.rates.zoneout:
+        if self.schedule.steps == "parallel" and self.rates.zoneout:
             raise ValueError(
                 'zoneout acts on one state after the other: steps must be "loop" or '
                 '"auto", got "parallel"'
             )
-        if backend == "native" and cell.kernel() is None:
-            raise ValueError(f'backend="native": there is no kernel of {cell_name}')
-        if learn_initial_state:
-            state = jax.eval_shape(lambda: cell.init_state(1))
-            self.initial = nnx.Dict(
-                {
-                    name: nnx.Param(jnp.zeros(part.shape[1:], cell.param_dtype))
-                    for name, part in floating(state).items()
-                    if name not in cell.unread
-                }
-            )
-        else:
-            self.initial = None
+        if self.schedule.backend == "native" and self.cell.kernel() is None:
+            raise ValueError(f'backend="native": there is no kernel for {name}')
 
     @property
     def direction(self) -> str:
@@ -139,162 +137,92 @@ class Recurrent(Layer):
         return state._replace(**learnt)
 
     @property
-    def parallelizable(self) -> bool:
-        """Whether all steps can be taken at once."""
-        # Zoneout acts on one state after the other, at evaluation too.
-        return self.cell.parallel and not self.rates.zoneout
+    def traits(self) -> Traits:
+        """What a plan depends on."""
+        cell = self.cell
+        return Traits(
+            name=type(cell).__name__,
+            linear=cell.parallel,
+            prefers_parallel=cell.prefers_parallel,
+            parallel_states=cell.parallel_states,
+            linear_dtype=cell.state_dtype if isinstance(cell, LinearCell) else None,
+            zoneout=bool(self.rates.zoneout),
+            separable=type(cell).advance is Cell.advance,
+            recompute=cell.recompute,
+            kernel=cell.kernel(),
+            hidden_size=cell.hidden_size,
+            dtype=cell.dtype,
+            param_dtype=cell.param_dtype,
+        )
 
-    def prefers_parallel(self, B: int, T: int, gradient: bool) -> bool:
-        """Return whether they are, unless there is noise.
+    def plan(
+        self, x: Array, noise: Noise, params: LoopParams, *, states: bool, joint: bool
+    ) -> Plan:
+        """Return the plan of a call.
 
         Args:
-            B: rows.
-            T: steps.
-            gradient: whether the call is differentiated.
-        """
-        steps = self.schedule.steps
-        if not self.parallelizable or steps == "loop":
-            return False
-        if steps == "parallel":
-            return True
-        wanted = self.cell.prefers_parallel(
-            B, T, gradient=gradient, recompute=self.schedule.chunk == 1
-        )
-        return wanted and self.schedule.gradient == "after"
+            x: inputs ``[B, T, ...]``.
+            noise: what is drawn for each step.
+            params: of the loop.
+            states: whether the states of all steps are asked for.
+            joint: whether both directions share the loop.
 
-    def _run(self, x, mask, state, reset, key, states):
-        functions, params = self._functions()
+        Raises:
+            ValueError: if ``backend="native"`` is asked for and no kernel can run it.
+        """
+        regularised = params.dropped is not None or bool(jax.tree.leaves(noise))
+        B, T = x.shape[:2]
+        work = Work(B, T, states, regularised, joint)
+        return make_plan(self.traits, self.schedule, work, current_device())
+
+    def pure(self) -> tuple[CellFunctions, LoopParams]:
+        """Return the cell and its regularisers as functions, and the parameters."""
+        pure, params = PureCell.split(self.cell, self.rates.zoneout)
+        return pure.functions(), params
+
+    def _run(
+        self,
+        x: Array,
+        mask: Array | None,
+        state: State,
+        reset: Array | None,
+        key: Key | None,
+        states: bool,
+    ) -> tuple[State, Array, State]:
+        functions, params = self.pure()
         B, T = x.shape[:2]
         params, noise = self.rates.draw(self.cell, key, params, B, T)
-        obstacle = self._obstacle(x, params, noise, states)
-        if obstacle is not None:
-            functions = functions._replace(native=None)
-        note(self, B=B, T=T, obstacle=obstacle)
+        plan = self.plan(x, noise, params, states=states, joint=False)
+        record(plan, self)
         return scan(
             functions,
             params,
             x,
             state,
+            plan=plan,
             mask=mask,
             reset=reset,
             initial=None if reset is None else self.init_state(B),
             noise=noise,
             reverse=self.reverse,
             states=states,
-            schedule=self.schedule,
         )
 
-    def _obstacle(
-        self, x: Array, params: LoopParams, noise: Noise, states: bool
-    ) -> str | None:
-        """Return why no kernel runs a call, None if one does.
-
-        Raises:
-            ValueError: if one was asked for.
-        """
-        cell, schedule = self.cell, self.schedule
-        known = {jnp.dtype(jnp.float32), jnp.dtype(jnp.bfloat16)}
-        gpu = platform() == "gpu"
-        obstacle = None
-        if schedule.backend == "scan":
-            return "as asked"
-        if cell.kernel() is None:
-            obstacle = f"there is no kernel of {type(cell).__name__}"
-        elif not {cell.dtype, cell.param_dtype} <= known:
-            obstacle = "the kernels are of float32 and bfloat16"
-        elif self.rates.zoneout or params.dropped is not None or noise.keep is not None:
-            obstacle = "a regulariser acts on every step"
-        elif states:
-            obstacle = "the states of all steps are asked for"
-        elif schedule.gradient != "after":
-            obstacle = 'gradient="loop" is asked for'
-        elif gpu and cell.dtype == jnp.float32 and not native.tf32():
-            obstacle = "on a GPU the kernels multiply TF32"
-        else:
-            kernel = cell.kernel(), cell.dtype, cell.hidden_size
-            obstacle = native.missing(platform(), *kernel)
-        if obstacle is None and schedule.backend == "auto":
-            B, T = x.shape[:2]
-            if schedule.chunk > 1:
-                T = min(T, schedule.chunk)  # of one call
-            if T < 4 or (B * T < 16 and not gpu):
-                # By measurements with 64 to 512 units.
-                obstacle = "for so few tokens it would not pay to pack the matrices"
-        if obstacle is not None and schedule.backend == "native":
-            raise ValueError(f'backend="native": {obstacle}')
-        return obstacle
-
-    def _step(self, state, x_t):
-        functions, params = self._functions()
+    def _step(self, state: State, x_t: Array) -> tuple[State, Array]:
+        functions, params = self.pure()
         p = functions.project(params, x_t)
         q = None if functions.recur is None else functions.recur(params, state)
         state = functions.update(params, state, p, q, Noise())
         return state, functions.output(params, state, p)
 
-    def _functions(self) -> tuple[CellFunctions, LoopParams]:
-        """Return the cell and its regularisers as functions, and the parameters."""
-        graph, variables = nnx.split(self.cell)
 
-        def project(params, x):
-            return nnx.merge(graph, params.cell).project(x)
-
-        # A cell with a product between its gates overrides advance, and all of it is
-        # the update.
-        whole = type(self.cell).advance is not Cell.advance
-
-        def seen(params, state):
-            if params.dropped is None:
-                return state
-            return state._replace(h=state.h * params.dropped)
-
-        def recur(params, state):
-            return nnx.merge(graph, params.cell).recur(seen(params, state))
-
-        def update(params, state, p, q, noise):
-            cell = nnx.merge(graph, params.cell)
-            options = {} if noise.keep is None else {"keep": noise.keep}
-            if whole:
-                new = cell.advance(state, p, recur_state=seen(params, state), **options)
-            else:
-                new = cell.update(state, p, q, **options)
-            for name, rate in self.rates.zoneout:
-                hold = None if noise.hold is None else noise.hold[name]
-                mixed = regularizers.zoneout(
-                    hold, getattr(state, name), getattr(new, name), rate
-                )
-                new = new._replace(**{name: mixed})
-            return new
-
-        def output(params, state, p):
-            y = nnx.merge(graph, params.cell).output(state, p)
-            return y.astype(self.cell.dtype)
-
-        def parallel(params, p, state, initial, span):
-            cell = nnx.merge(graph, params.cell)
-            last, y, states = cell.run_parallel(p, state, initial, span)
-            return last, y.astype(cell.dtype), states
-
-        def weights(params):
-            own, float32 = params.cell, jnp.float32
-            W, U = own["W"], own["U"]
-            biases = [own[name] for name in ("b", "b_hn") if name in own]
-            b = jnp.concatenate([*biases, jnp.zeros(0, W.dtype)])
-            b = jnp.pad(b, (0, native.PLANES[str(kernel)] * len(U) - len(b)))
-            # Parameters may have been given in another precision than they were made.
-            return W.astype(float32), U.astype(float32), b.astype(float32)
-
-        kernel = self.cell.kernel()
-        params = LoopParams(nnx.to_pure_dict(variables))
-        return CellFunctions(
-            project,
-            None if whole else recur,
-            update,
-            output,
-            additive=self.cell.additive and not whole,
-            recompute=self.cell.recompute,
-            parallel=parallel if self.parallelizable else None,
-            prefers=self.prefers_parallel,
-            native=None
-            if kernel is None
-            else native.Kernel(kernel, weights, self.cell.dtype),
-        ), params
+def _initial_state(cell: Cell) -> nnx.Dict:
+    """Return a parameter, initialised to zero, for each part that a step reads."""
+    state = jax.eval_shape(lambda: cell.init_state(1))
+    return nnx.Dict(
+        {
+            name: nnx.Param(jnp.zeros(part.shape[1:], cell.param_dtype))
+            for name, part in floating(state).items()
+            if name not in cell.unread
+        }
+    )

@@ -1,10 +1,8 @@
-"""A way around a layer."""
+"""A connection around a layer."""
 
-import jax.numpy as jnp
-
-from zoo.engine.loop import spread
+from zoo.engine.masks import zero_padding
 from zoo.layers.base import Layer
-from zoo.types import State
+from zoo.types import Array, Key, State
 
 
 class Residual(Layer):
@@ -31,7 +29,7 @@ class Residual(Layer):
 
     @property
     def direction(self) -> str:
-        """That of the layer."""
+        """The direction of the layer."""
         return self.layer.direction
 
     @property
@@ -45,20 +43,25 @@ class Residual(Layer):
         return self.layer.output_shape
 
     def init_state(self, batch_size: int) -> State:
-        """Return the state that the layer begins with.
+        """Return the initial state of the layer.
 
         Args:
             batch_size: B.
         """
         return self.layer.init_state(batch_size)
 
-    def _run(self, x, mask, state, reset, key, states):
+    def _run(
+        self,
+        x: Array,
+        mask: Array | None,
+        state: State,
+        reset: Array | None,
+        key: Key | None,
+        states: bool,
+    ) -> tuple[State, Array, State]:
         state, y, all_states = self.layer._run(x, mask, state, reset, key, states)
-        x = x.astype(y.dtype)
-        if mask is not None:
-            x = jnp.where(spread(mask, x), x, jnp.zeros((), x.dtype))
-        return state, x + y, all_states
+        return state, zero_padding(x.astype(y.dtype), mask) + y, all_states
 
-    def _step(self, state, x_t):
+    def _step(self, state: State, x_t: Array) -> tuple[State, Array]:
         state, y = self.layer._step(state, x_t)
         return state, x_t.astype(y.dtype) + y

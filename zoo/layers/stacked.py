@@ -7,7 +7,7 @@ from flax import nnx
 
 from zoo import checks, regularizers
 from zoo.layers.base import Layer
-from zoo.types import State
+from zoo.types import Array, Key, State
 
 
 class Stacked(Layer):
@@ -27,9 +27,8 @@ class Stacked(Layer):
 
         Args:
             layers: lowest first; their widths, cells and directions may differ.
-            dropout: rate at which single outputs of a layer are dropped on their way to
-                the next layer, in [0, 1).
-            locked_dropout: the same with one mask for all steps of a sequence.
+            dropout: rate of dropout between layers, in [0, 1).
+            locked_dropout: the same, with one mask for all steps of a sequence.
 
         Raises:
             ValueError: if there is no layer, the output of one does not fit the next,
@@ -52,8 +51,8 @@ class Stacked(Layer):
     @property
     def direction(self) -> str:
         """``"forward"`` or ``"reverse"`` where all layers agree, else ``"both"``."""
-        found = {layer.direction for layer in self.layers}
-        return found.pop() if len(found) == 1 else "both"
+        directions = {layer.direction for layer in self.layers}
+        return directions.pop() if len(directions) == 1 else "both"
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -66,30 +65,38 @@ class Stacked(Layer):
         return self.layers[-1].output_shape
 
     def init_state(self, batch_size: int) -> tuple[State, ...]:
-        """Return the states that the layers begin with.
+        """Return the initial states of the layers.
 
         Args:
             batch_size: B.
         """
         return tuple(layer.init_state(batch_size) for layer in self.layers)
 
-    def _run(self, x, mask, state, reset, key, states):
+    def _run(
+        self,
+        x: Array,
+        mask: Array | None,
+        state: State,
+        reset: Array | None,
+        key: Key | None,
+        states: bool,
+    ) -> tuple[State, Array, State]:
         new, all_states = [], []
         for k, layer in enumerate(self.layers):
-            of_layer = of_dropout = of_locked = None
+            layer_key = dropout_key = locked_key = None
             if key is not None:
-                of_layer, of_dropout, of_locked = jax.random.split(
+                layer_key, dropout_key, locked_key = jax.random.split(
                     jax.random.fold_in(key, k), 3
                 )
             if k > 0:
-                x = regularizers.dropout(of_dropout, x, self.dropout)
-                x = regularizers.locked_dropout(of_locked, x, self.locked_dropout)
-            end, x, of_steps = layer._run(x, mask, state[k], reset, of_layer, states)
-            new.append(end)
-            all_states.append(of_steps)
+                x = regularizers.dropout(dropout_key, x, self.dropout)
+                x = regularizers.locked_dropout(locked_key, x, self.locked_dropout)
+            last, x, every = layer._run(x, mask, state[k], reset, layer_key, states)
+            new.append(last)
+            all_states.append(every)
         return tuple(new), x, tuple(all_states) if states else None
 
-    def _step(self, state, x_t):
+    def _step(self, state: State, x_t: Array) -> tuple[State, Array]:
         new = []
         for layer, part in zip(self.layers, state, strict=True):
             part, x_t = layer._step(part, x_t)

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from zoo import checks, initializers
+from zoo.engine.broadcast import align
 from zoo.engine.matmul import product
 from zoo.types import Array
 
@@ -19,7 +20,8 @@ def affine(x: Array, W: Array, b: Array) -> Array:
         b: ``[K]``.
     """
     wide = x.dtype if x.dtype == jnp.float64 else jnp.float32
-    return product(x, W, x.dtype, wide) + b.astype(wide)
+    y = product(x, W, x.dtype, wide)
+    return y + align(b.astype(wide), y)
 
 
 class Linear(nnx.Module):

@@ -1,105 +1,113 @@
-"""The libraries: which there are, and what each can do.
+"""The libraries of the benchmark, called peers, and what each of them supports.
 
-A peer lives in a module of its own, which only its worker imports.
+The code of a peer is in a module of its own, which only its worker imports.
 """
 
-import contextlib
 import importlib
-import importlib.metadata
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
-from benchmarks.speed.cases import CONV, GATES, LINEAR, MATRIX, Device, DType
+from benchmarks.environment import installed_versions
+from benchmarks.speed.cases import (
+    CONV,
+    LINEAR_CELLS,
+    MATRIX_CELLS,
+    NUM_GATES,
+    Device,
+    DType,
+)
 
-ALL = ("rnn", "lstm", "gru")
+if TYPE_CHECKING:
+    from benchmarks.speed.peers.base import Runner
+
+COMMON_CELLS = ("rnn", "lstm", "gru")
 
 
 @dataclass(frozen=True)
 class Peer:
-    """What is known of a peer without importing it.
+    """The properties of a peer, known without importing it.
 
     Attributes:
-        name: as in the tables.
-        home: module and class.
-        packages: distributions that it needs; their versions are told.
-        cells: which it has.
-        lengths: whether it heeds the lengths of the rows; if not, it runs over the
-            padding as if that were tokens.
-        ragged_only: whether it is the same as another on rows of one length.
-        other_form: cells that are another function here, compared with the same
-            function among ours.
-        bfloat16: whether it can compute in that.
-        devices: where it is something of its own.
-        parts: of the benchmark that it takes part in; by default all.
-        extras: distributions that it uses where they are installed, and which are told
-            then.
+        name: in the tables.
+        runner: ``"module:class"`` of its `Runner`.
+        packages: distributions that it needs.
+        cells: that it has.
+        uses_lengths: whether it skips the padding; if not, it computes padding like
+            real tokens.
+        ragged_only: whether it equals another peer on rows of one length.
+        variant_cells: cells whose equations differ from ours, compared with our
+            `VARIANT`.
+        bfloat16: whether it supports bfloat16.
+        devices: where it is measured.
+        parts: of the benchmark in which it is measured; None for all.
+        optional_packages: distributions that it uses if they are installed.
     """
 
     name: str
-    home: str
+    runner: str
     packages: tuple[str, ...]
-    cells: tuple[str, ...] = ALL
-    lengths: bool = True
+    cells: tuple[str, ...] = COMMON_CELLS
+    uses_lengths: bool = True
     ragged_only: bool = False
-    other_form: tuple[str, ...] = ()
+    variant_cells: tuple[str, ...] = ()
     bfloat16: bool = True
     devices: tuple[Device, ...] = ("cpu", "gpu")
     parts: tuple[str, ...] | None = None
-    extras: tuple[str, ...] = ()
+    optional_packages: tuple[str, ...] = ()
 
-    def computes(self, dtype: DType) -> bool:
+    @property
+    def uses_jax(self) -> bool:
+        """Whether the library is built on JAX."""
+        return "jax" in self.packages
+
+    def supports(self, dtype: DType) -> bool:
         """Return whether it can compute in a dtype.
 
         Args:
-            dtype: of the inputs and the products.
+            dtype: of the inputs and the matrix products.
         """
         return self.bfloat16 or dtype == "float32"
 
     def versions(self) -> dict[str, str] | None:
-        """Return the versions of the packages, or None if one is not installed."""
-        try:
-            found = {name: importlib.metadata.version(name) for name in self.packages}
-        except importlib.metadata.PackageNotFoundError:
-            return None
-        for name in self.extras:
-            with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-                found[name] = importlib.metadata.version(name)
-        return found
+        """Return the versions of its packages, or None if one is not installed."""
+        versions = installed_versions((*self.packages, *self.optional_packages))
+        return versions if versions.keys() >= {*self.packages} else None
 
-    def load(self) -> Any:
-        """Import the peer and make one."""
-        module, name = self.home.split(":")
+    def load(self) -> "Runner":
+        """Import the library and return a new runner."""
+        module, name = self.runner.split(":")
         return getattr(importlib.import_module(f"{__name__}.{module}"), name)()
 
 
-# The GRU of Haiku resets before the product, its simple network has a ReLU.
-_HAIKU = ("rnn", "gru")
-OURS, CUDNN, OTHER_FORM = "zoo", "jax cudnn", "zoo (Haiku's form)"
+# Haiku's GRU resets before the product, and its simple RNN has a ReLU.
+_HAIKU_VARIANTS = ("rnn", "gru")
+OURS, CUDNN, VARIANT = "zoo", "jax cudnn", "zoo (Haiku's form)"
 SCAN, REMAT = "zoo scan", "zoo remat"
-REMAT_OPTION = "step"  # what the latter is made with
+REMAT_OPTION = "step"
 _JAX, _KERNELS = ("jax", "flax"), ("rnn-zoo-native",)
+_OUR_CELLS = (*NUM_GATES, *LINEAR_CELLS, *MATRIX_CELLS)
 _PEERS = (
-    Peer(OURS, "zoo:Zoo", _JAX, (*GATES, *LINEAR, *MATRIX, CONV), extras=_KERNELS),
-    Peer(SCAN, "zoo:Scan", _JAX, (*GATES, *LINEAR, *MATRIX)),
+    Peer(OURS, "zoo:Zoo", _JAX, (*_OUR_CELLS, CONV), optional_packages=_KERNELS),
+    Peer(SCAN, "zoo:Scan", _JAX, _OUR_CELLS),
     Peer(
         REMAT,
         "zoo:Remat",
         _JAX,
         devices=("cpu",),
         parts=("memory",),
-        extras=_KERNELS,
+        optional_packages=_KERNELS,
     ),
     Peer(
-        OTHER_FORM,
-        "zoo:OtherForm",
+        VARIANT,
+        "zoo:Variant",
         _JAX,
-        _HAIKU,
-        other_form=_HAIKU,
-        extras=_KERNELS,
+        _HAIKU_VARIANTS,
+        variant_cells=_HAIKU_VARIANTS,
+        optional_packages=_KERNELS,
     ),
-    Peer("torch", "torch:Padded", ("torch",), lengths=False),
+    Peer("torch", "torch:Padded", ("torch",), uses_lengths=False),
     Peer("torch packed", "torch:Packed", ("torch",), ragged_only=True),
-    Peer("linen", "flax:Linen", _JAX, (*ALL, "reset_after_mgu", CONV)),
+    Peer("linen", "flax:Linen", _JAX, (*COMMON_CELLS, "reset_after_mgu", CONV)),
     Peer("linen optimized", "flax:LinenOptimized", _JAX, ("lstm",)),
     Peer("nnx", "flax:NNX", _JAX),
     Peer("nnx optimized", "flax:NNXOptimized", _JAX, ("lstm",)),
@@ -107,14 +115,33 @@ _PEERS = (
         "haiku",
         "haiku:Haiku",
         ("jax", "dm-haiku"),
-        lengths=False,
-        other_form=_HAIKU,
+        uses_lengths=False,
+        variant_cells=_HAIKU_VARIANTS,
         bfloat16=False,
     ),
     Peer(
-        "equinox", "equinox:Equinox", ("jax", "equinox"), ("lstm", "gru"), lengths=False
+        "equinox",
+        "equinox:Equinox",
+        ("jax", "equinox"),
+        ("lstm", "gru"),
+        uses_lengths=False,
     ),
-    Peer("keras", "keras:Keras", ("jax", "keras"), (*ALL, "reset_before_gru", CONV)),
+    Peer(
+        "keras",
+        "keras:Keras",
+        ("jax", "keras"),
+        (*COMMON_CELLS, "reset_before_gru", CONV),
+    ),
     Peer(CUDNN, "cudnn:Cudnn", ("jax",), ("lstm",), bfloat16=False, devices=("gpu",)),
 )
 PEERS = {peer.name: peer for peer in _PEERS}
+
+
+def reference_name(peer: Peer, cell: str) -> str:
+    """Return the peer of ours that computes the same function.
+
+    Args:
+        peer: any peer.
+        cell: its name.
+    """
+    return VARIANT if cell in peer.variant_cells else OURS

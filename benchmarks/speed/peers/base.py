@@ -1,22 +1,23 @@
-"""The contract of a peer, and what all peers on JAX share."""
+"""The interface of a peer, and the base of all peers on JAX."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from benchmarks.speed.cases import Case, Kind, Weights, flat
+from benchmarks.speed.cases import Case, Kind, Weights, flatten_weights
 
 
 class Runner(ABC):
-    """One library: builds a case, and then does its work again and again."""
+    """One library: builds the network of a case, and runs it repeatedly."""
 
     @abstractmethod
     def build(self, case: Case) -> None:
-        """Make the network with the weights of a case, in place of the last one.
+        """Build the network with the weights of a case; it replaces the previous one.
 
         Args:
-            case: what is measured.
+            case: the network and the batch.
         """
 
     @abstractmethod
@@ -25,82 +26,92 @@ class Runner(ABC):
 
     @abstractmethod
     def step(self) -> Any:
-        """Return the gradients of the mean square of the outputs; wait for them.
+        """Compute the gradients of the mean square of the outputs, and wait for them.
 
-        They are those by the inputs and by all weights; the mean is over real tokens.
+        The gradients are with respect to the inputs and all weights; the mean is over
+        the outputs at real tokens.
         """
 
     @abstractmethod
-    def outputs(self, found: Any) -> dict[str, np.ndarray]:
-        """Return what `forward` returned under our names, to be compared.
+    def outputs(self, result: Any) -> dict[str, np.ndarray]:
+        """Return the outputs by our names.
 
         Args:
-            found: what it returned.
+            result: what `forward` returned.
         """
 
     @abstractmethod
-    def gradients(self, found: Any) -> dict[str, np.ndarray]:
-        """Return what `step` returned under our names, to be compared.
+    def gradients(self, result: Any) -> dict[str, np.ndarray]:
+        """Return the gradients by our names.
 
         Args:
-            found: what it returned.
+            result: what `step` returned.
         """
 
+    def run(self, kind: Kind) -> Any:
+        """Call `forward` or `step`.
 
-class OnJax(Runner):
-    """A library on JAX: a function of parameters, inputs and lengths, compiled."""
+        Args:
+            kind: which of them.
+        """
+        return self.forward() if kind == "forward" else self.step()
+
+
+class JaxRunner(Runner):
+    """A library on JAX: a compiled function of parameters, inputs and lengths."""
 
     @abstractmethod
-    def make(self, case: Case, weights: Weights) -> tuple[Any, Any]:
+    def make(self, case: Case, weights: Weights) -> tuple[Any, Callable[..., Any]]:
         """Return parameters and ``apply(params, x, mask, lengths) -> y``.
 
         Args:
-            case: what is measured; mask and lengths are None if it is not ragged.
-            weights: ours.
+            case: the network and the batch; mask and lengths are None if it is not
+                ragged.
+            weights: in our layout.
         """
 
     @abstractmethod
-    def ours(self, by_params: Any) -> Weights:
-        """Return the gradients of the parameters as those of our weights.
+    def to_weights(self, d_params: Any) -> Weights:
+        """Return gradients in the layout of our weights.
 
         Args:
-            by_params: like the parameters.
+            d_params: the gradients with respect to the parameters.
         """
 
     def build(self, case: Case) -> None:
-        """Make the network and the compiled functions; they are compiled when called.
+        """Build the network and its functions, which compile at their first calls.
 
         Args:
-            case: what is measured.
+            case: the network and the batch.
         """
         import jax
         import jax.numpy as jnp
 
-        # Every case shall be compiled, and the programs of the last shall be let go.
+        # Each case compiles again, and the previous programs are freed.
         jax.clear_caches()
         params, apply = self.make(case, case.weights())
-        count = case.entries()
+        count = case.num_outputs()
 
-        def loss(params, x, mask, lengths):
+        def loss(params: Any, x: Any, mask: Any, lengths: Any) -> Any:
             y = apply(params, x, mask, lengths)
             if mask is not None:
-                # Most libraries leave something at padding.
+                # Most libraries do not return zeros at the padding.
                 y = jnp.where(mask[..., None], y, 0.0)
             return (y**2).sum() / count
 
-        given = (case.mask(), case.lengths()) if case.ragged else (None, None)
-        self.case = case
+        padding = (case.mask(), case.lengths()) if case.ragged else (None, None)
         x = case.x().astype(jnp.dtype(case.dtype))
-        self.args = jax.device_put((params, x, *given))
+        self.case = case
+        self.args = jax.device_put((params, x, *padding))
         step = jax.jit(jax.grad(loss, argnums=(0, 1)))
         self._calls: dict[Kind, Any] = {"forward": jax.jit(apply), "step": step}
         self.wait = jax.block_until_ready
 
     def launch(self, kind: Kind) -> Any:
-        """Begin a call; return what it will give, to be waited for.
+        """Start a call and return its result without waiting for it.
 
         Args:
-            kind: what is called.
+            kind: what to call.
         """
         return self._calls[kind](*self.args)
 
@@ -109,22 +120,23 @@ class OnJax(Runner):
         return self.wait(self.launch("forward"))
 
     def step(self) -> Any:
-        """Return the gradients by the parameters and the inputs; wait for them."""
+        """Compute the gradients of the parameters and the inputs; wait for them."""
         return self.wait(self.launch("step"))
 
-    def outputs(self, found: Any) -> dict[str, np.ndarray]:
-        """Return the outputs under our name.
+    def outputs(self, result: Any) -> dict[str, np.ndarray]:
+        """Return the outputs by our name.
 
         Args:
-            found: of `forward`.
+            result: of `forward`.
         """
-        return {"y": np.asarray(found, np.float32)}
+        return {"y": np.asarray(result, np.float32)}
 
-    def gradients(self, found: Any) -> dict[str, np.ndarray]:
-        """Return the gradients under our names.
+    def gradients(self, result: Any) -> dict[str, np.ndarray]:
+        """Return the gradients by our names.
 
         Args:
-            found: of `step`.
+            result: of `step`.
         """
-        by_params, by_x = found
-        return {"x": np.asarray(by_x, np.float32), **flat(self.ours(by_params))}
+        d_params, d_x = result
+        weights = flatten_weights(self.to_weights(d_params))
+        return {"x": np.asarray(d_x, np.float32), **weights}

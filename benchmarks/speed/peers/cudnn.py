@@ -1,53 +1,56 @@
-"""cuDNN's LSTM as JAX calls it: `jax.experimental.rnn`, all layers in one call.
+"""The LSTM of cuDNN as JAX calls it: `jax.experimental.rnn`, all layers in one call.
 
-What our own loop is measured against on a GPU: whether to call cuDNN instead.
+It shows on a GPU whether calling cuDNN would be faster than our own loop.
 """
 
+from collections.abc import Callable
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.experimental import rnn
 
 from benchmarks.speed.cases import Case, Weights
-from benchmarks.speed.peers.base import OnJax
+from benchmarks.speed.peers.base import JaxRunner
 
 
-class Cudnn(OnJax):
-    """One vector of weights, rows padded at their ends."""
+class Cudnn(JaxRunner):
+    """One vector of weights; rows are padded at their ends."""
 
-    def make(self, case: Case, weights: Weights) -> tuple[Any, Any]:
-        """Return the vector, and the call of cuDNN.
+    def make(self, case: Case, weights: Weights) -> tuple[Any, Callable[..., Any]]:
+        """Return the vector of weights, and the call of cuDNN.
 
         Args:
-            case: what is measured.
-            weights: ours.
+            case: the network and the batch.
+            weights: in our layout.
         """
         self.sizes = (case.D, case.H, case.layers)
-        self.both = case.both
-        cells = [cell for pair in weights for cell in pair]
+        self.bidirectional = case.bidirectional
+        cells = [cell for directions in weights for cell in directions]
         matrices = [cell[name].T for cell in cells for name in ("W", "U")]
-        # It adds two biases.
+        # cuDNN adds two biases.
         biases = [b for cell in cells for b in (cell["b"], np.zeros_like(cell["b"]))]
-        flat = np.concatenate([a.ravel() for a in (*matrices, *biases)])
+        vector = np.concatenate([a.ravel() for a in (*matrices, *biases)])
         shape = (case.layers * case.directions, case.B, case.H)
 
-        def run(params, x, mask, lengths):
+        def run(params: Any, x: Any, mask: Any, lengths: Any) -> jax.Array:
             zero = jnp.zeros(shape)
             if lengths is None:
                 lengths = jnp.full(case.B, case.T, jnp.int32)
-            options = (*self.sizes, 0.0, self.both)
-            return rnn.lstm(x, zero, zero, params, lengths, *options)[0]
+            options = (*self.sizes, 0.0, self.bidirectional)
+            lstm: Any = rnn.lstm
+            return lstm(x, zero, zero, params, lengths, *options)[0]
 
-        return jnp.asarray(flat), run
+        return jnp.asarray(vector), run
 
-    def ours(self, by_params: Any) -> Weights:
+    def to_weights(self, d_params: Any) -> Weights:
         """Return the gradients by layer and direction.
 
         Args:
-            by_params: a vector.
+            d_params: a vector.
         """
-        W, U, b, _ = rnn.unpack_lstm_weights(by_params, *self.sizes, self.both)
+        W, U, b, _ = rnn.unpack_lstm_weights(d_params, *self.sizes, self.bidirectional)
         cells = [{"W": W[k].T, "U": U[k].T, "b": b[k]} for k in range(len(W))]
-        ways = 1 + self.both
-        return [cells[k : k + ways] for k in range(0, len(cells), ways)]
+        directions = 1 + self.bidirectional
+        return [cells[k : k + directions] for k in range(0, len(cells), directions)]

@@ -1,5 +1,6 @@
 """Flax, linen and nnx: ``RNN`` and ``Bidirectional`` around its cells."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar
 
@@ -8,12 +9,13 @@ import numpy as np
 from flax import linen, nnx
 
 import zoo
-from benchmarks.speed.cases import CONV, KERNEL, Case, Weights, reorder
-from benchmarks.speed.peers.base import OnJax
+from benchmarks.speed.cases import CONV, KERNEL_SIZE, Case, Weights, reorder_gates
+from benchmarks.speed.peers.base import JaxRunner
 from zoo.interop.arrays import fill
 
-_CONV_GATES = (0, 2, 1, 3)  # i g f o of linen's ConvLSTMCell, i f g o of ours
-_OURS = {
+# The order of the gates is i g f o in linen's ConvLSTMCell, and i f g o in ours.
+_CONV_GATES = (0, 2, 1, 3)
+_OUR_CELLS = {
     "rnn": zoo.ElmanCell,
     "lstm": zoo.LSTMCell,
     "gru": zoo.GRUCell,
@@ -22,28 +24,28 @@ _OURS = {
 }
 
 
-def as_cell(kind: str, arrays: dict[str, Any]) -> zoo.Cell:
-    """Return our cell with given weights, for `zoo.interop`.
+def make_cell(name: str, arrays: dict[str, Any]) -> zoo.Cell:
+    """Return a cell of ours with the given weights, for `zoo.interop`.
 
     Args:
-        kind: as a case calls it.
+        name: of the cell in `Case`.
         arrays: its parameters.
     """
     D, H = arrays["W"].shape[0], arrays["U"].shape[0]
-    return fill(_OURS[kind](D, H, rngs=nnx.Rngs(0)), **arrays)
+    return fill(_OUR_CELLS[name](D, H, rngs=nnx.Rngs(0)), **arrays)
 
 
-def of_cell(cell: zoo.Cell, names: set[str]) -> dict[str, Any]:
-    """Return some parameters of our cell by name.
+def cell_parameters(cell: zoo.Cell, names: set[str]) -> dict[str, Any]:
+    """Return some parameters of a cell of ours.
 
     Args:
-        cell: a cell.
-        names: which.
+        cell: of ours.
+        names: of the parameters.
     """
     return {name: getattr(cell, name)[...] for name in sorted(names)}
 
 
-class Linen(OnJax):
+class Linen(JaxRunner):
     """``flax.linen.RNN`` of LSTMCell, GRUCell, MGUCell, SimpleCell or ConvLSTMCell."""
 
     cells: ClassVar[dict[str, Any]] = {
@@ -51,15 +53,15 @@ class Linen(OnJax):
         "lstm": linen.LSTMCell,
         "gru": linen.GRUCell,
         "reset_after_mgu": linen.MGUCell,
-        CONV: partial(linen.ConvLSTMCell, kernel_size=KERNEL),
+        CONV: partial(linen.ConvLSTMCell, kernel_size=KERNEL_SIZE),
     }
 
-    def make(self, case: Case, weights: Weights) -> tuple[Any, Any]:
-        """Return the parameters of each layer, and a call of one after the other.
+    def make(self, case: Case, weights: Weights) -> tuple[Any, Callable[..., Any]]:
+        """Return the parameters of each layer, and a call of all layers in turn.
 
         Args:
-            case: what is measured.
-            weights: ours.
+            case: the network and the batch.
+            weights: in our layout.
         """
         self.case = case
         self.names = set(weights[0][0])
@@ -68,56 +70,65 @@ class Linen(OnJax):
             return linen.RNN(self.cells[case.cell](case.H, dtype=case.dtype))
 
         layers = [
-            linen.Bidirectional(rnn(), rnn()) if case.both else rnn() for _ in weights
+            linen.Bidirectional(rnn(), rnn()) if case.bidirectional else rnn()
+            for _ in weights
         ]
-        params = [self._names([self._given(cell) for cell in pair]) for pair in weights]
+        params = [
+            self._layer_params([self._to_linen(cell) for cell in cells])
+            for cells in weights
+        ]
 
-        def run(params, x, mask, lengths):
-            for layer, own in zip(layers, params, strict=True):
-                x = layer.apply({"params": own}, x, seq_lengths=lengths)
+        def run(params: Any, x: Any, mask: Any, lengths: Any) -> Any:
+            for layer, layer_params in zip(layers, params, strict=True):
+                x = layer.apply({"params": layer_params}, x, seq_lengths=lengths)
             return x
 
         return params, run
 
-    def _given(self, arrays: dict[str, Any]) -> Any:
-        """Return our arrays of one cell under linen's names."""
+    def _to_linen(self, arrays: dict[str, Any]) -> Any:
+        """Return the arrays of a cell of ours by linen's names."""
         if self.case.cell != CONV:
-            return zoo.interop.to_flax(as_cell(self.case.cell, arrays))["params"]
-        W, U, b = (reorder(arrays[name], _CONV_GATES) for name in ("W", "U", "b"))
-        # Its second bias is the same parameter once more, and it adds one to that of
-        # the forget gate, the third here, at each step.
-        one = np.repeat(np.float32([0, 0, 1, 0]), self.case.H)
+            return zoo.interop.to_flax(make_cell(self.case.cell, arrays))["params"]
+        W, U, b = (reorder_gates(arrays[name], _CONV_GATES) for name in ("W", "U", "b"))
+        # linen has a second bias, and adds one to the forget gate, the third here, at
+        # each step.
+        forget_one = np.repeat(np.array([0, 0, 1, 0], np.float32), self.case.H)
         return {
-            "ih": {"kernel": W, "bias": b - one},
+            "ih": {"kernel": W, "bias": b - forget_one},
             "hh": {"kernel": U, "bias": np.zeros_like(b)},
         }
 
-    def _found(self, params: Any) -> dict[str, Any]:
-        """Return the gradients of one cell under our names."""
+    def _from_linen(self, params: Any) -> dict[str, Any]:
+        """Return the gradients of a cell by our names."""
         if self.case.cell != CONV:
-            return of_cell(zoo.interop.from_flax(params), self.names)
-        found = {"W": params["ih"]["kernel"], "U": params["hh"]["kernel"]}
-        found["b"] = params["ih"]["bias"]
-        return {name: reorder(array, _CONV_GATES) for name, array in found.items()}
+            return cell_parameters(zoo.interop.from_flax(params), self.names)
+        arrays = {
+            "W": params["ih"]["kernel"],
+            "U": params["hh"]["kernel"],
+            "b": params["ih"]["bias"],
+        }
+        return {name: reorder_gates(a, _CONV_GATES) for name, a in arrays.items()}
 
-    def _names(self, pair: list[Any]) -> dict[str, Any]:
-        """Return the parameters of one or two directions under linen's names."""
-        if not self.case.both:
-            return {"cell": pair[0]}
-        return {"forward_rnn": {"cell": pair[0]}, "backward_rnn": {"cell": pair[1]}}
+    def _layer_params(self, cells: list[Any]) -> dict[str, Any]:
+        """Return the parameters of a layer, of one or two directions."""
+        if not self.case.bidirectional:
+            return {"cell": cells[0]}
+        return {"forward_rnn": {"cell": cells[0]}, "backward_rnn": {"cell": cells[1]}}
 
-    def ours(self, by_params: Any) -> Weights:
-        """Return the gradients: one is laid out as the weight that it is of.
+    def to_weights(self, d_params: Any) -> Weights:
+        """Return the gradients by layer and direction.
 
         Args:
-            by_params: of each layer.
+            d_params: of each layer, nested as the parameters are.
         """
-        ways = ("forward_rnn", "backward_rnn")
-        found = [
-            [level[way]["cell"] for way in ways] if self.case.both else [level["cell"]]
-            for level in by_params
+        directions = ("forward_rnn", "backward_rnn")
+        layers = [
+            [layer[direction]["cell"] for direction in directions]
+            if self.case.bidirectional
+            else [layer["cell"]]
+            for layer in d_params
         ]
-        return [[self._found(cell) for cell in pair] for pair in found]
+        return [[self._from_linen(cell) for cell in cells] for cells in layers]
 
 
 class LinenOptimized(Linen):
@@ -127,10 +138,10 @@ class LinenOptimized(Linen):
 
 
 class Layers(nnx.Module):
-    """One layer after the other."""
+    """Layers, one after the other."""
 
     def __init__(self, layers: list[Any]) -> None:
-        """Keep them.
+        """Store the layers.
 
         Args:
             layers: ``nnx.RNN`` or ``nnx.Bidirectional``.
@@ -138,7 +149,7 @@ class Layers(nnx.Module):
         self.layers = nnx.List(layers)
 
     def __call__(self, x: Any, lengths: Any) -> Any:
-        """Return the outputs of the last.
+        """Return the outputs of the last layer.
 
         Args:
             x: inputs.
@@ -149,59 +160,64 @@ class Layers(nnx.Module):
         return x
 
 
-class NNX(OnJax):
+class NNX(JaxRunner):
     """``nnx.RNN`` of LSTMCell, GRUCell or SimpleCell."""
 
-    form = "nnx"
+    api = "nnx"
 
-    def make(self, case: Case, weights: Weights) -> tuple[Any, Any]:
-        """Return the parameters, and a call of the module that is merged with them.
+    def make(self, case: Case, weights: Weights) -> tuple[Any, Callable[..., Any]]:
+        """Return the parameters, and a call of the module merged with them.
 
         Args:
-            case: what is measured.
-            weights: ours.
+            case: the network and the batch.
+            weights: in our layout.
         """
         self.case = case
-        # nnx's GRU has no bias inside of what is reset.
+        # nnx's GRU has no bias inside the product that is reset.
         self.names = set(weights[0][0]) - {"b_hn"}
 
         def rnn(arrays: dict[str, Any]) -> nnx.RNN:
-            cell = as_cell(case.cell, arrays)
-            made = nnx.RNN(zoo.interop.to_flax(cell, self.form))
-            for _, module in nnx.iter_modules(made):
+            cell = make_cell(case.cell, arrays)
+            layer = nnx.RNN(zoo.interop.to_flax(cell, self.api))
+            for _, module in nnx.iter_modules(layer):
                 if hasattr(module, "dtype"):
                     vars(module)["dtype"] = jnp.dtype(case.dtype)
-            return made
+            return layer
 
         layers = [
-            nnx.Bidirectional(*map(rnn, pair)) if case.both else rnn(pair[0])
-            for pair in weights
+            nnx.Bidirectional(*map(rnn, cells)) if case.bidirectional else rnn(cells[0])
+            for cells in weights
         ]
         self.graph, params, self.rest = nnx.split(Layers(layers), nnx.Param, ...)
 
-        def run(params, x, mask, lengths):
+        def run(params: Any, x: Any, mask: Any, lengths: Any) -> Any:
             return nnx.merge(self.graph, params, self.rest, copy=True)(x, lengths)
 
         return params, run
 
-    def ours(self, by_params: Any) -> Weights:
-        """Return the gradients: one is laid out as the weight that it is of.
+    def to_weights(self, d_params: Any) -> Weights:
+        """Return the gradients by layer and direction.
 
         Args:
-            by_params: a state of nnx.
+            d_params: an ``nnx.State`` of gradients.
         """
-        model = nnx.merge(self.graph, by_params, self.rest)
-        pairs = [
-            [layer.forward_rnn, layer.backward_rnn] if self.case.both else [layer]
+        model = nnx.merge(self.graph, d_params, self.rest)
+        layers = [
+            [layer.forward_rnn, layer.backward_rnn]
+            if self.case.bidirectional
+            else [layer]
             for layer in model.layers
         ]
         return [
-            [of_cell(zoo.interop.from_flax(rnn.cell), self.names) for rnn in pair]
-            for pair in pairs
+            [
+                cell_parameters(zoo.interop.from_flax(rnn.cell), self.names)
+                for rnn in rnns
+            ]
+            for rnns in layers
         ]
 
 
 class NNXOptimized(NNX):
     """``nnx.RNN`` of OptimizedLSTMCell."""
 
-    form = "nnx_optimized"
+    api = "nnx_optimized"

@@ -1,103 +1,117 @@
 """Haiku: ``dynamic_unroll`` of its cores.
 
-Its LSTM has the gates i g f o and adds one to f; its GRU z r a, with z and 1 - z
-exchanged and the reset before the product; its simple network has a ReLU.
+Its LSTM has the gates i g f o and adds one to f. Its GRU has the gates z r a, swaps z
+and 1 - z, and resets before the product. Its simple RNN has a ReLU.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import haiku as hk
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks.speed.cases import Case, Weights, reorder
-from benchmarks.speed.peers.base import OnJax
+from benchmarks.speed.cases import Case, Weights, reorder_gates
+from benchmarks.speed.peers.base import JaxRunner
 
-_CORES = {"rnn": hk.VanillaRNN, "lstm": hk.LSTM, "gru": hk.GRU}
+_CORES: dict[str, Any] = {"rnn": hk.VanillaRNN, "lstm": hk.LSTM, "gru": hk.GRU}
 
 
-class Haiku(OnJax):
+class Haiku(JaxRunner):
     """A core for each layer and direction, unrolled one after the other."""
 
-    def make(self, case: Case, weights: Weights) -> tuple[Any, Any]:
-        """Return the parameters under Haiku's names, and the transformed call.
+    def make(self, case: Case, weights: Weights) -> tuple[Any, Callable[..., Any]]:
+        """Return the parameters by Haiku's names, and the transformed call.
 
         Args:
-            case: what is measured.
-            weights: ours.
+            case: the network and the batch.
+            weights: in our layout.
         """
         self.case = case
 
-        def network(x):
-            for level in range(case.layers):
-                found = []
+        def network(x: Any) -> Any:
+            for layer in range(case.layers):
+                outputs = []
                 for direction in range(case.directions):
-                    core = _CORES[case.cell](case.H, name=_name(level, direction))
+                    core = _CORES[case.cell](case.H, name=_name(layer, direction))
                     state = core.initial_state(x.shape[0])
                     y, _ = hk.dynamic_unroll(
                         core, x, state, time_major=False, reverse=bool(direction)
                     )
-                    found.append(y)
-                x = jnp.concatenate(found, axis=-1) if case.both else found[0]
+                    outputs.append(y)
+                x = (
+                    jnp.concatenate(outputs, axis=-1)
+                    if case.bidirectional
+                    else outputs[0]
+                )
             return x
 
         apply = hk.without_apply_rng(hk.transform(network)).apply
 
-        def run(params, x, mask, lengths):
+        def run(params: Any, x: Any, mask: Any, lengths: Any) -> Any:
             return apply(params, x)
 
         params = {}
-        for level, pair in enumerate(weights):
-            for direction, cell in enumerate(pair):
-                params |= self._put(_name(level, direction), cell)
+        for layer, cells in enumerate(weights):
+            for direction, cell in enumerate(cells):
+                params |= self._to_haiku(_name(layer, direction), cell)
         return params, run
 
-    def _put(self, name: str, cell: dict[str, np.ndarray]) -> dict[str, Any]:
+    def _to_haiku(self, name: str, cell: dict[str, np.ndarray]) -> dict[str, Any]:
+        """Return the arrays of a cell of ours by Haiku's names."""
         W, U, b = cell["W"], cell["U"], cell["b"]
         if self.case.cell == "rnn":
-            first, second = {"w": W, "b": b}, {"w": U, "b": np.zeros_like(b)}
-            return {f"{name}/linear": first, f"{name}/linear_1": second}
+            inputs, state = {"w": W, "b": b}, {"w": U, "b": np.zeros_like(b)}
+            return {f"{name}/linear": inputs, f"{name}/linear_1": state}
         if self.case.cell == "lstm":
-            b = reorder(b, (0, 2, 1, 3)) - self._forget()
-            w = reorder(np.concatenate([W, U]), (0, 2, 1, 3))
+            b = reorder_gates(b, (0, 2, 1, 3)) - self._forget_one()
+            w = reorder_gates(np.concatenate([W, U]), (0, 2, 1, 3))
             return {f"{name}/linear": {"w": w, "b": b}}
-        W, U, b = (reorder(self._turn() * value, (1, 0, 2)) for value in (W, U, b))
+        W, U, b = (
+            reorder_gates(self._update_sign() * value, (1, 0, 2)) for value in (W, U, b)
+        )
         return {name: {"w_i": W, "w_h": U, "b": b}}
 
-    def _forget(self) -> np.ndarray:
-        """One at gate f."""
+    def _forget_one(self) -> np.ndarray:
+        """Return one at gate f, and zero at the other gates."""
         return np.repeat(np.array([0, 0, 1, 0], np.float32), self.case.H)
 
-    def _turn(self) -> np.ndarray:
-        """Minus one at our gate z: ``1 - sigmoid(a) = sigmoid(-a)``."""
+    def _update_sign(self) -> np.ndarray:
+        """Return minus one at our gate z, since ``1 - sigmoid(a) = sigmoid(-a)``."""
         return np.repeat(np.array([1, -1, 1], np.float32), self.case.H)
 
-    def ours(self, by_params: Any) -> Weights:
+    def to_weights(self, d_params: Any) -> Weights:
         """Return the gradients in our order.
 
         Args:
-            by_params: under Haiku's names.
+            d_params: by Haiku's names.
         """
 
-        def cell(level: int, direction: int) -> dict[str, np.ndarray]:
-            name, width = _name(level, direction), self.case.widths()[level]
+        def cell_weights(layer: int, direction: int) -> dict[str, np.ndarray]:
+            name, size = _name(layer, direction), self.case.input_sizes()[layer]
             if self.case.cell == "gru":
-                by = by_params[name]
-                values = (by["w_i"], by["w_h"], by["b"])
-                W, U, b = (reorder(v, (1, 0, 2)) * self._turn() for v in values)
+                arrays = (d_params[name][key] for key in ("w_i", "w_h", "b"))
+                W, U, b = (
+                    reorder_gates(array, (1, 0, 2)) * self._update_sign()
+                    for array in arrays
+                )
                 return {"W": W, "U": U, "b": b}
-            by = by_params[f"{name}/linear"]
+            linear = d_params[f"{name}/linear"]
             if self.case.cell == "rnn":
-                U = by_params[f"{name}/linear_1"]["w"]
-                return {"W": by["w"], "U": U, "b": by["b"]}
-            w, b = (reorder(by[n], (0, 2, 1, 3)) for n in ("w", "b"))
-            return {"W": w[:width], "U": w[width:], "b": b}
+                U = d_params[f"{name}/linear_1"]["w"]
+                return {"W": linear["w"], "U": U, "b": linear["b"]}
+            w, b = (reorder_gates(linear[key], (0, 2, 1, 3)) for key in ("w", "b"))
+            return {"W": w[:size], "U": w[size:], "b": b}
 
         return [
-            [cell(level, direction) for direction in range(self.case.directions)]
-            for level in range(self.case.layers)
+            [
+                cell_weights(layer, direction)
+                for direction in range(self.case.directions)
+            ]
+            for layer in range(self.case.layers)
         ]
 
 
-def _name(level: int, direction: int) -> str:
-    return f"layer_{level}_{direction}"
+def _name(layer: int, direction: int) -> str:
+    """Return the name of a core."""
+    return f"layer_{layer}_{direction}"

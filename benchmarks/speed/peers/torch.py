@@ -6,105 +6,113 @@ import numpy as np
 import torch
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from benchmarks.speed.cases import Case, Weights, flat
+from benchmarks.speed.cases import Case, Device, Weights, flatten_weights
 from benchmarks.speed.peers.base import Runner
 
-DEVICES = {"cpu": "cpu", "gpu": "cuda"}  # as PyTorch calls them
+DEVICES: dict[Device, str] = {"cpu": "cpu", "gpu": "cuda"}  # PyTorch's names
+_MODULES = {"rnn": torch.nn.RNN, "lstm": torch.nn.LSTM, "gru": torch.nn.GRU}
 
 
 class Padded(Runner):
-    """``torch.nn.RNN``, ``LSTM`` and ``GRU`` over whole rows."""
+    """``torch.nn.RNN``, ``LSTM`` and ``GRU`` over padded rows."""
 
     def build(self, case: Case) -> None:
-        """Make the module and load the weights.
+        """Build the module and load the weights.
 
         Args:
-            case: what is measured.
+            case: the network and the batch.
         """
-        made = {"rnn": torch.nn.RNN, "lstm": torch.nn.LSTM, "gru": torch.nn.GRU}
         self.case = case
-        self.module = made[case.cell](
-            case.D, case.H, case.layers, batch_first=True, bidirectional=case.both
+        self.module = _MODULES[case.cell](
+            case.D,
+            case.H,
+            case.layers,
+            batch_first=True,
+            bidirectional=case.bidirectional,
         )
         state = {
-            name + f"_l{level}" + "_reverse" * direction: torch.from_numpy(value)
-            for level, pair in enumerate(case.weights())
-            for direction, cell in enumerate(pair)
-            for name, value in _as_torch(cell).items()
+            name + _suffix(layer, direction): torch.from_numpy(value)
+            for layer, cells in enumerate(case.weights())
+            for direction, cell in enumerate(cells)
+            for name, value in _to_torch(cell).items()
         }
         self.module.load_state_dict(state)
-        place = {"device": DEVICES[case.device], "dtype": getattr(torch, case.dtype)}
-        self.module.to(**place)
-        self.x = torch.from_numpy(case.x()).to(**place).requires_grad_()
-        # Packing wants the lengths on the CPU.
+        device, dtype = DEVICES[case.device], getattr(torch, case.dtype)
+        self.module.to(device=device, dtype=dtype)
+        self.x = torch.from_numpy(case.x()).to(device=device, dtype=dtype)
+        self.x.requires_grad_()
+        # Packing needs the lengths on the CPU.
         self.lengths = torch.from_numpy(case.lengths()).long()
-        self.named = dict(self.module.named_parameters())
+        self.parameters = dict(self.module.named_parameters())
 
-    def run(self) -> torch.Tensor:
+    def compute(self) -> torch.Tensor:
         """Return the outputs."""
         return self.module(self.x)[0]
 
     def forward(self) -> Any:
         """Run the network without gradients and wait for the outputs."""
-        # cuDNN keeps what the gradients would need as long as the module trains.
+        # In training mode cuDNN would store what the gradients need.
         self.module.eval()
         with torch.no_grad():
-            return self._wait(self.run())
+            return self._wait(self.compute())
 
     def step(self) -> Any:
-        """Return the gradients by the inputs and by all parameters; wait for them."""
+        """Compute the gradients of the inputs and the parameters; wait for them."""
         self.module.train()
-        # Where rows are packed, the outputs at padding are zero.
-        loss = (self.run() ** 2).sum() / self.case.entries()
-        found = torch.autograd.grad(loss, [self.x, *self.named.values()])
-        return self._wait(found)
+        # If rows are packed, the outputs at the padding are zero.
+        loss = (self.compute() ** 2).sum() / self.case.num_outputs()
+        gradients = torch.autograd.grad(loss, [self.x, *self.parameters.values()])
+        return self._wait(gradients)
 
-    def _wait(self, found: Any) -> Any:
-        """Return it when it is computed."""
+    def _wait(self, result: Any) -> Any:
+        """Return a result when it is computed."""
         if self.x.is_cuda:
             torch.cuda.synchronize()
-        return found
+        return result
 
-    def outputs(self, found: Any) -> dict[str, np.ndarray]:
-        """Return the outputs under our name.
-
-        Args:
-            found: of `forward`.
-        """
-        return {"y": _array(found)}
-
-    def gradients(self, found: Any) -> dict[str, np.ndarray]:
-        """Return the gradients under our names.
+    def outputs(self, result: Any) -> dict[str, np.ndarray]:
+        """Return the outputs by our name.
 
         Args:
-            found: of `step`.
+            result: of `forward`.
         """
-        by_x, *rest = map(_array, found)
-        by = dict(zip(self.named, rest, strict=True))
+        return {"y": _to_numpy(result)}
 
-        def cell(level: int, direction: int) -> dict[str, np.ndarray]:
-            suffix = f"_l{level}" + "_reverse" * direction
-            gradients = {
-                "W": by["weight_ih" + suffix].T,
-                "U": by["weight_hh" + suffix].T,
-                "b": by["bias_ih" + suffix],
+    def gradients(self, result: Any) -> dict[str, np.ndarray]:
+        """Return the gradients by our names.
+
+        Args:
+            result: of `step`.
+        """
+        d_x, *rest = map(_to_numpy, result)
+        d_params = dict(zip(self.parameters, rest, strict=True))
+
+        def cell_weights(layer: int, direction: int) -> dict[str, np.ndarray]:
+            suffix = _suffix(layer, direction)
+            arrays = {
+                "W": d_params["weight_ih" + suffix].T,
+                "U": d_params["weight_hh" + suffix].T,
+                "b": d_params["bias_ih" + suffix],
             }
             if self.case.cell == "gru":
-                gradients["b_hn"] = by["bias_hh" + suffix][2 * self.case.H :]
-            return gradients
+                arrays["b_hn"] = d_params["bias_hh" + suffix][2 * self.case.H :]
+            return arrays
 
         weights: Weights = [
-            [cell(level, direction) for direction in range(self.case.directions)]
-            for level in range(self.case.layers)
+            [
+                cell_weights(layer, direction)
+                for direction in range(self.case.directions)
+            ]
+            for layer in range(self.case.layers)
         ]
-        return {"x": by_x, **flat(weights)}
+        return {"x": d_x, **flatten_weights(weights)}
 
 
 class Packed(Padded):
-    """The same over rows that are packed and padded again within the measurement."""
+    """The same over packed rows; packing and padding are part of the measurement."""
 
-    def run(self) -> torch.Tensor:
-        """Return the outputs, zero at padding."""
+    def compute(self) -> torch.Tensor:
+        """Return the outputs, zero at the padding."""
         packed = pack_padded_sequence(
             self.x, self.lengths, batch_first=True, enforce_sorted=False
         )
@@ -112,19 +120,24 @@ class Packed(Padded):
         return pad_packed_sequence(y, batch_first=True, total_length=self.case.T)[0]
 
 
-def _array(found: torch.Tensor) -> np.ndarray:
-    """Return a tensor as an array, which knows no bfloat16."""
-    return found.float().cpu().numpy()
+def _suffix(layer: int, direction: int) -> str:
+    """Return the end of the names of a cell's parameters."""
+    return f"_l{layer}" + "_reverse" * direction
 
 
-def _as_torch(cell: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return the arrays of a cell as PyTorch keeps them."""
-    second = np.zeros_like(cell["b"])
+def _to_numpy(tensor: torch.Tensor) -> np.ndarray:
+    """Return a tensor as a float32 array; NumPy has no bfloat16."""
+    return tensor.float().cpu().numpy()
+
+
+def _to_torch(cell: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the arrays of a cell of ours in PyTorch's layout."""
+    state_bias = np.zeros_like(cell["b"])
     if "b_hn" in cell:
-        second[-len(cell["b_hn"]) :] = cell["b_hn"]
+        state_bias[-len(cell["b_hn"]) :] = cell["b_hn"]
     return {
         "weight_ih": np.ascontiguousarray(cell["W"].T),
         "weight_hh": np.ascontiguousarray(cell["U"].T),
         "bias_ih": cell["b"],
-        "bias_hh": second,
+        "bias_hh": state_bias,
     }

@@ -1,11 +1,9 @@
-"""Train two whole programs here and in PyTorch, in turns of some seconds.
+"""Train two tasks with this library and with PyTorch, in turns of some seconds.
 
-Both read the same batches, made as the turn goes on, and begin with the same weights:
-the loss of a batch is compared first.
+Both read the same batches, prepared during the turn, and start from the same weights:
+the losses of a batch are compared first.
 """
 
-import contextlib
-import importlib.metadata
 import os
 import platform
 from dataclasses import dataclass
@@ -14,19 +12,27 @@ from statistics import median
 
 import tyro
 
+from benchmarks.csv_table import Row
+from benchmarks.environment import (
+    format_versions,
+    installed_versions,
+    machine,
+    revision,
+    usable_cores,
+)
 from benchmarks.speed.cases import DType
-from benchmarks.speed.table import PROGRAMS, Row, machine, programs, revision
+from benchmarks.speed.table import PROGRAMS_TABLE, programs_table
 from benchmarks.speed.worker import Worker
 
-HOMES = {
+PROGRAMS = {
     "zoo": "benchmarks.speed.programs.ours:Ours",
     "torch": "benchmarks.speed.programs.torch:Torch",
 }
 PACKAGES = {
-    "zoo": ("jax", "flax", "optax", "rnn-zoo-native"),  # the last if it is installed
+    "zoo": ("jax", "flax", "optax", "rnn-zoo-native"),  # the last is optional
     "torch": ("torch",),
 }
-TOLERANCE = {"float32": 1e-4, "bfloat16": 1e-2}
+TOLERANCE: dict[DType, float] = {"float32": 1e-4, "bfloat16": 1e-2}
 
 
 @dataclass(frozen=True)
@@ -34,22 +40,22 @@ class Config:
     """Train a tagger and a character model here and in PyTorch, in turns."""
 
     pos: str | None = "$ZOO_DATA/pos/en_ewt"
-    """Data of the tagger, as for train.py; None leaves it out."""
+    """Data of the tagger, as for train.py; None skips it."""
     charlm: str | None = "$ZOO_DATA/charlm/tiny_shakespeare"
-    """Text of the character model; None leaves it out."""
+    """Text of the character model; None skips it."""
     dtype: DType = "float32"
-    """What the layers multiply; PyTorch multiplies so wherever its autocast does."""
+    """Of the layers' matrix products; PyTorch runs under autocast."""
     rounds: int = 7
     """Turns of each library."""
     seconds: float = 20.0
-    """Of training in a turn; of evaluation it is a quarter."""
+    """Training time of a turn; the evaluation takes a quarter of it."""
     threads: int | None = None
-    """Cores that each library may use; by default all that this process may."""
-    table: Path = PROGRAMS
-    """The table that rows go into."""
+    """Cores that each library may use; by default all that this process may use."""
+    table: Path = PROGRAMS_TABLE
+    """The table that rows are merged into."""
 
 
-def compare(task: str, data: str, config: Config, cores: list[int]) -> list[Row]:
+def measure(task: str, data: str, config: Config, cores: list[int]) -> list[Row]:
     """Return a row for each library.
 
     Args:
@@ -59,22 +65,25 @@ def compare(task: str, data: str, config: Config, cores: list[int]) -> list[Row]
         cores: that each library may use.
 
     Raises:
-        SystemExit: if there are no data, or the two models are not the same.
+        SystemExit: if there are no data, or the two models differ.
     """
     path = os.path.expandvars(data)
     if "$" in path:
         raise SystemExit(f"--{task} is {data}: set ZOO_DATA, or give another path")
-    workers = {name: Worker(task, cores, home) for name, home in HOMES.items()}
+    workers = {name: Worker(task, cores, program) for name, program in PROGRAMS.items()}
     try:
-        size = {name: w.ask("start", path, config.dtype) for name, w in workers.items()}
-        loss = {name: w.ask("loss") for name, w in workers.items()}
-        print(f"{task}: parameters {size}, loss of a batch {loss}", flush=True)
-        gap = abs(loss["torch"] - loss["zoo"])
-        near = gap <= TOLERANCE[config.dtype] * loss["zoo"]
-        if size["zoo"] != size["torch"] or not near:
-            raise SystemExit(f"{task}: the models differ: {size}, loss {loss}")
-        first = {name: w.ask("first") for name, w in workers.items()}
-        warm = {name: w.ask("warm") for name, w in workers.items()}
+        parameters = {
+            name: worker.ask("start", path, config.dtype)
+            for name, worker in workers.items()
+        }
+        loss = {name: worker.ask("loss") for name, worker in workers.items()}
+        print(f"{task}: parameters {parameters}, loss of a batch {loss}", flush=True)
+        difference = abs(loss["torch"] - loss["zoo"])
+        equal = difference <= TOLERANCE[config.dtype] * loss["zoo"]
+        if parameters["zoo"] != parameters["torch"] or not equal:
+            raise SystemExit(f"{task}: the models differ: {parameters}, loss {loss}")
+        first_batch = {n: worker.ask("first_batch") for n, worker in workers.items()}
+        all_shapes = {n: worker.ask("all_shapes") for n, worker in workers.items()}
         rates: dict[tuple[str, str], list[float]] = {}
         for k in range(config.rounds):
             for job, share in (("train", 1.0), ("evaluate", 0.25)):
@@ -82,45 +91,46 @@ def compare(task: str, data: str, config: Config, cores: list[int]) -> list[Row]
                     tokens, seconds = worker.ask(job, share * config.seconds)
                     rates.setdefault((name, job), []).append(tokens / seconds)
                     print(f"  {k + 1} {job:8} {name:6} {tokens / seconds:9,.0f}/s")
-        rows = []
-        for name in workers:
-            told = {"python": platform.python_version()}
-            for package in PACKAGES[name]:
-                with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-                    told[package] = importlib.metadata.version(package)
-            row = {"task": task, "data": data, "dtype": config.dtype, "library": name}
-            row |= {"rounds": str(config.rounds), "seconds": str(config.seconds)}
-            row |= {"parameters": str(size[name]), "cores": str(len(cores))}
-            row |= {"machine": machine(), "zoo": revision()}
-            row["versions"] = ", ".join(f"{n} {v}" for n, v in told.items())
-            row["first_batch_seconds"] = f"{first[name]:.2f}"
-            row["all_shapes_seconds"] = f"{warm[name]:.1f}"
-            for job in ("train", "evaluate"):
-                mine, ours = rates[name, job], rates["zoo", job]
-                row[f"{job}_tokens_per_second"] = f"{median(mine):.0f}"
-                # Times, not rates, as in the other table: above 1 ours is faster.
-                ratios = [b / a for a, b in zip(mine, ours, strict=True)]
-                row[f"{job}_ratio"] = f"{median(ratios):.3f}"
-            rows.append(row)
-        return rows
     finally:
         for worker in workers.values():
             worker.stop()
+    rows = []
+    for name in workers:
+        versions = {"python": platform.python_version()}
+        row = {
+            "task": task,
+            "data": data,
+            "dtype": config.dtype,
+            "library": name,
+            "cores": str(len(cores)),
+            "machine": machine(),
+            "rounds": str(config.rounds),
+            "seconds": str(config.seconds),
+            "parameters": str(parameters[name]),
+            "first_batch_seconds": f"{first_batch[name]:.2f}",
+            "all_shapes_seconds": f"{all_shapes[name]:.1f}",
+            "versions": format_versions(versions | installed_versions(PACKAGES[name])),
+            "zoo": revision(),
+        }
+        for job in ("train", "evaluate"):
+            row[f"{job}_tokens_per_second"] = f"{median(rates[name, job]):.0f}"
+            # The ratio of the times, as in the other table: above 1 ours is faster.
+            pairs = zip(rates[name, job], rates["zoo", job], strict=True)
+            row[f"{job}_ratio"] = f"{median(ours / rate for rate, ours in pairs):.3f}"
+        rows.append(row)
+    return rows
 
 
 def main() -> None:
     """Read the command line and measure."""
     config = tyro.cli(Config, description=__doc__)
-    may_use = getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count() or 1))
-    cores = sorted(may_use(0))[: config.threads]
-    try:
-        importlib.metadata.version("torch")
-    except importlib.metadata.PackageNotFoundError:
-        raise SystemExit("this needs PyTorch: pip install -e '.[parity]'") from None
-    table = programs(config.table)
+    cores = usable_cores()[: config.threads]
+    if not installed_versions(["torch"]):
+        raise SystemExit("this needs PyTorch: pip install -e '.[parity]'")
+    table = programs_table(config.table)
     for task, data in (("pos", config.pos), ("charlm", config.charlm)):
         if data is not None:
-            table.put(compare(task, data, config, cores))
+            table.merge(measure(task, data, config, cores))
 
 
 if __name__ == "__main__":

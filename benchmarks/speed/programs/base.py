@@ -1,28 +1,28 @@
-"""What both libraries are asked for: the same task, data, batches and first weights."""
+"""The jobs of both libraries: the same task, data, batches and initial weights."""
 
 import itertools
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 from benchmarks.speed.cases import DType
 from tasks.base import Batch, Task
 from tasks.registry import TASKS
 
 
-class Rate(NamedTuple):
-    """Tokens, and the seconds that they took."""
+class Throughput(NamedTuple):
+    """Processed tokens, and the seconds that they took."""
 
     tokens: int
     seconds: float
 
 
 class Program(ABC):
-    """A task with its defaults: trains and evaluates for as long as it is told."""
+    """A task with its default flags, trained and evaluated for some seconds."""
 
     def __init__(self, name: str) -> None:
-        """Read nothing yet.
+        """Read no data yet.
 
         Args:
             name: of the task.
@@ -30,7 +30,7 @@ class Program(ABC):
         self.name = name
 
     def start(self, data: str, dtype: DType) -> int:
-        """Read the data and make the model; return the number of its parameters.
+        """Read the data and build the model; return the number of its parameters.
 
         Args:
             data: as for ``train.py --data``.
@@ -38,83 +38,90 @@ class Program(ABC):
         """
         task = TASKS[self.name]
         self.task: Task = task(task.Config(data=data, dtype=dtype))
-        self._train = self._endless()
-        return self.make()
+        self._train_batches = self._endless_batches()
+        return self.build()
 
-    def first(self) -> float:
-        """Return the seconds of the first training batch, made and learnt."""
-        begun = time.perf_counter()
-        self.learn(*next(self._train))
-        return time.perf_counter() - begun
+    def first_batch(self) -> float:
+        """Return the seconds of the first training batch, with its preparation."""
+        start = time.perf_counter()
+        self.train_batch(*next(self._train_batches))
+        return time.perf_counter() - start
 
-    def warm(self) -> float:
-        """Return the seconds that one batch of every shape takes, in both ways."""
-        begun = time.perf_counter()
-        for split, use in (("train", self.learn), ("dev", self.judge)):
-            seen = set()
+    def all_shapes(self) -> float:
+        """Return the seconds of one batch of each shape, training and evaluation."""
+        start = time.perf_counter()
+        for split, run in (("train", self.train_batch), ("dev", self.evaluate_batch)):
+            shapes = set()
             for batch in self.task.batches(split, None):
-                if batch["mask"].shape not in seen:
-                    seen.add(batch["mask"].shape)
-                    use(batch, True)
-        return time.perf_counter() - begun
+                if batch["mask"].shape not in shapes:
+                    shapes.add(batch["mask"].shape)
+                    run(batch, True)
+        return time.perf_counter() - start
 
-    def train(self, seconds: float) -> Rate:
-        """Train on, for about some seconds.
+    def train(self, seconds: float) -> Throughput:
+        """Continue the training.
 
         Args:
-            seconds: to begin batches for.
+            seconds: after which no batch starts.
         """
-        return self._for(seconds, self._train, self.learn)
+        return self._run(seconds, self._train_batches, self.train_batch)
 
-    def evaluate(self, seconds: float) -> Rate:
-        """Evaluate on dev, again and again for about some seconds.
+    def evaluate(self, seconds: float) -> Throughput:
+        """Evaluate on dev, repeatedly.
 
         Args:
-            seconds: to begin batches for.
+            seconds: after which no batch starts.
         """
         batches = (
             (batch, k == 0)
             for _ in itertools.count()
             for k, batch in enumerate(self.task.batches("dev", None))
         )
-        return self._for(seconds, batches, self.judge)
+        return self._run(seconds, batches, self.evaluate_batch)
 
     def loss(self) -> float:
         """Return the loss of the first dev batch, without dropout."""
-        return self.judge(next(iter(self.task.batches("dev", None))), True)
+        return self.evaluate_batch(next(iter(self.task.batches("dev", None))), True)
 
     @abstractmethod
-    def make(self) -> int:
-        """Make the model and the optimiser; return the number of parameters."""
+    def build(self) -> int:
+        """Build the model and the optimiser; return the number of parameters."""
 
     @abstractmethod
-    def learn(self, batch: Batch, fresh: bool) -> float:
-        """Train on a batch and return its loss a token.
+    def train_batch(self, batch: Batch, reset: bool) -> float:
+        """Train on a batch and return its loss per token.
 
         Args:
-            batch: numpy arrays.
-            fresh: whether it is the first of an epoch: a carried state begins anew.
+            batch: NumPy arrays.
+            reset: whether a carried state starts at zero: the first batch of an epoch.
         """
 
     @abstractmethod
-    def judge(self, batch: Batch, fresh: bool) -> float:
-        """Predict a batch and return its loss a token.
+    def evaluate_batch(self, batch: Batch, reset: bool) -> float:
+        """Predict a batch and return its loss per token.
 
         Args:
-            batch: numpy arrays.
-            fresh: whether it is the first of the split.
+            batch: NumPy arrays.
+            reset: whether a carried state starts at zero: the first batch of the split.
         """
 
-    def _endless(self) -> Iterator[tuple[Batch, bool]]:
+    def _endless_batches(self) -> Iterator[tuple[Batch, bool]]:
+        """Yield the training batches of all epochs, and whether the state is reset."""
         for epoch in itertools.count():
             for k, batch in enumerate(self.task.batches("train", epoch)):
                 yield batch, k == 0
 
-    def _for(self, seconds: float, batches: Any, use: Any) -> Rate:
-        tokens, begun = 0, time.perf_counter()
-        while (passed := time.perf_counter() - begun) < seconds or not tokens:
-            # Making the batch counts: both libraries read the same ones.
-            batch, fresh = next(batches)
-            use(batch, fresh)
+    def _run(
+        self,
+        seconds: float,
+        batches: Iterator[tuple[Batch, bool]],
+        run: Callable[[Batch, bool], float],
+    ) -> Throughput:
+        """Process batches for some seconds, at least one."""
+        tokens, start = 0, time.perf_counter()
+        while (elapsed := time.perf_counter() - start) < seconds or not tokens:
+            # The preparation of the batch is included, for both libraries.
+            batch, reset = next(batches)
+            run(batch, reset)
             tokens += int(batch["mask"].sum())
-        return Rate(tokens, passed)
+        return Throughput(tokens, elapsed)

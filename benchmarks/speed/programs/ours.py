@@ -1,4 +1,4 @@
-"""The task as ``train.py`` trains it."""
+"""A task as ``train.py`` trains it."""
 
 from typing import Any
 
@@ -6,52 +6,53 @@ import jax
 
 from benchmarks.speed.programs.base import Program
 from tasks import optimizers
-from tasks.program import Program as Steps
+from tasks.base import Batch
+from tasks.program import Program as CompiledSteps
 
 
 class Ours(Program):
     """The compiled steps of ``train.py``."""
 
-    def make(self) -> int:
-        """Make the state of training; return the number of parameters."""
+    def build(self) -> int:
+        """Build the training state; return the number of parameters."""
         config = self.task.config
-        steps = self.task.num_batches("train") * self.task.epochs()
-        tx = optimizers.make(config, steps)
-        self.program = Steps(self.task, tx, steps)
+        num_steps = self.task.num_batches("train") * self.task.epochs()
+        optimizer = optimizers.make(config, num_steps)
+        self.steps = CompiledSteps(self.task, optimizer, num_steps)
         params = self.task.pipeline.params
-        self.state = self.program.init_state(params, config.seed)
+        self.state = self.steps.init_state(params, config.seed)
         self.step = 0
-        self.carry: Any = None
+        self.eval_carry: Any = None
         return sum(leaf.size for leaf in jax.tree.leaves(params))
 
-    def learn(self, batch: Any, fresh: bool) -> float:
-        """Train on a batch.
+    def train_batch(self, batch: Batch, reset: bool) -> float:
+        """Train on a batch and return its loss per token.
 
         Args:
-            batch: numpy arrays.
-            fresh: whether a carried state begins anew.
+            batch: NumPy arrays.
+            reset: whether a carried state starts at zero.
         """
         state = self.state
-        if fresh:
+        if reset:
             size = self.task.config.batch_size
-            state = state._replace(carry=self.program.init_carry(state.params, size))
-        placed = self.program.place(batch)
-        self.state, found = self.program.train_step(state, placed, self.step)
-        total, count, _ = map(float, found)
+            state = state._replace(carry=self.steps.init_carry(state.params, size))
+        placed = self.steps.place(batch)
+        self.state, statistics = self.steps.train_step(state, placed, self.step)
+        total, count, _ = map(float, statistics)
         self.step += 1
         return total / max(count, 1)
 
-    def judge(self, batch: Any, fresh: bool) -> float:
-        """Predict a batch.
+    def evaluate_batch(self, batch: Batch, reset: bool) -> float:
+        """Predict a batch and return its loss per token.
 
         Args:
-            batch: numpy arrays.
-            fresh: whether a carried state begins anew.
+            batch: NumPy arrays.
+            reset: whether a carried state starts at zero.
         """
         params = self.state.params
-        if fresh:
-            self.carry = self.program.init_carry(params, len(batch["mask"]))
-        placed = self.program.place(batch)
-        found, self.carry = self.program.eval_step(params, placed, self.carry)
-        found = jax.device_get(found)
-        return float(found["loss"]) / max(int(found["count"]), 1)
+        if reset:
+            self.eval_carry = self.steps.init_carry(params, len(batch["mask"]))
+        placed = self.steps.place(batch)
+        result, self.eval_carry = self.steps.eval_step(params, placed, self.eval_carry)
+        result = jax.device_get(result)
+        return float(result["loss"]) / max(int(result["count"]), 1)

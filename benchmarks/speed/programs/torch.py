@@ -1,7 +1,7 @@
 """The same models in plain PyTorch, as a careful user would write them.
 
-Rows are packed, characters are read of real words only, and the optimiser is PyTorch's
-own with its fused loops where it has them. The first weights are ours.
+Rows are packed, characters of real words only are read, and the optimiser is fused. The
+initial weights are those of our model.
 """
 
 from typing import Any
@@ -14,35 +14,39 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
 
 import zoo
 from benchmarks.speed.programs.base import Program
+from tasks.base import Batch
 
-IGNORED = -100  # of cross_entropy
+IGNORED = -100  # label that cross_entropy ignores
+Tensor = torch.Tensor
 
 
 class Tagger(nn.Module):
-    """Words, characters by convolution, shapes; LSTM layers; a score for each tag."""
+    """Words, a convolution over characters, shapes; LSTM layers; a score per tag."""
 
     def __init__(self, model: Any) -> None:
-        """Make the layers with the weights of ours.
+        """Build the layers with the weights of our model.
 
         Args:
             model: a `zoo.models.Tagger` with ``chars="cnn"`` and no CRF.
         """
         super().__init__()
         self.rate = model.dropout
-        self.words = _embedding(model.embedding, padding=0)
-        self.characters = _embedding(model.chars.embedding, padding=0)
-        self.shapes = _embedding(model.shapes, padding=0)
+        self.words = _to_embedding(model.embedding, padding=0)
+        self.characters = _to_embedding(model.chars.embedding, padding=0)
+        self.shapes = _to_embedding(model.shapes, padding=0)
         (size,) = model.chars.kernel_sizes
         W = np.asarray(model.chars.W[0][...])
         W = W.reshape(size, -1, W.shape[1]).transpose(2, 1, 0)
         self.convolution = nn.Conv1d(W.shape[1], W.shape[0], size, padding=size // 2)
-        _set(self.convolution.weight, W)
-        _set(self.convolution.bias, model.chars.b)
-        self.layers = _lstm(model.layers)
-        self.output = _linear(model.output)
+        _copy(self.convolution.weight, W)
+        _copy(self.convolution.bias, model.chars.b)
+        self.layers = _to_lstm(model.layers)
+        self.output = _to_linear(model.output)
 
-    def forward(self, words: Any, chars: Any, shapes: Any, mask: Any) -> Any:
-        """Return the scores of the real words, packed, and how they were packed.
+    def forward(
+        self, words: Tensor, chars: Tensor, shapes: Tensor, mask: Tensor
+    ) -> tuple[Tensor, PackedSequence]:
+        """Return the scores of the real words, packed, and the packed outputs.
 
         Args:
             words: ints ``[B, T]``.
@@ -50,10 +54,10 @@ class Tagger(nn.Module):
             shapes: ints ``[B, T]``.
             mask: bool ``[B, T]``.
         """
-        letters = chars[mask]
-        found = self.convolution(self.characters(letters).transpose(1, 2))
-        found = relu(found).masked_fill((letters == 0)[:, None], 0.0).amax(dim=2)
-        parts = [self.words(words[mask]), found, self.shapes(shapes[mask])]
+        chars = chars[mask]
+        features = self.convolution(self.characters(chars).transpose(1, 2))
+        features = relu(features).masked_fill((chars == 0)[:, None], 0.0).amax(dim=2)
+        parts = [self.words(words[mask]), features, self.shapes(shapes[mask])]
         tokens = dropout(torch.cat(parts, dim=1), self.rate, self.training)
         x = tokens.new_zeros(*mask.shape, tokens.shape[1])
         x[mask] = tokens
@@ -65,26 +69,26 @@ class Tagger(nn.Module):
 
 
 class CharacterModel(nn.Module):
-    """Embedding, LSTM layers, a score for each character that may come next."""
+    """Embedding, LSTM layers, a score per next character."""
 
     def __init__(self, model: Any) -> None:
-        """Make the layers with the weights of ours.
+        """Build the layers with the weights of our model.
 
         Args:
             model: a `zoo.models.LanguageModel` whose embeddings are not tied.
         """
         super().__init__()
         self.rate = model.dropout
-        self.embedding = _embedding(model.embedding)
-        self.layers = _lstm(model.layers)
-        self.output = _linear(model.output)
+        self.embedding = _to_embedding(model.embedding)
+        self.layers = _to_lstm(model.layers)
+        self.output = _to_linear(model.output)
 
-    def forward(self, ids: Any, state: Any) -> Any:
+    def forward(self, ids: Tensor, state: Any) -> tuple[Tensor, Any]:
         """Return the scores ``[B, T, V]`` and the state.
 
         Args:
             ids: ints ``[B, T]``.
-            state: of the window before, or None.
+            state: of the previous window, or None.
         """
         y, state = self.layers(self.embedding(ids), state)
         return self.output(dropout(y, self.rate, self.training)), state
@@ -93,14 +97,14 @@ class CharacterModel(nn.Module):
 class Torch(Program):
     """Either model, trained by Adam or AdamW with clipping and a cosine schedule."""
 
-    def make(self) -> int:
-        """Make the model and the optimiser; return the number of parameters."""
+    def build(self) -> int:
+        """Build the model and the optimiser; return the number of parameters."""
         torch.manual_seed(0)
         config: Any = self.task.config
-        made = {"pos": Tagger, "charlm": CharacterModel}[self.name]
-        self.model = made(self.task.pipeline.model)
-        kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[config.optimizer]
-        self.optimizer = kind(
+        model = {"pos": Tagger, "charlm": CharacterModel}[self.name]
+        self.model = model(self.task.pipeline.model)
+        optimizers = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
+        self.optimizer = optimizers[config.optimizer](
             self.model.parameters(),
             lr=config.learning_rate,
             weight_decay=config.weight_decay,
@@ -111,20 +115,20 @@ class Torch(Program):
             self.optimizer, steps
         )
         self.state: Any = None
-        self.judged: Any = None
-        # The second bias of each gate, which ours has not, is no parameter to count.
+        self.eval_state: Any = None
+        # Our gates have one bias: the second is not counted.
         named = self.model.named_parameters()
         return sum(p.numel() for name, p in named if "bias_hh" not in name)
 
-    def learn(self, batch: Any, fresh: bool) -> float:
-        """Train on a batch.
+    def train_batch(self, batch: Batch, reset: bool) -> float:
+        """Train on a batch and return its loss per token.
 
         Args:
-            batch: numpy arrays.
-            fresh: whether a carried state begins anew.
+            batch: NumPy arrays.
+            reset: whether a carried state starts at zero.
         """
         self.model.train()
-        loss, self.state = self._loss(batch, None if fresh else self.state)
+        loss, self.state = self._loss(batch, None if reset else self.state)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), self.task.config.clip_norm)
@@ -132,107 +136,125 @@ class Torch(Program):
         self.schedule.step()
         return loss.item()
 
-    def judge(self, batch: Any, fresh: bool) -> float:
-        """Predict a batch.
+    def evaluate_batch(self, batch: Batch, reset: bool) -> float:
+        """Predict a batch and return its loss per token.
 
         Args:
-            batch: numpy arrays.
-            fresh: whether a carried state begins anew.
+            batch: NumPy arrays.
+            reset: whether a carried state starts at zero.
         """
         self.model.eval()
         with torch.inference_mode():
-            loss, self.judged = self._loss(batch, None if fresh else self.judged)
+            state = None if reset else self.eval_state
+            loss, self.eval_state = self._loss(batch, state)
         return loss.item()
 
-    def _lower(self) -> torch.autocast:
-        """Return where PyTorch multiplies what is asked for."""
-        lower = self.task.config.dtype == "bfloat16"
-        return torch.autocast("cpu", torch.bfloat16, enabled=lower)
+    def _autocast(self) -> torch.autocast:
+        """Return the context of the matrix products."""
+        enabled = self.task.config.dtype == "bfloat16"
+        return torch.autocast("cpu", torch.bfloat16, enabled=enabled)
 
-    def _loss(self, batch: Any, state: Any) -> tuple[torch.Tensor, Any]:
-        """Return the mean of the cross-entropy over real tokens, and the state."""
-        some = batch["mask"].any(axis=1)  # the last batch of an epoch may lack rows
-        given = {name: torch.from_numpy(value) for name, value in batch.items()}
-        mask, labels = given["mask"], given["labels"].long()
+    def _loss(self, batch: Batch, state: Any) -> tuple[Tensor, Any]:
+        """Return the mean cross-entropy over real tokens, and the state."""
+        tensors = {name: torch.from_numpy(value) for name, value in batch.items()}
+        tensors["labels"] = tensors["labels"].long()
         if self.name == "charlm":
-            with self._lower():
-                logits, state = self.model(given["ids"].long(), state)
-            logits = logits.float()
-            state = tuple(part.detach() for part in state)
-            if not self.model.training:
-                scores = logits.log_softmax(dim=2)
-                came = scores.gather(2, labels[..., None])[..., 0]
-                # What ours tells too: how likely that was, what was expected, how sure.
-                came.exp(), scores.max(dim=2).values.exp()
-                return -came[mask].mean(), state
-            labels = labels.masked_fill(~mask, IGNORED)
-            loss = cross_entropy(
-                logits.flatten(0, 1), labels.flatten(), ignore_index=IGNORED
-            )
-            return loss, state
-        if not some.all():
-            rows = torch.from_numpy(some)
-            given = {name: value[rows] for name, value in given.items()}
-            mask, labels = given["mask"], labels[rows]
-        words = given["words"].long()
+            return self._character_loss(tensors, state)
+        real_rows = tensors["mask"].any(dim=1)  # the last batch may have empty rows
+        if not real_rows.all():
+            tensors = {name: value[real_rows] for name, value in tensors.items()}
+        return self._tagger_loss(tensors), None
+
+    def _character_loss(
+        self, tensors: dict[str, Tensor], state: Any
+    ) -> tuple[Tensor, Any]:
+        """Return the loss of the character model, and the state."""
+        mask, labels = tensors["mask"], tensors["labels"]
+        with self._autocast():
+            logits, state = self.model(tensors["ids"].long(), state)
+        logits = logits.float()
+        state = tuple(part.detach() for part in state)
+        if not self.model.training:
+            log_probabilities = logits.log_softmax(dim=2)
+            scores = log_probabilities.gather(2, labels[..., None])[..., 0]
+            # Our evaluation also returns the probability of the label, and the most
+            # likely character with its probability.
+            _ = scores.exp(), log_probabilities.max(dim=2).values.exp()
+            return -scores[mask].mean(), state
+        labels = labels.masked_fill(~mask, IGNORED)
+        loss = cross_entropy(
+            logits.flatten(0, 1), labels.flatten(), ignore_index=IGNORED
+        )
+        return loss, state
+
+    def _tagger_loss(self, tensors: dict[str, Tensor]) -> Tensor:
+        """Return the loss of the tagger; words are replaced at random in training."""
+        words = tensors["words"].long()
         if self.model.training:
             task: Any = self.task
             rates = torch.from_numpy(task.rates)[words]
             unknown = task.pipeline.words.words.unknown
             words = words.masked_fill(torch.rand(words.shape) < rates, unknown)
-        with self._lower():
+        with self._autocast():
             logits, packed = self.model(
-                words, given["chars"].long(), given["shapes"].long(), mask
+                words,
+                tensors["chars"].long(),
+                tensors["shapes"].long(),
+                tensors["mask"],
             )
         logits = logits.float()
         if not self.model.training:
-            logits.argmax(dim=1)  # the tags, which ours gives too
-        return cross_entropy(logits, _packed_like(labels, packed)), None
+            logits.argmax(dim=1)  # our evaluation also returns the tags
+        return cross_entropy(logits, _pack_like(tensors["labels"], packed))
 
 
-def _packed_like(labels: torch.Tensor, packed: PackedSequence) -> torch.Tensor:
-    """Return the labels of the tokens in the order in which they are packed."""
+def _pack_like(labels: Tensor, packed: PackedSequence) -> Tensor:
+    """Return the labels of the tokens in the order of a packed sequence."""
     rows = labels if packed.sorted_indices is None else labels[packed.sorted_indices]
     sizes = packed.batch_sizes.tolist()
     return torch.cat([rows[:size, t] for t, size in enumerate(sizes)])
 
 
-def _set(parameter: Any, value: Any) -> None:
+def _copy(parameter: Any, value: Any) -> None:
+    """Set a parameter to the value of an array."""
     with torch.no_grad():
         parameter.copy_(torch.from_numpy(np.array(value)))
 
 
-def _embedding(ours: Any, padding: int | None = None) -> nn.Embedding:
+def _to_embedding(ours: Any, padding: int | None = None) -> nn.Embedding:
+    """Return an embedding with our table."""
     table = torch.from_numpy(np.array(ours.table[...]))
-    made = nn.Embedding(*table.shape, padding_idx=padding)
-    _set(made.weight, table)
+    embedding = nn.Embedding(*table.shape, padding_idx=padding)
+    _copy(embedding.weight, table)
     if padding is not None:
         with torch.no_grad():
-            made.weight[padding] = 0.0
-    return made
+            embedding.weight[padding] = 0.0
+    return embedding
 
 
-def _linear(ours: Any) -> nn.Linear:
+def _to_linear(ours: Any) -> nn.Linear:
+    """Return a linear layer with our weights."""
     W = np.asarray(ours.W[...])
-    made = nn.Linear(*W.shape)
-    _set(made.weight, W.T)
-    _set(made.bias, ours.b[...])
-    return made
+    linear = nn.Linear(*W.shape)
+    _copy(linear.weight, W.T)
+    _copy(linear.bias, ours.b[...])
+    return linear
 
 
-def _lstm(ours: Any) -> nn.LSTM:
+def _to_lstm(ours: Any) -> nn.LSTM:
+    """Return LSTM layers with our weights."""
     arrays = zoo.interop.to_torch(ours)
-    width = arrays["weight_ih_l0"].shape[1]
-    levels = [name for name in arrays if name.startswith("weight_hh_l")]
-    both = any(name.endswith("_reverse") for name in levels)
-    num_layers = len(levels) // (1 + both)
-    made = nn.LSTM(
-        width,
+    input_size = arrays["weight_ih_l0"].shape[1]
+    names = [name for name in arrays if name.startswith("weight_hh_l")]
+    bidirectional = any(name.endswith("_reverse") for name in names)
+    num_layers = len(names) // (1 + bidirectional)
+    lstm = nn.LSTM(
+        input_size,
         arrays["weight_hh_l0"].shape[1],
         num_layers,
         batch_first=True,
-        bidirectional=both,
+        bidirectional=bidirectional,
         dropout=ours.dropout if num_layers > 1 else 0.0,
     )
-    made.load_state_dict(arrays)
-    return made
+    lstm.load_state_dict(arrays)
+    return lstm

@@ -55,7 +55,7 @@ class MinimalRNNCell(Cell):
             x: inputs ``[..., D]``, of one step or of a sequence.
         """
         b_z, b_u = (
-            (0.0, 0.0) if self.b is None else self.split(self.in_state_dtype(self.b))
+            (0.0, 0.0) if self.b is None else self.split(self.in_state_dtype(self.b, x))
         )
         z = jnp.tanh(self.dot(x, self.W[...]) + b_z)
         return z, self.dot(z, self.V[...]) + b_u

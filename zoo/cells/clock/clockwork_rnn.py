@@ -100,6 +100,6 @@ class ClockworkRNNCell(Cell):
 
     def update(self, state: ClockworkState, p: Array, q: Array) -> ClockworkState:
         """Return the new state."""
-        active = state.t[:, None] % self._unit_periods() == 0
+        active = state.t[:, None] % self._unit_periods()[None] == 0
         h = jnp.where(active, jnp.tanh(p + q), state.h)
         return ClockworkState(h, state.t + 1)

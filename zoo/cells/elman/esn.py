@@ -29,7 +29,8 @@ def sparse_reservoir(connectivity: float, spectral_radius: float) -> Initializer
         ranks = jax.random.uniform(mask_key, (size, size))
         count = max(1, round(connectivity * size))
         # Each column keeps the entries with its smallest ranks.
-        U = jnp.where(jnp.sort(ranks, axis=0)[count - 1] >= ranks, values, 0)
+        largest = jnp.sort(ranks, axis=0)[count - 1 : count]
+        U = jnp.where(largest >= ranks, values, 0)
         radius, nilpotent = _spectral_radius(U)
         # The radius of a nilpotent matrix is zero: it cannot be scaled.
         return jnp.where(nilpotent, U, U * (spectral_radius / radius))

@@ -60,7 +60,7 @@ class IndRNNCell(Cell):
 
     def recur(self, state: HiddenState) -> Array:
         """Return ``u * h``, the elementwise recurrent term."""
-        return self.in_state_dtype(self.u) * state.h
+        return self.in_state_dtype(self.u, state.h) * state.h
 
     def update(self, state: HiddenState, p: Array, q: Array) -> HiddenState:
         """Return the new state: the nonlinearity of ``p + q``."""

@@ -136,7 +136,7 @@ class LMUCell(Cell):
 
     def _encode(self, a: Array, encoder: nnx.Param) -> Array:
         """Return the inner product with an encoding vector, ``[..., 1]``."""
-        weighted = a.astype(self.state_dtype) * self.in_state_dtype(encoder)
+        weighted = a.astype(self.state_dtype) * self.in_state_dtype(encoder, a)
         return weighted.sum(axis=-1, keepdims=True)
 
     def advance(
@@ -153,6 +153,6 @@ class LMUCell(Cell):
         u = u + self._encode(h, self.e_h) + self._encode(state.m, self.e_m)
         # In the dtype of the state, because the memory would accumulate the rounding
         # errors of products in a lower precision.
-        m = state.m @ self.in_state_dtype(self.A).T + u * self.in_state_dtype(self.B)
+        m = state.m @ self.in_state_dtype(self.A).T + u * self.in_state_dtype(self.B, u)
         q = self.dot(h, self.U[...]) + self.dot(m, self.M[...])
         return LMUState(jnp.tanh(a + q), m)

@@ -89,6 +89,5 @@ class BRCCell(NBRCCell):
 
     def recur(self, state: HiddenState) -> Array:
         """Return ``u_a * h`` and ``u_c * h``."""
-        return self.in_state_dtype(self.u) * jnp.concatenate(
-            [state.h, state.h], axis=-1
-        )
+        h = jnp.concatenate([state.h, state.h], axis=-1)
+        return self.in_state_dtype(self.u, h) * h

@@ -58,7 +58,7 @@ class LayerNormGRUCell(GRUCell):
         """Return ``scale * LN(a)``: r and z jointly, n separately."""
         rz, n = jnp.split(a, [2 * self.hidden_size], axis=-1)
         normalized = jnp.concatenate([normalize(rz), normalize(n)], axis=-1)
-        return normalized * self.in_state_dtype(scale)
+        return normalized * self.in_state_dtype(scale, normalized)
 
     def project(self, x: Array) -> Array:
         """Return ``scale_x * LN(xW) + b``."""

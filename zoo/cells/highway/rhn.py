@@ -88,7 +88,7 @@ class RHNCell(Cell):
         matrices = jnp.split(self.U[...], self.depth, axis=-1)
         biases = [0.0] * self.depth
         if self.b is not None:
-            biases = jnp.split(self.in_state_dtype(self.b), self.depth)
+            biases = jnp.split(self.in_state_dtype(self.b, s), self.depth, axis=-1)
         for layer, (U, b) in enumerate(zip(matrices, biases, strict=True)):
             first = layer == 0
             a = self.dot(h_read if first else s, U) + b

@@ -7,7 +7,7 @@ import jax
 
 from zoo.cells.base import Cell, HiddenState
 from zoo.engine.linear_scan import span_scan, times
-from zoo.engine.loop import Span
+from zoo.engine.masks import Span
 from zoo.engine.platform import platform
 from zoo.types import Array, State
 

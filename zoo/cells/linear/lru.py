@@ -8,7 +8,8 @@ import numpy as np
 from flax import nnx
 
 from zoo.cells.linear.complex import ComplexCell, ComplexState
-from zoo.engine.matmul import once
+from zoo.engine.broadcast import align
+from zoo.engine.matmul import materialise_cotangent
 from zoo.types import Array, Key
 
 __all__ = ["LRUCell"]
@@ -102,10 +103,11 @@ class LRUCell(ComplexCell):
         scale = jnp.concatenate([gamma, gamma])
         W = self.W[...]
         # Scaling the matrix is cheaper than scaling its product with all inputs.
-        state_input, direct = self.dot(x, W[:, :N] * scale), self.dot(x, W[:, N:])
+        state_input, direct = self.dot(x, W[:, :N] * scale[None]), self.dot(x, W[:, N:])
         if self.b is not None:
             b = self.in_state_dtype(self.b)
-            state_input, direct = state_input + b[:N] * scale, direct + b[N:]
+            state_input += align(b[:N] * scale, state_input)
+            direct += align(b[N:], direct)
         return state_input, direct
 
     def coefficients(self, p: tuple[Array, Array]) -> tuple[Array, Array]:
@@ -120,7 +122,9 @@ class LRUCell(ComplexCell):
         """Return ``Re(s C) + x D``."""
         re, im = self.C[...]
         _, direct = p
-        return once(self.dot(self.vector(state), jnp.concatenate([re, -im])) + direct)
+        return materialise_cotangent(
+            self.dot(self.vector(state), jnp.concatenate([re, -im])) + direct
+        )
 
 
 def _ring(

@@ -60,7 +60,7 @@ class RGLRUCell(LinearCell):
     def coefficients(self, p: Array) -> tuple[Array, Array]:
         """Return a and sqrt(1 - a^2) * i * u."""
         r, i, u = self.split(p)
-        rate = 8 * jax.nn.softplus(self.in_state_dtype(self.Lambda))
+        rate = 8 * jax.nn.softplus(self.in_state_dtype(self.Lambda, r))
         log_a = -rate * gate("r", r)
         # expm1 computes 1 - a^2 without cancellation where a is near 1.
         scale = jnp.sqrt(-jnp.expm1(2 * log_a))

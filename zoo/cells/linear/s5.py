@@ -11,7 +11,7 @@ from zoo import checks, initializers
 from zoo.cells.blocks import BlockCell
 from zoo.cells.linear.complex import ComplexCell, ComplexState
 from zoo.engine.linear_scan import times
-from zoo.engine.matmul import once
+from zoo.engine.matmul import materialise_cotangent
 from zoo.initializers import Initializer
 from zoo.types import Array
 
@@ -152,7 +152,7 @@ class S5Cell(BlockCell, ComplexCell):
         """Return ``2 Re(s C) + x D``."""
         re, im = self.C[...]
         real_part = self.dot(self.vector(state), jnp.concatenate([re, -im]))
-        return once(2 * real_part + p["D"])
+        return materialise_cotangent(2 * real_part + p["D"])
 
 
 def hippo(size: int, blocks: int) -> tuple[np.ndarray, np.ndarray]:

@@ -107,8 +107,8 @@ class S6Cell(BlockCell, LinearCell):
     def coefficients(self, p: dict[str, Array]) -> tuple[Array, Array]:
         """Return a and Delta * u B^T."""
         delta = jax.nn.softplus(p["delta"])
-        rates = jnp.exp(self.in_state_dtype(self.A_log))
         b = (delta * p["u"])[..., None] * p["B"][..., None, :]
+        rates = jnp.exp(self.in_state_dtype(self.A_log, b))
         return gate("a", -delta[..., None] * rates, jnp.exp), b
 
     def prefers_parallel(
@@ -131,4 +131,4 @@ class S6Cell(BlockCell, LinearCell):
     def output(self, state: ChannelState, p: dict[str, Array]) -> Array:
         """Return ``s C + D * u``."""
         y = (state.s * p["C"][..., None, :]).sum(axis=-1)
-        return y + self.in_state_dtype(self.D) * p["u"]
+        return y + self.in_state_dtype(self.D, y) * p["u"]

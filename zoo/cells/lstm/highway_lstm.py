@@ -146,12 +146,12 @@ class HighwayLSTMCell(Cell):
         h_old = self.split(state.h if recur_state is None else recur_state.h)
         U = jnp.split(self.U[...], self.depth, axis=-1)
         W = jnp.split(self.W_up[...], self.depth - 1, axis=-1)
-        V = self.split(self.in_state_dtype(self.V))
+        V = self.split(self.in_state_dtype(self.V, p))
         V = [V[:3], *(V[k : k + 5] for k in range(3, len(V), 5))]
         ends = [(4 + 5 * k) * self.hidden_size for k in range(self.depth - 1)]
         b = [0.0] * self.depth
         if self.b is not None:
-            b = jnp.split(self.in_state_dtype(self.b), ends)
+            b = jnp.split(self.in_state_dtype(self.b, p), ends, axis=-1)
         hs: list[Array] = []
         cs: list[Array] = []
         for level, old in enumerate(self.split(state.c)):

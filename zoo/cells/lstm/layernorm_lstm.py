@@ -59,16 +59,16 @@ class LayerNormLSTMCell(LSTMCell):
 
     def project(self, x: Array) -> Array:
         """Return ``scale_x * LN(xW) + b``."""
-        p = normalize(self.dot(x, self.W[...])) * self.in_state_dtype(self.scale_x)
-        return self.add_bias(p, self.b)
+        p = normalize(self.dot(x, self.W[...]))
+        return self.add_bias(p * self.in_state_dtype(self.scale_x, p), self.b)
 
     def update(
         self, state: LSTMState, p: Array, q: Array, keep: Array | None = None
     ) -> LSTMState:
         """Return the new state."""
-        i, f, g, o = self.split(p + normalize(q) * self.in_state_dtype(self.scale_h))
+        i, f, g, o = self.split(p + normalize(q) * self.in_state_dtype(self.scale_h, q))
         g = drop_candidate(jnp.tanh(g), keep)
         c = gate("f", f) * state.c + gate("i", i) * g
-        scaled = normalize(c) * self.in_state_dtype(self.scale_c)
+        scaled = normalize(c) * self.in_state_dtype(self.scale_c, c)
         scaled = self.add_bias(scaled, self.b_c)
         return LSTMState(gate("o", o) * jnp.tanh(scaled), c)

@@ -66,7 +66,7 @@ class PeepholeLSTMCell(LSTMCell):
     ) -> LSTMState:
         """Return the new state."""
         i, f, g, o = self.split(p + q)
-        v_i, v_f, v_o = self.split(self.in_state_dtype(self.V))
+        v_i, v_f, v_o = self.split(self.in_state_dtype(self.V, p))
         i = gate("i", i + v_i * state.c)
         f = gate("f", f + v_f * state.c)
         c = f * state.c + i * drop_candidate(jnp.tanh(g), keep)

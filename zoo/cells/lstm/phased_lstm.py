@@ -93,8 +93,9 @@ class PhasedLSTMCell(LSTMCell):
 
     def _time_gate(self, t: Array) -> Array:
         """Return k ``[B, H]`` at the steps t ``[B]``."""
-        tau, s, r = map(self.in_state_dtype, (self.tau, self.s, self.r))
-        phi = jnp.mod(t[:, None].astype(self.state_dtype) - s, tau) / tau
+        time = t[:, None].astype(self.state_dtype)
+        tau, s, r = (self.in_state_dtype(a, time) for a in (self.tau, self.s, self.r))
+        phi = jnp.mod(time - s, tau) / tau
         falling = jnp.where(phi < r, 2 - 2 * phi / r, self.leak * phi)
         return jnp.where(phi < r / 2, 2 * phi / r, falling)
 

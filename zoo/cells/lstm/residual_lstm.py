@@ -70,7 +70,7 @@ class ResidualLSTMCell(SkipCell, PeepholeLSTMCell):
         i, f, g, o = self.split(
             a + self.recur(state if recur_state is None else recur_state)
         )
-        v_i, v_f, v_o = self.split(self.in_state_dtype(self.V))
+        v_i, v_f, v_o = self.split(self.in_state_dtype(self.V, a))
         i = gate("i", i + v_i * state.c)
         f = gate("f", f + v_f * state.c)
         c = f * state.c + i * drop_candidate(jnp.tanh(g), keep)

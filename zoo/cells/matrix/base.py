@@ -9,7 +9,8 @@ from flax import nnx
 
 from zoo import checks
 from zoo.cells.blocks import BlockCell
-from zoo.engine.loop import Span
+from zoo.engine.broadcast import align
+from zoo.engine.masks import Span
 from zoo.engine.matrix_chunks import Write, read, write, write_and_read
 from zoo.types import Array, State
 
@@ -54,6 +55,7 @@ class MatrixCell(BlockCell):
     normalized: ClassVar[bool] = True
     recurrent: ClassVar[tuple[str, ...]] = ()
     parallel = True
+    parallel_states = False
 
     def __init__(
         self,
@@ -112,7 +114,8 @@ class MatrixCell(BlockCell):
         p = super().project(x)
         heads = self.num_heads
         return {
-            name: part.reshape(*part.shape[:-1], heads, -1) for name, part in p.items()
+            name: part.reshape(*part.shape[:-1], heads, part.shape[-1] // heads)
+            for name, part in p.items()
         }
 
     def query(self, p: dict[str, Array]) -> Array:
@@ -139,7 +142,8 @@ class MatrixCell(BlockCell):
             p: the result of `project`.
         """
         factor = jax.lax.rsqrt(jnp.square(r).mean(axis=-1, keepdims=True) + 1e-5)
-        y = r * factor * self.in_state_dtype(self.scale).reshape(self.num_heads, -1)
+        scale = self.in_state_dtype(self.scale).reshape(self.num_heads, -1)
+        y = r * factor * align(scale, r)
         return y * jax.nn.silu(p["g"]) if "g" in p else y
 
     def matrix(self, state: State) -> Array:

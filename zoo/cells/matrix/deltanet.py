@@ -9,6 +9,7 @@ from flax import nnx
 from zoo import initializers
 from zoo.cells.base import gate
 from zoo.cells.matrix.base import MatrixCell
+from zoo.engine.broadcast import align
 from zoo.engine.matrix_chunks import Write
 from zoo.types import Array
 
@@ -127,6 +128,6 @@ class GatedDeltaNetCell(DeltaNetCell):
             p: the result of `project`.
         """
         rates = jnp.exp(self.in_state_dtype(self.A_log))[:, None]
-        log_alpha = -rates * jax.nn.softplus(p["alpha"])
+        log_alpha = -align(rates, p["alpha"]) * jax.nn.softplus(p["alpha"])
         gate("alpha", log_alpha, jnp.exp)  # for diagnostics: only log alpha is used
         return log_alpha

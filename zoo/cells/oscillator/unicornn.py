@@ -69,10 +69,10 @@ class UnICORNNCell(OscillatorCell):
 
     def recur(self, state: OscillatorState) -> Array:
         """Return ``u * h``."""
-        return self.in_state_dtype(self.u) * state.h
+        return self.in_state_dtype(self.u, state.h) * state.h
 
     def update(self, state: OscillatorState, p: Array, q: Array) -> OscillatorState:
         """Return the new state."""
-        s = self.dt * jax.nn.sigmoid(self.in_state_dtype(self.c))
+        s = self.dt * jax.nn.sigmoid(self.in_state_dtype(self.c, p))
         z = state.z - s * (jnp.tanh(p + q) + self.alpha * state.h)
         return OscillatorState(state.h + s * z, z)

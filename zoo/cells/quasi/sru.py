@@ -98,7 +98,7 @@ class SRUCell(SkipCell):
     def recur(self, state: SRUState) -> Array:
         """Return ``v * c`` for both gates."""
         c = jnp.concatenate([state.c, state.c], axis=-1)
-        return self.in_state_dtype(self.v) * c
+        return self.in_state_dtype(self.v, c) * c
 
     def update(
         self, state: SRUState, p: tuple[Array, Array, Array], q: Array

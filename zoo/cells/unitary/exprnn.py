@@ -88,5 +88,5 @@ class ExpRNNCell(Cell):
         a = p + q
         if self.b is None:
             return HiddenState(a)
-        magnitude = jax.nn.relu(jnp.abs(a) + self.in_state_dtype(self.b))
+        magnitude = jax.nn.relu(self.add_bias(jnp.abs(a), self.b))
         return HiddenState(jnp.sign(a) * magnitude)

@@ -82,8 +82,10 @@ class URNNCell(Cell):
     def _times_M(self, s: Array) -> Array:
         """Return ``M s`` for each row of a complex array ``[B, H]``."""
         d = self.in_state_dtype(self.d)
-        d1, d2, d3 = jax.lax.complex(jnp.cos(d), jnp.sin(d))
-        r1, r2 = (jax.lax.complex(re, im) for re, im in self.in_state_dtype(self.r))
+        d1, d2, d3 = jax.lax.complex(jnp.cos(d), jnp.sin(d))[:, None]
+        r1, r2 = (
+            jax.lax.complex(re, im)[None] for re, im in self.in_state_dtype(self.r)
+        )
         s = _reflect(jnp.fft.fft(d1 * s, norm="ortho"), r1)
         s = jnp.fft.ifft(d2 * s[:, self.permutation[...]], norm="ortho")
         return d3 * _reflect(s, r2)
@@ -108,7 +110,7 @@ class URNNCell(Cell):
         zero = squared == 0
         modulus = jnp.sqrt(jnp.where(zero, 1, squared))
         scale = jnp.where(
-            zero, 0, jax.nn.relu(modulus + self.in_state_dtype(self.b)) / modulus
+            zero, 0, jax.nn.relu(self.add_bias(modulus, self.b)) / modulus
         )
         return ComplexState(scale * re, scale * im)
 

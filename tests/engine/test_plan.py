@@ -1,0 +1,253 @@
+"""The plan of a call, as a table: device, cell, options and sizes -> plan."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+from jax import export
+
+import zoo
+from zoo.engine.plan import make_plan
+from zoo.engine.schedule import Schedule
+from zoo.engine.traits import Device, Traits, Work
+
+F32, BF16, F16 = (jnp.dtype(d) for d in (jnp.float32, jnp.bfloat16, jnp.float16))
+
+
+def kernels(name, dtype, H):
+    """A wheel whose kernels run any size up to 1024."""
+    return None if H <= 1024 else "too many units"
+
+
+def prefers(B, T, *, gradient, recompute):
+    """A linear cell whose loop is faster from 1000 tokens on, without a gradient."""
+    return not recompute and (gradient or B * T < 1000)
+
+
+CPU = Device("cpu", kernel_obstacle=kernels)
+GPU = Device("gpu", kernel_obstacle=kernels, linear_kernel=lambda dtype: dtype == F32)
+TPU = Device("tpu", kernel_obstacle=lambda *kernel: "the kernels are for CPUs and GPUs")
+BARE = Device("cpu")
+LSTM = Traits("LSTMCell", kernel="lstm", hidden_size=100)
+PEEPHOLE = Traits("PeepholeLSTMCell")
+MGU = Traits("MGUCell", kernel="mgu", separable=False)
+LRU = Traits("LRUCell", linear=True, prefers_parallel=prefers, linear_dtype=F32)
+MLSTM = Traits("MLSTMCell", linear=True, parallel_states=False)
+SIZE = Work(8, 20)
+
+# traits, device, schedule, work -> backend, body, unroll, precompute, a part of `why`
+TABLE: dict[str, tuple[Traits, Device, dict[str, Any], Work, tuple]] = {
+    "a kernel on a CPU": (
+        *(LSTM, CPU, {}, SIZE),
+        ("native", "deferred", 1, False, "faster on a CPU; all steps in one call"),
+    ),
+    "a kernel on a GPU": (
+        *(LSTM, GPU, {}, SIZE),
+        ("native", "deferred", 8, True, "faster on a GPU"),
+    ),
+    "a kernel, as asked": (
+        *(LSTM, CPU, {"backend": "native"}, Work(1, 1)),
+        ("native", "deferred", 1, False, "as asked; all steps in one call"),
+    ),
+    "a kernel in chunks": (
+        *(LSTM, CPU, {"remat": "chunk:5"}, SIZE),
+        ("native", "deferred", 1, False, "the steps of a chunk in one call"),
+    ),
+    "a product between the gates": (
+        *(MGU, CPU, {"backend": "scan"}, SIZE),
+        ("scan", "plain", 1, False, "no kernel: as asked"),
+    ),
+    "no wheel": (
+        *(LSTM, BARE, {}, SIZE),
+        ("scan", "deferred", 1, False, "no kernel: rnn-zoo-native is not installed"),
+    ),
+    "no kernel for the cell": (
+        *(PEEPHOLE, GPU, {}, SIZE),
+        ("scan", "deferred", 8, True, "per iteration; inputs projected before the"),
+    ),
+    "no kernel for the device": (
+        *(LSTM, TPU, {}, SIZE),
+        ("scan", "deferred", 8, True, "8 steps per iteration"),
+    ),
+    "too many units": (
+        *(LSTM._replace(hidden_size=2000), GPU, {}, SIZE),
+        ("scan", "deferred", 8, True, "no kernel: too many units"),
+    ),
+    "bfloat16": (
+        *(LSTM._replace(dtype=BF16), CPU, {}, SIZE),
+        ("native", "deferred", 1, False, "one call of a kernel"),
+    ),
+    "float16": (
+        *(LSTM._replace(dtype=F16), CPU, {}, SIZE),
+        ("scan", "deferred", 1, False, "the kernels compute in float32 and bfloat16"),
+    ),
+    "float32 without TF32": (
+        *(LSTM, GPU._replace(tf32=False), {}, SIZE),
+        ("scan", "deferred", 8, True, "on a GPU the kernels multiply TF32"),
+    ),
+    "float32 on a CPU needs no TF32": (
+        *(LSTM, CPU._replace(tf32=False), {}, SIZE),
+        ("native", "deferred", 1, False, "faster on a CPU"),
+    ),
+    "few steps": (
+        *(LSTM, CPU, {}, Work(100, 3)),
+        ("scan", "deferred", 1, False, "too few tokens"),
+    ),
+    "few tokens on a CPU": (
+        *(LSTM, CPU, {}, Work(1, 15)),
+        ("scan", "deferred", 1, False, "too few tokens"),
+    ),
+    "few tokens on a GPU": (
+        *(LSTM, GPU, {}, Work(1, 15)),
+        ("native", "deferred", 8, True, "faster on a GPU"),
+    ),
+    "few steps in a chunk": (
+        *(LSTM, CPU, {"remat": "chunk:3"}, SIZE),
+        ("scan", "deferred", 1, False, "remat chunk:3; no kernel: too few tokens"),
+    ),
+    "the states of all steps": (
+        *(LSTM, CPU, {}, Work(8, 20, states=True)),
+        ("scan", "deferred", 1, False, "the states of all steps are asked for"),
+    ),
+    "a regulariser": (
+        *(LSTM, CPU, {}, Work(8, 20, regularised=True)),
+        ("scan", "deferred", 1, False, "a regulariser acts on every step"),
+    ),
+    "zoneout": (
+        *(LSTM._replace(zoneout=True), CPU, {}, SIZE),
+        ("scan", "deferred", 1, False, "a regulariser acts on every step"),
+    ),
+    "forward mode": (
+        *(LSTM, CPU, {"gradient": "loop"}, SIZE),
+        ("scan", "plain", 1, False, 'no kernel: gradient="loop" is asked for'),
+    ),
+    "both directions on a CPU": (
+        *(LSTM, CPU, {}, Work(8, 20, joint=True)),
+        ("scan", "deferred", 1, False, "one loop; no kernel: both directions share"),
+    ),
+    "both directions on a GPU": (
+        *(LSTM, GPU, {}, Work(8, 20, joint=True)),
+        ("native", "deferred", 8, True, "all steps of both directions in one call"),
+    ),
+    "options": (
+        *(PEEPHOLE, CPU, {"unroll": 3, "project": "ahead", "remat": "step"}, SIZE),
+        ("scan", "deferred", 3, True, "3 steps per iteration"),
+    ),
+    "a linear cell": (
+        *(LRU, CPU, {}, SIZE),
+        ("parallel", "parallel", 1, False, "linear in its state; all steps in par"),
+    ),
+    "a linear cell on a GPU": (
+        *(LRU, GPU, {}, SIZE),
+        ("parallel", "parallel", 8, True, "on a GPU, in one pass of a kernel"),
+    ),
+    "a large linear cell": (
+        *(LRU, CPU, {}, Work(100, 20)),
+        ("parallel", "parallel_gradient", 1, False, "without one, by the loop"),
+    ),
+    "a large linear cell, as asked": (
+        *(LRU, CPU, {"steps": "parallel"}, Work(100, 20)),
+        ("parallel", "parallel", 1, False, "all steps in parallel, as asked"),
+    ),
+    "a linear cell that recomputes": (
+        *(LRU, CPU, {"remat": "step"}, SIZE),
+        ("scan", "deferred", 1, False, "it stores less; 1 step per iteration"),
+    ),
+    "a linear cell in the loop": (
+        *(LRU, CPU, {"steps": "loop"}, SIZE),
+        ("scan", "deferred", 1, False, "as asked; 1 step per iteration"),
+    ),
+    "a linear cell in forward mode": (
+        *(LRU, CPU, {"gradient": "loop"}, SIZE),
+        ("scan", "plain", 1, False, 'gradient="loop" is asked for; 1 step'),
+    ),
+    "a linear cell with zoneout": (
+        *(LRU._replace(zoneout=True), CPU, {}, SIZE),
+        ("scan", "deferred", 1, False, "zoneout acts on one state after the other"),
+    ),
+    "no step": (
+        *(LRU, CPU, {}, Work(8, 0)),
+        ("scan", "deferred", 1, False, "there is no step"),
+    ),
+    "both directions of a linear cell": (
+        *(LRU, GPU, {}, Work(8, 20, joint=True)),
+        ("parallel", "parallel", 8, True, "both directions in parallel"),
+    ),
+    "states of vectors": (
+        *(LRU, CPU, {}, Work(8, 20, states=True)),
+        ("parallel", "parallel", 1, False, "all steps in parallel"),
+    ),
+    "states of matrices": (
+        *(MLSTM, CPU, {}, Work(8, 20, states=True)),
+        ("scan", "deferred", 1, False, "only the loop returns the states"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_table(name):
+    traits, device, options, work, (*decisions, why) = TABLE[name]
+    plan = make_plan(traits, Schedule(**options).check(), work, device)
+    assert [plan.backend, plan.body, plan.unroll, plan.precompute] == decisions
+    assert why in plan.why
+    assert all(plan.reasons[:4])
+
+
+def symbolic(B, T):
+    return Work(*export.symbolic_shape(f"{B}, {T}"))
+
+
+@pytest.mark.parametrize("sizes", [("b", 20), (8, "t"), ("b", "t")])
+@pytest.mark.parametrize("traits", [LSTM, LRU])
+def test_the_plan_for_symbolic_sizes_is_the_scan(traits, sizes):
+    schedule = Schedule(unroll=4, remat="chunk:4")
+    plan = make_plan(traits, schedule, symbolic(*sizes), GPU)
+    assert (plan.backend, plan.unroll, plan.chunk, plan.recompute) == (
+        *("scan", 1, 1, True),
+    )
+    assert plan.reasons.unroll == "the shapes are symbolic"
+    assert "the shapes are symbolic" in plan.why
+
+
+@pytest.mark.parametrize(
+    "work, obstacle",
+    [
+        (Work(8, 20, states=True), "the states of all steps are asked for"),
+        (Work(8, 20, joint=True), "both directions share a loop"),
+        (symbolic("b", "t"), "the shapes are symbolic"),
+    ],
+)
+def test_a_kernel_that_cannot_run_is_an_error(work, obstacle):
+    with pytest.raises(ValueError, match=f'backend="native": {obstacle}'):
+        make_plan(LSTM, Schedule(backend="native"), work, CPU)
+
+
+@pytest.mark.parametrize("cell", [zoo.LSTMCell, zoo.LRUCell, zoo.MatrixLSTMCell])
+def test_an_exported_layer_takes_any_batch_and_length(cell):
+    """The outputs and the gradients, from one export with symbolic shapes."""
+    layer = zoo.Recurrent(cell(4, 8, rngs=nnx.Rngs(0)), remat="chunk:4")
+    params, apply = zoo.functional(layer)
+
+    @jax.jit
+    def run(params, x, mask):
+        def loss(params):
+            _, y = apply(params, x, mask)
+            return (y**2).sum(), y
+
+        return jax.value_and_grad(loss, has_aux=True)(params)
+
+    B, T = export.symbolic_shape("b, t")
+    exported = export.export(run)(
+        jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype), params),
+        jax.ShapeDtypeStruct((B, T, 4), jnp.float32),
+        jax.ShapeDtypeStruct((B, T), jnp.bool_),
+    )
+    for rows, steps in ((2, 7), (5, 3), (1, 1)):
+        x = np.random.default_rng(0).normal(size=(rows, steps, 4)).astype(np.float32)
+        mask = np.arange(steps) <= np.arange(rows)[:, None]
+        expected, result = run(params, x, mask), exported.call(params, x, mask)
+        for a, b in zip(*map(jax.tree.leaves, (expected, result)), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)

@@ -1,0 +1,82 @@
+"""The options of the time loop."""
+
+from typing import Literal, NamedTuple
+
+from zoo import checks
+
+Unroll = int | Literal["auto"]
+Project = Literal["auto", "ahead", "loop"]
+Gradient = Literal["after", "loop"]
+Steps = Literal["auto", "loop", "parallel"]
+Backend = Literal["auto", "scan", "native"]
+
+
+class Schedule(NamedTuple):
+    """How the loop runs. No option changes a result beyond rounding.
+
+    ``"auto"`` means: what measures faster on the device. `zoo.engine.plan` resolves it,
+    and `zoo.explain` prints the result.
+
+    Attributes:
+        unroll: steps per iteration of the loop: a longer compilation for less overhead.
+        remat: what the backward pass recomputes instead of storing: ``"none"``,
+            ``"step"`` (stores only the states), or ``"chunk:n"`` (stores every n-th
+            state; n near sqrt(T) needs the least memory).
+        project: where the inputs are projected: ``"ahead"`` of the loop, in one large
+            product, or inside the ``"loop"``.
+        gradient: where the gradients of matrices are computed: ``"after"`` the loop, in
+            one product over all steps, or step by step in the ``"loop"`` by JAX itself,
+            which is slower but allows forward-mode differentiation. A cell with a
+            product between its gates always uses the latter.
+        steps: ``"loop"`` computes one step after the other, ``"parallel"`` all steps of
+            a cell that is linear in its state: vector states by a parallel scan
+            (`zoo.engine.linear_scan`), matrix states in chunks
+            (`zoo.engine.matrix_chunks`). ``layer.states`` of a matrix cell always uses
+            the loop. On a CPU ``"auto"`` may choose the loop for a call without
+            gradient and the parallel form for one with it; with ``gradient="loop"`` it
+            chooses the loop.
+        backend: ``"scan"`` for ``jax.lax.scan``; ``"native"`` for one call of a kernel
+            (`zoo.engine.native`), or an error where no kernel can run the call;
+            ``"auto"`` for a kernel where one can. A kernel belongs to one machine:
+            under ``jax.export``, symbolic sizes always run the scan, and a model with
+            fixed sizes needs ``"scan"``, or JAX refuses to export it.
+    """
+
+    unroll: Unroll = "auto"
+    remat: str = "none"
+    project: Project = "auto"
+    gradient: Gradient = "after"
+    steps: Steps = "auto"
+    backend: Backend = "auto"
+
+    def check(self) -> "Schedule":
+        """Return self if every field is valid.
+
+        Raises:
+            ValueError: naming the field that is not.
+        """
+        if self.unroll != "auto":
+            checks.positive("unroll", self.unroll)
+        checks.one_of("project", self.project, ("auto", "ahead", "loop"))
+        checks.one_of("gradient", self.gradient, ("after", "loop"))
+        checks.one_of("steps", self.steps, ("auto", "loop", "parallel"))
+        checks.one_of("backend", self.backend, ("auto", "scan", "native"))
+        _ = self.chunk  # raises if `remat` is invalid
+        return self
+
+    @property
+    def chunk(self) -> int:
+        """Steps between stored states: 0 for "none", 1 for "step", n for "chunk:n".
+
+        Raises:
+            ValueError: if `remat` is none of these.
+        """
+        if self.remat in ("none", "step"):
+            return int(self.remat == "step")
+        kind, _, n = str(self.remat).partition(":")
+        if kind != "chunk" or not n.isdecimal() or int(n) < 1:
+            raise ValueError(
+                'remat must be "none", "step" or "chunk:n" with n of 1 or more, '
+                f"got {self.remat!r}"
+            )
+        return int(n)
