@@ -10,6 +10,7 @@ from flax import nnx
 from jax import export
 
 import zoo
+from tests.helpers.typed import untyped
 from zoo.engine.plan import make_plan
 from zoo.engine.schedule import Schedule
 from zoo.engine.traits import Device, Traits, Work
@@ -196,8 +197,9 @@ def test_table(name):
     assert all(plan.reasons[:4])
 
 
-def symbolic(B, T):
-    return Work(*export.symbolic_shape(f"{B}, {T}"))
+def symbolic(B: str | int, T: str | int) -> Work:
+    """Return work with symbolic sizes."""
+    return Work(*untyped(export.symbolic_shape(f"{B}, {T}")))
 
 
 @pytest.mark.parametrize("sizes", [("b", 20), (8, "t"), ("b", "t")])
