@@ -3,6 +3,7 @@
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -50,7 +51,7 @@ def test_bfloat16_agrees_within_its_tolerance(name):
     for arrays in results:
         assert {str(array.dtype) for array in arrays.values()} == {"float32"}
     assert 1e-4 < relative_error(*results) < tolerance(case)
-    runner = PEERS[name].load()
+    runner = untyped(PEERS[name].load())
     runner.build(case)
     assert str(runner.args[1].dtype) == "bfloat16"
 
@@ -170,13 +171,19 @@ def test_a_gpu_has_a_section_with_goals():
 
 @pytest.mark.usefixtures("standard_promotion")
 def test_a_cpu_has_a_section_with_goals():
-    def on_cpu(peer, ms, ratio, *, ragged=False, **columns):
+    def on_cpu(
+        peer: str, ms: str, ratio: str, *, ragged: bool = False, **columns: str
+    ) -> dict[str, str]:
         case = describe_case(Case("lstm", 2, 3, 4, 5, ragged=ragged))
         row = {"part": "grid", "device": "cpu", "machine": "M", "cores": "2"}
         row |= {"kind": "step", "peer": peer, "median_ms": ms, "ratio": ratio}
         return dict.fromkeys(COLUMNS, "") | case | row | columns
 
-    memory_part = {"part": "memory", "base_mb": "300", "peak_mb": "500"}
+    memory_part: dict[str, Any] = {
+        "part": "memory",
+        "base_mb": "300",
+        "peak_mb": "500",
+    }
     rows = [
         on_cpu(OURS, "2.0", "1"),
         on_cpu("torch", "1.8", "0.9"),
@@ -267,7 +274,7 @@ def test_calls_are_timed_with_and_without_waiting():
         def wait(self, result):
             log.append(result)
 
-    assert len(trace.time_calls(Runner(), "step", rounds=2)) == 2
+    assert len(trace.time_calls(untyped(Runner()), "step", rounds=2)) == 2
     calls = trace.TIMED_CALLS
     each = [entry for k in range(calls) for entry in ("step", 2 * k + 1)]
     last = [*["step"] * calls, 3 * calls]

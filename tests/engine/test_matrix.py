@@ -96,7 +96,7 @@ def loop(
     ],
 )
 def test_chunks_equal_the_loop(monkeypatch, key_decay, delta, reverse, platform):
-    """Values and a directional derivative in float64, over two and a half chunks.
+    """Values and a directional derivative in float64, over two chunks and a part.
 
     At the fast decay a step keeps exp(-40): the quotient of two decays within a chunk
     would overflow.

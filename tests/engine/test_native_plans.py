@@ -20,8 +20,8 @@ zoo_native = pytest.importorskip(
 
 LSTM, GRU = zoo.LSTMCell, zoo.GRUCell
 OBSTACLES = {
-    "there is no kernel of PeepholeLSTMCell": (zoo.PeepholeLSTMCell, {}, {}),
-    "the kernels are of float32 and bfloat16": (LSTM, {"dtype": jnp.float16}, {}),
+    "there is no kernel for PeepholeLSTMCell": (zoo.PeepholeLSTMCell, {}, {}),
+    "the kernels compute in float32 and bfloat16": (LSTM, {"dtype": jnp.float16}, {}),
     "a regulariser acts on every step": (GRU, {}, {"zoneout": 0.1}),
     'gradient="loop" is asked for': (GRU, {}, {"gradient": "loop"}),
 }

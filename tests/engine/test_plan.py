@@ -197,7 +197,8 @@ def test_table(name):
 
 
 def symbolic(B, T):
-    return Work(*export.symbolic_shape(f"{B}, {T}"))
+    sizes: Any = export.symbolic_shape(f"{B}, {T}")
+    return Work(*sizes)
 
 
 @pytest.mark.parametrize("sizes", [("b", 20), (8, "t"), ("b", "t")])

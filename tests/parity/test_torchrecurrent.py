@@ -140,7 +140,7 @@ ROWS = {
     # PyTorch stores the slope 1/6 of its hard sigmoid as a float32.
     "sgu": Row(standard("g z"), gradient=1e-7),
     "dsgu": Row(standard("g z") | {"weight_ho": lambda w: w("U_o")}, gradient=1e-7),
-    # bias_ih is added inside the tanh of x, which the paper does not have.
+    # bias_ih of n is inside the tanh of x; the bias of the paper is outside.
     "mut1": Row(
         with_skip("z r", "r n", 2)
         | {
