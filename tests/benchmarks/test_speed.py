@@ -18,6 +18,7 @@ from benchmarks.speed.measure import measure_memory
 from benchmarks.speed.page import page
 from benchmarks.speed.peers import OURS, PEERS
 from benchmarks.speed.table import COLUMNS, KEY, describe_case, layers_table
+from tests.helpers.typed import untyped
 
 CASE = Case("gru", 2, 5, 3, 4, bidirectional=True, ragged=True)
 
