@@ -77,15 +77,15 @@ def pytest_collection_modifyitems(
 
 @pytest.fixture(autouse=True)
 def strict_promotion() -> Iterator[None]:
-    """Make implicit promotion of dtypes an error, as users may configure JAX."""
-    with jax.numpy_dtype_promotion("strict"):
+    """Make implicit promotion of dtypes and ranks an error, as users may set JAX."""
+    with jax.numpy_dtype_promotion("strict"), jax.numpy_rank_promotion("raise"):
         yield
 
 
 @pytest.fixture
 def standard_promotion() -> Iterator[None]:
-    """Allow the standard promotion again: optax needs it."""
-    with jax.numpy_dtype_promotion("standard"):
+    """Allow the standard promotion again: optax and other libraries need it."""
+    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
         yield
 
 

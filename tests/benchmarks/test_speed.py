@@ -52,9 +52,9 @@ def test_bfloat16_agrees_within_its_tolerance(name):
     for arrays in results:
         assert {str(array.dtype) for array in arrays.values()} == {"float32"}
     assert 1e-4 < relative_error(*results) < tolerance(case)
-    runner = PEERS[name].load()
+    runner = untyped(PEERS[name].load())
     runner.build(case)
-    assert str(untyped(runner).args[1].dtype) == "bfloat16"
+    assert str(runner.args[1].dtype) == "bfloat16"
 
 
 def test_error_is_relative_and_sees_nan():
@@ -180,7 +180,11 @@ def test_a_cpu_has_a_section_with_goals():
         row |= {"kind": "step", "peer": peer, "median_ms": ms, "ratio": ratio}
         return dict.fromkeys(COLUMNS, "") | case | row | columns
 
-    memory_part: dict[str, Any] = {"part": "memory", "base_mb": "300", "peak_mb": "500"}
+    memory_part: dict[str, Any] = {
+        "part": "memory",
+        "base_mb": "300",
+        "peak_mb": "500",
+    }
     rows = [
         on_cpu(OURS, "2.0", "1"),
         on_cpu("torch", "1.8", "0.9"),

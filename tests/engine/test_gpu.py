@@ -1,85 +1,33 @@
-"""The kernels for GPUs, run by the programs in tests/emulated: the same as the loop."""
+"""The recurrent kernels for GPUs, emulated on a CPU, against the loop in JAX."""
 
-import ctypes
-import shutil
-import subprocess
-import sys
-from pathlib import Path
-from types import SimpleNamespace
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-import jaxlib
 import numpy as np
 import pytest
 from flax import nnx
 
 import zoo
-from tests.helpers.kernels import CELLS, drawn, gradients, pair
-from tests.helpers.tolerances import BFLOAT16, REFERENCE, assert_close, assert_identical
-from zoo.engine import native
-from zoo.engine.linear_scan import linear_scan
+from tests.helpers.kernels import CELLS, gradients, kernel_and_loop, random_inputs
+from tests.helpers.tolerances import BFLOAT16, assert_close, assert_identical
 
-ROOT = Path(__file__).parents[2]
-COMPILER = shutil.which("g++") or shutil.which("clang++")
-pytestmark = [
-    pytest.mark.skipif(
-        COMPILER is None or sys.platform != "linux",
-        reason="needs Linux and a compiler of C++",
-    ),
-    pytest.mark.usefixtures("gpu"),
-]
+pytestmark = pytest.mark.usefixtures("emulated_gpu")
 
 NAMES = sorted(CELLS)
-# What they multiply, and how near they are to the loop in float32, or in bfloat16.
+# The dtypes of the matmuls, and the tolerances relative to the loop. For float32 the
+# kernels multiply TF32.
 DTYPES = {"float32": 3e-3, "bfloat16": BFLOAT16}
-# A ReLU whose sum is near zero passes a gradient in one precision and none in another.
+# Near zero, rounding decides whether a ReLU passes a gradient; biases avoid zero.
 MARGIN = dict.fromkeys(NAMES, 0.0) | {"rnn_relu": 3.0}
-
-
-@pytest.fixture(scope="module")
-def library(tmp_path_factory):
-    """Build the kernels with what stands for a GPU."""
-    target = tmp_path_factory.mktemp("emulated") / "gpu.so"
-    include = [ROOT / "tests/emulated", ROOT / "native/gpu"]
-    include += [Path(jaxlib.__file__).parent / "include"]
-    flags = ["-std=c++20", "-O1", "-g0", "-w", "-shared", "-fPIC"]
-    flags += [f"-I{folder}" for folder in include]
-    source = ROOT / "tests/emulated/gpu.cc"
-    subprocess.run([COMPILER, *flags, "-o", target, source], check=True)
-    found = ctypes.CDLL(str(target))
-    found.zoo_gpu_runs.restype = ctypes.c_bool
-    found.zoo_gpu_runs.argtypes = [ctypes.c_char_p, ctypes.c_bool, ctypes.c_int]
-    for name in ("zoo_gpu_forward", "zoo_gpu_backward", "zoo_gpu_linear"):
-        handler = jax.ffi.pycapsule(getattr(found, name))
-        jax.ffi.register_ffi_target(name, handler, platform="cpu")
-    return found
-
-
-@pytest.fixture
-def gpu(library, monkeypatch):
-    """Have layers run as on a GPU."""
-
-    def obstacle_on_gpu(cell, bfloat16, H):
-        runs = library.zoo_gpu_runs(cell.encode(), bfloat16, H)
-        return None if runs else f"no {cell} of {H} units"
-
-    kernels = SimpleNamespace(
-        INTERFACE=native.INTERFACE, obstacle_on_gpu=obstacle_on_gpu
-    )
-    monkeypatch.setitem(sys.modules, "zoo_native", kernels)
-    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    native.missing.cache_clear()
-    yield
-    native.missing.cache_clear()
 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(
     ("sizes", "masked", "reset", "reverse", "remat", "dtype"),
     [
-        # One block of threads; some, with padding of rows and units; twice as many rows
-        # a cluster, since more of fewer would not run at the same time.
+        # One block of threads; several, with padded rows and units; twice the rows per
+        # cluster, because more clusters would not run at the same time.
         ((3, 5, 4, 6), False, False, False, "none", "float32"),
         ((9, 7, 5, 40), True, True, False, "step", "float32"),
         ((9, 7, 5, 40), True, True, True, "none", "bfloat16"),
@@ -91,75 +39,75 @@ def test_a_kernel_equals_the_loop(name, sizes, masked, reset, reverse, remat, dt
     B, T, D, H = sizes
     options = {"reverse": reverse, "learn_initial_state": True, "unroll": 1}
     options |= {"remat": remat}
-    kernel, loop = pair(name, D, H, dtype=dtype, **options)
-    x, state = drawn(kernel, B, T, D)
+    kernel, loop = kernel_and_loop(name, D, H, dtype=dtype, **options)
+    x, state = random_inputs(kernel, B, T, D)
     rng = np.random.default_rng(2)
     mask = jnp.asarray(rng.random((B, T)) < 0.7) if masked else None
     if mask is not None:
         mask = mask.at[1].set(False).at[:, 0].set(False)
     resets = jnp.asarray(rng.random((B, T)) < 0.3) if reset else None
-    given = x, state, mask, resets
-    found = [gradients(layer, *given, margin=MARGIN[name]) for layer in (kernel, loop)]
-    assert_close(*found, DTYPES[dtype])
+    actual, expected = (
+        gradients(layer, x, state, mask, resets, margin=MARGIN[name])
+        for layer in (kernel, loop)
+    )
+    assert_close(actual, expected, DTYPES[dtype])
 
 
 @pytest.mark.parametrize(
     ("name", "dtype", "H"),
     [
         *((name, "float32", 260) for name in NAMES),
-        # Of which shared memory does not hold what 32 registers of a thread do not.
+        # The part that 32 registers of a thread cannot hold exceeds shared memory too.
         ("lstm", "float32", 400),
         ("lstm", "bfloat16", 640),
     ],
 )
-def test_a_matrix_that_takes_more_than_the_registers(name, dtype, H):
+def test_a_matrix_larger_than_the_registers(name, dtype, H):
     B, T, D = 2, 3, 4
-    kernel, loop = pair(name, D, H, dtype=dtype)
-    x, state = drawn(kernel, B, T, D)
-    found = [gradients(one, x, state, margin=MARGIN[name]) for one in (kernel, loop)]
-    assert_close(*found, DTYPES[dtype])
+    kernel, loop = kernel_and_loop(name, D, H, dtype=dtype)
+    x, state = random_inputs(kernel, B, T, D)
+    actual, expected = (
+        gradients(layer, x, state, margin=MARGIN[name]) for layer in (kernel, loop)
+    )
+    assert_close(actual, expected, DTYPES[dtype])
 
 
 @pytest.mark.parametrize("name", ["lstm", "gru", "rnn_tanh"])
-def test_a_state_that_16_bits_do_not_hold(name):
-    """What is too large for float16 is multiplied as the largest, and not infinite."""
-    kernel, loop = pair(name, 3, 20)
-    x, state = drawn(kernel, 2, 3, 3)
-    far = jax.tree.map(lambda part: jnp.sign(part) * 1e7, state)
-    assert_close(kernel(x, state=far), loop(x, state=far), DTYPES["float32"])
+def test_a_state_beyond_float16(name):
+    """Values beyond the range of float16 are clipped to its maximum, not infinite."""
+    kernel, loop = kernel_and_loop(name, 3, 20)
+    x, state = random_inputs(kernel, 2, 3, 3)
+    large = jax.tree.map(lambda leaf: jnp.sign(leaf) * 1e7, state)
+    assert_close(kernel(x, state=large), loop(x, state=large), DTYPES["float32"])
 
 
 @pytest.mark.parametrize(
     ("name", "remat"), [("lstm", "none"), ("gru", "chunk:4"), ("mgu", "step")]
 )
 def test_both_directions_in_one_call(name, remat):
-    layers = [
-        zoo.Bidirectional(
-            *(
-                zoo.Recurrent(
-                    cell, reverse=reverse, backend=backend, unroll=1, remat=remat
-                )
-                for reverse, cell in enumerate(
-                    CELLS[name](4, 20, rngs=nnx.Rngs(seed)) for seed in range(2)
-                )
-            )
-        )
-        for backend in ("native", "scan")
-    ]
-    x, state = drawn(layers[0], 5, 6, 4)
+    def build(backend: Any) -> zoo.Bidirectional:
+        def direction(seed: int, reverse: bool) -> zoo.Recurrent:
+            cell = CELLS[name](4, 20, rngs=nnx.Rngs(seed))
+            schedule = {"backend": backend, "unroll": 1, "remat": remat}
+            return zoo.Recurrent(cell, reverse=reverse, **schedule)
+
+        return zoo.Bidirectional(direction(0, False), direction(1, True))
+
+    kernel, loop = build("native"), build("scan")
+    x, state = random_inputs(kernel, 5, 6, 4)
     mask = zoo.mask_from_lengths(jnp.array([6, 2, 0, 5, 1]), 6)
     reset = jnp.zeros((5, 6), bool).at[0, 3].set(True)
-    found = [gradients(layer, x, state, mask, reset) for layer in layers]
-    assert_close(*found, DTYPES["float32"])
-    plans = zoo.explain(layers[0], x, mask)
+    expected = gradients(loop, x, state, mask, reset)
+    assert_close(gradients(kernel, x, state, mask, reset), expected, DTYPES["float32"])
+    plans = zoo.explain(kernel, x, mask)
     assert [plan.backend for plan in plans] == ["native", "native"]
     assert "of both directions in one call of a kernel" in plans[0].why
 
 
 @pytest.mark.parametrize("name", ["lstm", "gru"])
-def test_padding_is_never_looked_at(name):
-    kernel, _ = pair(name, 4, 20)
-    x, state = drawn(kernel, 6, 9, 4)
+def test_padding_is_never_read(name):
+    kernel, _ = kernel_and_loop(name, 4, 20)
+    x, state = random_inputs(kernel, 6, 9, 4)
     mask = zoo.mask_from_lengths(jnp.array([9, 0, 1, 4, 9, 7]), 9)
     clean = gradients(kernel, jnp.where(mask[..., None], x, 0), state, mask)
     dirty = gradients(kernel, jnp.where(mask[..., None], x, jnp.nan), state, mask)
@@ -167,116 +115,46 @@ def test_padding_is_never_looked_at(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_is_not_a_number_is_not_hidden(name):
-    kernel, _ = pair(name, 3, 20)
-    x, state = drawn(kernel, 2, 4, 3)
+def test_nan_propagates(name):
+    kernel, _ = kernel_and_loop(name, 3, 20)
+    x, state = random_inputs(kernel, 2, 4, 3)
     _, y = kernel(x.at[0, 2, 1].set(jnp.nan), state=state)
     finite = jnp.isfinite(y).all(-1)
     np.testing.assert_array_equal(finite, [[1, 1, 0, 0], [1, 1, 1, 1]])
 
 
 def test_no_rows_and_no_steps():
-    kernel, loop = pair("lstm", 3, 20)
+    kernel, loop = kernel_and_loop("lstm", 3, 20)
     for B, T in ((0, 4), (2, 0)):
-        x, state = drawn(kernel, B, T, 3)
+        x, state = random_inputs(kernel, B, T, 3)
         assert_identical(kernel(x, state=state), loop(x, state=state))
 
 
-def test_many_layers_at_once_and_the_gradient_of_the_gradient():
-    kernel, loop = pair("gru", 4, 20)
-    x, _ = drawn(kernel, 3, 5, 4)
-    many = jnp.stack([x, 2 * x])
+def test_second_derivatives_under_vmap():
+    kernel, loop = kernel_and_loop("gru", 4, 20)
+    x, _ = random_inputs(kernel, 3, 5, 4)
+    stacked = jnp.stack([x, 2 * x])
 
-    def second(layer):
-        def norm(x):
+    def second_derivatives(layer):
+        def squared_norm(x):
             return jnp.sum(jax.grad(lambda x: jnp.sum(layer(x)[1] ** 2))(x) ** 2)
 
-        return jax.jit(jax.vmap(jax.grad(norm)))(many)
+        return jax.jit(jax.vmap(jax.grad(squared_norm)))(stacked)
 
-    assert_close(second(kernel), second(loop), DTYPES["float32"])
-
-
-@pytest.mark.parametrize("reverse", [False, True])
-@pytest.mark.parametrize("pairs", [False, True])
-@pytest.mark.parametrize(
-    ("shape", "axis", "of_a"),
-    [
-        # Fewer lanes than a warp, and more; one tile of steps, and more.
-        ((1, 6), 0, (1, 6)),
-        ((3, 200, 66), 1, (3, 200, 66)),
-        ((3, 7, 6), 1, (1, 7, 6)),
-        ((2, 3, 200, 40), 2, (40,)),
-        # A sum over time on the way: of one tile; of lanes of more than two warps.
-        ((3, 7, 6), 1, (6,)),
-        ((2, 150, 132), 1, (2, 1, 132)),
-    ],
-)
-def test_a_linear_recurrence_equals_the_tree(shape, axis, of_a, pairs, reverse):
-    rng = np.random.default_rng(0)
-    arrays = [rng.normal(size=size) * 0.5 for size in (of_a, shape, shape)]
-    arrays = [jnp.asarray(array, jnp.float32) for array in arrays]
-    a, b, weights = arrays
-    h = b.take(0, axis)
-
-    def both(scan):
-        def loss(a, b, h):
-            y = scan(a, b, h, axis=axis, reverse=reverse, pairs=pairs)
-            return jnp.sum(y * weights), y
-
-        return jax.jit(jax.grad(loss, (0, 1, 2), has_aux=True))(a, b, h)
-
-    found = both(linear_scan)
-    with jax.default_device(jax.devices("cpu")[0]):
-        assert_close(found, both(linear_scan), REFERENCE)
-
-
-def test_many_linear_recurrences_and_the_gradient_of_the_gradient():
-    rng = np.random.default_rng(0)
-    a, b, h = (
-        jnp.asarray(rng.normal(size=size) * 0.5, jnp.float32)
-        for size in ((4, 6), (4, 3, 5, 6), (4, 3, 6))
-    )
-
-    def second():
-        def square(*given):
-            return jnp.sum(linear_scan(*given, axis=1, pairs=True) ** 2)
-
-        def norm(*given):
-            found = jax.grad(square, (0, 1, 2))(*given)
-            return sum(jnp.sum(by**2) for by in found)
-
-        return jax.jit(jax.vmap(jax.grad(norm, (0, 1, 2))))(a, b, h)
-
-    found = second()
-    with jax.default_device(jax.devices("cpu")[0]):
-        assert_close(found, second(), REFERENCE)
-
-
-@pytest.mark.parametrize("cell", [zoo.LRUCell, zoo.HGRNCell, zoo.S6Cell])
-def test_linear_cells_with_masks_and_resets(cell):
-    layers = [
-        zoo.Recurrent(cell(4, 20, rngs=nnx.Rngs(0)), steps=steps, unroll=1)
-        for steps in ("parallel", "loop")
-    ]
-    x, state = drawn(layers[0], 5, 30, 4)
-    mask = zoo.mask_from_lengths(jnp.array([30, 2, 0, 17, 1]), 30)
-    reset = jnp.zeros((5, 30), bool).at[0, 3].set(True)
-    found = [gradients(layer, x, state, mask, reset) for layer in layers]
-    assert_close(*found, REFERENCE)
-    (plan,) = zoo.explain(layers[0], x)
-    assert plan.why.endswith("as asked, in one pass of a kernel")
+    actual = second_derivatives(kernel)
+    assert_close(actual, second_derivatives(loop), DTYPES["float32"])
 
 
 @pytest.mark.parametrize("remat", ["none", "step", "chunk:8"])
-def test_what_is_kept_for_the_backward_pass(remat):
+def test_residuals_of_the_backward_pass(remat):
     B, T, D, H = 3, 40, 2, 8
-    kernel, _ = pair("lstm", D, H, remat=remat)
-    x, _ = drawn(kernel, B, T, D)
-    _, back = jax.vjp(lambda x: kernel(x)[1], x)
-    most = max(leaf.size for leaf in jax.tree.leaves(back))
-    # All gates; of all tokens only y; nothing that is larger than U.
-    kept = {"none": B * T * 4 * H, "step": B * T * H, "chunk:8": H * 4 * H}
-    assert most == kept[remat]
+    kernel, _ = kernel_and_loop("lstm", D, H, remat=remat)
+    x, _ = random_inputs(kernel, B, T, D)
+    _, vjp = jax.vjp(lambda x: kernel(x)[1], x)
+    largest = max(leaf.size for leaf in jax.tree.leaves(vjp))
+    # The gates of all tokens; the outputs of all tokens; nothing larger than U.
+    expected = {"none": B * T * 4 * H, "step": B * T * H, "chunk:8": H * 4 * H}
+    assert largest == expected[remat]
     (plan,) = zoo.explain(kernel, x)
     steps = "the steps of a chunk" if remat == "chunk:8" else "all steps"
     assert f"; {steps} in one call of a kernel" in plan.why
@@ -289,14 +167,14 @@ def test_a_matrix_that_is_too_large():
         for backend in ("auto", "native")
     }
     x = jnp.zeros((4, 5, 4))
-    (found,) = zoo.explain(layers["auto"], x)
-    assert found.backend == "scan" and f"no kernel: {why}" in found.why
+    (plan,) = zoo.explain(layers["auto"], x)
+    assert plan.backend == "scan" and f"no kernel: {why}" in plan.why
     with pytest.raises(ValueError, match=f'backend="native": {why}'):
         layers["native"](x)
 
 
 @pytest.mark.parametrize(
-    ("name", "single", "half"),
+    ("name", "float32", "bfloat16"),
     [
         ("lstm", 512, 640),
         ("gru", 512, 640),
@@ -306,25 +184,25 @@ def test_a_matrix_that_is_too_large():
         ("rnn_tanh", 1024, 1024),
     ],
 )
-def test_how_many_units_fit(library, name, single, half):
-    # As native/README.md has it.
-    for bfloat16, most in enumerate((single, half)):
-        runs = [library.zoo_gpu_runs(name.encode(), bfloat16, most + k) for k in (0, 1)]
-        assert runs == [True, False]
+def test_the_largest_hidden_size(gpu_library, name, float32, bfloat16):
+    # The limits of native/README.md.
+    for is_bfloat16, limit in ((False, float32), (True, bfloat16)):
+        for H, fits in ((limit, True), (limit + 1, False)):
+            assert gpu_library.zoo_gpu_runs(name.encode(), is_bfloat16, H) == fits
 
 
-def test_products_of_float32_are_for_the_loop():
-    kernel, _ = pair("lstm", 4, 5)
-    halved, _ = pair("lstm", 4, 5, dtype="bfloat16")
+def test_exact_float32_matmuls_run_the_loop():
+    kernel, _ = kernel_and_loop("lstm", 4, 5)
+    low, _ = kernel_and_loop("lstm", 4, 5, dtype="bfloat16")
     x = jnp.zeros((4, 5, 4))
     with jax.default_matmul_precision("highest"):
         with pytest.raises(ValueError, match="on a GPU the kernels multiply TF32"):
             kernel(x)
-        assert zoo.explain(halved, x)[0].backend == "native"
+        assert zoo.explain(low, x)[0].backend == "native"
     assert zoo.explain(kernel, x)[0].backend == "native"
 
 
-def test_few_steps_are_left_to_the_loop():
+def test_few_steps_run_the_loop():
     layer = zoo.Recurrent(zoo.GRUCell(4, 5, rngs=nnx.Rngs(0)))
     shapes = [jax.ShapeDtypeStruct((1, T, 4), jnp.float32) for T in (3, 4)]
     backends = [zoo.explain(layer, shape)[0].backend for shape in shapes]

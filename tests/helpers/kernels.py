@@ -30,7 +30,7 @@ def build_cell(name: str, D: int, H: int, **options: Any) -> zoo.Cell:
     return untyped(CELLS[name])(D, H, rngs=nnx.Rngs(0), **options)
 
 
-def pair(
+def kernel_and_loop(
     name: str,
     D: int,
     H: int,
@@ -48,7 +48,9 @@ def pair(
     return build("native"), build("scan")
 
 
-def drawn(layer: Layer, B: int, T: int, D: int, seed: int = 0) -> tuple[Array, State]:
+def random_inputs(
+    layer: Layer, B: int, T: int, D: int, seed: int = 0
+) -> tuple[Array, State]:
     """Return random inputs and a random state."""
     rng = np.random.default_rng(seed)
     x = jnp.asarray(rng.normal(size=(B, T, D)), jnp.float32)
