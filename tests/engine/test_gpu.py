@@ -1,4 +1,4 @@
-"""The kernels for GPUs, run by the programs in tests/emulated: the same as the loop."""
+"""The GPU kernels on the emulator in tests/emulated: the same as the loop."""
 
 import ctypes
 import shutil
@@ -15,6 +15,7 @@ import pytest
 from flax import nnx
 
 import zoo
+from tests.helpers.kernel_table import NATIVE, load_table
 from tests.helpers.kernels import CELLS, drawn, gradients, pair
 from tests.helpers.tolerances import BFLOAT16, REFERENCE, assert_close, assert_identical
 from zoo.engine import native
@@ -31,43 +32,47 @@ pytestmark = [
 ]
 
 NAMES = sorted(CELLS)
-# What they multiply, and how near they are to the loop in float32, or in bfloat16.
+# How far results may be from those of the loop in float32, for each operand type.
 DTYPES = {"float32": 3e-3, "bfloat16": BFLOAT16}
-# A ReLU whose sum is near zero passes a gradient in one precision and none in another.
+# Near zero, a ReLU may pass a gradient in one precision and none in another.
 MARGIN = dict.fromkeys(NAMES, 0.0) | {"rnn_relu": 3.0}
 
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory):
-    """Build the kernels with what stands for a GPU."""
-    target = tmp_path_factory.mktemp("emulated") / "gpu.so"
-    include = [ROOT / "tests/emulated", ROOT / "native/gpu"]
-    include += [Path(jaxlib.__file__).parent / "include"]
-    flags = ["-std=c++20", "-O1", "-g0", "-w", "-shared", "-fPIC"]
-    flags += [f"-I{folder}" for folder in include]
+    """Build the kernels with the emulated hardware."""
+    folder = tmp_path_factory.mktemp("emulated")
+    target = folder / "gpu.so"
+    table = load_table()
+    (folder / "kernel_table.h").write_text(table.header(table.read()))
+    flags = ["-std=c++20", "-O1", "-g0", "-shared", "-fPIC"]
+    flags += ["-Wall", "-Wextra", "-Wno-unknown-pragmas"]
+    flags += [f"-I{path}" for path in (ROOT / "tests/emulated", NATIVE / "gpu", folder)]
+    flags += [f"-isystem{Path(jaxlib.__file__).parent / 'include'}"]
     source = ROOT / "tests/emulated/gpu.cc"
     subprocess.run([COMPILER, *flags, "-o", target, source], check=True)
-    found = ctypes.CDLL(str(target))
-    found.zoo_gpu_runs.restype = ctypes.c_bool
-    found.zoo_gpu_runs.argtypes = [ctypes.c_char_p, ctypes.c_bool, ctypes.c_int]
+    library = ctypes.CDLL(str(target))
+    library.zoo_gpu_runs.restype = ctypes.c_bool
+    library.zoo_gpu_runs.argtypes = [ctypes.c_char_p, ctypes.c_bool, ctypes.c_int]
     for name in ("zoo_gpu_forward", "zoo_gpu_backward", "zoo_gpu_linear"):
-        handler = jax.ffi.pycapsule(getattr(found, name))
+        handler = jax.ffi.pycapsule(getattr(library, name))
         jax.ffi.register_ffi_target(name, handler, platform="cpu")
-    return found
+    return library
 
 
 @pytest.fixture
 def gpu(library, monkeypatch):
-    """Have layers run as on a GPU."""
+    """Run layers as on a GPU."""
 
     def obstacle_on_gpu(cell, bfloat16, H):
         runs = library.zoo_gpu_runs(cell.encode(), bfloat16, H)
         return None if runs else f"no {cell} of {H} units"
 
-    kernels = SimpleNamespace(
-        INTERFACE=native.INTERFACE, obstacle_on_gpu=obstacle_on_gpu
+    table = load_table().read()
+    wheel = SimpleNamespace(
+        INTERFACE=table.interface, TABLE=table, obstacle_on_gpu=obstacle_on_gpu
     )
-    monkeypatch.setitem(sys.modules, "zoo_native", kernels)
+    monkeypatch.setitem(sys.modules, "zoo_native", wheel)
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
     native.missing.cache_clear()
     yield
@@ -78,8 +83,8 @@ def gpu(library, monkeypatch):
 @pytest.mark.parametrize(
     ("sizes", "masked", "reset", "reverse", "remat", "dtype"),
     [
-        # One block of threads; some, with padding of rows and units; twice as many rows
-        # a cluster, since more of fewer would not run at the same time.
+        # One block; several, with padded rows and units; twice the rows in a cluster,
+        # since more clusters would not run concurrently.
         ((3, 5, 4, 6), False, False, False, "none", "float32"),
         ((9, 7, 5, 40), True, True, False, "step", "float32"),
         ((9, 7, 5, 40), True, True, True, "none", "bfloat16"),
@@ -98,31 +103,33 @@ def test_a_kernel_equals_the_loop(name, sizes, masked, reset, reverse, remat, dt
     if mask is not None:
         mask = mask.at[1].set(False).at[:, 0].set(False)
     resets = jnp.asarray(rng.random((B, T)) < 0.3) if reset else None
-    given = x, state, mask, resets
-    found = [gradients(layer, *given, margin=MARGIN[name]) for layer in (kernel, loop)]
-    assert_close(*found, DTYPES[dtype])
+    inputs = x, state, mask, resets
+    results = [
+        gradients(layer, *inputs, margin=MARGIN[name]) for layer in (kernel, loop)
+    ]
+    assert_close(*results, DTYPES[dtype])
 
 
 @pytest.mark.parametrize(
     ("name", "dtype", "H"),
     [
         *((name, "float32", 260) for name in NAMES),
-        # Of which shared memory does not hold what 32 registers of a thread do not.
+        # Too large for 32 registers of each thread plus shared memory: uses 64.
         ("lstm", "float32", 400),
         ("lstm", "bfloat16", 640),
     ],
 )
-def test_a_matrix_that_takes_more_than_the_registers(name, dtype, H):
+def test_a_matrix_larger_than_the_registers(name, dtype, H):
     B, T, D = 2, 3, 4
     kernel, loop = pair(name, D, H, dtype=dtype)
     x, state = drawn(kernel, B, T, D)
-    found = [gradients(one, x, state, margin=MARGIN[name]) for one in (kernel, loop)]
-    assert_close(*found, DTYPES[dtype])
+    results = [gradients(one, x, state, margin=MARGIN[name]) for one in (kernel, loop)]
+    assert_close(*results, DTYPES[dtype])
 
 
 @pytest.mark.parametrize("name", ["lstm", "gru", "rnn_tanh"])
-def test_a_state_that_16_bits_do_not_hold(name):
-    """What is too large for float16 is multiplied as the largest, and not infinite."""
+def test_a_state_out_of_range_of_float16(name):
+    """It is multiplied as the largest float16, not as infinity."""
     kernel, loop = pair(name, 3, 20)
     x, state = drawn(kernel, 2, 3, 3)
     far = jax.tree.map(lambda part: jnp.sign(part) * 1e7, state)
@@ -149,15 +156,15 @@ def test_both_directions_in_one_call(name, remat):
     x, state = drawn(layers[0], 5, 6, 4)
     mask = zoo.mask_from_lengths(jnp.array([6, 2, 0, 5, 1]), 6)
     reset = jnp.zeros((5, 6), bool).at[0, 3].set(True)
-    found = [gradients(layer, x, state, mask, reset) for layer in layers]
-    assert_close(*found, DTYPES["float32"])
+    results = [gradients(layer, x, state, mask, reset) for layer in layers]
+    assert_close(*results, DTYPES["float32"])
     plans = zoo.explain(layers[0], x, mask)
     assert [plan.backend for plan in plans] == ["native", "native"]
     assert "of both directions in one call of a kernel" in plans[0].why
 
 
 @pytest.mark.parametrize("name", ["lstm", "gru"])
-def test_padding_is_never_looked_at(name):
+def test_padding_is_never_read(name):
     kernel, _ = pair(name, 4, 20)
     x, state = drawn(kernel, 6, 9, 4)
     mask = zoo.mask_from_lengths(jnp.array([9, 0, 1, 4, 9, 7]), 9)
@@ -167,7 +174,7 @@ def test_padding_is_never_looked_at(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_is_not_a_number_is_not_hidden(name):
+def test_nan_propagates(name):
     kernel, _ = pair(name, 3, 20)
     x, state = drawn(kernel, 2, 4, 3)
     _, y = kernel(x.at[0, 2, 1].set(jnp.nan), state=state)
@@ -182,7 +189,7 @@ def test_no_rows_and_no_steps():
         assert_identical(kernel(x, state=state), loop(x, state=state))
 
 
-def test_many_layers_at_once_and_the_gradient_of_the_gradient():
+def test_second_derivatives_under_vmap():
     kernel, loop = pair("gru", 4, 20)
     x, _ = drawn(kernel, 3, 5, 4)
     many = jnp.stack([x, 2 * x])
@@ -201,12 +208,12 @@ def test_many_layers_at_once_and_the_gradient_of_the_gradient():
 @pytest.mark.parametrize(
     ("shape", "axis", "of_a"),
     [
-        # Fewer lanes than a warp, and more; one tile of steps, and more.
+        # Fewer lanes than a warp, and more; one tile of steps, and several.
         ((1, 6), 0, (1, 6)),
         ((3, 200, 66), 1, (3, 200, 66)),
         ((3, 7, 6), 1, (1, 7, 6)),
         ((2, 3, 200, 40), 2, (40,)),
-        # A sum over time on the way: of one tile; of lanes of more than two warps.
+        # Constant factors, with a sum over time: of one tile, of several warps.
         ((3, 7, 6), 1, (6,)),
         ((2, 150, 132), 1, (2, 1, 132)),
     ],
@@ -225,12 +232,12 @@ def test_a_linear_recurrence_equals_the_tree(shape, axis, of_a, pairs, reverse):
 
         return jax.jit(jax.grad(loss, (0, 1, 2), has_aux=True))(a, b, h)
 
-    found = both(linear_scan)
+    results = both(linear_scan)
     with jax.default_device(jax.devices("cpu")[0]):
-        assert_close(found, both(linear_scan), REFERENCE)
+        assert_close(results, both(linear_scan), REFERENCE)
 
 
-def test_many_linear_recurrences_and_the_gradient_of_the_gradient():
+def test_second_derivatives_of_linear_recurrences():
     rng = np.random.default_rng(0)
     a, b, h = (
         jnp.asarray(rng.normal(size=size) * 0.5, jnp.float32)
@@ -238,18 +245,18 @@ def test_many_linear_recurrences_and_the_gradient_of_the_gradient():
     )
 
     def second():
-        def square(*given):
-            return jnp.sum(linear_scan(*given, axis=1, pairs=True) ** 2)
+        def square(*inputs):
+            return jnp.sum(linear_scan(*inputs, axis=1, pairs=True) ** 2)
 
-        def norm(*given):
-            found = jax.grad(square, (0, 1, 2))(*given)
-            return sum(jnp.sum(by**2) for by in found)
+        def norm(*inputs):
+            gradients = jax.grad(square, (0, 1, 2))(*inputs)
+            return sum(jnp.sum(d**2) for d in gradients)
 
         return jax.jit(jax.vmap(jax.grad(norm, (0, 1, 2))))(a, b, h)
 
-    found = second()
+    results = second()
     with jax.default_device(jax.devices("cpu")[0]):
-        assert_close(found, second(), REFERENCE)
+        assert_close(results, second(), REFERENCE)
 
 
 @pytest.mark.parametrize("cell", [zoo.LRUCell, zoo.HGRNCell, zoo.S6Cell])
@@ -261,22 +268,22 @@ def test_linear_cells_with_masks_and_resets(cell):
     x, state = drawn(layers[0], 5, 30, 4)
     mask = zoo.mask_from_lengths(jnp.array([30, 2, 0, 17, 1]), 30)
     reset = jnp.zeros((5, 30), bool).at[0, 3].set(True)
-    found = [gradients(layer, x, state, mask, reset) for layer in layers]
-    assert_close(*found, REFERENCE)
+    results = [gradients(layer, x, state, mask, reset) for layer in layers]
+    assert_close(*results, REFERENCE)
     (plan,) = zoo.explain(layers[0], x)
     assert plan.why.endswith("as asked, in one pass of a kernel")
 
 
 @pytest.mark.parametrize("remat", ["none", "step", "chunk:8"])
-def test_what_is_kept_for_the_backward_pass(remat):
+def test_residuals(remat):
     B, T, D, H = 3, 40, 2, 8
     kernel, _ = pair("lstm", D, H, remat=remat)
     x, _ = drawn(kernel, B, T, D)
     _, back = jax.vjp(lambda x: kernel(x)[1], x)
-    most = max(leaf.size for leaf in jax.tree.leaves(back))
-    # All gates; of all tokens only y; nothing that is larger than U.
+    largest = max(leaf.size for leaf in jax.tree.leaves(back))
+    # All gates; only y; nothing larger than U.
     kept = {"none": B * T * 4 * H, "step": B * T * H, "chunk:8": H * 4 * H}
-    assert most == kept[remat]
+    assert largest == kept[remat]
     (plan,) = zoo.explain(kernel, x)
     steps = "the steps of a chunk" if remat == "chunk:8" else "all steps"
     assert f"; {steps} in one call of a kernel" in plan.why
@@ -289,14 +296,14 @@ def test_a_matrix_that_is_too_large():
         for backend in ("auto", "native")
     }
     x = jnp.zeros((4, 5, 4))
-    (found,) = zoo.explain(layers["auto"], x)
-    assert found.backend == "scan" and f"no kernel: {why}" in found.why
+    (plan,) = zoo.explain(layers["auto"], x)
+    assert plan.backend == "scan" and f"no kernel: {why}" in plan.why
     with pytest.raises(ValueError, match=f'backend="native": {why}'):
         layers["native"](x)
 
 
 @pytest.mark.parametrize(
-    ("name", "single", "half"),
+    ("name", "float32", "bfloat16"),
     [
         ("lstm", 512, 640),
         ("gru", 512, 640),
@@ -306,25 +313,27 @@ def test_a_matrix_that_is_too_large():
         ("rnn_tanh", 1024, 1024),
     ],
 )
-def test_how_many_units_fit(library, name, single, half):
-    # As native/README.md has it.
-    for bfloat16, most in enumerate((single, half)):
-        runs = [library.zoo_gpu_runs(name.encode(), bfloat16, most + k) for k in (0, 1)]
+def test_how_many_units_fit(library, name, float32, bfloat16):
+    # The numbers of native/README.md.
+    for is_bfloat16, most in enumerate((float32, bfloat16)):
+        runs = [
+            library.zoo_gpu_runs(name.encode(), is_bfloat16, most + k) for k in (0, 1)
+        ]
         assert runs == [True, False]
 
 
-def test_products_of_float32_are_for_the_loop():
+def test_full_float32_precision_uses_the_loop():
     kernel, _ = pair("lstm", 4, 5)
-    halved, _ = pair("lstm", 4, 5, dtype="bfloat16")
+    bfloat16, _ = pair("lstm", 4, 5, dtype="bfloat16")
     x = jnp.zeros((4, 5, 4))
     with jax.default_matmul_precision("highest"):
         with pytest.raises(ValueError, match="on a GPU the kernels multiply TF32"):
             kernel(x)
-        assert zoo.explain(halved, x)[0].backend == "native"
+        assert zoo.explain(bfloat16, x)[0].backend == "native"
     assert zoo.explain(kernel, x)[0].backend == "native"
 
 
-def test_few_steps_are_left_to_the_loop():
+def test_few_steps_use_the_loop():
     layer = zoo.Recurrent(zoo.GRUCell(4, 5, rngs=nnx.Rngs(0)))
     shapes = [jax.ShapeDtypeStruct((1, T, 4), jnp.float32) for T in (3, 4)]
     backends = [zoo.explain(layer, shape)[0].backend for shape in shapes]

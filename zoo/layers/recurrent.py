@@ -279,7 +279,7 @@ class Recurrent(Layer):
             W, U = own["W"], own["U"]
             biases = [own[name] for name in ("b", "b_hn") if name in own]
             b = jnp.concatenate([*biases, jnp.zeros(0, W.dtype)])
-            b = jnp.pad(b, (0, native.PLANES[str(kernel)] * len(U) - len(b)))
+            b = jnp.pad(b, (0, native.bias_blocks(str(kernel)) * len(U) - len(b)))
             # Parameters may have been given in another precision than they were made.
             return W.astype(float32), U.astype(float32), b.astype(float32)
 
