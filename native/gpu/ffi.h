@@ -184,11 +184,11 @@ ffi::Error run_backward(Stream stream, std::string_view cell, bool reverse, bool
   return run<BackwardPass>(cell, bfloat16, in, stream);
 }
 
-// Arrays are [..., L, T, N]; a may have one entry for all L, and one for all T. There are totals
-// only in the latter case.
+// Arrays are [..., L, T, N]; a may have one entry for all L, and one for all T. A weighted sum is
+// computed only in the latter case.
 ffi::Error run_linear(Stream stream, bool reverse, bool is_complex, bool adjoint, FloatBuffer a,
-                      FloatBuffer b, FloatBuffer h, FloatBuffer others, FloatBuffer edge,
-                      FloatResult states, FloatResult totals) {
+                      FloatBuffer b, FloatBuffer h, FloatBuffer weights, FloatBuffer last_weight,
+                      FloatResult states, FloatResult weighted_sum) {
   if (!b.element_count()) return ffi::Error::Success();
   const auto shape = b.dimensions(), shape_of_a = a.dimensions();
   const size_t axes = shape.size();
@@ -202,12 +202,12 @@ ffi::Error run_linear(Stream stream, bool reverse, bool is_complex, bool adjoint
             .b = data_or_null(b),
             .h = data_or_null(h),
             .states = data_or_null(*states),
-            .others = data_or_null(others),
-            .edge = data_or_null(edge),
-            .totals = data_or_null(*totals)};
-  auto launch_kernel = [&]<class Number, bool Constant, bool Total>() {
-    using Plan = LinearPlan<Number, Constant, Total>;
-    return launch({.kernel = kernel_address(linear<Number, Constant, Total>),
+            .weights = data_or_null(weights),
+            .last_weight = data_or_null(last_weight),
+            .weighted_sum = data_or_null(*weighted_sum)};
+  auto launch_kernel = [&]<class Number, bool Constant, bool Weighted>() {
+    using Plan = LinearPlan<Number, Constant, Weighted>;
+    return launch({.kernel = kernel_address(linear<Number, Constant, Weighted>),
                    .cluster = 1,
                    .threads = Plan::THREADS,
                    .bytes = Plan::BYTES,
@@ -216,7 +216,7 @@ ffi::Error run_linear(Stream stream, bool reverse, bool is_complex, bool adjoint
                   &in, stream);
   };
   auto launch_for = [&]<class Number>() {
-    if (in.totals) return launch_kernel.template operator()<Number, true, true>();
+    if (in.weighted_sum) return launch_kernel.template operator()<Number, true, true>();
     if (shape_of_a[axes - 2] < in.T)
       return launch_kernel.template operator()<Number, true, false>();
     return launch_kernel.template operator()<Number, false, false>();

@@ -226,8 +226,10 @@ def _apart(way, a, b, states, h):
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _summed(way, a, b, states, h):
     """Do what `_apart` does, by a kernel, with the sum of the gradients by a."""
-    beside = states, h
-    g, by_a = native.gpu.linear(a, b, jnp.zeros_like(h), **way._asdict(), beside=beside)
+    weights = states, h
+    g, by_a = native.gpu.linear(
+        a, b, jnp.zeros_like(h), **way._asdict(), weights=weights
+    )
     return g, jnp.expand_dims(by_a, way.axis)
 
 

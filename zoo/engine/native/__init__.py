@@ -35,7 +35,7 @@ __all__ += ["takes_linear", "tf32"]
 
 # Identifies native/zoo_native/kernels.json, for which this package is written: a hash
 # of its contents (`zoo_native.INTERFACE`).
-INTERFACE = "b7ebeeb225ce"
+INTERFACE = "9eb2e3846714"
 
 
 def tf32() -> bool:

@@ -137,9 +137,12 @@ def linear(
     reverse: bool,
     pairs: bool,
     adjoint: bool,
-    beside: tuple[Array, Array] | None = None,
+    weights: tuple[Array, Array] | None = None,
 ) -> tuple[Array, Array]:
-    """Return the states of a linear recurrence (`zoo.engine.linear_scan`), and totals.
+    """Return the states of a linear recurrence, and their weighted sum over time.
+
+    See `zoo.engine.linear_scan` for the recurrence. The weights are those of the
+    following step, as in the gradient of a factor that all steps share.
 
     Args:
         a: factors, with as many axes as `b`; axes of size one are broadcast.
@@ -149,13 +152,12 @@ def linear(
         reverse: whether the last step comes first.
         pairs: whether the numbers are complex, as pairs of real and imaginary parts.
         adjoint: whether the recurrence is transposed.
-        beside: to compute totals, an array like `b`, and one like `h` that continues it
-            past the last step. Only if `a` has one entry for all steps, and there are
-            steps.
+        weights: an array like `b`, and one like `h` that continues it past the last
+            step. Only if `a` has one entry for all steps, and there are steps.
 
     Returns:
-        The states, and the sum over time of each state times the conjugate of the next
-        entry of `beside`; an empty array without `beside`.
+        The states, and the sum over time of each state times the conjugate of the
+        weight of the following step; an empty array without weights.
     """
     # Sequences, time, and lanes.
     outer, T, inner = b.shape[:axis], b.shape[axis], b.shape[axis + 1 :]
@@ -164,23 +166,25 @@ def linear(
     a_outer = outer if prod(a.shape[:axis]) > 1 else a.shape[:axis]
     a = jnp.broadcast_to(a, (*a_outer, a.shape[axis], *inner))
     a = a.astype(b.dtype).reshape(prod(a_outer), -1, N)
-    others, edge = (jnp.zeros(0, b.dtype),) * 2
-    if beside is not None:
-        others, edge = beside[0].reshape(L, T, N), beside[1].reshape(L, N)
     arguments = {"a": a, "b": b.reshape(L, T, N), "h": h.reshape(L, N)}
+    if weights is None:
+        arguments["weights"] = arguments["last_weight"] = jnp.zeros(0, b.dtype)
+    else:
+        arguments["weights"] = weights[0].reshape(L, T, N)
+        arguments["last_weight"] = weights[1].reshape(L, N)
     results = call_kernel(
         "zoo_gpu_linear",
-        arguments | {"others": others, "edge": edge},
-        {"states": (L, T, N), "totals": (0,) if beside is None else (L, N)},
+        arguments,
+        {"states": (L, T, N), "weighted_sum": (0,) if weights is None else (L, N)},
         vmap=VMAP,
         reverse=reverse,
         complex=pairs,
         adjoint=adjoint,
     )
-    totals = results["totals"]
-    if beside is not None:
-        totals = totals.reshape(h.shape)
-    return results["states"].reshape(b.shape), totals
+    weighted_sum = results["weighted_sum"]
+    if weights is not None:
+        weighted_sum = weighted_sum.reshape(h.shape)
+    return results["states"].reshape(b.shape), weighted_sum
 
 
 def _zero_padding(x: Array, flags: Flags) -> Array:
