@@ -46,7 +46,7 @@ struct Candidate : Launch {
 
 int divide_up(int n, int divisor) { return (n + divisor - 1) / divisor; }
 
-// Choose how a pass over the rows of so many layers is launched. The kernel is null if none fits.
+// Choose how a pass over B rows of each layer is launched. The kernel is null if none fits.
 //
 // A block has as few units as a cluster can be divided into, and a cluster as few rows as let all
 // clusters run concurrently.

@@ -32,6 +32,7 @@ struct Real {
   static constexpr int PARTS = 1;
   float re;
 
+  __device__ static Real real(float value) { return {value}; }
   __device__ static Real read(const float* from, int) { return {*from}; }
   __device__ void write(float* to, int) const { *to = re; }
   __device__ Real conjugate() const { return *this; }
@@ -44,8 +45,9 @@ struct Real {
 // The real parts of all lanes come before the imaginary ones.
 struct Complex {
   static constexpr int PARTS = 2;
-  float re, im = 0;
+  float re, im;
 
+  __device__ static Complex real(float value) { return {value, 0}; }
   __device__ static Complex read(const float* from, int lanes) { return {from[0], from[lanes]}; }
   __device__ void write(float* to, int lanes) const { to[0] = re, to[lanes] = im; }
   __device__ Complex conjugate() const { return {re, -im}; }
@@ -101,7 +103,7 @@ __global__ void __launch_bounds__(LinearPlan<Number, Constant, Weighted>::THREAD
     const Number a = Number::read(at, in.N);
     return in.adjoint ? a.conjugate() : a;
   };
-  const Number one{1}, none{0};
+  const Number one = Number::real(1), none = Number::real(0);
   Number h = none, constant = one, power = one;
   if (n < in.N) {
     h = Number::read(in.h + sequence * width + n, in.N);
