@@ -124,7 +124,7 @@ def test_the_reason_why_a_gpu_runs_no_kernel(monkeypatch, runs, why):
 @pytest.mark.parametrize(
     ("attribute", "value", "dtype", "why"),
     [
-        ("INTERFACE", 1, "float32", "of another version: install it again"),
+        ("INTERFACE", "0123", "float32", "built from another table of kernels"),
         ("BFLOAT16", False, "bfloat16", "no instructions of bfloat16"),
     ],
 )
