@@ -19,7 +19,7 @@ import jax
 
 from zoo_native import table
 
-__all__ = ["BFLOAT16", "INTERFACE", "LANES", "LEVEL", "TABLE", "obstacle_on_gpu"]
+__all__ = ["BFLOAT16", "INTERFACE", "LANES", "LEVEL", "TABLE", "gpu_unavailable"]
 
 #: The kernels and the signatures of their calls.
 TABLE = table.read()
@@ -104,7 +104,7 @@ if _gpu:
     _register(_gpu, "CUDA", "zoo_gpu_forward", "zoo_gpu_backward", "zoo_gpu_linear")
 
 
-def obstacle_on_gpu(cell: str, bfloat16: bool, H: int) -> str | None:
+def gpu_unavailable(cell: str, bfloat16: bool, H: int) -> str | None:
     """Return why a kernel cannot run a layer on the present GPU, None if it can.
 
     Args:

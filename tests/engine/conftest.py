@@ -49,13 +49,13 @@ def emulated_gpu(
 ) -> Iterator[None]:
     """Let layers run as on a GPU."""
 
-    def obstacle_on_gpu(cell: str, bfloat16: bool, H: int) -> str | None:
+    def gpu_unavailable(cell: str, bfloat16: bool, H: int) -> str | None:
         runs = gpu_library.zoo_gpu_runs(cell.encode(), bfloat16, H)
         return None if runs else f"no {cell} of {H} units"
 
     table = load_table().read()
     package = SimpleNamespace(
-        INTERFACE=table.interface, TABLE=table, obstacle_on_gpu=obstacle_on_gpu
+        INTERFACE=table.interface, TABLE=table, gpu_unavailable=gpu_unavailable
     )
     monkeypatch.setitem(sys.modules, "zoo_native", package)
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")

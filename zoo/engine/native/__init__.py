@@ -70,7 +70,7 @@ def missing(platform: str, name: str, dtype: jnp.dtype, H: int) -> str | None:
         )
     bfloat16 = dtype == jnp.bfloat16
     if platform == "gpu":
-        return kernels.obstacle_on_gpu(name, bfloat16, H)
+        return kernels.gpu_unavailable(name, bfloat16, H)
     if bfloat16 and not kernels.BFLOAT16:
         return "no instructions of bfloat16 (AVX512_BF16)"
     return None
