@@ -1,4 +1,4 @@
-// What XLA gives and takes, for the kernels of CPUs and of GPUs.
+// The arrays that XLA passes to the kernels, on CPUs and on GPUs.
 #pragma once
 
 #include "xla/ffi/api/ffi.h"
@@ -7,19 +7,14 @@ namespace ffi = xla::ffi;
 
 namespace zoo {
 
-using Numbers = ffi::Buffer<ffi::F32>;
-using Flags = ffi::Buffer<ffi::PRED>;
-using NumbersOut = ffi::Result<Numbers>;
+using FloatBuffer = ffi::Buffer<ffi::F32>;
+using BoolBuffer = ffi::Buffer<ffi::PRED>;
+using FloatResult = ffi::Result<FloatBuffer>;
 
-// An array that may be absent has no elements.
+// Return the address of an array; null if it has no elements, which means that it is absent.
 template <class Buffer>
-auto data(const Buffer& buffer) -> decltype(buffer.typed_data()) {
+auto data_or_null(const Buffer& buffer) -> decltype(buffer.typed_data()) {
   return buffer.element_count() ? buffer.typed_data() : nullptr;
 }
 
 }  // namespace zoo
-
-// What a call binds.
-#define NUMBERS Arg<zoo::Numbers>()
-#define FLAGS Arg<zoo::Flags>()
-#define RESULT Ret<zoo::Numbers>()

@@ -1,9 +1,9 @@
 // The backward pass.
 //
-// At each stage of a step, the last one first, a block makes the gradients of its gates, and
-// multiplies them with its columns of U: a part of the gradient by all that the stage multiplied,
-// the state before or what was made of it. It sends each block that block's units of it, which adds
-// up the parts of all.
+// In each stage of a step, the last one first, a block computes the gradients of its gates and
+// multiplies them with its columns of U. The product is one part of the gradient of all units of
+// what the stage multiplied: the state, or what the first stage computed. The block sends each
+// block the units that this one owns, which adds up the parts of all blocks.
 #pragma once
 
 #include "cells.h"
@@ -12,46 +12,48 @@
 namespace zoo {
 
 struct Backward : Layer {
-  const float *cells, *before;  // the state before each step [B, T, H]
-  const float* by_y;            // [B, T, H]
-  const float *by_last_h, *by_last_c;
-  float* planes;  // [B, T, PLANES, H]: the gates, then the gradients of p and q
-  float *by_h, *by_c, *by_initial_h, *by_initial_c;  // the latter may be null
+  const float *cells = nullptr, *states = nullptr;  // the state before each step [B, T, H]
+  const float* d_y = nullptr;                       // [B, T, H]
+  const float *d_last_h = nullptr, *d_last_c = nullptr;
+  float* planes = nullptr;  // [B, T, PLANES, H]: the gates, then the gradients of p and q
+  float *d_h = nullptr, *d_c = nullptr;
+  float *d_initial_h = nullptr, *d_initial_c = nullptr;  // null without resets
 
   template <class Cell>
-  __device__ void choose(int layer) {
-    Layer::choose<Cell>(layer);
-    const size_t states = size_t(layer) * B * H, tokens = states * T;
-    shift(cells, tokens), shift(before, tokens), shift(by_y, tokens);
-    shift(by_last_h, states), shift(by_last_c, states), shift(planes, tokens * Cell::PLANES);
-    shift(by_h, states), shift(by_c, states);
-    shift(by_initial_h, states), shift(by_initial_c, states);
+  __device__ void select_layer(int layer) {
+    Layer::select_layer<Cell>(layer);
+    const size_t state = size_t(layer) * B * H, tokens = state * T;
+    advance(cells, tokens), advance(states, tokens), advance(d_y, tokens);
+    advance(d_last_h, state), advance(d_last_c, state), advance(planes, tokens * Cell::PLANES);
+    advance(d_h, state), advance(d_c, state);
+    advance(d_initial_h, state), advance(d_initial_c, state);
   }
 };
 
 template <class Cell, class Operand, int Rows, int Kept>
 struct BackwardPlan {
-  static constexpr int BEGIN = Arrivals::BYTES + Range::BYTES;
+  static constexpr int BEGIN = Arrivals::BYTES + StepRange::BYTES;
   static constexpr int KEPT = Kept / STAGES<Cell>;  // of a stage
   int tiles;
-  int at_slots, at_sent, at_first, at_second, bytes;
+  int slots_offset, sent_offset, first_offset, second_offset, bytes;
 
   __host__ __device__ BackwardPlan(int units, int cluster) {
     const int blocks = units / BLOCK;  // of a gate
     tiles = blocks * cluster;
-    const int most = (tiles + WARPS - 1) / WARPS;
-    at_slots = BEGIN + 2 * Rows * Cell::GATES * units * int(sizeof(typename Operand::Element));
-    at_sent = at_slots + 2 * cluster * units * Rows * 4;
-    at_first = at_sent + (tiles < WARPS ? tiles : WARPS) * BLOCK * Rows * 4;
-    at_second = at_first + Fragments<Operand, KEPT>::bytes(most * Cell::FIRST * blocks);
-    bytes =
-        at_second + Fragments<Operand, KEPT>::bytes(most * (Cell::GATES - Cell::FIRST) * blocks);
+    const int max_tiles = (tiles + WARPS - 1) / WARPS;
+    slots_offset = BEGIN + 2 * Rows * Cell::GATES * units * int(sizeof(typename Operand::Element));
+    sent_offset = slots_offset + 2 * cluster * units * Rows * 4;
+    first_offset = sent_offset + (tiles < WARPS ? tiles : WARPS) * BLOCK * Rows * 4;
+    second_offset =
+        first_offset + Fragments<Operand, KEPT>::bytes(max_tiles * Cell::STATE_GATES * blocks);
+    bytes = second_offset +
+            Fragments<Operand, KEPT>::bytes(max_tiles * (Cell::GATES - Cell::STATE_GATES) * blocks);
   }
 
-  __host__ __device__ bool possible(int units) const { return Rows * units <= THREADS; }
+  __host__ __device__ bool fits(int units) const { return Rows * units <= THREADS; }
 };
 
-// What a warp has of the product of a stage: every sixteenth tile.
+// The tiles of the product of a stage that a warp computes: every WARPS-th one.
 template <class Cell, class Operand, int Kept, int Number>
 struct BackwardProduct {
   using Gates = Stage<Cell, Number>;
@@ -74,7 +76,7 @@ struct BackwardProduct {
 
 template <class Cell, class Operand, int Rows, int Kept>
 __global__ void __launch_bounds__(THREADS, 1) backward(Backward in) {
-  in.choose<Cell>(layer_index());
+  in.select_layer<Cell>(layer_index());
   constexpr int GATES = Cell::GATES, PLANES = Cell::PLANES, GROUPS = Rows / 8;
   constexpr bool STAGED = STAGES<Cell> > 1;
   using Element = typename Operand::Element;
@@ -88,95 +90,96 @@ __global__ void __launch_bounds__(THREADS, 1) backward(Backward in) {
   Element* const vectors =
       reinterpret_cast<Element*>(shared + Plan::BEGIN);  // [2][GATES * units, Rows]
   float* const slots =
-      reinterpret_cast<float*>(shared + plan.at_slots);  // [2][cluster][units, Rows]
-  float* const sent = reinterpret_cast<float*>(shared + plan.at_sent) + warp * BLOCK * Rows;
+      reinterpret_cast<float*>(shared + plan.slots_offset);  // [2][cluster][units, Rows]
+  float* const sent = reinterpret_cast<float*>(shared + plan.sent_offset) + warp * BLOCK * Rows;
 
   const BackwardProduct<Cell, Operand, Plan::KEPT, 0> first(in, plan.tiles, unit,
-                                                            shared + plan.at_first);
+                                                            shared + plan.first_offset);
   using Second = BackwardProduct<Cell, Operand, Plan::KEPT, 1>;
-  const std::conditional_t<STAGED, Second, Nothing> second(in, plan.tiles, unit,
-                                                           shared + plan.at_second);
+  const std::conditional_t<STAGED, Second, NoProduct> second(in, plan.tiles, unit,
+                                                             shared + plan.second_offset);
 
-  const Range steps = range(in, row, Rows, shared + Arrivals::BYTES);
-  const bool updates = thread_index() < Rows * in.units;  // the same for all of a warp
+  const StepRange steps = active_steps(in, row, Rows, shared + Arrivals::BYTES);
+  const bool updates = thread_index() < Rows * in.units;  // uniform in a warp
   const int own_row = thread_index() / in.units, own_unit = thread_index() % in.units;
-  const Place place(in, row + own_row, unit + own_unit);
-  const bool there = updates && place.there;
-  float direct = read(there, in.by_last_h, place.state);
-  float by_c = read(there && Cell::CELL_STATE, in.by_last_c, place.state);
-  float by_initial_h = 0, by_initial_c = 0;
-  if (there)
+  const Position position(in, row + own_row, unit + own_unit);
+  const bool active = updates && position.exists;
+  float direct = load_if(active, in.d_last_h, position.state);
+  float d_c = load_if(active && Cell::CELL_STATE, in.d_last_c, position.state);
+  float d_initial_h = 0, d_initial_c = 0;
+  if (active)
     for (int step = 0; step < in.T; ++step) {
       if (step == steps.first) step = steps.end;
       if (step >= in.T) break;
 #pragma unroll
-      for (int k = 0; k < PLANES; ++k) in.planes[place.at(in, token(in, step), PLANES, k)] = 0;
+      for (int k = 0; k < PLANES; ++k)
+        in.planes[position.plane_index(in, token(in, step), PLANES, k)] = 0;
     }
 
   const uint32_t bytes = rows * cluster * in.units * 4;
   const Arrivals arrivals(shared, bytes);
 
-  // What comes from outside is asked for a step ahead.
-  struct Given {
-    float plane[PLANES], h, c, by_y;
-    uint8_t real, begins;  // not looked at before they are needed
+  // Global memory is read a step ahead.
+  struct Prefetched {
+    float plane[PLANES], h, c, d_y;
+    uint8_t real, reset;  // loaded as they are, so that nothing waits for them here
   } next = {};
-  const ptrdiff_t on = in.reverse ? 1 : -1;
-  size_t at = place.first + token(in, steps.end - 1), at_next = at;
+  const ptrdiff_t direction = in.reverse ? 1 : -1;
+  size_t this_token = position.first_token + token(in, steps.end - 1), next_token = this_token;
   auto fetch = [&](int step) {
-    if (!there || step < steps.first) return;
-    const size_t of_unit = at_next * in.H + place.unit;
+    if (!active || step < steps.first) return;
+    const size_t index = next_token * in.H + position.unit;
 #pragma unroll
     for (int k = 0; k < PLANES; ++k)
-      next.plane[k] = in.planes[(at_next * PLANES + k) * in.H + place.unit];
-    next.h = in.before[of_unit];
-    if (Cell::CELL_STATE) next.c = in.cells[of_unit];
-    next.by_y = in.by_y[of_unit];
-    next.real = in.mask ? in.mask[at_next] : 1;
-    next.begins = in.restart ? in.restart[at_next] : 0;
-    at_next += on;
+      next.plane[k] = in.planes[(next_token * PLANES + k) * in.H + position.unit];
+    next.h = in.states[index];
+    if (Cell::CELL_STATE) next.c = in.cells[index];
+    next.d_y = in.d_y[index];
+    next.real = in.mask ? in.mask[next_token] : 1;
+    next.reset = in.reset ? in.reset[next_token] : 0;
+    next_token += direction;
   };
-  uint8_t begins = 0;  // whether the step after began anew
-  // Add up what all blocks have sent.
-  const float* const own_slots = slots + entry_at(Rows, own_row, own_unit);
+  uint8_t reset = 0;  // whether the state was reset before the following step
+  // Add what all blocks have sent.
+  const float* const own_slots = slots + entry_offset(Rows, own_row, own_unit);
   const int other_slots = cluster * in.units * Rows;
-  auto receive = [&](float& sum, int number) {
-    arrivals.wait(number);
-    const float* const from = own_slots + (number & 1) * other_slots;
+  auto receive = [&](float& sum, int exchange) {
+    arrivals.wait(exchange);
+    const float* const from = own_slots + (exchange & 1) * other_slots;
 #pragma unroll
-    for (int k = 0; k < MOST_BLOCKS; ++k)
+    for (int k = 0; k < MAX_BLOCKS; ++k)
       if (k < cluster) sum += from[k * in.units * Rows];
   };
-  // The gradient by the state after a step, or before the first.
-  auto by_state = [&](int number) {
-    float by_h = direct;
-    if (number) receive(by_h, number);
-    if (begins) {
-      by_initial_h += by_h, by_initial_c += by_c;
-      by_h = by_c = 0;
+  // Return the gradient of the state after a step, or before the first one.
+  auto state_gradient = [&](int exchange) {
+    float d_h = direct;
+    if (exchange) receive(d_h, exchange);
+    if (reset) {
+      d_initial_h += d_h, d_initial_c += d_c;
+      d_h = d_c = 0;
     }
-    return by_h;
+    return d_h;
   };
 
-  const Element* const own_vectors = vectors + entry_at(Rows, lane / 4, lane % 4 * 4);
-  Element* const to_vectors = vectors + entry_at(Rows, own_row, own_unit);
-  float* const to_sent = sent + entry_at(Rows, lane % 4 * 2, lane / 4);
-  // Show the gradient of a gate's q to the block.
-  auto show = [&](int gate, float by_q, int number) {
-    to_vectors[((number & 1) * GATES + gate) * Rows * in.units] = Operand::round(by_q);
+  const Element* const own_vectors = vectors + entry_offset(Rows, lane / 4, lane % 4 * 4);
+  Element* const to_vectors = vectors + entry_offset(Rows, own_row, own_unit);
+  float* const to_sent = sent + entry_offset(Rows, lane % 4 * 2, lane / 4);
+  // Store the gradient of a gate's q for the product.
+  auto publish = [&](int gate, float d_q, int exchange) {
+    to_vectors[((exchange & 1) * GATES + gate) * Rows * in.units] = Operand::round(d_q);
   };
-  // Multiply the gates of a stage, and send what came of it.
-  auto multiply = [&](const auto& product, int begin, int number) {
-    const int now = number & 1;
+  // Multiply the gradients of the gates of a stage and send the products.
+  auto multiply = [&](const auto& product, int begin, int exchange) {
+    const int parity = exchange & 1;
     float sum[GROUPS][2][4] = {};
     int tile = warp, block = 0;
-    const Element* const from = own_vectors + (now * GATES + begin) * Rows * in.units;
+    const Element* const from = own_vectors + (parity * GATES + begin) * Rows * in.units;
     product.weights.each([&](int, const uint32_t* words) {
 #pragma unroll
       for (int n = 0; n < GROUPS; ++n)
         Operand::multiply(sum[n], words, from + (block * Rows + 8 * n) * BLOCK);
       if (++block < product.blocks) return;
-      if (lane == 0) wait_for_copies();  // of what stood here before
+      if (lane == 0) wait_for_sends();  // the buffer may still be read by the former copy
       synchronise_warp();
 #pragma unroll
       for (int n = 0; n < GROUPS; ++n)
@@ -185,14 +188,15 @@ __global__ void __launch_bounds__(THREADS, 1) backward(Backward in) {
           to_sent[(8 * n + k % 2) * BLOCK + k / 2 * 8] = sum[n][0][k] + sum[n][1][k];
           sum[n][0][k] = sum[n][1][k] = 0;
         }
-      show_to_copies();
+      fence_for_copies();
       synchronise_warp();
       if (lane == 0) {
         const int to = tile * BLOCK / in.units, unit = tile * BLOCK % in.units;
-        const uint32_t at = shared_address(slots + ((now ^ 1) * cluster + rank) * in.units * Rows +
-                                           entry_at(Rows, 0, unit));
+        const uint32_t at =
+            shared_address(slots + ((parity ^ 1) * cluster + rank) * in.units * Rows +
+                           entry_offset(Rows, 0, unit));
         send(address_in(to, at), shared_address(sent), rows * BLOCK * 4,
-             address_in(to, arrivals.of(number + 1)));
+             address_in(to, arrivals.barrier(exchange + 1)));
       }
       block = 0;
       tile += WARPS;
@@ -201,52 +205,55 @@ __global__ void __launch_bounds__(THREADS, 1) backward(Backward in) {
 
   fetch(steps.end - 1);
   for (int step = steps.end - 1; step >= steps.first; --step) {
-    int number = (steps.end - 1 - step) * STAGES<Cell>;
+    int exchange = (steps.end - 1 - step) * STAGES<Cell>;
     float plane[PLANES];
     if (updates) {
-      float by_h = by_state(number);
+      float d_h = state_gradient(exchange);
 #pragma unroll
       for (int k = 0; k < PLANES; ++k) plane[k] = next.plane[k];
       if (next.real) {
-        by_h += next.by_y;
-        Cell::back(next.h, next.c, by_h, by_c, plane);
+        d_h += next.d_y;
+        Cell::backward(next.h, next.c, d_h, d_c, plane);
       } else {
 #pragma unroll
         for (int k = 0; k < PLANES; ++k) plane[k] = 0;
       }
-      direct = by_h;
-      begins = next.begins;
+      direct = d_h;
+      reset = next.reset;
 #pragma unroll
-      for (int g = STAGED ? Cell::FIRST : 0; g < GATES; ++g) show(g, plane[Cell::of_q(g)], number);
+      for (int g = STAGED ? Cell::STATE_GATES : 0; g < GATES; ++g)
+        publish(g, plane[Cell::plane_of_q(g)], exchange);
       if (!STAGED) fetch(step - 1);
     }
     synchronise_block();
     if constexpr (STAGED) {
-      multiply(second, Cell::FIRST, number++);
+      multiply(second, Cell::STATE_GATES, exchange++);
       if (updates) {
-        float by_made = 0;
-        receive(by_made, number);
-        if (next.real) Cell::back_between(next.h, by_made, direct, by_c, plane);
+        float d_operand = 0;
+        receive(d_operand, exchange);
+        if (next.real) Cell::first_stage_backward(next.h, d_operand, direct, d_c, plane);
 #pragma unroll
-        for (int g = 0; g < Cell::FIRST; ++g) show(g, plane[Cell::of_q(g)], number);
+        for (int g = 0; g < Cell::STATE_GATES; ++g)
+          publish(g, plane[Cell::plane_of_q(g)], exchange);
         fetch(step - 1);
       }
       synchronise_block();
     }
-    multiply(first, 0, number);
-    if (there) {
+    multiply(first, 0, exchange);
+    if (active) {
 #pragma unroll
-      for (int k = 0; k < PLANES; ++k) in.planes[(at * PLANES + k) * in.H + place.unit] = plane[k];
-      at += on;
+      for (int k = 0; k < PLANES; ++k)
+        in.planes[(this_token * PLANES + k) * in.H + position.unit] = plane[k];
+      this_token += direction;
     }
   }
   if (updates) {
-    const float by_h = by_state((steps.end - steps.first) * STAGES<Cell>);
-    if (there) {
-      in.by_h[place.state] = by_h;
-      if (Cell::CELL_STATE) in.by_c[place.state] = by_c;
-      if (in.by_initial_h) in.by_initial_h[place.state] = by_initial_h;
-      if (Cell::CELL_STATE && in.by_initial_c) in.by_initial_c[place.state] = by_initial_c;
+    const float d_h = state_gradient((steps.end - steps.first) * STAGES<Cell>);
+    if (active) {
+      in.d_h[position.state] = d_h;
+      if (Cell::CELL_STATE) in.d_c[position.state] = d_c;
+      if (in.d_initial_h) in.d_initial_h[position.state] = d_initial_h;
+      if (Cell::CELL_STATE && in.d_initial_c) in.d_initial_c[position.state] = d_initial_c;
     }
   }
   synchronise_cluster();

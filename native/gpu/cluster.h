@@ -1,9 +1,9 @@
-// What the blocks of threads of a cluster send each other.
+// How the blocks of a cluster exchange data.
 //
-// What is sent is counted by a barrier of the receiver, which waits for as many bytes as it is to
-// get: nobody waits for anybody else. Of all that is received there are two copies, for the odd
-// and the even steps. A block sends what belongs to the next step when it has got all that belongs
-// to this one, and so when all others have read what came before.
+// A barrier of the receiver counts the bytes that arrive. The receiver waits for the number of
+// bytes it expects, and nobody waits for anything else. Receive buffers are double: one for even
+// exchanges, one for odd ones. A block sends for the next exchange when it has received everything
+// of this one, at which time all others have read what the buffer held before.
 #pragma once
 
 #include <hardware.h>
@@ -11,34 +11,36 @@
 namespace zoo {
 
 constexpr int WARPS = 16, THREADS = 32 * WARPS;
-constexpr int MOST_BLOCKS = 16;  // of a cluster
+static_assert(THREADS <= 1024, "the limit of a block");
+constexpr int MAX_BLOCKS = 16;  // in a cluster
 
-// Two barriers, of what is received for the even and for the odd steps. Step 0 receives nothing.
+// Two barriers, for even and for odd exchanges. Exchange 0 receives nothing.
 class Arrivals {
  public:
-  // Of shared memory, to begin with.
+  // Shared memory, at its start.
   static constexpr int BYTES = 16;
 
   // All threads of all blocks call this, before anything is sent.
   __device__ Arrivals(void* shared, uint32_t bytes)
       : barriers_(shared_address(shared)), bytes_(bytes) {
     if (thread_index() == 0) {
-      for (int step = 0; step < 2; ++step) barrier_begin(of(step));
+      for (int step = 0; step < 2; ++step) barrier_init(barrier(step));
       barrier_publish();
-      for (int step = 0; step < 2; ++step) barrier_expect(of(step), bytes_);
+      for (int step = 0; step < 2; ++step) barrier_expect(barrier(step), bytes_);
     }
-    show_to_copies();
+    fence_for_copies();
     synchronise_cluster();
   }
 
-  // The address of the barrier of a step.
-  __device__ uint32_t of(int step) const { return barriers_ + 8 * (step & 1); }
+  // Return the address of the barrier of an exchange.
+  __device__ uint32_t barrier(int step) const { return barriers_ + 8 * (step & 1); }
 
-  // Wait for all that is sent for a step, from 1 on, each once. Thread 0 must be among those
-  // that wait.
+  // Wait for everything that is sent in an exchange, from 1 on, once each. Thread 0 must be among
+  // the threads that wait.
   __device__ void wait(int step) const {
-    barrier_wait(of(step), (step - 1) >> 1 & 1);
-    if (thread_index() == 0) barrier_expect(of(step), bytes_);  // for the step after the next
+    barrier_wait(barrier(step), (step - 1) >> 1 & 1);
+    if (thread_index() == 0)
+      barrier_expect(barrier(step), bytes_);  // for the exchange after the next
   }
 
  private:

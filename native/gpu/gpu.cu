@@ -1,1 +1,2 @@
+// The GPU kernels.
 #include "ffi.h"

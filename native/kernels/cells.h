@@ -1,296 +1,236 @@
-// The cells: what is done to one vector of units of one row, without products.
+// The cells: their elementwise operations, for one vector of units of one row.
 //
-// A token has PLANES numbers for each unit. The forward pass first holds there what the
-// products made, then the gates; the backward pass puts the gradients of what the products
-// made in their place. X is the product with the inputs, to the first planes. A step goes through
-// stages, each of which is a product with something and then what is done to what came of it.
+// The numbering of the planes is internal to the CPU kernels: it puts the planes of a product next
+// to each other. The biases come in the order of zoo_native/kernels.json.
 #pragma once
 
-#include <algorithm>
-
+#include "stages.h"
 #include "vector.h"
 
 namespace zoo {
-
-// A product with some blocks of H columns of a matrix, from block FIRST on. The blocks go to
-// the planes AT, which stand side by side from LEAST on, in any order. A tile is at most
-// VECTORS vectors of units of each of them.
-template <int First, int Vectors, int... Planes>
-struct Product {
-  static constexpr int FIRST = First, VECTORS = Vectors, COUNT = sizeof...(Planes);
-  static constexpr int AT[] = {Planes...}, LEAST = std::min({Planes...});
-};
-
-// What a stage multiplies: the state h, or else a plane.
-constexpr int STATE = -1;
-
-template <class... Stage>
-struct Stages {
-  // body<Stage>() of the first stage, then of the next.
-  template <class Body>
-  static void forward(const Body& body) {
-    (body.template operator()<Stage>(), ...);
-  }
-
-  // The last stage first.
-  template <class Body>
-  static void backward(const Body& body) {
-    from_the_last<Body, Stage...>(body);
-  }
-
- private:
-  template <class Body, class First, class... Rest>
-  static void from_the_last(const Body& body) {
-    if constexpr (sizeof...(Rest) > 0) from_the_last<Body, Rest...>(body);
-    body.template operator()<First>();
-  }
-};
-
-// One vector of units in one row; `plane` is the distance between planes.
-struct ForwardStep {
-  const float* h_before;
-  float* h;      // after
-  float* c;      // before, and after
-  float* gates;  // of which some cells read planes; all are written if `keep`
-  long plane;
-  bool keep;
-};
-
-struct BackwardStep {
-  float* gates;
-  long plane;
-  Vector h_before, c_before, c;
-  Vector by_h;         // the gradient of the loss by the state after the step: last stage
-  float* by_c;         // the same, and the gradient by the state before the step; where there is
-                       // no c, a place from one stage to the next
-  float* by_h_before;  // without what comes through the products
-  float* by_source;    // of a stage that multiplies a plane: the gradient by that plane
-};
 
 // i, f, o = sigmoid; g = tanh; c' = f c + i g; h' = o tanh(c')
 struct Lstm {
   static constexpr int PLANES = 4;
   static constexpr bool CELL_STATE = true;
-  using X = Product<0, 1, 0, 1, 2, 3>;
+  using InputProduct = Product<0, 1, 0, 1, 2, 3>;
 
-  struct Step : X {
+  struct Step : InputProduct {
     static constexpr int SOURCE = STATE;
 
-    static void forward(const Vector (&a)[4], const ForwardStep& at) {
+    static void forward(const Vector (&a)[4], const ForwardStep& step) {
       const Vector i = sigmoid(a[0]), f = sigmoid(a[1]), g = tanh(a[2]), o = sigmoid(a[3]);
-      const Vector c = f * load(at.c) + i * g;
-      store(at.c, c);
-      store(at.h, o * tanh(c));
-      if (at.keep) {
-        store(at.gates, i);
-        store(at.gates + at.plane, f);
-        store(at.gates + 2 * at.plane, g);
-        store(at.gates + 3 * at.plane, o);
+      const Vector c = f * load(step.c) + i * g;
+      store(step.c, c);
+      store(step.h, o * tanh(c));
+      if (step.keep) {
+        store(step.plane(0), i);
+        store(step.plane(1), f);
+        store(step.plane(2), g);
+        store(step.plane(3), o);
       }
     }
 
-    static void backward(const BackwardStep& at) {
-      float* gates = at.gates;
-      const Vector i = load(gates), f = load(gates + at.plane), g = load(gates + 2 * at.plane),
-                   o = load(gates + 3 * at.plane);
-      const Vector squashed = tanh(at.c);
-      const Vector by_c = load(at.by_c) + at.by_h * o * (1.0f - squashed * squashed);
-      store(gates, by_c * g * i * (1.0f - i));
-      store(gates + at.plane, by_c * at.c_before * f * (1.0f - f));
-      store(gates + 2 * at.plane, by_c * i * (1.0f - g * g));
-      store(gates + 3 * at.plane, at.by_h * squashed * o * (1.0f - o));
-      store(at.by_c, by_c * f);
-      store(at.by_h_before, Vector{});
+    static void backward(const BackwardStep& step) {
+      const Vector i = load(step.plane(0)), f = load(step.plane(1)), g = load(step.plane(2)),
+                   o = load(step.plane(3));
+      const Vector tanh_c = tanh(step.c);
+      const Vector d_c = load(step.d_c) + step.d_h * o * (1.0f - tanh_c * tanh_c);
+      store(step.plane(0), d_c * g * i * (1.0f - i));
+      store(step.plane(1), d_c * step.c_before * f * (1.0f - f));
+      store(step.plane(2), d_c * i * (1.0f - g * g));
+      store(step.plane(3), step.d_h * tanh_c * o * (1.0f - o));
+      store(step.d_c, d_c * f);
+      store(step.d_h_before, Vector{});
     }
   };
 
-  using Steps = Stages<Step>;
+  using AllStages = Stages<Step>;
 };
 
 // r, z = sigmoid; n = tanh(xW + r m), m = hU; h' = (1 - z) n + z h. The planes are n r z m.
 struct Gru {
   static constexpr int PLANES = 4;
   static constexpr bool CELL_STATE = false;
-  using X = Product<0, 1, 1, 2, 0>;
+  using InputProduct = Product<0, 1, 1, 2, 0>;
 
   struct Step : Product<0, 1, 1, 2, 3> {
     static constexpr int SOURCE = STATE;
 
-    static void forward(const Vector (&a)[3], const ForwardStep& at) {
+    static void forward(const Vector (&a)[3], const ForwardStep& step) {
       const Vector r = sigmoid(a[0]), z = sigmoid(a[1]);
-      const Vector n = tanh(load(at.gates) + r * a[2]);
-      store(at.h, n + z * (load(at.h_before) - n));
-      if (at.keep) {
-        store(at.gates, n);
-        store(at.gates + at.plane, r);
-        store(at.gates + 2 * at.plane, z);
-        store(at.gates + 3 * at.plane, a[2]);
+      const Vector n = tanh(load(step.plane(0)) + r * a[2]);
+      store(step.h, n + z * (load(step.h_before) - n));
+      if (step.keep) {
+        store(step.plane(0), n);
+        store(step.plane(1), r);
+        store(step.plane(2), z);
+        store(step.plane(3), a[2]);
       }
     }
 
-    static void backward(const BackwardStep& at) {
-      float* gates = at.gates;
-      const Vector n = load(gates), r = load(gates + at.plane), z = load(gates + 2 * at.plane),
-                   m = load(gates + 3 * at.plane);
-      const Vector by_n = at.by_h * (1.0f - z) * (1.0f - n * n);
-      store(gates, by_n);
-      store(gates + at.plane, by_n * m * r * (1.0f - r));
-      store(gates + 2 * at.plane, at.by_h * (at.h_before - n) * z * (1.0f - z));
-      store(gates + 3 * at.plane, by_n * r);
-      store(at.by_h_before, at.by_h * z);
+    static void backward(const BackwardStep& step) {
+      const Vector n = load(step.plane(0)), r = load(step.plane(1)), z = load(step.plane(2)),
+                   m = load(step.plane(3));
+      const Vector d_n = step.d_h * (1.0f - z) * (1.0f - n * n);
+      store(step.plane(0), d_n);
+      store(step.plane(1), d_n * m * r * (1.0f - r));
+      store(step.plane(2), step.d_h * (step.h_before - n) * z * (1.0f - z));
+      store(step.plane(3), d_n * r);
+      store(step.d_h_before, step.d_h * z);
     }
   };
 
-  using Steps = Stages<Step>;
+  using AllStages = Stages<Step>;
 };
 
 // r, z = sigmoid; s = r h; n = tanh(xW + sU); h' = (1 - z) n + z h. The planes are r z n s.
 struct ResetBeforeGru {
   static constexpr int PLANES = 4;
   static constexpr bool CELL_STATE = false;
-  using X = Product<0, 1, 0, 1, 2>;
+  using InputProduct = Product<0, 1, 0, 1, 2>;
 
   struct Gates : Product<0, 2, 0, 1> {
     static constexpr int SOURCE = STATE;
 
-    static void forward(const Vector (&a)[2], const ForwardStep& at) {
+    static void forward(const Vector (&a)[2], const ForwardStep& step) {
       const Vector r = sigmoid(a[0]);
-      store(at.gates + at.plane, sigmoid(a[1]));
-      store(at.gates + 3 * at.plane, r * load(at.h_before));
-      if (at.keep) store(at.gates, r);
+      store(step.plane(1), sigmoid(a[1]));
+      store(step.plane(3), r * load(step.h_before));
+      if (step.keep) store(step.plane(0), r);
     }
 
-    static void backward(const BackwardStep& at) {
-      const Vector r = load(at.gates), by_s = load(at.by_source);
-      store(at.gates, by_s * at.h_before * r * (1.0f - r));
-      store(at.by_h_before, load(at.by_h_before) + by_s * r);
+    static void backward(const BackwardStep& step) {
+      const Vector r = load(step.plane(0)), d_s = load(step.d_source);
+      store(step.plane(0), d_s * step.h_before * r * (1.0f - r));
+      store(step.d_h_before, load(step.d_h_before) + d_s * r);
     }
   };
 
   struct Candidate : Product<2, 4, 2> {
     static constexpr int SOURCE = 3;
 
-    static void forward(const Vector (&a)[1], const ForwardStep& at) {
-      const Vector n = tanh(a[0]), z = load(at.gates + at.plane);
-      store(at.h, n + z * (load(at.h_before) - n));
-      if (at.keep) store(at.gates + 2 * at.plane, n);
+    static void forward(const Vector (&a)[1], const ForwardStep& step) {
+      const Vector n = tanh(a[0]), z = load(step.plane(1));
+      store(step.h, n + z * (load(step.h_before) - n));
+      if (step.keep) store(step.plane(2), n);
     }
 
-    static void backward(const BackwardStep& at) {
-      const Vector z = load(at.gates + at.plane), n = load(at.gates + 2 * at.plane);
-      store(at.gates + at.plane, at.by_h * (at.h_before - n) * z * (1.0f - z));
-      store(at.gates + 2 * at.plane, at.by_h * (1.0f - z) * (1.0f - n * n));
-      store(at.by_h_before, at.by_h * z);
-      store(at.by_source, Vector{});
+    static void backward(const BackwardStep& step) {
+      const Vector z = load(step.plane(1)), n = load(step.plane(2));
+      store(step.plane(1), step.d_h * (step.h_before - n) * z * (1.0f - z));
+      store(step.plane(2), step.d_h * (1.0f - z) * (1.0f - n * n));
+      store(step.d_h_before, step.d_h * z);
+      store(step.d_source, Vector{});
     }
   };
 
-  using Steps = Stages<Gates, Candidate>;
+  using AllStages = Stages<Gates, Candidate>;
 };
 
 // f = sigmoid; s = f h; n = tanh(xW + sU); h' = (1 - f) h + f n. The planes are f n s.
 struct Mgu {
   static constexpr int PLANES = 3;
   static constexpr bool CELL_STATE = false;
-  using X = Product<0, 2, 0, 1>;
+  using InputProduct = Product<0, 2, 0, 1>;
 
   struct Gate : Product<0, 4, 0> {
     static constexpr int SOURCE = STATE;
 
-    static void forward(const Vector (&a)[1], const ForwardStep& at) {
+    static void forward(const Vector (&a)[1], const ForwardStep& step) {
       const Vector f = sigmoid(a[0]);
-      store(at.gates, f);
-      store(at.gates + 2 * at.plane, f * load(at.h_before));
+      store(step.plane(0), f);
+      store(step.plane(2), f * load(step.h_before));
     }
 
-    static void backward(const BackwardStep& at) {
-      const Vector f = load(at.gates), by_s = load(at.by_source);
-      const Vector by_f = load(at.by_c) + by_s * at.h_before;
-      store(at.gates, by_f * f * (1.0f - f));
-      store(at.by_h_before, load(at.by_h_before) + by_s * f);
+    static void backward(const BackwardStep& step) {
+      const Vector f = load(step.plane(0)), d_s = load(step.d_source);
+      const Vector d_f = load(step.d_c) + d_s * step.h_before;
+      store(step.plane(0), d_f * f * (1.0f - f));
+      store(step.d_h_before, load(step.d_h_before) + d_s * f);
     }
   };
 
   struct Candidate : Product<1, 4, 1> {
     static constexpr int SOURCE = 2;
 
-    static void forward(const Vector (&a)[1], const ForwardStep& at) {
-      const Vector n = tanh(a[0]), h = load(at.h_before);
-      store(at.h, h + load(at.gates) * (n - h));
-      if (at.keep) store(at.gates + at.plane, n);
+    static void forward(const Vector (&a)[1], const ForwardStep& step) {
+      const Vector n = tanh(a[0]), h = load(step.h_before);
+      store(step.h, h + load(step.plane(0)) * (n - h));
+      if (step.keep) store(step.plane(1), n);
     }
 
-    static void backward(const BackwardStep& at) {
-      const Vector f = load(at.gates), n = load(at.gates + at.plane);
-      store(at.gates + at.plane, at.by_h * f * (1.0f - n * n));
-      store(at.by_c, at.by_h * (n - at.h_before));  // by f, which is needed a stage later itself
-      store(at.by_h_before, at.by_h * (1.0f - f));
-      store(at.by_source, Vector{});
+    static void backward(const BackwardStep& step) {
+      const Vector f = load(step.plane(0)), n = load(step.plane(1));
+      store(step.plane(1), step.d_h * f * (1.0f - n * n));
+      // There is no c: its place passes the gradient of f to the earlier stage, which needs f.
+      store(step.d_c, step.d_h * (n - step.h_before));
+      store(step.d_h_before, step.d_h * (1.0f - f));
+      store(step.d_source, Vector{});
     }
   };
 
-  using Steps = Stages<Gate, Candidate>;
+  using AllStages = Stages<Gate, Candidate>;
 };
 
 // f = sigmoid; n = tanh(xW + f m), m = hU; h' = (1 - f) n + f h. The planes are n f m.
 struct ResetAfterMgu {
   static constexpr int PLANES = 3;
   static constexpr bool CELL_STATE = false;
-  using X = Product<0, 2, 1, 0>;
+  using InputProduct = Product<0, 2, 1, 0>;
 
   struct Step : Product<0, 2, 1, 2> {
     static constexpr int SOURCE = STATE;
 
-    static void forward(const Vector (&a)[2], const ForwardStep& at) {
-      const Vector f = sigmoid(a[0]), n = tanh(load(at.gates) + f * a[1]);
-      store(at.h, n + f * (load(at.h_before) - n));
-      if (at.keep) {
-        store(at.gates, n);
-        store(at.gates + at.plane, f);
-        store(at.gates + 2 * at.plane, a[1]);
+    static void forward(const Vector (&a)[2], const ForwardStep& step) {
+      const Vector f = sigmoid(a[0]), n = tanh(load(step.plane(0)) + f * a[1]);
+      store(step.h, n + f * (load(step.h_before) - n));
+      if (step.keep) {
+        store(step.plane(0), n);
+        store(step.plane(1), f);
+        store(step.plane(2), a[1]);
       }
     }
 
-    static void backward(const BackwardStep& at) {
-      float* gates = at.gates;
-      const Vector n = load(gates), f = load(gates + at.plane), m = load(gates + 2 * at.plane);
-      const Vector by_n = at.by_h * (1.0f - f) * (1.0f - n * n);
-      const Vector by_f = at.by_h * (at.h_before - n) + by_n * m;
-      store(gates, by_n);
-      store(gates + at.plane, by_f * f * (1.0f - f));
-      store(gates + 2 * at.plane, by_n * f);
-      store(at.by_h_before, at.by_h * f);
+    static void backward(const BackwardStep& step) {
+      const Vector n = load(step.plane(0)), f = load(step.plane(1)), m = load(step.plane(2));
+      const Vector d_n = step.d_h * (1.0f - f) * (1.0f - n * n);
+      const Vector d_f = step.d_h * (step.h_before - n) + d_n * m;
+      store(step.plane(0), d_n);
+      store(step.plane(1), d_f * f * (1.0f - f));
+      store(step.plane(2), d_n * f);
+      store(step.d_h_before, step.d_h * f);
     }
   };
 
-  using Steps = Stages<Step>;
+  using AllStages = Stages<Step>;
 };
 
-// h' = tanh or relu.
-template <bool relu>
+// h' = tanh(xW + hU), or ReLU.
+template <bool Relu>
 struct Elman {
   static constexpr int PLANES = 1;
   static constexpr bool CELL_STATE = false;
-  using X = Product<0, 4, 0>;
+  using InputProduct = Product<0, 4, 0>;
 
-  struct Step : X {
+  struct Step : InputProduct {
     static constexpr int SOURCE = STATE;
 
-    static void forward(const Vector (&a)[1], const ForwardStep& at) {
+    static void forward(const Vector (&a)[1], const ForwardStep& step) {
       const Vector zero = {};
-      const Vector h = relu ? (a[0] < zero ? zero : a[0]) : tanh(a[0]);
-      store(at.h, h);
-      if (at.keep) store(at.gates, h);
+      const Vector h = Relu ? (a[0] < zero ? zero : a[0]) : tanh(a[0]);
+      store(step.h, h);
+      if (step.keep) store(step.plane(0), h);
     }
 
-    static void backward(const BackwardStep& at) {
-      const Vector h = load(at.gates), zero = {}, one = zero + 1.0f;
-      store(at.gates, at.by_h * (relu ? (h > zero ? one : zero) : one - h * h));
-      store(at.by_h_before, zero);
+    static void backward(const BackwardStep& step) {
+      const Vector h = load(step.plane(0)), zero = {}, one = zero + 1.0f;
+      store(step.plane(0), step.d_h * (Relu ? (h > zero ? one : zero) : one - h * h));
+      store(step.d_h_before, zero);
     }
   };
 
-  using Steps = Stages<Step>;
+  using AllStages = Stages<Step>;
 };
 
 }  // namespace zoo

@@ -1,6 +1,5 @@
+// The functions that XLA calls, which run on its threads.
 #pragma once
-
-// What XLA calls: the layer forward and backward, on the threads that XLA computes with.
 
 #if __has_include(<malloc.h>)
 #include <malloc.h>
@@ -18,11 +17,12 @@
 #include "../buffers.h"
 #include "backward.h"
 #include "forward.h"
+#include "kernel_table.h"
 
 namespace zoo {
 namespace {
 
-// How many cores a container may use, of which XLA does not know when it makes its threads.
+// Return how many cores the container may use. XLA does not consider this when it creates threads.
 long allowed_cores() {
   std::ifstream file("/sys/fs/cgroup/cpu.max");
   double quota, period;
@@ -43,87 +43,128 @@ class XlaPool : public Pool {
   ffi::ThreadPool pool_;
 };
 
-Input read(bool reverse, const Numbers& x, const Numbers& W, const Numbers& U, const Numbers& b,
-           const Numbers& h, const Numbers& c, const Numbers& initial_h, const Numbers& initial_c,
-           const Flags& mask, const Flags& reset) {
-  const auto shape = x.dimensions();
-  return Input{shape[0],       shape[1],       shape[2],       U.dimensions()[0], reverse,
-               x.typed_data(), W.typed_data(), U.typed_data(), b.typed_data(),    data(mask),
-               data(reset),    data(h),        data(c),        data(initial_h),   data(initial_c)};
-}
+// What a call computes with.
+struct CallContext {
+  std::string_view cell;
+  bool bfloat16;
+  ffi::ThreadPool threads;
+};
 
 template <template <class, class> class Pass, class Cell, class Body>
 void with_operand([[maybe_unused]] bool bfloat16, const Input& in, Pool& pool, const Body& body) {
 #if defined(__AVX512F__)
   if (bfloat16) {
-    Pass<Cell, Half> pass(in, pool);
+    Pass<Cell, Bfloat16> pass(in, pool);
     return body(pass);
   }
 #endif
-  Pass<Cell, Single> pass(in, pool);
+  Pass<Cell, Float32> pass(in, pool);
   body(pass);
 }
 
-// Call body with the pass of a cell, forward or backward.
+template <class Cell>
+constexpr KernelShape shape() {
+  return {.planes = Cell::PLANES,
+          .gates = Cell::InputProduct::COUNT,
+          .cell_state = Cell::CELL_STATE,
+          .staged = Cell::AllStages::MULTIPLIES_PLANE};
+}
+
+// Call body(pass) for the pass of a cell, `Forward` or `Backward`.
 template <template <class, class> class Pass, class Body>
-ffi::Error with_pass(std::string_view cell, bool bfloat16, const Input& in, ffi::ThreadPool threads,
-                     const Body& body) try {
-  if (bfloat16 && !multiplies_halves())
-    return ffi::Error::InvalidArgument("no instructions of bfloat16 (AVX512_BF16)");
-  XlaPool pool(threads);
-  if (cell == "lstm")
-    with_operand<Pass, Lstm>(bfloat16, in, pool, body);
-  else if (cell == "gru")
-    with_operand<Pass, Gru>(bfloat16, in, pool, body);
-  else if (cell == "reset_before_gru")
-    with_operand<Pass, ResetBeforeGru>(bfloat16, in, pool, body);
-  else if (cell == "mgu")
-    with_operand<Pass, Mgu>(bfloat16, in, pool, body);
-  else if (cell == "reset_after_mgu")
-    with_operand<Pass, ResetAfterMgu>(bfloat16, in, pool, body);
-  else if (cell == "rnn_tanh")
-    with_operand<Pass, Elman<false>>(bfloat16, in, pool, body);
-  else if (cell == "rnn_relu")
-    with_operand<Pass, Elman<true>>(bfloat16, in, pool, body);
-  else
-    return ffi::Error::InvalidArgument("no cell " + std::string(cell));
-  return ffi::Error::Success();
+ffi::Error with_pass(const CallContext& call, const Input& in, const Body& body) try {
+  if (call.bfloat16 && !supports_bfloat16())
+    return ffi::Error::InvalidArgument("this CPU has no bfloat16 instructions (AVX512_BF16)");
+  XlaPool pool(call.threads);
+#define ZOO_RUN(NAME, CELL, SHAPE)                                          \
+  static_assert(shape<CELL>() == SHAPE, NAME " differs from kernels.json"); \
+  if (call.cell == NAME) {                                                  \
+    with_operand<Pass, CELL>(call.bfloat16, in, pool, body);                \
+    return ffi::Error::Success();                                           \
+  }
+  ZOO_KERNELS(ZOO_RUN)
+#undef ZOO_RUN
+  return ffi::Error::InvalidArgument("there is no kernel named " + std::string(call.cell));
 } catch (const std::bad_alloc&) {
   return ffi::Error(ffi::ErrorCode::kResourceExhausted, "out of memory");
 } catch (const std::exception& e) {
   return ffi::Error::Internal(e.what());
 }
 
+// The order of the arguments and results of both calls is that of zoo_native/kernels.json.
+
 ffi::Error forward(ffi::ThreadPool threads, std::string_view cell, bool reverse, bool bfloat16,
-                   Numbers x, Numbers W, Numbers U, Numbers b, Numbers h, Numbers c,
-                   Numbers initial_h, Numbers initial_c, Flags mask, Flags reset, NumbersOut y,
-                   NumbersOut last_h, NumbersOut last_c, NumbersOut gates, NumbersOut cells) {
-  for (NumbersOut* block : {&y, &gates, &cells})
-    in_large_pages((*block)->typed_data(), (*block)->size_bytes());
-  const Input in = read(reverse, x, W, U, b, h, c, initial_h, initial_c, mask, reset);
-  return with_pass<Forward>(cell, bfloat16, in, threads, [&](auto& pass) {
-    pass.run(y->typed_data(), last_h->typed_data(), data(*last_c), data(*gates), data(*cells));
-  });
+                   FloatBuffer x, FloatBuffer W, FloatBuffer U, FloatBuffer b, FloatBuffer h,
+                   FloatBuffer c, FloatBuffer initial_h, FloatBuffer initial_c, BoolBuffer mask,
+                   BoolBuffer reset, FloatResult y, FloatResult last_h, FloatResult last_c,
+                   FloatResult gates, FloatResult cells) {
+  for (FloatResult* block : {&y, &gates, &cells})
+    advise_huge_pages((*block)->typed_data(), (*block)->size_bytes());
+  const Input in{.B = x.dimensions()[0],
+                 .T = x.dimensions()[1],
+                 .D = x.dimensions()[2],
+                 .H = U.dimensions()[0],
+                 .reverse = reverse,
+                 .x = x.typed_data(),
+                 .W = W.typed_data(),
+                 .U = U.typed_data(),
+                 .b = b.typed_data(),
+                 .mask = data_or_null(mask),
+                 .reset = data_or_null(reset),
+                 .h = data_or_null(h),
+                 .c = data_or_null(c),
+                 .initial_h = data_or_null(initial_h),
+                 .initial_c = data_or_null(initial_c)};
+  const ForwardOutput out{.y = y->typed_data(),
+                          .last_h = last_h->typed_data(),
+                          .last_c = data_or_null(*last_c),
+                          .gates = data_or_null(*gates),
+                          .cells = data_or_null(*cells)};
+  return with_pass<Forward>({cell, bfloat16, threads}, in, [&](auto& pass) { pass.run(out); });
 }
 
 ffi::Error backward(ffi::ThreadPool threads, std::string_view cell, bool reverse, bool bfloat16,
-                    Numbers x, Numbers W, Numbers U, Numbers b, Numbers h, Numbers c,
-                    Numbers initial_h, Numbers initial_c, Flags mask, Flags reset, Numbers y,
-                    Numbers kept, Numbers cells, Numbers by_y, Numbers by_last_h, Numbers by_last_c,
-                    NumbersOut gates, NumbersOut by_x, NumbersOut by_W, NumbersOut by_U,
-                    NumbersOut by_b, NumbersOut by_h, NumbersOut by_c, NumbersOut by_initial_h,
-                    NumbersOut by_initial_c) {
-  in_large_pages(by_x->typed_data(), by_x->size_bytes());
-  // XLA lets `gates` stand where `kept` did, which is what is asked for in Python.
-  if (gates->typed_data() != kept.typed_data())
-    std::memcpy(gates->typed_data(), kept.typed_data(), kept.size_bytes());
-  const Input in = read(reverse, x, W, U, b, h, c, initial_h, initial_c, mask, reset);
-  return with_pass<Backward>(cell, bfloat16, in, threads, [&](auto& pass) {
-    pass.run(y.typed_data(), data(*gates), data(cells), by_y.typed_data(), by_last_h.typed_data(),
-             data(by_last_c), by_x->typed_data(), by_W->typed_data(), by_U->typed_data(),
-             by_b->typed_data(), by_h->typed_data(), data(*by_c), data(*by_initial_h),
-             data(*by_initial_c));
-  });
+                    FloatBuffer x, FloatBuffer W, FloatBuffer U, FloatBuffer b, FloatBuffer h,
+                    FloatBuffer c, FloatBuffer initial_h, FloatBuffer initial_c, BoolBuffer mask,
+                    BoolBuffer reset, FloatBuffer y, FloatBuffer gates, FloatBuffer cells,
+                    FloatBuffer d_y, FloatBuffer d_last_h, FloatBuffer d_last_c,
+                    FloatResult d_gates, FloatResult d_x, FloatResult d_W, FloatResult d_U,
+                    FloatResult d_b, FloatResult d_h, FloatResult d_c, FloatResult d_initial_h,
+                    FloatResult d_initial_c) {
+  advise_huge_pages(d_x->typed_data(), d_x->size_bytes());
+  // d_gates usually has the memory of gates, see "aliases" in kernels.json; but XLA may copy.
+  if (d_gates->typed_data() != gates.typed_data())
+    std::memcpy(d_gates->typed_data(), gates.typed_data(), gates.size_bytes());
+  const Input in{.B = x.dimensions()[0],
+                 .T = x.dimensions()[1],
+                 .D = x.dimensions()[2],
+                 .H = U.dimensions()[0],
+                 .reverse = reverse,
+                 .x = x.typed_data(),
+                 .W = W.typed_data(),
+                 .U = U.typed_data(),
+                 .b = b.typed_data(),
+                 .mask = data_or_null(mask),
+                 .reset = data_or_null(reset),
+                 .h = data_or_null(h),
+                 .c = data_or_null(c),
+                 .initial_h = data_or_null(initial_h),
+                 .initial_c = data_or_null(initial_c)};
+  const BackwardInput from{.y = y.typed_data(),
+                           .cells = data_or_null(cells),
+                           .d_y = d_y.typed_data(),
+                           .d_last_h = d_last_h.typed_data(),
+                           .d_last_c = data_or_null(d_last_c)};
+  const BackwardOutput to{
+      .gates = data_or_null(*d_gates),
+      .d_x = d_x->typed_data(),
+      .weight = {.W = d_W->typed_data(), .U = d_U->typed_data(), .b = d_b->typed_data()},
+      .d_h = d_h->typed_data(),
+      .d_c = data_or_null(*d_c),
+      .d_initial_h = data_or_null(*d_initial_h),
+      .d_initial_c = data_or_null(*d_initial_c)};
+  return with_pass<Backward>({cell, bfloat16, threads}, in,
+                             [&](auto& pass) { pass.run(from, to); });
 }
 
 }  // namespace
@@ -132,32 +173,21 @@ ffi::Error backward(ffi::ThreadPool threads, std::string_view cell, bool reverse
 #pragma GCC visibility push(default)
 
 XLA_FFI_DEFINE_HANDLER_SYMBOL(zoo_forward, zoo::forward,
-                              ffi::Ffi::Bind()
-                                  .Ctx<ffi::ThreadPool>()
-                                  .Attr<std::string_view>("cell")
-                                  .Attr<bool>("reverse")
-                                  .Attr<bool>("bfloat16")
-                                  .NUMBERS.NUMBERS.NUMBERS.NUMBERS.NUMBERS.NUMBERS.NUMBERS.NUMBERS
-                                  .FLAGS.FLAGS.RESULT.RESULT.RESULT.RESULT.RESULT);
+                              ffi::Ffi::Bind().Ctx<ffi::ThreadPool>() ZOO_FORWARD_SIGNATURE);
 
 XLA_FFI_DEFINE_HANDLER_SYMBOL(zoo_backward, zoo::backward,
-                              ffi::Ffi::Bind()
-                                  .Ctx<ffi::ThreadPool>()
-                                  .Attr<std::string_view>("cell")
-                                  .Attr<bool>("reverse")
-                                  .Attr<bool>("bfloat16")
-                                  .NUMBERS.NUMBERS.NUMBERS.NUMBERS.NUMBERS.NUMBERS.NUMBERS.NUMBERS
-                                  .FLAGS.FLAGS.NUMBERS.NUMBERS.NUMBERS.NUMBERS.NUMBERS.NUMBERS
-                                  .RESULT.RESULT.RESULT.RESULT.RESULT.RESULT.RESULT.RESULT.RESULT);
+                              ffi::Ffi::Bind().Ctx<ffi::ThreadPool>() ZOO_BACKWARD_SIGNATURE);
+
+// The table that this library was built from.
+extern "C" const char* zoo_interface() { return zoo::INTERFACE; }
 
 extern "C" long zoo_lanes() { return zoo::LANES; }
 
-extern "C" bool zoo_bfloat16() { return zoo::multiplies_halves(); }
+extern "C" bool zoo_bfloat16() { return zoo::supports_bfloat16(); }
 
-// Let glibc keep blocks of up to a gigabyte that are freed, instead of giving them back to
-// the system, which clears every page anew when the next step asks for it again. All threads
-// but the first take memory from heaps of 64 MB: an empty one is given back, unless as much
-// is to stay at the end of the one before.
+// Let glibc keep freed blocks of up to a gigabyte. Returned to the system, every page would be
+// cleared again for the next training step. All threads but the first allocate from heaps of 64 MB;
+// M_TOP_PAD keeps an empty one.
 extern "C" bool zoo_keep_memory() {
 #if defined(__GLIBC__)
   return mallopt(M_MMAP_THRESHOLD, 1 << 30) && mallopt(M_TRIM_THRESHOLD, 1 << 30) &&
@@ -167,7 +197,7 @@ extern "C" bool zoo_keep_memory() {
 #endif
 }
 
-// The library that this machine should load.
+// The library that is the fastest on this machine.
 extern "C" const char* zoo_level() {
 #if defined(__x86_64__)
   __builtin_cpu_init();

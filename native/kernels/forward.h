@@ -1,5 +1,5 @@
-// A layer over time: a group of rows multiplies a few steps of its inputs at once, then
-// takes those steps one after the other.
+// The forward pass. A group of rows multiplies the inputs of several steps at once, then runs these
+// steps one after the other.
 #pragma once
 
 #include "layout.h"
@@ -8,218 +8,267 @@
 
 namespace zoo {
 
+// P is the number of planes of the cell, H' is H rounded up to whole vectors.
+struct ForwardOutput {
+  float* y;       // [B, T, H]
+  float* last_h;  // [B, H]
+  float* last_c;  // [B, H], or null
+  float* gates;   // [B, T, P H'] for the backward pass, or null
+  float* cells;   // [B, T, H'] for the backward pass, or null
+};
+
+// Tokens whose gates are recomputed from the states before them.
+struct KnownStates {
+  long count;
+  const float* const* inputs;  // the row of x of each token
+  float* h;                    // [count, H']
+  float* c;                    // [count, H'], overwritten
+  float* const* gates;         // where the planes of each token go
+};
+
 template <class Cell, class Operand>
 class Forward : Layout<Cell> {
   using Base = Layout<Cell>;
-  using Base::in_, Base::pool_, Base::Hp_, Base::G_, Base::rows_, Base::groups_, Base::followers_;
-  using X = typename Cell::X;
-  using Steps = typename Cell::Steps;
+  using Base::in_, Base::pool_, Base::padded_H_, Base::token_size_, Base::rows_, Base::groups_,
+      Base::followers_;
+  using InputProduct = typename Cell::InputProduct;
+  using AllStages = typename Cell::AllStages;
   using Word = typename Operand::Word;
 
  public:
   Forward(const Input& in, Pool& pool)
       : Base(in, pool),
-        W_(words<Operand>(in.D) * Base::GATES * Hp_),
-        U_(words<Operand>(in.H) * Base::GATES * Hp_),
-        bias_(G_, true) {
+        W_(words<Operand>(in.D) * Base::GATES * padded_H_),
+        U_(words<Operand>(in.H) * Base::GATES * padded_H_),
+        bias_(token_size_, true) {
     for (int p = 0; p < Cell::PLANES; ++p)
-      std::memcpy(bias_ + p * Hp_, in.b + Base::bias_block(p) * in.H, in.H * sizeof(float));
-    const long shares = pool.threads();
-    pool.run(shares, [&](long i) {
-      pack<X>(W_.get(), in.W, in.D, this->template share<X>(i, shares));
-      Steps::forward(
-          [&]<class S>() { pack<S>(packed<S>(), in.U, in.H, this->template share<S>(i, shares)); });
+      std::memcpy(bias_ + p * padded_H_, in.b + Base::bias_block(p) * in.H, in.H * sizeof(float));
+    const long splits = pool.threads();
+    pool.run(splits, [&](long i) {
+      pack<InputProduct>(W_.get(), in.W, in.D,
+                         this->template tiles_of_split<InputProduct>(i, splits));
+      AllStages::forward([&]<class Stage>() {
+        pack<Stage>(packed_U<Stage>(), in.U, in.H, this->template tiles_of_split<Stage>(i, splits));
+      });
     });
   }
 
-  // y [B, T, H]; last_h, last_c [B, H]. gates [B, T, PLANES Hp] and cells [B, T, Hp], where
-  // Hp are the units with those that fill a vector, are for the backward pass, or null.
-  void run(float* y, float* last_h, float* last_c, float* gates, float* cells) const {
-    this->clear_padding(y, in_.H);
-    pool_.run(groups_.size(),
-              [&](long i) { run_group(groups_[i], y, last_h, last_c, gates, cells); });
+  void run(const ForwardOutput& out) const {
+    this->clear_padding(out.y, in_.H);
+    pool_.run(groups_.size(), [&](long i) { run_group(groups_[i], out); });
   }
 
-  // Make the gates of some tokens whose states before them are known. h and c are rows of
-  // Hp; c is overwritten.
-  void gates(long count, const float* const* inputs, float* h, float* c,
-             float* const* places) const {
-    Floats after(Hp_);
-    std::vector<float*> now(count), next(count, after.get());
-    for (long i = 0; i < count; ++i) now[i] = h + i * Hp_;
-    Rows<Operand> x(count, in_.D);
-    Multiplied multiplied(count, in_.H, Hp_);
-    const Word* const* rows = x.along(inputs, count, in_.D);
-    for (long j = 0; j < this->template tiles<X>(); ++j) project(j, count, rows, places);
-    Steps::forward([&]<class S>() {
-      rows = multiplied.template of<S>(count, now.data(), places);
-      for (long j = 0; j < this->template tiles<S>(); ++j)
-        step<S>(j, count, rows, now.data(), next.data(), c, places, true);
+  void recompute_gates(const KnownStates& tokens) const {
+    const long count = tokens.count;
+    Floats discarded_h(padded_H_);
+    std::vector<float*> h(count), next_h(count, discarded_h.get());
+    for (long i = 0; i < count; ++i) h[i] = tokens.h + i * padded_H_;
+    RowConverter<Operand> x(count, in_.D);
+    StageOperand stage_operand(count, in_.H, padded_H_);
+    const Word* const* rows = x.along_rows(tokens.inputs, count, in_.D);
+    for (long j = 0; j < this->template tile_count<InputProduct>(); ++j)
+      project(j, count, rows, tokens.gates);
+    AllStages::forward([&]<class Stage>() {
+      const StageRows stage{
+          .count = count,
+          .operand = stage_operand.template rows<Stage>(count, h.data(), tokens.gates),
+          .h = h.data(),
+          .next_h = next_h.data(),
+          .c = tokens.c,
+          .gates = tokens.gates,
+          .keep = true};
+      for (long j = 0; j < this->template tile_count<Stage>(); ++j) run_stage<Stage>(j, stage);
     });
   }
 
  private:
-  // What the rows of a stage multiply its matrix with.
-  class Multiplied {
+  // The rows that a stage multiplies with its matrix.
+  class StageOperand {
    public:
-    Multiplied(long rows, long H, long plane)
-        : H_(H), plane_(plane), rows_(rows), words_(rows, H) {}
+    StageOperand(long rows, long H, long plane_stride)
+        : H_(H), plane_stride_(plane_stride), rows_(rows), converter_(rows, H) {}
 
-    template <class S>
-    const Word* const* of(long count, float* const* states, float* const* places) {
+    template <class Stage>
+    const Word* const* rows(long count, float* const* states, float* const* gates) {
       for (long r = 0; r < count; ++r)
-        rows_[r] = S::SOURCE == STATE ? states[r] : places[r] + S::SOURCE * plane_;
-      return words_.along(rows_.data(), count, H_);
+        rows_[r] = Stage::SOURCE == STATE ? states[r] : gates[r] + Stage::SOURCE * plane_stride_;
+      return converter_.along_rows(rows_.data(), count, H_);
     }
 
    private:
-    const long H_, plane_;
+    const long H_, plane_stride_;
     std::vector<const float*> rows_;
-    Rows<Operand> words_;
+    RowConverter<Operand> converter_;
   };
 
-  // The matrix of a stage.
-  template <class S>
-  Word* packed() const {
-    return U_ + words<Operand>(in_.H) * S::FIRST * Hp_;
+  // What a stage of one step reads and writes, for `count` rows.
+  struct StageRows {
+    long count;
+    const Word* const* operand;
+    float* const* h;
+    float* const* next_h;
+    float* c;
+    float* const* gates;
+    bool keep;
+  };
+
+  // The packed matrix of a stage.
+  template <class Stage>
+  Word* packed_U() const {
+    return U_ + words<Operand>(in_.H) * Stage::FIRST * padded_H_;
   }
 
-  // Put the columns of some tiles together.
-  template <class P>
-  void pack(Word* to, const float* matrix, long rows, std::array<long, 2> range) const {
+  // Pack the columns of some tiles in the order in which the product reads them.
+  template <class Product>
+  void pack(Word* to, const float* matrix, long rows, TileRange tiles) const {
     const long width = Base::GATES * in_.H;
-    for (long j = range[0]; j < range[1]; ++j)
-      this->template tile<P>(j, [&]<int V>(long unit) {
-        Word* block = to + words<Operand>(rows) * P::COUNT * unit;
-        for (long k = 0; k < rows; k += Operand::PER)
-          for (int n = 0; n < P::COUNT * V; ++n, block += LANES) {
-            const auto [first, count] = this->template columns<P, V>(unit, n);
-            Vector numbers[Operand::PER] = {};
-            for (long i = 0; i < std::min(Operand::PER, rows - k); ++i)
+    for (long j = tiles.begin; j < tiles.end; ++j)
+      this->template with_tile<Product>(j, [&]<int V>(long unit) {
+        Word* block = to + words<Operand>(rows) * Product::COUNT * unit;
+        for (long k = 0; k < rows; k += Operand::PER_WORD)
+          for (int n = 0; n < Product::COUNT * V; ++n, block += LANES) {
+            const auto [first, count] = this->template columns<Product, V>(unit, n);
+            Vector numbers[Operand::PER_WORD] = {};
+            for (long i = 0; i < std::min(Operand::PER_WORD, rows - k); ++i)
               numbers[i] = load(matrix + (k + i) * width + first, count);
-            Operand::put(block, numbers);
+            Operand::pack(block, numbers);
           }
       });
   }
 
-  void run_group(const std::vector<long>& group, float* y, float* last_h, float* last_c,
-                 float* gates, float* cells) const {
+  void run_group(const std::vector<long>& group, const ForwardOutput& out) const {
     const long n = group.size();
     if (!n) return;
     const long steps = rows_[group[0]].size();
-    // So many steps of inputs that a tile has all its rows.
+    // Enough steps to fill the rows of several tiles of the product with W.
     const long chunk = std::max(1L, (8 * ROWS + n - 1) / n);
-    Floats states(2 * n * Hp_, true), c(n * Hp_, true), scratch(gates ? 0 : chunk * n * G_);
-    std::vector<float*> now(n), next(n);
+    Floats states(2 * n * padded_H_, true), c(n * padded_H_, true),
+        scratch(out.gates ? 0 : chunk * n * token_size_);
+    std::vector<float*> h(n), next_h(n);
     for (long r = 0; r < n; ++r) {
-      now[r] = states + r * Hp_;
-      next[r] = states + (n + r) * Hp_;
-      this->copy(now[r], in_.h, group[r]);
-      if (Cell::CELL_STATE) this->copy(c + r * Hp_, in_.c, group[r]);
+      h[r] = states + r * padded_H_;
+      next_h[r] = states + (n + r) * padded_H_;
+      this->copy_state(h[r], in_.h, group[r]);
+      if (Cell::CELL_STATE) this->copy_state(c + r * padded_H_, in_.c, group[r]);
     }
     std::vector<const float*> inputs;
-    std::vector<float*> places;
-    Rows<Operand> x(chunk * n, in_.D);
-    Multiplied multiplied(n, in_.H, Hp_);
+    std::vector<float*> gates;
+    RowConverter<Operand> x(chunk * n, in_.D);
+    StageOperand stage_operand(n, in_.H, padded_H_);
     Team team(pool_, followers_);
     long active = n;
-    for (long k0 = 0; k0 < steps; k0 += chunk) {
+    for (long begin = 0; begin < steps; begin += chunk) {
+      const long end = std::min(begin + chunk, steps);
       inputs.clear();
-      places.clear();
-      for (long k = k0; k < std::min(k0 + chunk, steps); ++k)
+      gates.clear();
+      for (long k = begin; k < end; ++k)
         for (long r = 0; r < n && k < long(rows_[group[r]].size()); ++r) {
           const Token& token = rows_[group[r]][k];
-          inputs.push_back(in_.x + token.at * in_.D);
-          places.push_back(gates ? gates + token.at * G_ : scratch + places.size() * G_);
+          inputs.push_back(in_.x + token.index * in_.D);
+          gates.push_back(out.gates ? out.gates + token.index * token_size_
+                                    : scratch + gates.size() * token_size_);
         }
-      const Word* const* rows = x.along(inputs.data(), inputs.size(), in_.D);
-      team.run(this->template tiles<X>(),
-               [&](long j) { project(j, inputs.size(), rows, places.data()); });
+      const Word* const* rows = x.along_rows(inputs.data(), inputs.size(), in_.D);
+      team.run(this->template tile_count<InputProduct>(),
+               [&](long j) { project(j, inputs.size(), rows, gates.data()); });
 
-      float** place = places.data();
-      for (long k = k0; k < std::min(k0 + chunk, steps); ++k) {
+      float** step_gates = gates.data();
+      for (long k = begin; k < end; ++k) {
         pool_.settle();
         while (k >= long(rows_[group[active - 1]].size())) --active;
         for (long r = 0; r < active; ++r)
-          if (rows_[group[r]][k].before == -2) {
-            this->copy(now[r], in_.initial_h, group[r]);
-            if (Cell::CELL_STATE) this->copy(c + r * Hp_, in_.initial_c, group[r]);
+          if (rows_[group[r]][k].previous == RESET_STATE) {
+            this->copy_state(h[r], in_.initial_h, group[r]);
+            if (Cell::CELL_STATE) this->copy_state(c + r * padded_H_, in_.initial_c, group[r]);
           }
-        Steps::forward([&]<class S>() {
-          rows = multiplied.template of<S>(active, now.data(), place);
-          team.run(this->template tiles<S>(), [&](long j) {
-            step<S>(j, active, rows, now.data(), next.data(), c.get(), place, gates != nullptr);
-          });
+        AllStages::forward([&]<class Stage>() {
+          const StageRows stage{
+              .count = active,
+              .operand = stage_operand.template rows<Stage>(active, h.data(), step_gates),
+              .h = h.data(),
+              .next_h = next_h.data(),
+              .c = c.get(),
+              .gates = step_gates,
+              .keep = out.gates != nullptr};
+          team.run(this->template tile_count<Stage>(), [&](long j) { run_stage<Stage>(j, stage); });
         });
         for (long r = 0; r < active; ++r) {
-          const long at = rows_[group[r]][k].at;
-          std::memcpy(y + at * in_.H, next[r], in_.H * sizeof(float));
-          if (cells && Cell::CELL_STATE)
-            std::memcpy(cells + at * Hp_, c + r * Hp_, Hp_ * sizeof(float));
-          std::swap(now[r], next[r]);
+          const long index = rows_[group[r]][k].index;
+          std::memcpy(out.y + index * in_.H, next_h[r], in_.H * sizeof(float));
+          if (out.cells && Cell::CELL_STATE)
+            std::memcpy(out.cells + index * padded_H_, c + r * padded_H_,
+                        padded_H_ * sizeof(float));
+          std::swap(h[r], next_h[r]);
         }
-        place += active;
+        step_gates += active;
       }
     }
     for (long r = 0; r < n; ++r) {
-      std::memcpy(last_h + group[r] * in_.H, now[r], in_.H * sizeof(float));
+      std::memcpy(out.last_h + group[r] * in_.H, h[r], in_.H * sizeof(float));
       if (Cell::CELL_STATE)
-        std::memcpy(last_c + group[r] * in_.H, c + r * Hp_, in_.H * sizeof(float));
+        std::memcpy(out.last_c + group[r] * in_.H, c + r * padded_H_, in_.H * sizeof(float));
     }
   }
 
-  // The j-th tile of xW + b, of many tokens.
-  void project(long j, long count, const Word* const* inputs, float* const* places) const {
-    this->template tile<X>(j, [&]<int V>(long unit) {
-      constexpr int N = X::COUNT * V;
+  // Compute tile j of xW + b for many tokens.
+  void project(long j, long count, const Word* const* inputs, float* const* gates) const {
+    this->template with_tile<InputProduct>(j, [&]<int V>(long unit) {
+      constexpr int N = InputProduct::COUNT * V;
       const long K = words<Operand>(in_.D);
       for (long i = 0; i < count; i += ROWS)
-        fixed<ROWS>(std::min<long>(ROWS, count - i), [&]<int R>() {
+        dispatch<ROWS>(std::min<long>(ROWS, count - i), [&]<int R>() {
           multiply<R, N>(
-              few<R>(inputs + i), W_ + K * X::COUNT * unit, K,
-              [&](int, int n) { return load(bias_ + this->template place<X, V>(unit, n)); },
+              row_reader<R>(inputs + i), W_ + K * InputProduct::COUNT * unit, K,
+              [&](int, int n) {
+                return load(bias_ + this->template plane_offset<InputProduct, V>(unit, n));
+              },
               [&](int r, int n, Vector v) {
-                store(places[i + r] + this->template place<X, V>(unit, n), v);
+                store(gates[i + r] + this->template plane_offset<InputProduct, V>(unit, n), v);
               });
-          // A plane that the inputs do not reach has but a bias.
+          // A plane that the inputs do not enter starts with its bias alone.
           for (int r = 0; r < R; ++r)
-            for (int p = X::COUNT; p < Cell::PLANES; ++p)
-              for (long at = p * Hp_ + unit; at < p * Hp_ + unit + V * LANES; at += LANES)
-                store(places[i + r] + at, load(bias_ + at));
+            for (int p = InputProduct::COUNT; p < Cell::PLANES; ++p) {
+              const long begin = p * padded_H_ + unit;
+              for (long offset = begin; offset < begin + V * LANES; offset += LANES)
+                store(gates[i + r] + offset, load(bias_ + offset));
+            }
         });
     });
   }
 
-  // The j-th tile of one stage of one step of some rows.
-  template <class S>
-  void step(long j, long count, const Word* const* rows, float* const* now, float* const* next,
-            float* c, float* const* places, bool keep) const {
-    this->template tile<S>(j, [&]<int V>(long unit) {
-      constexpr int N = S::COUNT * V;
+  // Compute tile j of one stage of one step.
+  template <class Stage>
+  void run_stage(long j, const StageRows& rows) const {
+    this->template with_tile<Stage>(j, [&]<int V>(long unit) {
+      constexpr int N = Stage::COUNT * V;
       const long K = words<Operand>(in_.H);
-      const Word* U = packed<S>() + K * S::COUNT * unit;
-      for (long i = 0; i < count; i += ROWS)
-        fixed<ROWS>(std::min<long>(ROWS, count - i), [&]<int R>() {
+      const Word* U = packed_U<Stage>() + K * Stage::COUNT * unit;
+      for (long i = 0; i < rows.count; i += ROWS)
+        dispatch<ROWS>(std::min<long>(ROWS, rows.count - i), [&]<int R>() {
           Vector tile[R][N];
           multiply<R, N>(
-              few<R>(rows + i), U, K,
+              row_reader<R>(rows.operand + i), U, K,
               [&](int r, int n) {
-                return load(places[i + r] + this->template place<S, V>(unit, n));
+                return load(rows.gates[i + r] + this->template plane_offset<Stage, V>(unit, n));
               },
               [&](int r, int n, Vector v) { tile[r][n] = v; });
           UNROLL for (int r = 0; r < R; ++r) UNROLL for (int v = 0; v < V; ++v) {
-            Vector a[S::COUNT];
-            UNROLL for (int p = 0; p < S::COUNT; ++p) a[p] = tile[r][p * V + v];
-            const long at = unit + v * LANES;
-            S::forward(a, ForwardStep{now[i + r] + at, next[i + r] + at, c + (i + r) * Hp_ + at,
-                                      places[i + r] + at, Hp_, keep});
+            Vector sums[Stage::COUNT];
+            UNROLL for (int p = 0; p < Stage::COUNT; ++p) sums[p] = tile[r][p * V + v];
+            const long first = unit + v * LANES;
+            Stage::forward(sums, ForwardStep{.h_before = rows.h[i + r] + first,
+                                             .h = rows.next_h[i + r] + first,
+                                             .c = rows.c + (i + r) * padded_H_ + first,
+                                             .gates = rows.gates[i + r] + first,
+                                             .plane_stride = padded_H_,
+                                             .keep = rows.keep});
           }
         });
     });
   }
 
-  Array<Word> W_, U_;
-  Floats bias_;
+  Array<Word> W_, U_;  // packed
+  Floats bias_;        // of each plane
 };
 
 }  // namespace zoo

@@ -1,8 +1,8 @@
-// Which tokens a layer takes in which order, and where their numbers stand.
+// Which tokens are processed in which order, and where their numbers are in memory.
 //
-// Padding costs nothing and is never looked at: each row is the list of its real tokens,
-// and the k-th step takes the k-th token of every row that has one. Rows never mix, so that
-// groups of them run at the same time.
+// Padding costs nothing and is never read: a row is the list of its real tokens, and step k
+// processes token k of every row that has one. Rows are independent, so groups of rows run in
+// parallel.
 #pragma once
 
 #include <algorithm>
@@ -18,47 +18,68 @@
 
 namespace zoo {
 
-// All arrays are row-major. B rows of T steps; D inputs, H units. Flags are null if absent.
+// The inputs of a layer. Arrays are row-major; B rows, T steps, D inputs, H units, G gates.
 struct Input {
   long B, T, D, H;
   bool reverse;
-  const float* x;                      // [B, T, D]
-  const float *W, *U;                  // [D, G H], [H, G H], G = gates
-  const float* b;                      // [PLANES H]: a bias of each plane, see bias_block
-  const bool* mask;                    // [B, T]: a real token
-  const bool* reset;                   // [B, T]: restart from `initial` before this token
-  const float *h, *c;                  // [B, H]: the state before
-  const float *initial_h, *initial_c;  // [B, H]
+  const float* x;          // [B, T, D]
+  const float* W;          // [D, G H]
+  const float* U;          // [H, G H]
+  const float* b;          // [PLANES H]: a bias for each plane, see `bias_block`
+  const bool* mask;        // [B, T]: whether a token is real; or null
+  const bool* reset;       // [B, T]: whether the state is reset before a token; or null
+  const float* h;          // [B, H]: the state before the first step
+  const float* c;          // [B, H], or null
+  const float* initial_h;  // [B, H]: the state after a reset, or null
+  const float* initial_c;  // [B, H], or null
 };
 
-// How one token of a row stands in memory, and the one before it that the loop has met.
+// What precedes the first token of a row, in place of the index of a token.
+enum Previous : long { STATE_OF_CALL = -1, RESET_STATE = -2 };
+
 struct Token {
-  long at;       // b T + t
-  long before;   // the same of the token before; -1: the state before; -2: a restart
-  float* gates;  // its planes, once they have a place
+  long index;     // b T + t
+  long previous;  // the index of the token processed before it in this row, or a `Previous`
+  float* gates;   // its planes, once they are allocated
+};
+
+// A range of columns of a matrix.
+struct Columns {
+  long first, count;
+};
+
+// A range of tiles of a product.
+struct TileRange {
+  long begin, end;
 };
 
 template <class Cell>
 class Layout {
  public:
   Layout(const Input& in, Pool& pool)
-      : in_(in), pool_(pool), Hp_(round_up(in.H, LANES)), G_(Cell::PLANES * Hp_), rows_(in.B) {
+      : in_(in),
+        pool_(pool),
+        padded_H_(round_up(in.H, LANES)),
+        token_size_(Cell::PLANES * padded_H_),
+        rows_(in.B) {
     for (long b = 0; b < in.B; ++b) {
-      long before = -1;
+      long previous = STATE_OF_CALL;
       for (long k = 0; k < in.T; ++k) {
-        const long t = in.reverse ? in.T - 1 - k : k, at = b * in.T + t;
-        if (in.mask && !in.mask[at]) continue;
-        rows_[b].push_back({at, in.reset && in.reset[at] ? -2 : before, nullptr});
-        before = at;
+        const long t = in.reverse ? in.T - 1 - k : k, index = b * in.T + t;
+        if (in.mask && !in.mask[index]) continue;
+        const bool reset = in.reset && in.reset[index];
+        rows_[b].push_back(
+            {.index = index, .previous = reset ? RESET_STATE : previous, .gates = nullptr});
+        previous = index;
       }
     }
-    // The longest first: rows that have ended leave the others together. Dealt out there
-    // and back, the groups have about the same work.
+    // The longest rows first, so that the active rows of a group are always its first ones. Dealt
+    // forth and back, so that the groups have about the same work.
     std::vector<long> order(in.B);
     std::iota(order.begin(), order.end(), 0);
     std::stable_sort(order.begin(), order.end(),
                      [&](long a, long b) { return rows_[a].size() > rows_[b].size(); });
-    // Below two rows a step is bound by reading the matrix.
+    // Groups of at least two rows: with one row, reading the matrix would dominate.
     const long count = std::clamp(pool.threads(), 1L, std::max(1L, in.B / 2));
     groups_.resize(count);
     followers_ = pool.threads() / count - 1;
@@ -69,66 +90,72 @@ class Layout {
   }
 
  protected:
-  // Blocks of H columns in W and in U.
-  static constexpr long GATES = Cell::X::COUNT;
+  // Blocks of H columns of W and of U.
+  static constexpr long GATES = Cell::InputProduct::COUNT;
+  static_assert(Cell::InputProduct::LOWEST == 0 && GATES <= Cell::PLANES,
+                "the planes that the inputs enter must be the first ones");
 
-  template <class P>
-  long tiles() const {
-    return (Hp_ + P::VECTORS * LANES - 1) / (P::VECTORS * LANES);
+  template <class Product>
+  long tile_count() const {
+    return (padded_H_ + Product::VECTORS * LANES - 1) / (Product::VECTORS * LANES);
   }
 
-  // body<V>(unit) for the j-th tile of a product: V vectors of units from `unit` on. Only
-  // the last tile may have fewer than P::VECTORS.
-  template <class P, class Body>
-  void tile(long j, const Body& body) const {
-    const long unit = j * P::VECTORS * LANES;
-    fixed<P::VECTORS>(std::min<long>(P::VECTORS, (Hp_ - unit) / LANES),
-                      [&]<int V>() { body.template operator()<V>(unit); });
+  // Call body<V>(unit) for tile j of a product: V vectors of units from `unit` on. Only the last
+  // tile may have fewer than Product::VECTORS.
+  template <class Product, class Body>
+  void with_tile(long j, const Body& body) const {
+    const long unit = j * Product::VECTORS * LANES;
+    dispatch<Product::VECTORS>(std::min<long>(Product::VECTORS, (padded_H_ - unit) / LANES),
+                               [&]<int V>() { body.template operator()<V>(unit); });
   }
 
-  // The n-th vector of a tile is the (n % V)-th vector of units of the (n / V)-th block.
-  // Where it stands in the planes of a token:
-  template <class P, int V>
-  long place(long unit, int n) const {
-    return P::AT[n / V] * Hp_ + unit + n % V * LANES;
+  // Vector n of a tile is vector n % V of units of block n / V.
+  // Return its offset in the planes of a token.
+  template <class Product, int V>
+  long plane_offset(long unit, int n) const {
+    return Product::PLANE[n / V] * padded_H_ + unit + n % V * LANES;
   }
-  // And in which columns of a matrix [., G H]: the first, and how many.
-  template <class P, int V>
-  std::array<long, 2> columns(long unit, int n) const {
+  // Return its columns in a matrix [., G H].
+  template <class Product, int V>
+  Columns columns(long unit, int n) const {
     unit += n % V * LANES;
-    return {(P::FIRST + n / V) * in_.H + unit, std::clamp(in_.H - unit, 0L, LANES)};
+    return {.first = (Product::FIRST + n / V) * in_.H + unit,
+            .count = std::clamp(in_.H - unit, 0L, LANES)};
   }
 
-  // Which block of b is the bias of a plane: those of the inputs come in the order of W.
+  // Return the block of b that is the bias of a plane: first the blocks of W in its order, then
+  // the planes that the inputs do not enter.
   static constexpr long bias_block(int plane) {
-    for (int block = 0; block < Cell::X::COUNT; ++block)
-      if (Cell::X::AT[block] == plane) return block;
+    for (int block = 0; block < GATES; ++block)
+      if (Cell::InputProduct::PLANE[block] == plane) return block;
     return plane;
   }
 
-  // The i-th of some shares of the tiles of a product: the first, and that after the last.
-  template <class P>
-  std::array<long, 2> share(long i, long shares) const {
-    return {tiles<P>() * i / shares, tiles<P>() * (i + 1) / shares};
+  // Return the tiles of split i.
+  template <class Product>
+  TileRange tiles_of_split(long i, long splits) const {
+    const long count = tile_count<Product>();
+    return {.begin = count * i / splits, .end = count * (i + 1) / splits};
   }
 
   void clear_padding(float* rows, long width) const {
     if (!in_.mask) return;
-    for (long at = 0; at < in_.B * in_.T; ++at)
-      if (!in_.mask[at]) std::memset(rows + at * width, 0, width * sizeof(float));
+    for (long index = 0; index < in_.B * in_.T; ++index)
+      if (!in_.mask[index]) std::memset(rows + index * width, 0, width * sizeof(float));
   }
 
-  void copy(float* to, const float* states, long b) const {
+  // Copy row b of states [B, H].
+  void copy_state(float* to, const float* states, long b) const {
     std::memcpy(to, states + b * in_.H, in_.H * sizeof(float));
   }
 
   const Input in_;
   Pool& pool_;
-  const long Hp_;                         // units with those that fill a vector
-  const long G_;                          // numbers of a token
-  std::vector<std::vector<Token>> rows_;  // in the order of the loop
-  std::vector<std::vector<long>> groups_;
-  long followers_;  // threads that are left for each group
+  const long padded_H_;                    // H, rounded up to whole vectors
+  const long token_size_;                  // floats of all planes of a token
+  std::vector<std::vector<Token>> rows_;   // the tokens of each row, in the order of the loop
+  std::vector<std::vector<long>> groups_;  // the rows of each group
+  long followers_;                         // additional threads for each group
 };
 
 }  // namespace zoo

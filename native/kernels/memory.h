@@ -1,4 +1,4 @@
-// Memory that begins where a cache line does, and large blocks in large pages.
+// Memory aligned to cache lines, and huge pages for large blocks.
 #pragma once
 
 #include <cstdint>
@@ -13,13 +13,16 @@
 
 namespace zoo {
 
-inline long round_up(long n, long to) { return (n + to - 1) / to * to; }
+inline long round_up(long n, long multiple) { return (n + multiple - 1) / multiple * multiple; }
 
+// An uninitialised or zeroed array that starts at a cache line. One spare line is allocated, so
+// that an empty array has an address too.
 template <class T>
 class Array {
  public:
   explicit Array(long count, bool zero = false)
-      : data_(static_cast<T*>(std::aligned_alloc(64, round_up(count * sizeof(T) + 64, 64))),
+      : data_(static_cast<T*>(std::aligned_alloc(
+                  CACHE_LINE, round_up(count * sizeof(T) + CACHE_LINE, CACHE_LINE))),
               std::free) {
     if (!data_) throw std::bad_alloc();
     if (zero) std::memset(data_.get(), 0, count * sizeof(T));
@@ -28,19 +31,24 @@ class Array {
   T* operator+(long i) const { return data_.get() + i; }
 
  private:
+  static constexpr long CACHE_LINE = 64;
+
   std::unique_ptr<T, decltype(&std::free)> data_;
 };
 
 using Floats = Array<float>;
 
-// Ask for pages of 2 MB where a large block is new: the system clears a page when it is first
-// written, and is called for each.
-inline void in_large_pages(const void* block, size_t bytes) {
+// Ask for huge pages (2 MB) if the block is large: a new block costs a system call for each page
+// when it is first written.
+inline void advise_huge_pages(const void* block, size_t bytes) {
 #if defined(__linux__)
-  constexpr uintptr_t PAGE = 2 << 20, FEW = 4;
-  const uintptr_t from = (uintptr_t(block) + PAGE - 1) / PAGE * PAGE;
-  const uintptr_t to = (uintptr_t(block) + bytes) / PAGE * PAGE;
-  if (to > from + FEW * PAGE) madvise(reinterpret_cast<void*>(from), to - from, MADV_HUGEPAGE);
+  constexpr uintptr_t PAGE = 2 << 20, MIN_PAGES = 4;
+  const uintptr_t begin = (uintptr_t(block) + PAGE - 1) / PAGE * PAGE;
+  const uintptr_t end = (uintptr_t(block) + bytes) / PAGE * PAGE;
+  if (end > begin + MIN_PAGES * PAGE)
+    madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
+#else
+  (void)block, (void)bytes;
 #endif
 }
 

@@ -1,7 +1,7 @@
-// What products multiply: floats, or pairs of bfloat16.
+// The operands of matrix products: float32, or pairs of bfloat16.
 //
-// A word has PER numbers that follow each other in the direction of a sum, and a product
-// takes them at once. What is summed, and all that is not multiplied, are floats.
+// A word holds PER_WORD numbers that are neighbours along the summed axis, which one instruction
+// multiplies and adds. Sums, and everything that is not multiplied, are float32.
 #pragma once
 
 #include <algorithm>
@@ -12,68 +12,70 @@
 
 namespace zoo {
 
-struct Single {
+struct Float32 {
   using Word = float;
-  static constexpr long PER = 1;
-  // Put one word of each lane together.
-  static void put(Word* to, const Vector (&numbers)[PER]) { store(to, numbers[0]); }
+  static constexpr long PER_WORD = 1;
+  // Store one word per lane.
+  static void pack(Word* to, const Vector (&numbers)[PER_WORD]) { store(to, numbers[0]); }
 };
 
-struct Half {
+struct Bfloat16 {
   using Word = int;
-  static constexpr long PER = 2;
-  static void put(Word* to, const Vector (&numbers)[PER]) {
-    const Bits low = bfloat16(numbers[0]), high = bfloat16(numbers[1]);
+  static constexpr long PER_WORD = 2;
+  static void pack(Word* to, const Vector (&numbers)[PER_WORD]) {
+    const Bits low = round_to_bfloat16(numbers[0]), high = round_to_bfloat16(numbers[1]);
     store(to, high << 16 | low);
   }
 };
 
-// So many words are `size` numbers.
+static_assert(LANES % Bfloat16::PER_WORD == 0, "a vector must hold whole words");
+
+// Return how many words hold `size` numbers.
 template <class Operand>
 constexpr long words(long size) {
-  return (size + Operand::PER - 1) / Operand::PER;
+  return (size + Operand::PER_WORD - 1) / Operand::PER_WORD;
 }
 
-// Rows of floats as rows of words.
+// Converts rows of floats to rows of words. For float32 nothing is copied.
 template <class Operand>
-class Rows {
+class RowConverter {
   using Word = typename Operand::Word;
 
  public:
-  // At most so many rows, of at most so many numbers.
-  Rows(long rows, long size)
+  // Room for `rows` rows of `size` numbers.
+  RowConverter(long rows, long size)
       : width_(round_up(size, LANES)),
-        words_(Operand::PER > 1 ? rows * width_ : 0),
-        rows_(Operand::PER > 1 ? rows : 0) {}
+        words_(Operand::PER_WORD > 1 ? rows * width_ : 0),
+        rows_(Operand::PER_WORD > 1 ? rows : 0) {}
 
-  // Whose words are numbers of the same row. What is behind the last number counts as zero.
-  const Word* const* along(const float* const* rows, long count, long size) {
-    if constexpr (Operand::PER == 1) {
+  // Pack neighbouring numbers of a row into a word. Numbers after the last count as zero.
+  const Word* const* along_rows(const float* const* rows, long count, long size) {
+    if constexpr (Operand::PER_WORD == 1) {
       return rows;
     } else {
       for (long r = 0; r < count; ++r) {
         Word* to = words_ + r * words<Operand>(width_);
         rows_[r] = to;
         for (long i = 0; i < size; i += LANES)
-          store_halves(to + words<Operand>(i), load(rows[r] + i, size - i));
+          store_bfloat16(to + words<Operand>(i), load(rows[r] + i, size - i));
       }
       return rows_.data();
     }
   }
 
-  // Whose words are numbers of rows that follow each other.
-  const Word* const* across(const float* const* rows, long count, long size) {
-    if constexpr (Operand::PER == 1) {
+  // Pack the numbers of neighbouring rows into a word.
+  const Word* const* across_rows(const float* const* rows, long count, long size) {
+    if constexpr (Operand::PER_WORD == 1) {
       return rows;
     } else {
-      for (long r = 0; r < count; r += Operand::PER) {
-        Word* to = words_ + r / Operand::PER * width_;
-        rows_[r / Operand::PER] = to;
+      for (long r = 0; r < count; r += Operand::PER_WORD) {
+        Word* to = words_ + r / Operand::PER_WORD * width_;
+        rows_[r / Operand::PER_WORD] = to;
         for (long i = 0; i < size; i += LANES) {
-          Vector numbers[Operand::PER] = {};
-          for (long j = 0; j < std::min(Operand::PER, count - r); ++j)
+          Vector numbers[Operand::PER_WORD] = {};
+          for (long j = 0; j < std::min(Operand::PER_WORD, count - r); ++j)
             numbers[j] = load(rows[r + j] + i, size - i);
-          Operand::put(to + i, numbers);
+          Operand::pack(to + i, numbers);
         }
       }
       return rows_.data();

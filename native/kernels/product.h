@@ -1,4 +1,4 @@
-// Products of matrices, a tile at a time: a few rows by a few vectors of columns.
+// Matrix products, one tile at a time: a few rows by a few vectors of columns.
 #pragma once
 
 #include <array>
@@ -7,37 +7,38 @@
 
 namespace zoo {
 
-// Call body<count>(), for a count from 1 to Most.
-template <int Most, class Body>
-inline void fixed(long count, const Body& body) {
-  if constexpr (Most > 1) {
-    if (count < Most) return fixed<Most - 1>(count, body);
+// Call body<count>(): turn a count between 1 and Max into a template argument.
+template <int Max, class Body>
+inline void dispatch(long count, const Body& body) {
+  if constexpr (Max > 1) {
+    if (count < Max) return dispatch<Max - 1>(count, body);
   }
-  body.template operator()<Most>();
+  body.template operator()<Max>();
 }
 
-// The k-th word of the r-th of a few rows.
+// Return (r, k) -> word k of row r, of R rows.
 template <int R, class Word>
-inline auto few(const Word* const* rows) {
-  std::array<const Word*, R> all;
-  for (int r = 0; r < R; ++r) all[r] = rows[r];
-  return [all](int r, long k) { return all[r][k]; };
+inline auto row_reader(const Word* const* rows) {
+  std::array<const Word*, R> pointers;
+  for (int r = 0; r < R; ++r) pointers[r] = rows[r];
+  return [pointers](int r, long k) { return pointers[r][k]; };
 }
 
-// The same of a transposed matrix, R of whose columns stand together in the block.
+// Return (r, k) -> word k of column r, of a block in which R columns are interleaved.
 template <int R, class Word>
-inline auto few_columns(const Word* block) {
+inline auto column_reader(const Word* block) {
   return [block](int r, long k) { return block[k * R + r]; };
 }
 
-// tile[r] = start(r) + Σ_k row(r, k) · panel[k], a panel of N vectors of words for each k, K in
-// all: R rows of N vectors, which end in finish(r, n, vector).
+// Compute tile[r] = start(r) + Σ_k row(r, k) · panel[k], where panel[k] is N vectors of words and k
+// runs to K, and hand each vector of the R x N tile to finish(r, n, vector).
 //
-// These are functions of their own: inlined into more, GCC does not always keep the tile in
-// registers.
+// Not inlined: GCC does not always keep the tile in registers when this is part of a larger
+// function.
 template <int R, int N, class Row, class Start, class Finish>
 [[gnu::noinline]] void multiply(const Row& row, const float* panel, long K, const Start& start,
                                 const Finish& finish) {
+  static_assert(R <= ROWS && N <= PANEL_VECTORS, "a tile must fit the registers");
   Vector tile[R][N];
   UNROLL for (int r = 0; r < R; ++r) {
     UNROLL for (int n = 0; n < N; ++n) tile[r][n] = start(r, n);
@@ -55,23 +56,24 @@ template <int R, int N, class Row, class Start, class Finish>
   }
 }
 
-// Whether this machine multiplies pairs of bfloat16.
-inline bool multiplies_halves() {
+// Whether this library and this CPU multiply pairs of bfloat16.
+inline bool supports_bfloat16() {
 #if defined(__AVX512F__)
-  static const bool found = (__builtin_cpu_init(), __builtin_cpu_supports("avx512bf16"));
-  return found;
+  static const bool supported = (__builtin_cpu_init(), __builtin_cpu_supports("avx512bf16"));
+  return supported;
 #else
   return false;
 #endif
 }
 
 #if defined(__AVX512F__)
-// The same of pairs of bfloat16, where `multiplies_halves`: written out once more, since the
-// target of a function cannot depend on its template.
+// The same for words that are pairs of bfloat16; requires `supports_bfloat16`. A separate function,
+// because the target attribute cannot depend on a template argument.
 template <int R, int N, class Row, class Start, class Finish>
 [[gnu::noinline, gnu::target("avx512bf16")]] void multiply(const Row& row, const int* panel, long K,
                                                            const Start& start,
                                                            const Finish& finish) {
+  static_assert(R <= ROWS && N <= PANEL_VECTORS, "a tile must fit the registers");
   __m512 tile[R][N];
   UNROLL for (int r = 0; r < R; ++r) {
     UNROLL for (int n = 0; n < N; ++n) tile[r][n] = start(r, n);

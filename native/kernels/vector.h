@@ -1,14 +1,18 @@
-// Vectors of floats as wide as the machine's, and the two functions that gates need.
+// SIMD vectors of floats, and the activation functions of the gates.
 #pragma once
 
 #include <cstring>
 #include <utility>
 
 #if defined(__AVX__)
+// GCC 12 warns about its own _mm512_undefined_ps() where intrinsics are inlined (bug 105593).
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wuninitialized"
 #include <immintrin.h>
+#pragma GCC diagnostic pop
 #endif
 
-// Loops over a few vectors are written out, so that what they work on stays in registers.
+// Unrolled completely, so that the vectors a short loop works on stay in registers.
 #if defined(__clang__)
 #define UNROLL _Pragma("clang loop unroll(full)")
 #else
@@ -17,8 +21,8 @@
 
 namespace zoo {
 
-// LANES floats make a vector. A tile of a product has at most ROWS rows of 4 vectors: as
-// many as there are registers for.
+// LANES: floats in a vector. A tile of a matrix product has at most ROWS rows of PANEL_VECTORS
+// vectors: as many accumulators as the registers hold.
 #if defined(__AVX512F__)
 constexpr long LANES = 16;
 constexpr int ROWS = 6;
@@ -32,11 +36,14 @@ constexpr int ROWS = 6;
 constexpr long LANES = 4;
 constexpr int ROWS = 3;
 #endif
+constexpr long PANEL_VECTORS = 4;
+
+static_assert((LANES & (LANES - 1)) == 0, "transpose() halves LANES down to one");
+static_assert(ROWS * PANEL_VECTORS <= 24, "the accumulators of a tile must fit the registers");
 
 typedef float Vector __attribute__((vector_size(LANES * sizeof(float))));
 typedef int Bits __attribute__((vector_size(LANES * sizeof(int))));
 
-// All vectors of an aligned row can be loaded whole.
 inline Vector load(const float* from) {
   Vector v;
   std::memcpy(&v, from, sizeof v);
@@ -46,37 +53,38 @@ inline Vector load(const float* from) {
 inline void store(float* to, Vector v) { std::memcpy(to, &v, sizeof v); }
 inline void store(int* to, Bits v) { std::memcpy(to, &v, sizeof v); }
 
-// The first `count` floats, and zeros.
+// Load the first `count` floats; the other lanes are zero.
 inline Vector load(const float* from, long count) {
   if (count >= LANES) return load(from);
-  float whole[LANES] = {};
-  std::memcpy(whole, from, count * sizeof(float));
-  return load(whole);
+  float lanes[LANES] = {};
+  std::memcpy(lanes, from, count * sizeof(float));
+  return load(lanes);
 }
 
+// Store the first `count` lanes.
 inline void store(float* to, Vector v, long count) {
   if (count >= LANES) return store(to, v);
-  float whole[LANES];
-  store(whole, v);
-  std::memcpy(to, whole, count * sizeof(float));
+  float lanes[LANES];
+  store(lanes, v);
+  std::memcpy(to, lanes, count * sizeof(float));
 }
 
-// The nearest bfloat16, of two the even one, in the lower half of each lane.
-inline Bits bfloat16(Vector v) {
+// Round to the nearest bfloat16, ties to even, in the lower 16 bits of each lane.
+inline Bits round_to_bfloat16(Vector v) {
   const Bits bits = (Bits)v, odd = bits >> 16 & 1;
   const Bits rounded = bits + 0x7fff + odd;
-  // Rounded up, NaN could become a number.
+  // Rounding up could turn a NaN into a number: set its quiet bit instead.
   return (v == v ? rounded : bits | 0x400000) >> 16 & 0xffff;
 }
 
-// The same of all lanes, side by side.
-inline void store_halves(int* to, Vector v) {
-  typedef short Halves __attribute__((vector_size(LANES * sizeof(short))));
-  const Halves halves = __builtin_convertvector(bfloat16(v), Halves);
-  std::memcpy(to, &halves, sizeof halves);
+// Store all lanes as consecutive bfloat16.
+inline void store_bfloat16(int* to, Vector v) {
+  typedef short Shorts __attribute__((vector_size(LANES * sizeof(short))));
+  const Shorts shorts = __builtin_convertvector(round_to_bfloat16(v), Shorts);
+  std::memcpy(to, &shorts, sizeof shorts);
 }
 
-// Exchange the lanes of a with the bit S for those of b without it.
+// Swap the lanes of a whose index has the bit S with the lanes of b whose index has not.
 template <int S, int... I>
 inline void exchange(Vector& a, Vector& b, std::integer_sequence<int, I...>) {
   const Vector x = a, y = b;
@@ -84,8 +92,8 @@ inline void exchange(Vector& a, Vector& b, std::integer_sequence<int, I...>) {
   b = __builtin_shufflevector(x, y, (I & S ? int(LANES) + I : I + S)...);
 }
 
-// The i-th lane of the j-th vector, and the j-th of the i-th, change places: those whose i and
-// j differ in the bit S, then in each lower bit.
+// Transpose a square of LANES vectors in place. Each recursion swaps the pairs (i, j) that differ
+// in the bit S.
 template <int S = LANES / 2>
 inline void transpose(Vector (&v)[LANES]) {
   UNROLL for (int i = 0; i < LANES; ++i) {
@@ -94,10 +102,11 @@ inline void transpose(Vector (&v)[LANES]) {
   if constexpr (S > 1) transpose<S / 2>(v);
 }
 
-// The nearest of x in [low, high]; NaN stays NaN.
+// Clip x to [low, high]; NaN stays NaN.
 inline Vector clip(Vector x, float low, float high) {
 #if defined(__AVX512F__)
-  // If one of both is NaN, these take the second. GCC makes a comparison and a blend of `?`.
+  // min and max return their second operand if either is NaN. Intrinsics, because GCC compiles
+  // `?:` to a comparison and a blend.
   return _mm512_min_ps(_mm512_set1_ps(high), _mm512_max_ps(_mm512_set1_ps(low), x));
 #elif defined(__AVX__)
   return _mm256_min_ps(_mm256_set1_ps(high), _mm256_max_ps(_mm256_set1_ps(low), x));
@@ -107,9 +116,8 @@ inline Vector clip(Vector x, float low, float high) {
 #endif
 }
 
-// x P(x²) / Q(x²), fitted by least squares of the relative error, weighted until the
-// largest was least. Beyond 9.6 that is more than one, and the result exactly one, so that a
-// unit that is full passes no gradient, however large.
+// tanh(x) as x P(x²) / Q(x²), a minimax fit of the relative error. The fit exceeds one beyond 9.6
+// and is clipped to exactly one, so that a saturated unit passes no gradient at all.
 inline Vector tanh(Vector x) {
   x = clip(x, -9.8f, 9.8f);
   const Vector s = x * x;
@@ -124,11 +132,11 @@ inline Vector tanh(Vector x) {
   return clip(x * p / q, -1.0f, 1.0f);
 }
 
-// The logistic function, 1 / (1 + e⁻ˣ). The power is 2ⁿ times a polynomial in what is left,
-// |r| <= log(2) / 2; it is infinity from x = -88.7 on, and no less than e to the -87.
+// The logistic function 1 / (1 + e⁻ˣ). e⁻ˣ is 2ⁿ times a polynomial in the remainder r with
+// |r| <= log(2) / 2; it is infinite below x = -88.7, and at least e⁻⁸⁷.
 inline Vector sigmoid(Vector x) {
   x = clip(x, -89.0f, 87.0f);
-  // Added to 1.5 · 2²³, a number is rounded to a whole one, in the last bits.
+  // Adding 1.5 · 2²³ rounds to an integer, which is left in the lowest bits.
   const Vector shifted = 12582912.0f - x * 1.44269504089f;
   const Vector n = shifted - 12582912.0f;
   const Vector r = n * 2.12194440055e-4f - (n * 0.693359375f + x);

@@ -1,14 +1,13 @@
-"""Layers of an LSTM, a GRU, an MGU or a simple network in one call of XLA.
+"""CPU and GPU kernels for the layers of `zoo`, as XLA custom calls.
 
-`zoo` calls these by itself where they are installed. The library is built for several
-levels of x86-64, and the highest that this machine runs is loaded, or the one that the
-environment variable ``ZOO_NATIVE_LEVEL`` names. Where there was a compiler of CUDA
-there is one more, for NVIDIA GPUs.
+`zoo` uses them by itself when this package is installed. The CPU library is built for
+several levels of x86-64; the fastest one for this machine is loaded, or the one named
+by the environment variable ``ZOO_NATIVE_LEVEL``. If nvcc was installed at build time
+there is also a library for NVIDIA GPUs.
 
-With glibc, memory that is freed is kept by this process, up to a gigabyte, for the next
-call: XLA frees and asks for all it needs at every call, and the system would have to
-clear every page anew. ``ZOO_NATIVE_MEMORY=return`` leaves that as it is, and so do
-glibc's own variables for it.
+With glibc, freed memory of up to a gigabyte stays in this process: XLA allocates and
+frees all its buffers at every call, and the system would clear every page again.
+``ZOO_NATIVE_MEMORY=return`` turns that off, as do glibc's own variables for it.
 """
 
 import ctypes
@@ -18,23 +17,44 @@ from pathlib import Path
 
 import jax
 
-__all__ = ["BFLOAT16", "INTERFACE", "LANES", "LEVEL", "obstacle_on_gpu"]
+from zoo_native import table
 
-#: What the kernels are given and give, by number: `zoo.engine.native` asks for its own.
-INTERFACE = 6
+__all__ = ["BFLOAT16", "INTERFACE", "LANES", "LEVEL", "TABLE", "gpu_unavailable"]
+
+#: The kernels and the signatures of their calls.
+TABLE = table.read()
+#: Identifies the table that this package was built from; `zoo` requires its own.
+INTERFACE = TABLE.interface
 
 
 def _open(name: str) -> ctypes.CDLL | None:
-    """Return a library, None if it was not built."""
+    """Return a library, None if it was not built.
+
+    Raises:
+        ImportError: if it was built from another table.
+    """
     folder = Path(__file__).parent
     for suffix in EXTENSION_SUFFIXES:
-        if (folder / (name + suffix)).exists():
-            return ctypes.CDLL(str(folder / (name + suffix)))
+        path = folder / (name + suffix)
+        if path.exists():
+            library = ctypes.CDLL(str(path))
+            library.zoo_interface.restype = ctypes.c_char_p
+            built = library.zoo_interface().decode()
+            if built != INTERFACE:
+                raise ImportError(
+                    f"{path} was built from the kernel table {built}, but kernels.json "
+                    f"is {INTERFACE}: reinstall rnn-zoo-native"
+                )
+            return library
     return None
 
 
 def _load() -> tuple[str, ctypes.CDLL]:
-    """Return the level for this machine, or the one asked for, and its library."""
+    """Return the level to use and its library.
+
+    Raises:
+        ImportError: if there is no such level.
+    """
     level, library = "v2", _open("v2")
     if library:
         library.zoo_level.restype = ctypes.c_char_p
@@ -46,6 +66,7 @@ def _load() -> tuple[str, ctypes.CDLL]:
 
 
 def _register(library: ctypes.CDLL, platform: str, *names: str) -> None:
+    """Register the calls of a library with XLA."""
     for name in names:
         handler = jax.ffi.pycapsule(getattr(library, name))
         jax.ffi.register_ffi_target(name, handler, platform=platform)
@@ -55,20 +76,23 @@ def _register(library: ctypes.CDLL, platform: str, *names: str) -> None:
 #: (AVX-512).
 LEVEL, _library = _load()
 
-_own = {
+_malloc_variables = {
     "GLIBC_TUNABLES",
     "MALLOC_MMAP_THRESHOLD_",
     "MALLOC_TOP_PAD_",
     "MALLOC_TRIM_THRESHOLD_",
 }
-if os.environ.get("ZOO_NATIVE_MEMORY") != "return" and not _own & os.environ.keys():
+if (
+    os.environ.get("ZOO_NATIVE_MEMORY") != "return"
+    and not _malloc_variables & os.environ.keys()
+):
     _library.zoo_keep_memory()
 
-#: Floats in a vector. The planes of what a layer keeps are multiples of it.
+#: Floats in a vector. The planes of a token are padded to a multiple of it.
 LANES: int = _library.zoo_lanes()
 
 _library.zoo_bfloat16.restype = ctypes.c_bool
-#: Whether products of bfloat16 can be asked for: of what was loaded, on this machine.
+#: Whether the loaded library and this CPU support bfloat16.
 BFLOAT16: bool = _library.zoo_bfloat16()
 
 _register(_library, "cpu", "zoo_forward", "zoo_backward")
@@ -80,12 +104,12 @@ if _gpu:
     _register(_gpu, "CUDA", "zoo_gpu_forward", "zoo_gpu_backward", "zoo_gpu_linear")
 
 
-def obstacle_on_gpu(cell: str, bfloat16: bool, H: int) -> str | None:
-    """Return why a kernel does not run a layer on the present GPU, None if it does.
+def gpu_unavailable(cell: str, bfloat16: bool, H: int) -> str | None:
+    """Return why a kernel cannot run a layer on the present GPU, None if it can.
 
     Args:
         cell: the name of the kernel.
-        bfloat16: whether it multiplies bfloat16, or else TF32.
+        bfloat16: whether it multiplies bfloat16 instead of TF32.
         H: units.
     """
     if _gpu is None:

@@ -1,9 +1,9 @@
-// In place of the file of this name in native/gpu: a GPU as programs on a CPU see it.
+// An emulation of native/gpu/hardware.h on a CPU.
 //
-// The threads of a cluster take turns, in an order drawn anew for each, and go on to where they
-// have to wait for others. What they send arrives later, also drawn. Shared memory begins as what
-// is not a number. So kernels are run as they stand, with their barriers, and a step that is taken
-// too early shows in the results.
+// The threads of a cluster take turns, in a new random order each round, and each runs until it has
+// to wait for others. What they send arrives after a random delay. Shared memory starts as NaN. So
+// the kernels run unchanged, with their barriers, and a missing synchronisation shows in the
+// results.
 #pragma once
 
 #include <ucontext.h>
@@ -36,14 +36,14 @@ namespace zoo {
 
 using std::min;
 
-// Threads that wait for each other, again and again.
-struct Meeting {
+// A barrier of threads, which may be used repeatedly.
+struct ThreadBarrier {
   int arrived = 0;
-  long times = 0;
+  long phases = 0;
 };
 
-// A barrier of one thread and of bytes.
-struct Expectation {
+// A barrier of one thread and a number of bytes.
+struct ByteBarrier {
   int arrivals = 1;
   long bytes = 0, phases = 0;
 
@@ -59,9 +59,9 @@ struct Copy {
   int* pending;  // of the thread that sent it
 };
 
-// What the lanes of a warp bring to an instruction that they do together; the next one may begin
-// before all have read what belongs to this one.
-struct Together {
+// The operands that the lanes of a warp bring to a collective instruction. Double, since a lane may
+// start the next instruction before all have read the operands of this one.
+struct WarpOperands {
   uint32_t a[2][32][4], b[2][32][2];
 };
 
@@ -69,14 +69,14 @@ struct Thread {
   ucontext_t context;
   std::unique_ptr<char[]> stack;
   int block, index, products = 0, pending = 0;
-  bool over = false;
-  std::function<bool()> may_go_on;
+  bool finished = false;
+  std::function<bool()> can_continue;
 };
 
 struct Block {
   std::vector<uint4> memory;
-  Meeting all, some, warps[32];
-  Together together[32];
+  ThreadBarrier all, some, warps[32];
+  WarpOperands operands[32];
 };
 
 struct Machine {
@@ -84,9 +84,9 @@ struct Machine {
   int cluster, layer, threads_of_block;
   std::vector<Block> blocks;
   std::vector<Thread> threads;
-  std::map<uint32_t, Expectation> expectations;
+  std::map<uint32_t, ByteBarrier> byte_barriers;
   std::vector<Copy> copies;
-  Meeting everybody;
+  ThreadBarrier cluster_barrier;
   std::function<void()> kernel;
   std::mt19937 draw{7};
   ucontext_t scheduler;
@@ -104,27 +104,27 @@ struct Machine {
 
   void wait(std::function<bool()> until) {
     if (until()) return;
-    now->may_go_on = std::move(until);
+    now->can_continue = std::move(until);
     swapcontext(&now->context, &scheduler);
   }
 
-  void meet(Meeting& meeting, int count) {
-    const long times = meeting.times;
-    if (++meeting.arrived == count) {
-      meeting.arrived = 0;
-      ++meeting.times;
+  void synchronise_on(ThreadBarrier& barrier, int count) {
+    const long phase = barrier.phases;
+    if (++barrier.arrived == count) {
+      barrier.arrived = 0;
+      ++barrier.phases;
     }
-    wait([&meeting, times] { return meeting.times > times; });
+    wait([&barrier, phase] { return barrier.phases > phase; });
   }
 
   static void begin() {
     Machine* machine = present();
     machine->kernel();
-    machine->now->over = true;
+    machine->now->finished = true;
     swapcontext(&machine->now->context, &machine->scheduler);
   }
 
-  // Return what went wrong, or null.
+  // Return an error message, or null.
   const char* run(size_t bytes) {
     for (Block& block : blocks)
       block.memory.assign(bytes / sizeof(uint4) + 1, {~0u, ~0u, ~0u, ~0u});
@@ -146,13 +146,13 @@ struct Machine {
       std::shuffle(order.begin(), order.end(), draw);
       bool moved = false;
       for (Thread* thread : order) {
-        if (thread->may_go_on && !thread->may_go_on()) continue;
-        thread->may_go_on = nullptr;
+        if (thread->can_continue && !thread->can_continue()) continue;
+        thread->can_continue = nullptr;
         now = thread;
         swapcontext(&scheduler, &thread->context);
         moved = true;
       }
-      std::erase_if(order, [](Thread* thread) { return thread->over; });
+      std::erase_if(order, [](Thread* thread) { return thread->finished; });
       std::vector<Copy> later;
       for (const Copy& copy : std::exchange(copies, {}))
         if (moved && draw() % 2)
@@ -160,7 +160,7 @@ struct Machine {
         else
           deliver(copy), moved = true;
       copies.insert(copies.end(), later.begin(), later.end());
-      if (!moved) error = "all threads wait";
+      if (!moved) error = "deadlock: all threads wait";
     }
     if (!error && !copies.empty()) error = "something was sent that nobody waited for";
     present() = outer;
@@ -169,9 +169,9 @@ struct Machine {
 
   void deliver(const Copy& copy) {
     std::memcpy(at(copy.to), at(copy.from), copy.bytes);
-    Expectation& expectation = expectations[copy.barrier];
-    expectation.bytes -= copy.bytes;
-    expectation.check();
+    ByteBarrier& byte_barrier = byte_barriers[copy.barrier];
+    byte_barrier.bytes -= copy.bytes;
+    byte_barrier.check();
     --*copy.pending;
   }
 };
@@ -197,46 +197,48 @@ inline uint32_t address_in(int rank, uint32_t address) {
 
 inline void synchronise_cluster() {
   Machine* machine = Machine::present();
-  machine->meet(machine->everybody, machine->threads.size());
+  machine->synchronise_on(machine->cluster_barrier, machine->threads.size());
 }
 inline void synchronise_block() {
-  Machine::present()->meet(own_block().all, Machine::present()->threads_of_block);
+  Machine::present()->synchronise_on(own_block().all, Machine::present()->threads_of_block);
 }
 inline void synchronise_warp() {
-  Machine::present()->meet(own_block().warps[thread_index() / 32], 32);
+  Machine::present()->synchronise_on(own_block().warps[thread_index() / 32], 32);
 }
-inline void synchronise(int threads) { Machine::present()->meet(own_block().some, threads); }
+inline void synchronise_threads(int threads) {
+  Machine::present()->synchronise_on(own_block().some, threads);
+}
 
-inline Expectation& expectation(uint32_t barrier) {
-  return Machine::present()->expectations[barrier];
+inline ByteBarrier& byte_barrier(uint32_t barrier) {
+  return Machine::present()->byte_barriers[barrier];
 }
-inline void barrier_begin(uint32_t barrier) { expectation(barrier) = {}; }
+inline void barrier_init(uint32_t barrier) { byte_barrier(barrier) = {}; }
 inline void barrier_publish() {}
 inline void barrier_expect(uint32_t barrier, uint32_t bytes) {
-  Expectation& one = expectation(barrier);
+  ByteBarrier& one = byte_barrier(barrier);
   --one.arrivals;
   one.bytes += bytes;
   one.check();
 }
 inline void barrier_wait(uint32_t barrier, uint32_t odd) {
-  Expectation& one = expectation(barrier);
+  ByteBarrier& one = byte_barrier(barrier);
   Machine::present()->wait([&one, odd] { return (one.phases & 1) != odd; });
 }
 
-inline void show_to_copies() {}
+inline void fence_for_copies() {}
 inline void send(uint32_t to, uint32_t from, uint32_t bytes, uint32_t barrier) {
   Machine* machine = Machine::present();
   if (to % 16 || from % 16 || bytes % 16) machine->error = "what is sent is not of 16 bytes each";
   ++self().pending;
   machine->copies.push_back({to, from, bytes, barrier, &self().pending});
 }
-inline void wait_for_copies() {
+inline void wait_for_sends() {
   const int& pending = self().pending;
   Machine::present()->wait([&pending] { return !pending; });
 }
 
-inline void lower(int* to, int value) { *to = std::min(*to, value); }
-inline void raise(int* to, int value) { *to = std::max(*to, value); }
+inline void atomic_min(int* to, int value) { *to = std::min(*to, value); }
+inline void atomic_max(int* to, int value) { *to = std::max(*to, value); }
 
 inline float sigmoid(float x) { return 1 / (1 + std::exp(-x)); }
 
@@ -264,21 +266,21 @@ inline uint32_t round_to_bfloat16(float first, float second) {
   return one(first) | one(second) << 16;
 }
 
-// Of float16: a sign, 5 bits of exponent and 10 more of the number; below 2^-14 a fixed point.
-inline uint32_t round_to_half(float first, float second) {
+// float16 has a sign, 5 bits of exponent and 10 of mantissa; below 2^-14 it is fixed-point.
+inline uint32_t round_to_float16(float first, float second) {
   auto one = [](float v) -> uint32_t {
     const uint32_t sign = std::signbit(v) ? 0x8000 : 0;
     if (!std::isfinite(v)) return sign | (std::isnan(v) ? 0x7e00 : 0x7c00);
     const float size = std::min(std::fabs(v), 65504.0f);
     const int exponent = size < 0x1p-14f ? -14 : std::ilogb(size);
-    // With the bit that is not stored, which carries into the exponent, and so does rounding up.
+    // With the implicit bit, which carries into the exponent, as does rounding up.
     const uint32_t digits = std::nearbyint(std::ldexp(size, 10 - exponent));
     return sign | ((exponent + 14) * 1024 + digits);
   };
   return one(first) | one(second) << 16;
 }
 
-inline float half_as_float(uint32_t bits) {
+inline float float16_as_float(uint32_t bits) {
   const uint32_t digits = bits & 0x3ff, exponent = bits >> 10 & 0x1f;
   float size = std::ldexp(float(digits), -24);
   if (exponent == 0x1f)
@@ -288,23 +290,23 @@ inline float half_as_float(uint32_t bits) {
   return bits & 0x8000 ? -size : size;
 }
 
-// entry(words, k): the k-th number of one row of a, or of one vector of b, of `count` in the four
-// lanes that share it.
+// entry(word, k) returns number k of a word. A row of a and a vector of b have `count` numbers,
+// distributed over four lanes.
 template <class Entry>
 void multiply(float (&sum)[4], const uint32_t* a, uint32_t b0, uint32_t b1, int count,
               const Entry& entry) {
   const int lane = thread_index() % 32, turn = self().products++ % 2;
-  Together& together = own_block().together[thread_index() / 32];
-  std::copy_n(a, 4, together.a[turn][lane]);
-  together.b[turn][lane][0] = b0, together.b[turn][lane][1] = b1;
+  WarpOperands& operands = own_block().operands[thread_index() / 32];
+  std::copy_n(a, 4, operands.a[turn][lane]);
+  operands.b[turn][lane][0] = b0, operands.b[turn][lane][1] = b1;
   synchronise_warp();
   for (int of = 0; of < 4; ++of) {
     const int row = lane / 4, vector = lane % 4 * 2 + of % 2, half = of / 2;
     for (int k = 0; k < count; ++k) {
       const int per = count / 8, place = k / per;  // numbers of a word, and the word's place
       const int from = place % 4, second = place / 4;
-      const uint32_t word = together.a[turn][row * 4 + from][2 * second + half];
-      sum[of] += entry(word, k % per) * entry(together.b[turn][vector * 4 + from][second], k % per);
+      const uint32_t word = operands.a[turn][row * 4 + from][2 * second + half];
+      sum[of] += entry(word, k % per) * entry(operands.b[turn][vector * 4 + from][second], k % per);
     }
   }
 }
@@ -317,15 +319,15 @@ inline void multiply_bfloat16(float (&sum)[4], const uint32_t* a, uint32_t b0, u
   multiply(sum, a, b0, b1, 16, [](uint32_t word, int k) { return as_float(word >> 16 * k << 16); });
 }
 
-inline void multiply_half(float (&sum)[4], const uint32_t* a, uint32_t b0, uint32_t b1) {
+inline void multiply_float16(float (&sum)[4], const uint32_t* a, uint32_t b0, uint32_t b1) {
   multiply(sum, a, b0, b1, 16,
-           [](uint32_t word, int k) { return half_as_float(word >> 16 * k & 0xffff); });
+           [](uint32_t word, int k) { return float16_as_float(word >> 16 * k & 0xffff); });
 }
 
-// What follows is called by the host.
+// What follows is called on the host.
 
 using Stream = xla::ffi::ThreadPool;
-using StreamOfCall = Stream;
+using CallStream = Stream;
 
 struct Launch {
   const void* kernel = nullptr;
@@ -347,10 +349,10 @@ const void* kernel_address(void (*kernel)(Arguments)) {
   return address;
 }
 
-inline int shared_memory_of_block() { return 227 << 10; }
+inline int max_shared_memory() { return 227 << 10; }
 
-// As of a small GPU, so that tests have batches for which it is too few.
-inline int clusters_at_once(const Launch&) { return 2; }
+// Few, so that tests have batches which need more.
+inline int concurrent_clusters(const Launch&) { return 2; }
 
 inline const char* launch(const Launch& how, void* arguments, const Stream&) {
   for (int layer = 0; layer < how.layers; ++layer)

@@ -12,6 +12,7 @@ import jax
 import jaxlib
 import pytest
 
+from tests.helpers.kernel_table import NATIVE, load_table
 from zoo.engine import native
 
 ROOT = Path(__file__).parents[2]
@@ -23,11 +24,14 @@ def gpu_library(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
     compiler = shutil.which("g++") or shutil.which("clang++")
     if compiler is None or sys.platform != "linux":
         pytest.skip("needs Linux and a C++ compiler")
-    target = tmp_path_factory.mktemp("emulated") / "gpu.so"
-    include = [ROOT / "tests/emulated", ROOT / "native/gpu"]
-    include += [Path(jaxlib.__file__).parent / "include"]
-    flags = ["-std=c++20", "-O1", "-g0", "-w", "-shared", "-fPIC"]
-    flags += [f"-I{folder}" for folder in include]
+    folder = tmp_path_factory.mktemp("emulated")
+    target = folder / "gpu.so"
+    table = load_table()
+    (folder / "kernel_table.h").write_text(table.header(table.read()))
+    flags = ["-std=c++20", "-O1", "-g0", "-shared", "-fPIC"]
+    flags += ["-Wall", "-Wextra", "-Wno-unknown-pragmas"]
+    flags += [f"-I{path}" for path in (ROOT / "tests/emulated", NATIVE / "gpu", folder)]
+    flags += [f"-isystem{Path(jaxlib.__file__).parent / 'include'}"]
     source = ROOT / "tests/emulated/gpu.cc"
     subprocess.run([compiler, *flags, "-o", target, source], check=True)
     library = ctypes.CDLL(str(target))
@@ -45,12 +49,13 @@ def emulated_gpu(
 ) -> Iterator[None]:
     """Let layers run as on a GPU."""
 
-    def obstacle_on_gpu(cell: str, bfloat16: bool, H: int) -> str | None:
+    def gpu_unavailable(cell: str, bfloat16: bool, H: int) -> str | None:
         runs = gpu_library.zoo_gpu_runs(cell.encode(), bfloat16, H)
         return None if runs else f"no {cell} of {H} units"
 
+    table = load_table().read()
     package = SimpleNamespace(
-        INTERFACE=native.INTERFACE, obstacle_on_gpu=obstacle_on_gpu
+        INTERFACE=table.interface, TABLE=table, gpu_unavailable=gpu_unavailable
     )
     monkeypatch.setitem(sys.modules, "zoo_native", package)
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")

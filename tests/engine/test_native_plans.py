@@ -19,7 +19,7 @@ zoo_native = pytest.importorskip(
 )
 
 LSTM, GRU = zoo.LSTMCell, zoo.GRUCell
-OBSTACLES = {
+UNAVAILABLE = {
     "there is no kernel for PeepholeLSTMCell": (zoo.PeepholeLSTMCell, {}, {}),
     "the kernels compute in float32 and bfloat16": (LSTM, {"dtype": jnp.float16}, {}),
     "a regulariser acts on every step": (GRU, {}, {"zoneout": 0.1}),
@@ -27,9 +27,9 @@ OBSTACLES = {
 }
 
 
-@pytest.mark.parametrize("why", OBSTACLES)
+@pytest.mark.parametrize("why", UNAVAILABLE)
 def test_layers_without_a_kernel(why):
-    cell, cell_options, options = OBSTACLES[why]
+    cell, cell_options, options = UNAVAILABLE[why]
     x = jax.ShapeDtypeStruct((4, 5, 4), jnp.float32)
 
     def layer(backend):
@@ -116,15 +116,15 @@ def test_the_reason_why_a_gpu_runs_no_kernel(monkeypatch, runs, why):
         zoo_gpu_runs=lambda cell, bfloat16, H: runs(cell, H)
     )
     monkeypatch.setattr(zoo_native, "_gpu", library)
-    obstacle = zoo_native.obstacle_on_gpu("gru", False, 100)
-    assert obstacle == why or why in obstacle
+    unavailable = zoo_native.gpu_unavailable("gru", False, 100)
+    assert unavailable == why or why in unavailable
 
 
 @pytest.mark.usefixtures("uncached")
 @pytest.mark.parametrize(
     ("attribute", "value", "dtype", "why"),
     [
-        ("INTERFACE", 1, "float32", "of another version: install it again"),
+        ("INTERFACE", "0123", "float32", "built from another table of kernels"),
         ("BFLOAT16", False, "bfloat16", "no instructions of bfloat16"),
     ],
 )

@@ -27,9 +27,13 @@ def prefers(B, T, *, gradient, recompute):
     return not recompute and (gradient or B * T < 1000)
 
 
-CPU = Device("cpu", kernel_obstacle=kernels)
-GPU = Device("gpu", kernel_obstacle=kernels, linear_kernel=lambda dtype: dtype == F32)
-TPU = Device("tpu", kernel_obstacle=lambda *kernel: "the kernels are for CPUs and GPUs")
+CPU = Device("cpu", kernel_unavailable=kernels)
+GPU = Device(
+    "gpu", kernel_unavailable=kernels, linear_kernel=lambda dtype: dtype == F32
+)
+TPU = Device(
+    "tpu", kernel_unavailable=lambda *kernel: "the kernels are for CPUs and GPUs"
+)
 BARE = Device("cpu")
 LSTM = Traits("LSTMCell", kernel="lstm", hidden_size=100)
 PEEPHOLE = Traits("PeepholeLSTMCell")
@@ -214,15 +218,15 @@ def test_the_plan_for_symbolic_sizes_is_the_scan(traits, sizes):
 
 
 @pytest.mark.parametrize(
-    "work, obstacle",
+    "work, unavailable",
     [
         (Work(8, 20, states=True), "the states of all steps are asked for"),
         (Work(8, 20, joint=True), "both directions share a loop"),
         (symbolic("b", "t"), "the shapes are symbolic"),
     ],
 )
-def test_a_kernel_that_cannot_run_is_an_error(work, obstacle):
-    with pytest.raises(ValueError, match=f'backend="native": {obstacle}'):
+def test_a_kernel_that_cannot_run_is_an_error(work, unavailable):
+    with pytest.raises(ValueError, match=f'backend="native": {unavailable}'):
         make_plan(LSTM, Schedule(backend="native"), work, CPU)
 
 

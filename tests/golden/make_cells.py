@@ -1,7 +1,7 @@
 """Write the golden values of cells: ``python -m tests.golden.make_cells [NAME...]``.
 
-With names, only those are made anew, and all others stay. What changes a value changes
-the cell: look at the difference before you commit it.
+With names, only those are computed again. A change of these values is a change of the
+cell: look at the difference before you commit it.
 """
 
 import sys

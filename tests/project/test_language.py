@@ -64,6 +64,15 @@ PHRASES = [
     Phrase("thereof|therein|whereof|whence|thence|hereby|upon|ought", "plain words"),
     Phrase("fading", "gradient_decay"),
     Phrase("Half", "Bfloat16; Float16 is another type", "native/kernels/"),
+    Phrase("hangs on", "depends on"),
+    Phrase("as told|told (?:at|in|by)", "see"),
+    Phrase("(?:is|are|be) told", "message; see"),
+    Phrase("gradients? by [xWUbhcypqa]", "gradient with respect to"),
+    Phrase(r"found(?= =|\.[a-z]|\[)", "a name for what it is: scores, rows, result"),
+    Phrase("obstacle", "the reason; unavailable"),
+    Phrase("anew", "again"),
+    Phrase("by_[xWUbhcypqa]", "d_x"),
+    Phrase("at once", "in parallel; in one step", "zoo/"),
 ]
 
 

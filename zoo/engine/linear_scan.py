@@ -238,8 +238,8 @@ def _summed_gradients(
     form: _Form, a: Array, b: Array, states: Array, h: Array
 ) -> tuple[Array, Array]:
     """Return what `_gradients` does by a kernel, with those of a summed over time."""
-    paired = states, h
-    g, d_a = native.gpu.linear(a, b, jnp.zeros_like(h), **form._asdict(), beside=paired)
+    zero = jnp.zeros_like(h)
+    g, d_a = native.gpu.linear(a, b, zero, **form._asdict(), weights=(states, h))
     return g, jnp.expand_dims(d_a, form.axis)
 
 

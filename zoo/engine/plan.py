@@ -112,9 +112,9 @@ def make_plan(traits: Traits, schedule: Schedule, work: Work, device: Device) ->
     Raises:
         ValueError: if ``backend="native"`` is asked for and no kernel can run the call.
     """
-    obstacle = _kernel_obstacle(traits, schedule, work, device)
-    if obstacle is not None and schedule.backend == "native":
-        raise ValueError(f'backend="native": {obstacle}')
+    unavailable = _kernel_unavailable(traits, schedule, work, device)
+    if unavailable is not None and schedule.backend == "native":
+        raise ValueError(f'backend="native": {unavailable}')
     parallel, why_steps = _parallel(traits, schedule, work, device)
     body, why_body = _loop_body(traits, schedule)
     unroll, why_unroll = _unroll(schedule, work, device)
@@ -125,14 +125,14 @@ def make_plan(traits: Traits, schedule: Schedule, work: Work, device: Device) ->
         chunk, remat = 1, "step, since the shapes are symbolic"
     backend: Backend = "scan"
     no_kernel = None
-    if obstacle is None:
+    if unavailable is None:
         backend = "native"
-        asked = schedule.backend == "native"
-        why_steps = "as asked" if asked else _faster(device)
+        auto = schedule.backend == "auto"
+        why_steps = _faster(device) if auto else "as asked"
     elif parallel is not None:
         backend, body, why_body = "parallel", *parallel
     elif traits.kernel is not None and device.platform in ("cpu", "gpu"):
-        no_kernel = obstacle
+        no_kernel = unavailable
     return Plan(
         backend=backend,
         body=body,
@@ -150,7 +150,7 @@ def _faster(device: Device) -> str:
     return f"faster on a {device.platform.upper()}"
 
 
-def _kernel_obstacle(
+def _kernel_unavailable(
     traits: Traits, schedule: Schedule, work: Work, device: Device
 ) -> str | None:
     """Return why no kernel runs the call, or None if one does."""
@@ -174,7 +174,7 @@ def _kernel_obstacle(
         return 'gradient="loop" is asked for'
     if gpu and traits.dtype == jnp.float32 and not device.tf32:
         return "on a GPU the kernels multiply TF32"
-    missing = device.kernel_obstacle(traits.kernel, traits.dtype, traits.hidden_size)
+    missing = device.kernel_unavailable(traits.kernel, traits.dtype, traits.hidden_size)
     if missing is not None or schedule.backend == "native":
         return missing
     steps = min(work.T, schedule.chunk) if schedule.chunk > 1 else work.T  # of a call

@@ -75,15 +75,15 @@ class Device(NamedTuple):
     Attributes:
         platform: ``"cpu"``, ``"gpu"`` or another.
         tf32: whether float32 is multiplied as TF32 on a GPU.
-        kernel_obstacle: ``(name, dtype, H) -> str | None``: why a kernel cannot run, or
-            None if it can.
+        kernel_unavailable: ``(name, dtype, H) -> str | None``: why a kernel cannot
+            run, or None if it can.
         linear_kernel: ``dtype -> bool``: whether a kernel computes linear recurrences
             of this dtype.
     """
 
     platform: str
     tf32: bool = True
-    kernel_obstacle: Callable[[str, jnp.dtype, int], str | None] = (
+    kernel_unavailable: Callable[[str, jnp.dtype, int], str | None] = (
         lambda name, dtype, H: "rnn-zoo-native is not installed"
     )
     linear_kernel: Callable[[jnp.dtype], bool] = lambda dtype: False
@@ -93,7 +93,7 @@ def current_device() -> Device:
     """Return the device that the next call of a layer runs on."""
     where = platform()
 
-    def kernel_obstacle(name: str, dtype: jnp.dtype, H: int) -> str | None:
+    def kernel_unavailable(name: str, dtype: jnp.dtype, H: int) -> str | None:
         return native.missing(where, name, dtype, H)
 
-    return Device(where, native.tf32(), kernel_obstacle, native.takes_linear)
+    return Device(where, native.tf32(), kernel_unavailable, native.takes_linear)

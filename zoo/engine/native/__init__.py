@@ -1,39 +1,47 @@
-"""All steps of a layer in one call, by the wheel `rnn-zoo-native`.
+"""All steps of a layer in one call, by the kernels of the wheel `rnn-zoo-native`.
 
-XLA runs a loop as it stands. On a CPU each step is a product, whose matrix is read
-anew, and passes over what the product made. A kernel packs the matrices once, squashes
-the gates before they leave the nearest cache, gives each thread its own rows, and takes
-no step for padding. On a GPU each step is launched and waited for. A kernel is launched
-once, and keeps the recurrent matrix on the chip; one of a linear recurrence, without
-such a matrix, passes over memory once (`zoo.engine.linear_scan` calls it).
+XLA runs a loop step by step. On a CPU, each step reads the matrix from memory again,
+and every elementwise operation is a pass over the results of the product. A kernel
+packs the matrices once, applies the activation functions while the results are in the
+first cache, gives each thread its own rows, and skips padding. On a GPU, each step of a
+loop is launched and waited for. A kernel is launched once and keeps the recurrent
+matrix on the chip; the one for linear recurrences, which have no such matrix, makes one
+pass over memory (called by `zoo.engine.linear_scan`).
 
-It is called through XLA's foreign functions, under `jax.jit` as anywhere, and has the
-gradient; the gradient of the gradient comes from the loop in JAX.
+Kernels are XLA custom calls with a custom VJP; second derivatives fall back to the loop
+in JAX.
 """
 
 from functools import cache, partial
-from importlib import import_module
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from zoo.engine.native import cpu, gpu
-from zoo.engine.native.call import PLANES, Call, Flags, Given, Kernel
+from zoo.engine.native.call import (
+    Call,
+    Flags,
+    Kernel,
+    LayerInputs,
+    bias_blocks,
+    wheel,
+)
 from zoo.engine.platform import platform
 from zoo.types import Array, Params, State
 
-__all__ = ["PLANES", "Call", "Flags", "Kernel", "gpu", "layer", "missing"]
+__all__ = ["Call", "Flags", "Kernel", "bias_blocks", "gpu", "layer", "missing"]
 __all__ += ["takes_linear", "tf32"]
 
-# Of the calls of kernels: those that were built for others are not called.
-INTERFACE = 6
+# Identifies native/zoo_native/kernels.json, for which this package is written: a hash
+# of its contents (`zoo_native.INTERFACE`).
+INTERFACE = "9eb2e3846714"
 
 
 def tf32() -> bool:
     """Return whether XLA is to multiply float32 as TF32 on a GPU."""
-    asked = jax.config.jax_default_matmul_precision  # pyright: ignore[reportAttributeAccessIssue]
-    return asked in (None, "default", "fastest", "high", "tensorfloat32")
+    precision = jax.config.jax_default_matmul_precision  # pyright: ignore[reportAttributeAccessIssue]
+    return precision in (None, "default", "fastest", "high", "tensorfloat32")
 
 
 @cache
@@ -41,9 +49,9 @@ def missing(platform: str, name: str, dtype: jnp.dtype, H: int) -> str | None:
     """Return why a kernel cannot be called, None if it can.
 
     Args:
-        platform: where.
-        name: of the kernel.
-        dtype: of what is multiplied.
+        platform: the platform to run on.
+        name: the name of the kernel.
+        dtype: the type of the operands.
         H: units.
     """
     if platform not in ("cpu", "gpu"):
@@ -51,34 +59,33 @@ def missing(platform: str, name: str, dtype: jnp.dtype, H: int) -> str | None:
     if jax.local_device_count() > 1:
         return "XLA does not divide a kernel among devices"
     try:
-        kernels = _kernels()
+        kernels = wheel()
     except ModuleNotFoundError:
         return "rnn-zoo-native is not installed"
-    if getattr(kernels, "INTERFACE", None) != INTERFACE:
-        return "rnn-zoo-native is of another version: install it again"
+    interface = getattr(kernels, "INTERFACE", None)
+    if interface != INTERFACE:
+        return (
+            f"rnn-zoo-native was built from another table of kernels ({interface}, "
+            f"{INTERFACE} is required): install it again"
+        )
     bfloat16 = dtype == jnp.bfloat16
     if platform == "gpu":
-        return kernels.obstacle_on_gpu(name, bfloat16, H)
+        return kernels.gpu_unavailable(name, bfloat16, H)
     if bfloat16 and not kernels.BFLOAT16:
         return "no instructions of bfloat16 (AVX512_BF16)"
     return None
 
 
 def takes_linear(dtype: jnp.dtype) -> bool:
-    """Return whether a kernel takes all steps of a linear recurrence.
+    """Return whether the kernel for linear recurrences can be called.
 
     Args:
-        dtype: of the state.
+        dtype: the type of the state.
     """
     if platform() != "gpu" or dtype != jnp.float32:
         return False
-    # One that any GPU runs which runs one at all.
+    # Any GPU that runs kernels at all runs the smallest one, and this one.
     return missing("gpu", "rnn_tanh", jnp.dtype(jnp.float32), 1) is None
-
-
-def _kernels() -> Any:
-    """Return the module that registers the kernels, an optional one."""
-    return import_module("zoo_native")
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
@@ -88,99 +95,130 @@ def layer(
     """Run a layer.
 
     Args:
-        call: what is fixed.
+        call: the static arguments.
         params: the parameters.
-        x: inputs ``[B, T, D]``; what stands at padding is never looked at.
-        state: the state before the first step that is met.
-        initial: the state that a reset restarts from; None if there is no reset.
+        x: inputs ``[B, T, D]``; padding is never read.
+        state: the state before the first step.
+        initial: the state after a reset; None without resets.
         flags: mask and resets.
 
     Returns:
-        The state after the last step that is met, and y ``[B, T, H]``, zero at padding.
+        The state after the last step, and y ``[B, T, H]``, zero at padding.
     """
     state, y, _ = _forward(call, params, x, state, initial, flags, keep=False)
     return state, y
 
 
-def _forward(call, params, x, state, initial, flags, *, keep):
-    """Call the kernel; return also what `_gradient` needs, empty without `keep`."""
-    given = Given(call.kernel.weights(params), x, state, initial, flags)
-    if call.platform == "cpu":
-        parts, y, kept = cpu.forward(_kernels(), call, given, keep=keep)
-    else:
-        parts, y, kept = gpu.forward(call, given, keep=keep)
-    return _put(state, parts), y, kept
+def _forward(
+    call: Call,
+    params: Params,
+    x: Array,
+    state: State,
+    initial: State,
+    flags: Flags,
+    *,
+    keep: bool,
+) -> tuple[State, Array, list[Array]]:
+    """Call the forward kernel.
+
+    Returns:
+        The last state, y, and what else the backward pass needs, empty without `keep`.
+    """
+    inputs = LayerInputs(call.kernel.weights(params), x, state, initial, flags)
+    forward = cpu.forward if call.platform == "cpu" else gpu.forward
+    last, y, kept = forward(call, inputs, keep=keep)
+    return _as_state(state, last), y, kept
 
 
-def _put(like, parts):
-    """Return a state like another, of its h and c; None if there is no other."""
+def _as_state(like: State, arrays: list[Array]) -> State:
+    """Return h and c as a state of the same type as another; None if that is None."""
     if like is None:
         return None
-    return like._replace(**dict(zip(like._fields, parts, strict=False)))
+    return like._replace(**dict(zip(like._fields, arrays, strict=False)))
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _kept(call, params, x, state, initial, flags):
+def _layer_and_residuals(
+    call: Call, params: Params, x: Array, state: State, initial: State, flags: Flags
+) -> tuple[State, Array, list[Array]]:
     """Run a layer, and return also what the backward pass needs."""
     return _forward(call, params, x, state, initial, flags, keep=True)
 
 
-def _keep(call, *arguments):
-    """The forward pass of `layer`. It can be differentiated too."""
-    found: Any = _kept(call, *arguments)
-    last, y, kept = found
+def _layer_forward(call: Call, *arguments: Any) -> tuple[Any, Any]:
+    """The forward rule of `layer`, which is differentiable itself."""
+    outputs: Any = _layer_and_residuals(call, *arguments)
+    last, y, kept = outputs
     return (last, y), (*arguments, (y, *kept))
 
 
-def _keep_more(call, *arguments):
-    """The forward pass of `_kept`."""
-    found: Any = _kept(call, *arguments)
-    _, y, kept = found
-    return found, (*arguments, (y, *kept))
+def _residuals_forward(call: Call, *arguments: Any) -> tuple[Any, Any]:
+    """The forward rule of `_layer_and_residuals`."""
+    outputs: Any = _layer_and_residuals(call, *arguments)
+    _, y, kept = outputs
+    return outputs, (*arguments, (y, *kept))
 
 
-def _backward(call, residuals, by):
-    # What was kept is a function of the rest: nobody else asks for its gradient.
-    found: Any = _gradient(call, *residuals, by[:2])
-    return *found, None
+def _layer_backward(call: Call, residuals: Any, cotangents: Any) -> Any:
+    """The backward rule of both. The flags have no gradient."""
+    # The cotangents of what was kept are ignored: it is a function of the other
+    # residuals, with respect to which `_second_derivative` differentiates.
+    gradients: Any = _gradient(call, *residuals, cotangents[:2])
+    return *gradients, None
 
 
-layer.defvjp(_keep, _backward)
-_kept.defvjp(_keep_more, _backward)
+layer.defvjp(_layer_forward, _layer_backward)
+_layer_and_residuals.defvjp(_residuals_forward, _layer_backward)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _gradient(call, params, x, state, initial, flags, kept, by):
-    """Return the gradients by params, x, state and initial."""
-    y, *kept = kept
-    weights, turn = jax.vjp(call.kernel.weights, params)
-    given = Given(weights, x, state, initial, flags)
+def _gradient(
+    call: Call,
+    params: Params,
+    x: Array,
+    state: State,
+    initial: State,
+    flags: Flags,
+    kept: tuple[Array, ...],
+    cotangents: tuple[State, Array],
+) -> tuple[Params, Array, State, State]:
+    """Return the gradients with respect to params, x, state and initial."""
+    y, *residuals = kept
+    d_last, d_y = cotangents
+    weights, weights_vjp = jax.vjp(call.kernel.weights, params)
+    inputs = LayerInputs(weights, x, state, initial, flags)
     if call.platform == "cpu":
-        found = cpu.backward(call, given, y, kept, *by)
+        d = cpu.backward(call, inputs, y, residuals, d_last, d_y)
     else:
-        found = gpu.backward(call, given, kept, *by)
-    (by_params,) = turn(found.weights)
-    return by_params, found.x, _put(state, found.state), _put(initial, found.initial)
+        d = gpu.backward(call, inputs, residuals, d_last, d_y)
+    (d_params,) = weights_vjp(d.weights)
+    return d_params, d.x, _as_state(state, d.state), _as_state(initial, d.initial)
 
 
-def _keep_gradient(call, *arguments):
+def _gradient_forward(call: Call, *arguments: Any) -> tuple[Any, Any]:
+    """The forward rule of `_gradient`."""
     return _gradient(call, *arguments), arguments
 
 
-def _gradient_of_gradient(call, arguments, by_gradient):
-    params, x, state, initial, flags, kept, by = arguments
+def _second_derivative(call: Call, arguments: Any, cotangents: Any) -> Any:
+    """The backward rule of `_gradient`: differentiate the gradient of the loop."""
+    params, x, state, initial, flags, kept, first_cotangents = arguments
 
-    def gradient(params, x, state, initial, by):
-        def again(params, x, state, initial):
-            return call.again(params, x, state, initial, flags)
+    def gradient(
+        params: Params, x: Array, state: State, initial: State, first_cotangents: Any
+    ) -> tuple[Any, ...]:
+        def run(
+            params: Params, x: Array, state: State, initial: State
+        ) -> tuple[State, Array]:
+            return call.loop(params, x, state, initial, flags)
 
-        return jax.vjp(again, params, x, state, initial)[1](by)
+        return jax.vjp(run, params, x, state, initial)[1](first_cotangents)
 
-    _, back = jax.vjp(gradient, params, x, state, initial, by)
-    *by_arguments, by_by = back(by_gradient)
-    # What was kept is a function of the rest, by which the gradient was just taken.
-    nothing = jax.tree.map(jnp.zeros_like, kept)
-    return *by_arguments, None, nothing, by_by
+    _, vjp = jax.vjp(gradient, params, x, state, initial, first_cotangents)
+    *d_arguments, d_cotangents = vjp(cotangents)
+    # What was kept is a function of the arguments, which have their gradients already.
+    zeros = jax.tree.map(jnp.zeros_like, kept)
+    return *d_arguments, None, zeros, d_cotangents
 
 
-_gradient.defvjp(_keep_gradient, _gradient_of_gradient)
+_gradient.defvjp(_gradient_forward, _second_derivative)

@@ -1,6 +1,7 @@
-"""What a kernel is called with."""
+"""What a kernel is called with, and how it is called."""
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any, NamedTuple
 
 import jax
@@ -10,13 +11,13 @@ from zoo.types import Array, Params, State
 
 
 class Kernel(NamedTuple):
-    """Which kernel is called, and with which parameters.
+    """Which kernel computes a cell, and with which parameters.
 
     Attributes:
-        name: of the cell that it computes, see `PLANES`.
-        weights: ``params -> (W, U, b)``; b has a block for each of `PLANES`, those of
-            W in its order, then those that W has not.
-        dtype: of what is multiplied, float32 or bfloat16. Sums are float32.
+        name: the name of the kernel.
+        weights: ``params -> (W, U, b)``; b has `bias_blocks` blocks, first those of the
+            gates in the order of W, then those of the products that have none in W.
+        dtype: the type of the operands, float32 or bfloat16. Sums are float32.
     """
 
     name: str
@@ -24,44 +25,27 @@ class Kernel(NamedTuple):
     dtype: jnp.dtype
 
 
-# What a kernel makes of each token, by units, in an order of its own: i, f, g, o; r, z,
-# n, and the product that r multiplies; r, z, n, and the product of r and h; f, n, and
-# the product of f and h; f, n, and the product that f multiplies; h.
-PLANES = {
-    "lstm": 4,
-    "gru": 4,
-    "reset_before_gru": 4,
-    "mgu": 3,
-    "reset_after_mgu": 3,
-    "rnn_tanh": 1,
-    "rnn_relu": 1,
-}
-
-# Those whose last gate multiplies the last plane in place of the state.
-STAGED = ("reset_before_gru", "mgu")
-
-
 class Call(NamedTuple):
-    """What is fixed before anything runs.
+    """The static arguments of a call.
 
     Attributes:
         kernel: the kernel.
         platform: ``"cpu"`` or ``"gpu"``.
-        reverse: run from the last step to the first.
-        frugal: keep at most the states for the backward pass, which makes the rest
-            again.
-        again: ``(params, x, state, initial, flags) -> (state, y)``, the same in JAX.
+        reverse: whether to run from the last step to the first.
+        recompute: keep at most y and c for the backward pass, and recompute the rest.
+        loop: ``(params, x, state, initial, flags) -> (state, y)``, the same computed by
+            the loop in JAX.
     """
 
     kernel: Kernel
     platform: str
     reverse: bool
-    frugal: bool
-    again: Callable[..., tuple[State, Array]]
+    recompute: bool
+    loop: Callable[..., tuple[State, Array]]
 
     @property
     def attributes(self) -> dict[str, Any]:
-        """Return what a kernel is told."""
+        """Return the attributes of the custom call."""
         return {
             "cell": self.kernel.name,
             "reverse": self.reverse,
@@ -70,7 +54,7 @@ class Call(NamedTuple):
 
 
 class Flags(NamedTuple):
-    """Which tokens are real, and before which the loop restarts.
+    """Which tokens are real, and before which the state is reset.
 
     Attributes:
         mask: bool ``[B, T]``, or None.
@@ -81,20 +65,23 @@ class Flags(NamedTuple):
     restart: Array | None
 
     @property
-    def given(self) -> list[Array]:
-        """Return both; what there is not is empty."""
-        none = jnp.zeros((0,), bool)
-        return [none if flag is None else flag for flag in self]
+    def arrays(self) -> dict[str, Array]:
+        """Return both by the names of the arguments; an absent one is empty."""
+        empty = jnp.zeros((0,), bool)
+        return {
+            "mask": empty if self.mask is None else self.mask,
+            "reset": empty if self.restart is None else self.restart,
+        }
 
 
-class Given(NamedTuple):
-    """What a layer is given.
+class LayerInputs(NamedTuple):
+    """The arrays that a layer is computed from.
 
     Attributes:
         weights: W, U and b.
         x: inputs ``[B, T, D]``.
-        state: the state before the first step that is met.
-        initial: the state that a reset restarts from, or None.
+        state: the state before the first step.
+        initial: the state after a reset, or None.
         flags: mask and resets.
     """
 
@@ -106,13 +93,13 @@ class Given(NamedTuple):
 
 
 class Gradients(NamedTuple):
-    """The gradients of a layer.
+    """The gradients with respect to the inputs of a layer.
 
     Attributes:
-        weights: by W, U and b.
-        x: by the inputs.
-        state: by h and c before the first step, of which c may be empty.
-        initial: by h and c that a reset restarts from, either of which may be empty.
+        weights: with respect to W, U and b.
+        x: with respect to the inputs.
+        state: with respect to h and c before the first step; that of c may be empty.
+        initial: with respect to h and c after a reset; either may be empty.
     """
 
     weights: tuple[Array, Array, Array]
@@ -121,26 +108,79 @@ class Gradients(NamedTuple):
     initial: list[Array]
 
 
-def foreign(name: str, shapes: list, vmap: str, aliases: dict[int, int] | None = None):
-    """Return a foreign function with results of float32.
+def wheel() -> Any:
+    """Return the module ``zoo_native``.
+
+    Raises:
+        ModuleNotFoundError: if rnn-zoo-native is not installed.
+    """
+    return import_module("zoo_native")
+
+
+def bias_blocks(name: str) -> int:
+    """Return how many blocks of H numbers the bias of a kernel has.
 
     Args:
-        name: that it is registered by.
-        shapes: of the results.
-        vmap: how `jax.vmap` is to call it, see `jax.ffi.ffi_call`.
-        aliases: which arguments' places the results take.
+        name: the name of the kernel.
     """
-    out = [jax.ShapeDtypeStruct(shape, jnp.float32) for shape in shapes]
-    return jax.ffi.ffi_call(
-        name, out, input_output_aliases=aliases or {}, vmap_method=vmap
+    return len(wheel().TABLE.kernels[name].planes)
+
+
+def call_kernel(
+    name: str,
+    arguments: dict[str, Array],
+    shapes: dict[str, tuple[int, ...]],
+    *,
+    vmap: str,
+    **attributes: Any,
+) -> dict[str, Array]:
+    """Call a kernel and return its results by name.
+
+    The signature in the wheel's table gives the order of arguments and results, and
+    which result reuses the memory of which argument.
+
+    Args:
+        name: the name of the call.
+        arguments: the arguments, by name.
+        shapes: the shapes of the results, by name. They are float32.
+        vmap: how `jax.vmap` batches the call, see `jax.ffi.ffi_call`.
+        **attributes: static arguments.
+    """
+    signature = wheel().TABLE.calls[name]
+    order, results = list(signature.arguments), signature.results
+    aliases = {
+        order.index(argument): results.index(result)
+        for argument, result in signature.aliases.items()
+    }
+    call = jax.ffi.ffi_call(
+        name,
+        [jax.ShapeDtypeStruct(shapes[result], jnp.float32) for result in results],
+        input_output_aliases=aliases,
+        vmap_method=vmap,
     )
+    values = call(*(arguments[argument] for argument in order), **attributes)
+    return dict(zip(results, values, strict=True))
 
 
-def parts(state: State) -> list[Array]:
-    """Return h and c; what there is not is empty.
+def state_arrays(state: State, prefix: str = "") -> dict[str, Array]:
+    """Return h and c of a state by name; an absent one is empty.
 
     Args:
-        state: of a cell, or None.
+        state: the state of a cell, or None.
+        prefix: what precedes the names.
     """
-    none = jnp.zeros((0,), jnp.float32)
-    return [none if state is None else getattr(state, name, none) for name in "hc"]
+    empty = jnp.zeros((0,), jnp.float32)
+    return {
+        prefix + name: empty if state is None else getattr(state, name, empty)
+        for name in "hc"
+    }
+
+
+def shapes_of(arrays: dict[str, Array], prefix: str = "d_") -> dict[str, tuple]:
+    """Return the shapes of the gradients with respect to arrays.
+
+    Args:
+        arrays: the arrays, by name.
+        prefix: what precedes the names of the gradients.
+    """
+    return {prefix + name: array.shape for name, array in arrays.items()}

@@ -1,68 +1,92 @@
-"""The kernels for CPUs, which run a whole layer."""
+"""The CPU kernels, which compute all of a layer."""
 
-from typing import Any
-
-from zoo.engine.native.call import PLANES, Call, Given, Gradients, foreign, parts
+from zoo.engine.native.call import (
+    Call,
+    Gradients,
+    LayerInputs,
+    bias_blocks,
+    call_kernel,
+    shapes_of,
+    state_arrays,
+    wheel,
+)
 from zoo.types import Array, State
 
 
 def forward(
-    kernels: Any, call: Call, given: Given, *, keep: bool
+    call: Call, inputs: LayerInputs, *, keep: bool
 ) -> tuple[list[Array], Array, list[Array]]:
     """Run a layer.
 
     Args:
-        kernels: the module that registers them.
-        call: what is fixed.
-        given: weights, inputs and states.
+        call: the static arguments.
+        inputs: weights, inputs and states.
         keep: whether there will be a backward pass.
 
     Returns:
-        h and c after the last step, y ``[B, T, H]``, and what `backward` needs besides:
+        h and c after the last step, y ``[B, T, H]``, and what else `backward` needs:
         empty arrays without `keep`.
     """
-    weights, x, state, initial, flags = given
-    name = call.kernel.name
-    (B, T, _), H = x.shape, len(weights[1])
-    cell_state = "c" in state._fields
-    plane = -(-H // kernels.LANES) * kernels.LANES  # of whole vectors
-    last_h, last_c = (B, H), (B, H) if cell_state else (0,)
-    gates = (B, T, PLANES[name] * plane) if keep and not call.frugal else (0,)
-    cells = (B, T, plane) if keep and cell_state else (0,)
-    shapes = [(B, T, H), last_h, last_c, gates, cells]
-    y, h, c, *kept = foreign("zoo_forward", shapes, "sequential")(
-        x, *weights, *parts(state), *parts(initial), *flags.given, **call.attributes
+    (B, T, _), H = inputs.x.shape, len(inputs.weights[1])
+    cell_state = "c" in inputs.state._fields
+    lanes = wheel().LANES
+    padded_H = -(-H // lanes) * lanes
+    planes = bias_blocks(call.kernel.name) * padded_H
+    shapes = {
+        "y": (B, T, H),
+        "last_h": (B, H),
+        "last_c": (B, H) if cell_state else (0,),
+        "gates": (B, T, planes) if keep and not call.recompute else (0,),
+        "cells": (B, T, padded_H) if keep and cell_state else (0,),
+    }
+    arguments = _arguments(inputs)
+    results = call_kernel(
+        "zoo_forward", arguments, shapes, vmap="sequential", **call.attributes
     )
-    return [h, c], y, kept
+    last = [results["last_h"], results["last_c"]]
+    return last, results["y"], [results["gates"], results["cells"]]
 
 
 def backward(
     call: Call,
-    given: Given,
+    inputs: LayerInputs,
     y: Array,
     kept: list[Array],
-    by_last: State,
-    by_y: Array,
+    d_last: State,
+    d_y: Array,
 ) -> Gradients:
     """Return the gradients.
 
     Args:
         call: as for `forward`.
-        given: as for `forward`.
-        y: what `forward` returned.
-        kept: what it returned besides.
-        by_last: the gradient by the state after the last step.
-        by_y: the gradient by y.
+        inputs: as for `forward`.
+        y: as `forward` returned it.
+        kept: what else `forward` returned.
+        d_last: the cotangent of the state after the last step.
+        d_y: the cotangent of y.
     """
-    weights, x, state, initial, flags = given
     gates, cells = kept
-    states, initials = parts(state), parts(initial)
-    shapes = [a.shape for a in (gates, x, *weights, *states, *initials)]
-    # The gates are the twelfth argument; their gradients take their place.
-    _, by_x, by_W, by_U, by_b, *by = foreign(
-        "zoo_backward", shapes, "sequential", {11: 0}
-    )(
-        x, *weights, *states, *initials, *flags.given,
-        y, gates, cells, by_y, *parts(by_last), **call.attributes,
-    )  # fmt: skip
-    return Gradients((by_W, by_U, by_b), by_x, by[:2], by[2:])
+    arguments = _arguments(inputs)
+    shapes = shapes_of({"gates": gates, **arguments})
+    arguments |= {"y": y, "gates": gates, "cells": cells, "d_y": d_y}
+    arguments |= state_arrays(d_last, "d_last_")
+    d = call_kernel(
+        "zoo_backward", arguments, shapes, vmap="sequential", **call.attributes
+    )
+    return Gradients(
+        (d["d_W"], d["d_U"], d["d_b"]),
+        d["d_x"],
+        [d["d_h"], d["d_c"]],
+        [d["d_initial_h"], d["d_initial_c"]],
+    )
+
+
+def _arguments(inputs: LayerInputs) -> dict[str, Array]:
+    """Return the arguments that both passes have."""
+    W, U, b = inputs.weights
+    return {
+        **{"x": inputs.x, "W": W, "U": U, "b": b},
+        **state_arrays(inputs.state),
+        **state_arrays(inputs.initial, "initial_"),
+        **inputs.flags.arrays,
+    }
