@@ -40,7 +40,7 @@ def test_errors_of_linear_cells():
         layer(zoo.LSTMCell, steps="parallel")
     with pytest.raises(ValueError, match="zoneout acts on one state after the other"):
         layer(zoo.GILRCell, steps="parallel", zoneout=0.1)
-    with pytest.raises(ValueError, match="recurrent_dropout acts on the h of"):
+    with pytest.raises(ValueError, match="recurrent_dropout acts on the h that"):
         layer(zoo.GILRCell, recurrent_dropout=0.1)
     with pytest.raises(ValueError, match="weight_drop acts on recurrent matrices"):
         layer(zoo.LRUCell, weight_drop=0.1)
