@@ -66,7 +66,9 @@ def trajectories(
         raise ValueError(f"dimensions must be at most H = {H}, got {dimensions}")
     real = jnp.ones(values.shape[:2], bool) if mask is None else jnp.asarray(mask)
     weight = real[..., None].astype(values.dtype)
-    mean = (values * weight).sum(axis=(0, 1)) / jnp.maximum(weight.sum(), 1)
+    mean = (values * weight).sum(axis=(0, 1), keepdims=True) / jnp.maximum(
+        weight.sum(), 1
+    )
     centred = (values - mean) * weight
     highest = jax.lax.Precision.HIGHEST
     covariance = jnp.einsum("bti,btj->ij", centred, centred, precision=highest)

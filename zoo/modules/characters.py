@@ -9,6 +9,7 @@ from flax import nnx
 
 from zoo import checks, initializers, regularizers
 from zoo.cells.lstm import LSTMCell
+from zoo.engine.broadcast import align
 from zoo.layers import Bidirectional, Recurrent
 from zoo.modules.embedding import Embedding
 from zoo.types import Array, ArrayLike, Key
@@ -150,8 +151,8 @@ class CharCNN(CharEncoder):
             padded = jnp.pad(e, ends)
             windows = [padded[..., j : j + C, :] for j in range(size)]
             convolved.append(jnp.concatenate(windows, axis=-1) @ W[...].astype(e.dtype))
-        b = self.b[...].astype(e.dtype)
-        y = jax.nn.relu(jnp.concatenate(convolved, axis=-1) + b)
+        y = jnp.concatenate(convolved, axis=-1)
+        y = jax.nn.relu(y + align(self.b[...].astype(e.dtype), y))
         # relu is never negative: zeros at padding do not change the maximum.
         return jnp.where(real[..., None], y, jnp.zeros((), y.dtype)).max(axis=-2)
 

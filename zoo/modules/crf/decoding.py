@@ -61,20 +61,20 @@ def k_best(
 
     def step(best: Array, inputs: tuple[Array, ...]) -> tuple[Array, Array]:
         logits_t, real, first = inputs
-        candidates = best[:, :, :, None] + between[:, None, :]  # [B, K, k, K]
+        candidates = best[:, :, :, None] + between[None, :, None, :]  # [B, K, k, K]
         candidates = jnp.moveaxis(candidates.reshape(B, K * k, K), 1, 2)
         extended, pointers = jax.lax.top_k(candidates, k)  # [B, K, k]
         initial = jnp.concatenate(
-            [jnp.broadcast_to(start[:, None], (B, K, 1)), missing], axis=2
+            [jnp.broadcast_to(start[None, :, None], (B, K, 1)), missing], axis=2
         )
         new = jnp.where(first[:, None, None], initial, extended) + logits_t[:, :, None]
         is_extension = (real & ~first)[:, None, None]
-        pointers = jnp.where(is_extension, pointers.astype(jnp.int32), same)
+        pointers = jnp.where(is_extension, pointers.astype(jnp.int32), same[None])
         return jnp.where(real[:, None, None], new, best), pointers
 
     empty = jnp.concatenate([jnp.zeros((B, K, 1), logits.dtype), missing], axis=2)
     best, pointers = jax.lax.scan(step, empty, time_first(logits, mask))
-    total, last = jax.lax.top_k((best + end[:, None]).reshape(B, K * k), k)
+    total, last = jax.lax.top_k((best + end[None, :, None]).reshape(B, K * k), k)
 
     def follow(position: Array, pointers: Array) -> tuple[Array, Array]:
         before = jnp.take_along_axis(pointers.reshape(B, K * k), position, axis=1)

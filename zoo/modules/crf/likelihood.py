@@ -68,13 +68,13 @@ def log_partition(
 
     def step(alpha: Array, inputs: tuple[Array, ...]) -> tuple[Array, None]:
         logits_t, real, first = inputs
-        reached = jax.nn.logsumexp(alpha[:, :, None] + between, axis=1)
-        new = jnp.where(first[:, None], start, reached) + logits_t
+        reached = jax.nn.logsumexp(alpha[:, :, None] + between[None], axis=1)
+        new = jnp.where(first[:, None], start[None], reached) + logits_t
         return jnp.where(real[:, None], new, alpha), None
 
     alpha = jnp.zeros((logits.shape[0], logits.shape[2]), logits.dtype)
     alpha, _ = jax.lax.scan(step, alpha, time_first(logits, mask))
-    total = jax.nn.logsumexp(alpha + end, axis=1)
+    total = jax.nn.logsumexp(alpha + end[None], axis=1)
     return jnp.where(mask.any(axis=1), total, jnp.zeros((), total.dtype))
 
 
