@@ -80,4 +80,4 @@ def trajectories(
     total = jnp.maximum(sizes.sum(), jnp.finfo(sizes.dtype).tiny)
     explained = sizes[::-1][:dimensions] / total
     points = jnp.matmul(centred, directions.T, precision=highest)
-    return Trajectories(points, directions, mean, explained)
+    return Trajectories(points, directions, mean[0, 0], explained)
