@@ -10,7 +10,7 @@ from flax import nnx
 from jax import export
 
 import zoo
-from zoo.engine.plan import make_plan
+from zoo.engine.plan import joins_directions, make_plan
 from zoo.engine.schedule import Schedule
 from zoo.engine.traits import Device, Traits, Work
 
@@ -198,6 +198,15 @@ def test_table(name):
     assert [plan.backend, plan.body, plan.unroll, plan.precompute] == decisions
     assert why in plan.why
     assert all(plan.reasons[:4])
+
+
+@pytest.mark.parametrize(
+    "loops, on_cpu, on_gpu",
+    [("one", True, True), ("two", False, False), ("auto", False, True)],
+)
+def test_whether_both_directions_share_a_loop(loops, on_cpu, on_gpu):
+    assert joins_directions(loops, CPU) == on_cpu
+    assert joins_directions(loops, GPU) == on_gpu
 
 
 def symbolic(B, T):

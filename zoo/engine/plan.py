@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 
 import jax.numpy as jnp
 
-from zoo.engine.schedule import Schedule
+from zoo.engine.schedule import Loops, Schedule
 from zoo.engine.traits import Device, Traits, Work
 
 GPU_UNROLL = 8
@@ -144,6 +144,17 @@ def make_plan(traits: Traits, schedule: Schedule, work: Work, device: Device) ->
         remat=remat,
         reasons=Reasons(why_steps, why_body, why_unroll, why_precompute, no_kernel),
     )
+
+
+def joins_directions(loops: Loops, device: Device) -> bool:
+    """Return whether both directions of a layer share a loop, if they can.
+
+    Args:
+        loops: ``"one"``, ``"two"`` or ``"auto"``, see `zoo.Bidirectional`.
+        device: where the call runs.
+    """
+    # A step of one direction already keeps a CPU busy.
+    return loops == "one" or (loops == "auto" and device.platform != "cpu")
 
 
 def _faster(device: Device) -> str:

@@ -9,6 +9,7 @@ Project = Literal["auto", "ahead", "loop"]
 Gradient = Literal["after", "loop"]
 Steps = Literal["auto", "loop", "parallel"]
 Backend = Literal["auto", "scan", "native"]
+Loops = Literal["auto", "one", "two"]
 
 
 class Schedule(NamedTuple):

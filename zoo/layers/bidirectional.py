@@ -1,11 +1,13 @@
 """Two directions."""
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import jax.numpy as jnp
 
 from zoo import checks, regularizers
-from zoo.engine.platform import platform
+from zoo.engine.plan import joins_directions
+from zoo.engine.schedule import Loops
+from zoo.engine.traits import current_device
 from zoo.layers.base import Layer
 from zoo.layers.joint import alike, run_both
 from zoo.layers.recurrent import Recurrent
@@ -40,7 +42,7 @@ class Bidirectional(Layer):
         backward: Layer,
         *,
         merge: str = "concat",
-        loops: Literal["auto", "one", "two"] = "auto",
+        loops: Loops = "auto",
     ):
         """Combine two layers.
 
@@ -124,11 +126,8 @@ class Bidirectional(Layer):
         states: bool,
     ) -> tuple[State, Array, State]:
         keys = regularizers.split(key, 2)
-        # A step of one direction already keeps a CPU busy.
-        one = self.loops == "one"
-        if self.loops == "auto":
-            one = platform() != "cpu"
-        pair = self._pair() if one else None
+        joint = joins_directions(self.loops, current_device())
+        pair = self._pair() if joint else None
         if pair:
             results = run_both(*pair, x, mask, state, reset, keys, states)
         else:

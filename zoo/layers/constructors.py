@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Mapping
-from typing import Any, Literal, TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
 from flax import nnx
 
@@ -11,7 +11,7 @@ from zoo.cells.base import Cell
 from zoo.cells.elman import ElmanCell
 from zoo.cells.gru import GRUCell
 from zoo.cells.lstm import LSTMCell, ProjectedLSTMCell
-from zoo.engine.schedule import Backend, Gradient, Project, Steps, Unroll
+from zoo.engine.schedule import Backend, Gradient, Loops, Project, Steps, Unroll
 from zoo.initializers import BiasInitializer, Initializer
 from zoo.layers.base import Layer
 from zoo.layers.bidirectional import Bidirectional
@@ -50,7 +50,7 @@ class Options(CellOptions, LoopOptions, total=False):
     """Options of `RNN`, `LSTM` and `GRU` apart from their own arguments."""
 
     merge: str
-    loops: Literal["auto", "one", "two"]
+    loops: Loops
     locked_dropout: float
 
 
@@ -66,7 +66,7 @@ class CellStack(Stacked):
         *,
         bidirectional: bool = False,
         merge: str = "concat",
-        loops: Literal["auto", "one", "two"] = "auto",
+        loops: Loops = "auto",
         dropout: float = 0.0,
         locked_dropout: float = 0.0,
         rngs: nnx.Rngs,
