@@ -24,7 +24,7 @@ def rows(reading: Reading) -> Iterator[Row]:
     assert target_path is not None
     paths = (source_path, target_path)
     first_blank = None
-    sides = (numbered_lines(path, reading.encoding) for path in paths)
+    sides = (numbered_lines(path, reading.encoding, "\n") for path in paths)
     for number, pair in enumerate(itertools.zip_longest(*sides), 1):
         source, target = (line and line[1].strip() for line in pair)
         if not source and not target:
@@ -119,4 +119,4 @@ def _has_ending(path: Path, ending: str | None) -> bool:
 
 
 def _num_lines(path: Path, encoding: str) -> int:
-    return sum(1 for _ in numbered_lines(path, encoding))
+    return sum(1 for _ in numbered_lines(path, encoding, "\n"))
