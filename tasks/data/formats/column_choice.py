@@ -5,12 +5,12 @@ For the source and the target of a pair, see `tasks.data.formats.pair_columns`.
 """
 
 import difflib
-import itertools
 import re
 from collections.abc import Mapping, Sequence
 
 from tasks.data.formats.errors import DataError
 from tasks.data.formats.reading import Columns, Kind
+from tasks.data.formats.running_numbers import is_running_number
 
 SAMPLE_SIZE = 1000  # rows at the start of a file from which columns are chosen
 TEXT_NAMES = (
@@ -26,7 +26,6 @@ TOKEN_NAMES = ("tokens", "words", "forms", "token", "word")
 TAG_NAMES = ("upos", "pos_tags", "pos", "tags", "xpos", "labels", "tag")
 ENTITY_NAMES = ("ner_tags", "ner", "entities", "tags", "labels", "tag")
 MAX_LABEL_LENGTH = 40  # characters
-MIN_RUNNING_ROWS = 3  # fewer rows do not show a running number
 
 Record = Mapping[str, object]
 """A row by column names; a cell is a str or other scalar, a list of those, or None."""
@@ -178,45 +177,6 @@ def quoted_names(names: Sequence[str]) -> str:
     return ", ".join(map(repr, names))
 
 
-def has_header(rows: Sequence[Sequence[str]]) -> bool:
-    """Return whether the first row of a table is a header.
-
-    It is if it has usual names of a text and a label. Otherwise, its cells must not
-    occur again in their columns, and either one of them is a usual name, or all look
-    like names and one column below holds labels. A cell above a running number or an
-    empty column may be blank, and a cell may be long above much shorter ones.
-
-    Args:
-        rows: the cells of the first rows.
-    """
-    first, rest = [cell.strip() for cell in rows[0]], rows[1:]
-    lower = [cell.lower() for cell in first]
-    text, label = by_name(lower, TEXT_NAMES), by_name(lower, LABEL_NAMES)
-    if text and label and text != label:
-        return True
-    below = [[row[index] for row in rest] for index in range(len(first))]
-    if not rest or not all(map(_may_be_name, first, below)):
-        return False
-    named = [index for index, cell in enumerate(first) if cell]
-    if not named or any(rows[0][index] in below[index] for index in named):
-        return False
-    if text or label:
-        return True
-    names = [first[index] for index in named]
-    like_names = all(re.fullmatch(r"[^\W\d][\w .-]*", name) for name in names)
-    if not like_names or len(set(names)) < len(names):
-        return False
-    sample = [{first[index]: row[index] for index in named} for row in rest]
-    return label_by_content(sample, names, guess=False) is not None
-
-
-def _may_be_name(cell: str, below: Sequence[str]) -> bool:
-    """Return whether a cell may be the name of the column below it."""
-    if not cell:
-        return is_running_number(below) or not any(map(str.strip, below))
-    return len(cell) <= 40 or 2 * sum(map(len, below)) <= len(cell) * len(below)
-
-
 def label_by_content(
     sample: Records, names: Sequence[str], *, guess: bool = True
 ) -> str | None:
@@ -302,19 +262,3 @@ def is_sentence_name(name: str) -> bool:
         re.fullmatch(r"sent(ence)?([ _](#|id|idx|no|number))?", name.lower())
         is not None
     )
-
-
-def is_running_number(cells: Sequence[object]) -> bool:
-    """Return whether a column counts the rows, from any number.
-
-    Args:
-        cells: the cells of the column.
-    """
-    if len(cells) < MIN_RUNNING_ROWS:
-        return False
-    numbers = [
-        int(text) if re.fullmatch(r"0|[1-9]\d{0,17}", text) else None
-        for text in (str(cell).strip() for cell in cells)
-    ]
-    steps = [a is not None and b == a + 1 for a, b in itertools.pairwise(numbers)]
-    return sum(steps) >= 0.9 * len(steps)

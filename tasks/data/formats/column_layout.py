@@ -9,10 +9,10 @@ from tasks.data.formats.column_choice import ENTITY_NAMES, TAG_NAMES, TOKEN_NAME
 from tasks.data.formats.errors import FormatError
 from tasks.data.formats.lines import numbered_lines
 from tasks.data.formats.reading import Reading
+from tasks.data.formats.running_numbers import running_column
 from tasks.data.formats.schemes import ENTITY_TAG
 
 SAMPLE_SIZE = 1000  # lines at the start of a file from which columns are chosen
-PART_ID = re.compile(r"\d+(-|\.)\d+")  # of a multiword token or an empty node
 _DOCUMENT = re.compile(r"#(begin|end) document\b.*")  # as in CoNLL-2012
 _PLACEHOLDERS = {"_", "-", "*"}
 _MIN_CONSTANT_ROWS = 10  # fewer rows do not show that a column names the document
@@ -144,7 +144,8 @@ def layout(reading: Reading) -> Layout | None:
     if width < 2:
         expected = "a token and its tag, separated by a tab or by spaces"
         raise FormatError(reading.path, number, expected, line)
-    running = _running_column(sentences, width)
+    cells = [[cells for _, cells in sentence] for sentence in sentences]
+    running = running_column(cells, width)
     token = _token(reading, number, width, names, running, sentences)
     tag = _tag(reading, number, width, names, running, token, sentences, data)
     rows = [cells for sentence in sentences for _, cells in sentence]
@@ -172,46 +173,6 @@ def _header(sentences: list[list[Numbered]]) -> list[str]:
     )
     is_header = has_token and has_tag and rest and not repeated
     return [cell.strip() for cell in first] if is_header else []
-
-
-def _running_column(sentences: list[list[Numbered]], width: int) -> int | None:
-    """Return the column that counts the tokens, after columns that name the sentence.
-
-    It counts from 0 or 1 in every sentence, or through the whole file.
-    """
-    for index in range(width - 1):
-        columns = [
-            [cells[index] for _, cells in sentence if index < len(cells)]
-            for sentence in sentences
-        ]
-        if _is_running(columns):
-            return index
-        if not all(len(set(column)) <= 1 for column in columns):
-            return None
-    return None
-
-
-def _is_running(columns: list[list[str]]) -> bool:
-    """Return whether nine in ten of the cells of sentences count up, or start again."""
-    numbers = [
-        [int(cell) if re.fullmatch(r"0|[1-9]\d{0,8}", cell) else -1 for cell in column]
-        for column in (
-            [cell for cell in column if not PART_ID.fullmatch(cell)]
-            for column in columns
-        )
-    ]
-    steps = [pair for column in numbers for pair in itertools.pairwise(column)]
-    num_up = sum(b == a + 1 and a >= 0 for a, b in steps)
-    num_restarts = sum(b in (0, 1) and a > b for a, b in steps)
-    if 2 * num_up <= len(steps) or num_up + num_restarts < 0.9 * len(steps):
-        return False
-    starts = [column[0] for column in numbers if column]
-    ends = [column[-1] for column in numbers if column]
-    for first in (0, 1):
-        if sum(start == first for start in starts) >= 0.9 * len(starts):
-            return True
-    through = [start == end + 1 for end, start in zip(ends, starts[1:], strict=False)]
-    return starts[0] in (0, 1) and sum(through) >= 0.9 * len(through)
 
 
 def _token(

@@ -6,10 +6,11 @@ never quoted. For the choice of the columns, see `tasks.data.formats.column_layo
 
 from collections.abc import Iterator
 
-from tasks.data.formats.column_layout import PART_ID, Layout, is_boundary, layout
+from tasks.data.formats.column_layout import Layout, is_boundary, layout
 from tasks.data.formats.errors import FormatError
 from tasks.data.formats.lines import numbered_lines
 from tasks.data.formats.reading import Reading, Remark, Sentence
+from tasks.data.formats.running_numbers import PART_ID
 
 
 def rows(reading: Reading) -> Iterator[Sentence | Remark | FormatError]:

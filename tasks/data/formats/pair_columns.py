@@ -13,11 +13,11 @@ from tasks.data.formats.column_choice import (
     Record,
     Records,
     columns_of_flag,
-    is_running_number,
     quoted_names,
 )
 from tasks.data.formats.errors import DataError
 from tasks.data.formats.reading import Columns
+from tasks.data.formats.running_numbers import is_running_number
 
 USUAL_NAMES = (
     *(("source", "target"), ("source", "targets"), ("src", "tgt"), ("src", "trg")),

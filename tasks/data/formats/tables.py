@@ -8,7 +8,13 @@ its cells are divided by tabs or by `` ||| ``.
 import itertools
 from collections.abc import Iterator
 
-from tasks.data.formats import column_choice, pair_columns, records, token_tables
+from tasks.data.formats import (
+    column_choice,
+    headers,
+    pair_columns,
+    records,
+    token_tables,
+)
 from tasks.data.formats.errors import DataError, FormatError
 from tasks.data.formats.reading import Columns, Parsed, Reading
 from tasks.data.formats.table_cells import delimiter_name, numbered_cells
@@ -169,10 +175,10 @@ def _has_header(reading: Reading) -> bool:
         flags = (columns.text, columns.label)
     named = [part.strip() for flag in flags if flag for part in flag.split(",")]
     by_name = [part for part in named if not part.lstrip("-").isdigit()]
-    if any(part in first for part in by_name):
+    if any(part in column_names(first) for part in by_name):
         return True
     if by_name:
         names = column_choice.quoted_names(first)
         raise DataError(f"{reading.path}: no column {by_name[0]!r}; there are {names}")
-    has_header = pair_columns.has_header if is_pairs else column_choice.has_header
+    has_header = pair_columns.has_header if is_pairs else headers.has_header
     return has_header([row for row in table if len(row) == len(first)])
