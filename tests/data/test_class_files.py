@@ -75,6 +75,9 @@ def test_first_words_are_labels_only_apart_from_the_texts(
     path = write("a.txt", PRAISE.replace("the song", "a song").replace("duo", "the"))
     with pytest.raises(DataError, match="a.txt: expected text and labels"):
         parse_labelled(path)
+    prose = write("c.txt", PRAISE.replace("the", "Well, the"))
+    with pytest.raises(DataError, match="c.txt: expected text and labels"):
+        parse_labelled(prose)
     labels = write("b.txt", PRAISE.replace("the", "GOOD") + BLAME.replace("the", "BAD"))
     assert parse_labelled(labels)[5] == ("song was a bore", "BAD")
     description = formats.describe(formats.plan(labels, "labelled"))

@@ -37,6 +37,8 @@ def description(path: Path, kind: Kind) -> str:
         ("doc/a 0 {k} {w} {pos} {tag}", 3, 5),
         ("{one}\t{w}\t{tag}\t-\tann7", 1, 2),
         ("{w} {pos} {tag} _", 0, 2),
+        ("{w} {pos} {tag} B-PER", 0, 2),
+        ("{w} {pos} I-NP {tag}", 0, 3),
         ("1\t{w}\t_\t{pos}\t{pos}\t_\t0\t_\t_\t{tag}", None, None),
     ],
 )
@@ -71,6 +73,18 @@ def test_a_running_number_is_no_token(write: Callable[..., Path]) -> None:
         "multiword tokens and empty nodes left out: 1, the first at d.txt:1",
         "sentences that start without a blank line: 1, the first at d.txt:4",
     )
+
+
+def test_sentences_of_one_token_are_numbered_too(write: Callable[..., Path]) -> None:
+    path = write("a.txt", "1 Lio N\n\n1 Vant N\n")
+    assert [row["tokens"] for row in parse(path, "tagged")] == [["Lio"], ["Vant"]]
+
+
+def test_numbered_rows_may_differ_in_width(write: Callable[..., Path]) -> None:
+    text = "# a\n1\tLio\tB-PER\t-\tann\n2\tVant\tI-PER\n3\thums\tO\t-\tann\n"
+    assert parse(write("a.iob2", text), "entities") == [NAME]
+    with pytest.raises(FormatError, match="b.iob2:2: expected 3 columns"):
+        parse(write("b.iob2", "Lio\tx\tB-PER\nVant\tI-PER\n"), "entities")
 
 
 def test_a_column_that_names_the_document_is_no_token(

@@ -252,6 +252,10 @@ def test_three_unnamed_columns_are_asked_for(write: Callable[..., Path]) -> None
     with pytest.raises(DataError, match="--source-column and --target-column: '0', '1"):
         parse_pairs(path)
     assert parse_pairs(path, source="0", target="2")[1] == ("cold 1", "froid 1")
+    numbered = write("c.tsv", "\n".join(f"{k}\tcold {k}" for k in range(12)))
+    with pytest.raises(DataError, match="--source-column and --target-column"):
+        parse_pairs(numbered)
+    assert parse_pairs(numbered, source="0", target="1")[1] == ("1", "cold 1")
     ragged = write("b.tsv", "\n".join([*rows, "cold\tkalt"]))
     with pytest.raises(DataError, match="--source-column and --target-column"):
         parse_pairs(ragged)

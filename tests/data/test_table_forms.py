@@ -30,6 +30,7 @@ def table(header: str, row: str) -> str:
         ),
         ("text,label,label", "{text},{label},x"),
         ("id,text,label", "{k},{text},{label}"),
+        ("#1,what was written,#2", "7{k}9,{text},{label}"),
     ],
 )
 def test_headers(write: Callable[..., Path], header: str, row: str) -> None:

@@ -68,13 +68,13 @@ class Layout(NamedTuple):
         """
         if not line.startswith("#"):
             return False
-        if _DOCUMENT.fullmatch(line):
+        if _DOCUMENT.fullmatch(line) or self.running == 0:
             return True
         cells = self.cells(line)
         if not at_start or len(cells) == self.num_columns and cells[0] != "#":
             return False
         if len(cells) != self.num_columns:
-            return not (self.ragged and self.running == 0)  # starts with a number
+            return True
         tag = cells[self.tag]
         if self.separator == "\t" or tag in self.tags or tag == cells[self.token]:
             return False
@@ -235,15 +235,32 @@ def _tag(
         return width - 1
     if reading.kind == "entities":
         if _share(rows, others[0], _is_entity) >= 0.5:
-            return others[0]
+            return _outer_level(rows, others)
         columns = [c for c in others if _share(rows, c, _is_entity) == 1]
-        columns = [c for c in columns if any(cells[c] != "O" for cells in rows)]
-        return (columns or others)[0]
+        marked = [c for c in columns if any(cells[c] != "O" for cells in rows)]
+        return (marked or columns or others)[0]
     is_conll_2012 = any(_DOCUMENT.fullmatch(line) for _, line in data)
     if is_conll_2012 and width >= _CONLL_2012_COLUMNS and token == 3:
         return 4
     filled = [c for c in others if _share(rows, c, _PLACEHOLDERS.__contains__) < 1]
     return (filled or others)[0]
+
+
+def _outer_level(rows: Sequence[list[str]], columns: Sequence[int]) -> int:
+    """Return the column of the outer entities, if the last one holds nested ones.
+
+    It is next to the last one, and has at least its types, as in GermEval 2014.
+
+    Args:
+        rows: the cells of each line.
+        columns: the columns, the last one first.
+    """
+    last, *others = columns
+    inner = {row[last][2:] for row in rows if last < len(row)} - {""}
+    if others and _share(rows, others[0], _is_entity) == 1:
+        if inner and inner <= {row[others[0]][2:] for row in rows}:
+            return others[0]
+    return last
 
 
 def _is_entity(cell: str) -> bool:

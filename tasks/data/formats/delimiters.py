@@ -63,10 +63,13 @@ def choose(where: object, lines: Sequence[str], kind: Kind) -> str:
 def are_likely(lines: Sequence[str]) -> bool:
     """Return whether a delimiter gives nine in ten lines the same number of cells.
 
+    A delimiter that a space follows, as in prose, does not count.
+
     Args:
         lines: the lines that are not blank.
     """
-    return any(_share(_table(lines, d)) >= _MIN_SHARE for d in DELIMITERS)
+    tables = [_table(lines, delimiter) for delimiter in DELIMITERS]
+    return any(_share(table) >= _MIN_SHARE and _is_unspaced(table) for table in tables)
 
 
 def _table(lines: Sequence[str], delimiter: str) -> list[list[str]]:

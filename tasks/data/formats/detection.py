@@ -78,7 +78,7 @@ def labels_by_word(lines: Sequence[str]) -> bool:
     labels = {parts[0].lower() for parts in words}
     if all(word.isdigit() or word.startswith(labelled.PREFIX) for word in labels):
         return True
-    if 2 * len(labels) > len(lines):
+    if len(labels) < 2 or 2 * len(labels) > len(lines):
         return False
     texts = {word.lower() for _, text in words for word in text.split()}
     return len(labels & texts) <= MAX_LABELS_IN_TEXTS * len(labels)

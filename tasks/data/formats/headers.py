@@ -11,14 +11,18 @@ from tasks.data.formats.column_choice import (
 )
 from tasks.data.formats.running_numbers import is_running_number
 
+_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
+_MIN_NUMBERS = 5  # fewer rows do not show a column of numbers
+
 
 def has_header(rows: Sequence[Sequence[str]]) -> bool:
     """Return whether the first row of a table is a header.
 
     It is if it has usual names of a text and a label. Otherwise, its cells must not
-    occur again in their columns, and either one of them is a usual name, or all look
-    like names and one column below holds labels. A cell above a running number or an
-    empty column may be blank, and a cell may be long above much shorter ones.
+    occur again in their columns, and either one of them is a usual name or is above
+    numbers, or all look like names and one column below holds labels. A cell above a
+    running number or an empty column may be blank, and a cell may be long above much
+    shorter ones.
 
     Args:
         rows: the cells of the first rows.
@@ -34,7 +38,7 @@ def has_header(rows: Sequence[Sequence[str]]) -> bool:
     named = [index for index, cell in enumerate(first) if cell]
     if not named or any(rows[0][index] in below[index] for index in named):
         return False
-    if text or label:
+    if text or label or is_above_numbers(first, below):
         return True
     names = [first[index] for index in named]
     like_names = all(re.fullmatch(r"[^\W\d][\w .-]{,39}", name) for name in names)
@@ -42,6 +46,22 @@ def has_header(rows: Sequence[Sequence[str]]) -> bool:
         return False
     sample = [{first[index]: row[index] for index in named} for row in rest]
     return label_by_content(sample, names, guess=False) is not None
+
+
+def is_above_numbers(first: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
+    """Return whether a cell of the first row is no number, but all below it are.
+
+    Args:
+        first: the cells of the first row.
+        below: the other cells of each column.
+    """
+    return any(
+        cell
+        and not _NUMBER.fullmatch(cell)
+        and len(cells) >= _MIN_NUMBERS
+        and all(_NUMBER.fullmatch(number.strip()) for number in cells)
+        for cell, cells in zip(first, below, strict=True)
+    )
 
 
 def _may_be_name(cell: str, below: Sequence[str]) -> bool:

@@ -97,13 +97,11 @@ def text_columns(table: Sequence[Sequence[str]], width: int) -> list[int]:
         table: the cells of the first rows.
         width: the number of columns.
     """
-    if width == 2:
-        return [0, 1]
     columns = [[row[index].strip() for row in table] for index in range(width)]
     return [
         index
         for index, cells in enumerate(columns)
-        if not is_running_number(cells) and not _are_alike(cells)
+        if not is_running_number(cells) and (width == 2 or not _are_alike(cells))
     ]
 
 

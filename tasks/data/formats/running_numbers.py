@@ -14,7 +14,7 @@ def is_running_number(cells: Sequence[object]) -> bool:
     Args:
         cells: the cells of the column.
     """
-    if len(cells) < _MIN_ROWS:
+    if len(cells) < _MIN_ROWS or len(set(map(str, cells))) < len(cells):
         return False
     numbers = [
         int(text) if re.fullmatch(r"0|[1-9]\d{0,17}", text) else None
@@ -56,13 +56,15 @@ def _is_running(columns: list[list[str]]) -> bool:
             for column in columns
         )
     ]
+    starts = [column[0] for column in numbers if column]
+    ends = [column[-1] for column in numbers if column]
     steps = [pair for column in numbers for pair in itertools.pairwise(column)]
+    if not steps:
+        return len(starts) > 1 and set(starts) in ({0}, {1})
     num_up = sum(b == a + 1 and a >= 0 for a, b in steps)
     num_restarts = sum(b in (0, 1) and a > b for a, b in steps)
     if 2 * num_up <= len(steps) or num_up + num_restarts < 0.9 * len(steps):
         return False
-    starts = [column[0] for column in numbers if column]
-    ends = [column[-1] for column in numbers if column]
     for first in (0, 1):
         if sum(start == first for start in starts) >= 0.9 * len(starts):
             return True
