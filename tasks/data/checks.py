@@ -1,10 +1,12 @@
 """Checks of the labels and tags of the splits, after reading."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from tasks.data import splits
+from tasks.data.formats import column_layout
 from tasks.data.formats.errors import DataError
-from tasks.data.formats.reading import Kind
+from tasks.data.formats.reading import Kind, Reading
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -47,6 +49,30 @@ def label_notes(
             )
         return [message]
     return []
+
+
+def same_columns(readings: Iterable[Reading]) -> None:
+    """Raise an error if different columns are read from files with as many columns.
+
+    Args:
+        readings: the files of all splits; only those of format columns are compared.
+
+    Raises:
+        DataError: if there are two such files.
+    """
+    first: dict[int, tuple[Reading, column_layout.Layout]] = {}
+    for reading in readings:
+        layout = column_layout.layout(reading) if reading.format == "columns" else None
+        if layout is None:
+            continue
+        other, known = first.setdefault(layout.num_columns, (reading, layout))
+        if (known.token, known.tag) != (layout.token, layout.tag):
+            raise DataError(
+                f"{other.path} and {reading.path} have {layout.num_columns} columns, "
+                f"but the token and its tag seem to be columns {known.token} and "
+                f"{known.tag} of the first, {layout.token} and {layout.tag} of the "
+                "second: name them with --token-column and --tag-column"
+            )
 
 
 def same_labels(datasets: dict[str, "Dataset"], kind: Kind) -> None:

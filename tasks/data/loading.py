@@ -182,8 +182,12 @@ def _from_files(
         names = ", ".join(chosen) or "nothing"
         raise DataError(f"no {only} among the files, only {names}: give --{only}-file")
     datasets = {}
-    for split in [only] if only else [s for s in files.SPLITS if s in chosen]:
-        readings = [_plan(source, kind, data_file) for data_file in chosen[split]]
+    plans = {
+        split: [_plan(source, kind, data_file) for data_file in chosen[split]]
+        for split in ([only] if only else [s for s in files.SPLITS if s in chosen])
+    }
+    checks.same_columns(reading for readings in plans.values() for reading in readings)
+    for split, readings in plans.items():
         notes += [note for note in _notes(split, readings) if note not in notes]
         notes += [remark for reading in readings for remark in reading.remarks]
         key = arrow_cache.cache_key(kind, *map(arrow_cache.fingerprint, readings))

@@ -75,6 +75,9 @@ def test_first_words_are_labels_only_apart_from_the_texts(
     path = write("a.txt", PRAISE.replace("the song", "a song").replace("duo", "the"))
     with pytest.raises(DataError, match="a.txt: expected text and labels"):
         parse_labelled(path)
+    numbered = write("d.txt", "".join(f"{k} tea for {k}\n" for k in range(9)))
+    with pytest.raises(DataError, match="d.txt: expected text and labels"):
+        parse_labelled(numbered)
     prose = write("c.txt", PRAISE.replace("the", "Well, the"))
     with pytest.raises(DataError, match="c.txt: expected text and labels"):
         parse_labelled(prose)

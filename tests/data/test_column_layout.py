@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.data import formats
+from tasks.data import DataError, Source, formats, load
 from tasks.data.formats import FormatError, Kind
 from tests.helpers.data_files import parse
 
@@ -99,6 +99,9 @@ def test_a_column_that_names_the_document_is_no_token(
 def test_placeholders_are_no_tags(write: Callable[..., Path]) -> None:
     path = write("a.txt", sentences(2, "{w}\t{pos}\t_"))
     assert parse(path, "tagged")[0]["tags"] == ["N", "N", "V"]
+    treebank = sentences(2, "{k}\t{w}\t_\t{pos}\tx\t_\t{k}\tdep\t_\t_")
+    path = write("c.txt", treebank)
+    assert parse(path, "tagged")[0]["tags"] == ["N", "N", "V"]
     conll = "#begin document (a); part 000\n"
     conll += sentences(2, "a 0 {k} {w} {pos} (* - - - * -") + "#end document\n"
     path = write("b.conll", conll)
@@ -142,6 +145,20 @@ def test_a_header_names_the_columns(write: Callable[..., Path]) -> None:
         parse(path, "tagged", tag="XPOS")
     path = write("b.txt", "word\ttag\nword\ttag\nLio\tN\n")
     assert parse(path, "tagged")[0]["tokens"] == ["word", "word", "Lio"]
+
+
+def test_files_with_different_columns_are_refused(
+    write: Callable[..., Path], tmp_path: Path, cache: Path
+) -> None:
+    write("train.txt", sentences(3, "{one} {w} {tag}"))
+    write("dev.txt", "1 Lio B-PER\n")
+    write("test.txt", "Vant N O\n")
+    flags = "columns 1 and 2 of the first, 0 and 2 of the second: name them with --tok"
+    with pytest.raises(DataError, match=flags):
+        load(Source(str(tmp_path)), "entities", cache_dir=cache)
+    source = Source(str(tmp_path), token_column="1", tag_column="2")
+    splits = load(source, "entities", cache_dir=cache)
+    assert splits.dev[0] == {"tokens": ["Lio"], "tags": ["B-PER"]}
 
 
 def test_compressed_files_and_cr(write: Callable[..., Path], tmp_path: Path) -> None:

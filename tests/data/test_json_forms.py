@@ -76,6 +76,15 @@ def test_numbers_without_a_fraction_are_one_class(write: Callable[..., Path]) ->
     assert parse_labelled(write("b.jsonl", unused)) == [("a", "1")]
 
 
+def test_a_list_of_one_label_is_a_label(write: Callable[..., Path]) -> None:
+    records = [{"text": f"tea {k}", "label": ["ab"[k % 2]]} for k in range(4)]
+    path = write("a.jsonl", lines(*records))
+    assert parse_labelled(path)[1] == ("tea 1", "b")
+    path = write("b.jsonl", lines(*records, {"text": "c", "label": ["a", "b"]}))
+    with pytest.raises(FormatError, match="b.jsonl:5: expected a value in column"):
+        parse_labelled(path)
+
+
 @pytest.mark.parametrize(
     "record",
     [
@@ -153,5 +162,8 @@ def test_names_next_to_class_numbers(write: Callable[..., Path]) -> None:
     rows = [
         {"text": f"tea {k}", "label": k % 2, "label_text": "ab"[k % 2]} for k in (0, 1)
     ]
+    path = write("c.jsonl", lines({"tokens": TOKENS, "ner_tags": [1, 2, 0, 0]}))
+    with pytest.raises(FormatError, match="no column names these numbers"):
+        parse(path, "entities")
     path = write("b.jsonl", lines(*rows))
     assert parse_labelled(path) == [("tea 0", "a"), ("tea 1", "b")]

@@ -195,6 +195,8 @@ def label_by_content(
         cells = [row.get(name) for row in sample]
         if any(isinstance(cell, list | dict) or cell is None for cell in cells):
             continue
+        if is_running_number(cells):
+            continue
         distinct = len({str(cell) for cell in cells})
         length = sum(len(str(cell)) for cell in cells) / len(cells)
         if length <= MAX_LABEL_LENGTH and 2 * distinct <= len(cells):

@@ -2,10 +2,12 @@
 
 import itertools
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
+from tasks.data.formats import conllu
 from tasks.data.formats.column_choice import ENTITY_NAMES, TAG_NAMES, TOKEN_NAMES
+from tasks.data.formats.entity_columns import entity_column, is_entity, share
 from tasks.data.formats.errors import FormatError
 from tasks.data.formats.lines import numbered_lines
 from tasks.data.formats.reading import Reading
@@ -17,6 +19,7 @@ _DOCUMENT = re.compile(r"#(begin|end) document\b.*")  # as in CoNLL-2012
 _PLACEHOLDERS = {"_", "-", "*"}
 _MIN_CONSTANT_ROWS = 10  # fewer rows do not show that a column names the document
 _CONLL_2012_COLUMNS = 11  # at least
+_CONLL_2009_COLUMNS = 13  # at least
 _HEADER_TOKENS = (*TOKEN_NAMES, "form")
 _HEADER_TAGS = {*TAG_NAMES, *ENTITY_NAMES, "label", "iob", "bio", "iob2", "ner_tag"}
 
@@ -107,7 +110,8 @@ def layout(reading: Reading) -> Layout | None:
 
     The token is the first column, but never a running number (from 0 or 1) or the
     columns before it. The tag is the last column: for entities, the last one that holds
-    entity tags. Names in a header and the user's flags take precedence.
+    entity tags; in files of the columns of CoNLL-X, CoNLL-2009 and CoNLL-2012, the part
+    of speech. Names in a header and the user's flags take precedence.
 
     Args:
         reading: the file.
@@ -152,7 +156,7 @@ def layout(reading: Reading) -> Layout | None:
     widths = {len(cells) for cells in rows}
     ragged = len(widths) > 1 and running is not None and max(token, tag) < min(widths)
     if ragged:
-        ragged = reading.kind == "entities" and _share(rows, tag, _is_entity) == 1
+        ragged = reading.kind == "entities" and share(rows, tag, is_entity) == 1
     tags = frozenset(cells[tag] for cells in rows if tag < len(cells))
     return Layout(
         number, separator, width, token, tag, running, header, tags, bool(ragged)
@@ -234,47 +238,16 @@ def _tag(
     if not others:
         return width - 1
     if reading.kind == "entities":
-        if _share(rows, others[0], _is_entity) >= 0.5:
-            return _outer_level(rows, others)
-        columns = [c for c in others if _share(rows, c, _is_entity) == 1]
-        marked = [c for c in columns if any(cells[c] != "O" for cells in rows)]
-        return (marked or columns or others)[0]
+        return entity_column(rows, others)
     is_conll_2012 = any(_DOCUMENT.fullmatch(line) for _, line in data)
     if is_conll_2012 and width >= _CONLL_2012_COLUMNS and token == 3:
         return 4
-    filled = [c for c in others if _share(rows, c, _PLACEHOLDERS.__contains__) < 1]
+    if running == 0 and token == 1 and width == len(conllu.COLUMNS):
+        return conllu.COLUMNS.index("upos")
+    if running == 0 and token == 1 and width >= _CONLL_2009_COLUMNS:
+        return 4
+    filled = [c for c in others if share(rows, c, _PLACEHOLDERS.__contains__) < 1]
     return (filled or others)[0]
-
-
-def _outer_level(rows: Sequence[list[str]], columns: Sequence[int]) -> int:
-    """Return the column of the outer entities, if the last one holds nested ones.
-
-    It is next to the last one, and has at least its types, as in GermEval 2014.
-
-    Args:
-        rows: the cells of each line.
-        columns: the columns, the last one first.
-    """
-    last, *others = columns
-    inner = {row[last][2:] for row in rows if last < len(row)} - {""}
-    if others and _share(rows, others[0], _is_entity) == 1:
-        if inner and inner <= {row[others[0]][2:] for row in rows}:
-            return others[0]
-    return last
-
-
-def _is_entity(cell: str) -> bool:
-    return ENTITY_TAG.fullmatch(cell) is not None
-
-
-def _share(
-    rows: Sequence[list[str]], index: int, matches: Callable[[str], bool]
-) -> float:
-    """Return the share of the cells of a column that match."""
-    cells = [row[index] for row in rows if index < len(row)]
-    if len(cells) < len(rows) and matches is _is_entity:
-        cells += [""] * (len(rows) - len(cells))
-    return sum(map(matches, cells)) / max(len(cells), 1)
 
 
 def _index(

@@ -11,6 +11,7 @@ from tasks.data.formats.column_choice import (
     is_sentence_name,
 )
 from tasks.data.formats.reading import Kind
+from tasks.data.formats.running_numbers import is_running_number
 from tasks.data.formats.schemes import ENTITY_TAG
 from tasks.data.formats.table_cells import BARS
 
@@ -74,6 +75,8 @@ def labels_by_word(lines: Sequence[str]) -> bool:
     """
     words = [line.split(maxsplit=1) for line in lines]
     if not words or not all(len(parts) == 2 for parts in words):
+        return False
+    if is_running_number([parts[0] for parts in words]):
         return False
     labels = {parts[0].lower() for parts in words}
     if all(word.isdigit() or word.startswith(labelled.PREFIX) for word in labels):

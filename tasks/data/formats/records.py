@@ -127,6 +127,9 @@ def _parser(
             expected = f"labels in column {label!r} that are all true or false, or none"
             raise FormatError(where, line, expected, record.get(label))
         text = " ".join(_cell(where, line, record, name) for name in texts)
+        labels = record.get(label)
+        if isinstance(labels, list) and len(labels) == 1:  # as Doccano writes
+            record = {**record, label: labels[0]}
         value = _cell(where, line, record, label).strip()
         if not text.strip() or not value:
             expected = f"a text ({' + '.join(texts)}) and a label ({label})"
@@ -198,5 +201,8 @@ def _cell(where: str, line: int, record: Record, name: str) -> str:
 def _list(where: str, line: int, record: Record, name: str) -> list[str]:
     value = record.get(name)
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise FormatError(where, line, f"a list of words in column {name!r}", value)
+        numbers = isinstance(value, list) and all(isinstance(n, int) for n in value)
+        reason = "no column names these numbers" if numbers else ""
+        expected = f"a list of words in column {name!r}"
+        raise FormatError(where, line, expected, value, reason)
     return value
