@@ -85,8 +85,8 @@ def fingerprint(reading: Reading) -> str:
     for path in filter(None, (reading.path, reading.targets)):
         with open(path, "rb") as file:
             digests.append(hashlib.file_digest(file, "blake2b").hexdigest())
-    label = reading.path.stem if reading.format == "folder" else ""
-    without_paths = reading._replace(path=Path(label), targets=None)
+    label = reading.path.name if reading.format == "folder" else ""
+    without_paths = reading._replace(path=Path(label), targets=None, remarks=())
     return " ".join([repr(without_paths), *digests])
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from tasks.data import formats
+from tasks.data import class_files, formats
 from tasks.data.formats import conllu, parallel
 from tasks.data.formats.errors import DataError
 from tasks.data.formats.reading import Columns, Kind
@@ -20,7 +20,9 @@ _WORDS = {
 }
 _SPLIT_OF = {word: split for split, words in _WORDS.items() for word in words}
 _SPLIT_OF["testa"] = "dev"  # as in CoNLL-2003
-_NO_DATA = re.compile(r"\..*|(readme|licen[cs]e|copying|changelog).*|.*\.md", re.I)
+_NO_DATA = re.compile(
+    r"\..*|(.*[._-])?(readme|licen[cs]e|copying|changelog)([._-].*)?|.*\.md", re.I
+)
 
 
 class DataFile(NamedTuple):
@@ -32,12 +34,14 @@ class DataFile(NamedTuple):
         metadata_split: the rows are the sentences with this value of the CoNLL-U
             metadata ``split``; None for the whole file.
         targets: the file of the targets, for parallel files.
+        label: the label of all rows, for a file of one class.
     """
 
     path: Path
     format: str | None = None
     metadata_split: str | None = None
     targets: Path | None = None
+    label: str | None = None
 
 
 class Files(NamedTuple):
@@ -110,11 +114,15 @@ def find(
     for split, specs in split_files.items():
         data_files: list[DataFile] = []
         for spec in specs:
-            paths, is_folder = expand(spec)
-            per_class = is_folder and _is_file_per_class(paths, kind, format)
-            name = "folder" if per_class else None
-            data_files += [DataFile(path, name) for path in paths]
+            paths, _ = expand(spec)
+            data_files += [DataFile(path) for path in paths]
         if data_files:
+            labelled = _file_per_class(data_files, kind, format, encoding)
+            if labelled:
+                note = f"{split}: {class_files.note(labelled)}"
+                files.splits[split] = labelled
+                files.notes.append(note)
+                continue
             data_files, notes = _join_parallel(data_files, kind, format, columns)
             files.splits[split] = data_files
             files.notes.extend(notes)
@@ -161,7 +169,8 @@ def _assign_splits(
     if format == "folder" and not is_folder:
         raise DataError("--format folder needs a folder as --data: one file per class")
     if format == "folder":
-        return Files({}, [file._replace(format="folder") for file in data_files], [])
+        labelled = _file_per_class(data_files, kind, format, encoding)
+        return Files({}, labelled, [class_files.note(labelled)])
     splits: dict[str, list[DataFile]] = {}
     unnamed: list[DataFile] = []
     for file in data_files:
@@ -169,15 +178,16 @@ def _assign_splits(
         (splits.setdefault(split, []) if split else unnamed).append(file)
     if splits:
         notes = []
+        for split, split_files in splits.items():
+            if labelled := _file_per_class(split_files, kind, format, encoding):
+                splits[split] = labelled
+                notes.append(f"{split}: {class_files.note(labelled)}")
         if unnamed:
             names = ", ".join(file.path.name for file in unnamed)
-            notes = [f"left out, as their names contain no split: {names}"]
+            notes.append(f"left out, as their names contain no split: {names}")
         return Files(splits, [], notes)
-    paths = [file.path for file in data_files]
-    if is_folder and _is_file_per_class(paths, kind, format):
-        note = f"a folder with one file per class: {len(paths)} classes"
-        per_class = [file._replace(format="folder") for file in data_files]
-        return Files({}, per_class, [note])
+    if labelled := _file_per_class(data_files, kind, format, encoding):
+        return Files({}, labelled, [class_files.note(labelled)])
     undivided = []
     for file in unnamed:
         parts = _split_by_metadata(file.path, kind, file.format or format, encoding)
@@ -247,13 +257,19 @@ def _split_by_metadata(
     return splits
 
 
-def _is_file_per_class(paths: Iterable[Path], kind: Kind, format: str | None) -> bool:
-    """Return whether files are one per class: several plain text files."""
-    if format is not None:
-        return format == "folder"
-    paths = list(paths)
-    plain = all(path.suffix.lower() in ("", ".txt") for path in paths)
-    return kind == "labelled" and plain and len(paths) > 1
+def _file_per_class(
+    data_files: Sequence[DataFile], kind: Kind, format: str | None, encoding: str
+) -> list[DataFile]:
+    """Return the files with their labels, if they are one per class; otherwise none."""
+    paths = [file.path for file in data_files]
+    if kind != "labelled" or format not in (None, "folder"):
+        return []
+    if format is None and not class_files.are_likely(paths, encoding):
+        return []
+    return [
+        DataFile(path, "folder", label=label)
+        for path, label in zip(paths, class_files.labels(paths), strict=True)
+    ]
 
 
 def _similar_names(path: Path) -> str:

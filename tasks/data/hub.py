@@ -4,11 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tasks.data import formats
 from tasks.data.files import split_of
-from tasks.data.formats import parquet, records
+from tasks.data.formats import parquet, records, survey
 from tasks.data.formats.errors import DataError
-from tasks.data.formats.reading import Columns, Kind, Row, Sentence
+from tasks.data.formats.reading import Columns, Kind, Parsed
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -61,7 +60,12 @@ def load(name: str, cache_dir: Path | None) -> dict[str, "Dataset"]:
 
 
 def rows(
-    data: "Dataset", where: str, kind: Kind, columns: Columns
+    data: "Dataset",
+    where: str,
+    kind: Kind,
+    columns: Columns,
+    scheme: str | None,
+    skip_bad_rows: bool = False,
 ) -> Iterator[dict[str, Any]]:
     """Yield the rows of a split, as the parsers of files do.
 
@@ -73,17 +77,50 @@ def rows(
         where: its name, for error messages.
         kind: the kind of the rows.
         columns: the columns that the user names.
+        scheme: tag scheme of the entities, from `inspect`.
+        skip_bad_rows: leave out rows that lack a column, instead of an error.
 
     Raises:
         DataError: if the columns cannot be determined, or a row lacks one.
     """
+    parsed = _parse(data, where, kind, columns)
+    return survey.to_rows(where, scheme, parsed, skip_bad_rows=skip_bad_rows)
+
+
+def inspect(
+    data: "Dataset",
+    where: str,
+    kind: Kind,
+    columns: Columns,
+    skip_bad_rows: bool = False,
+) -> survey.Survey:
+    """Return the tag scheme of a split, and remarks on it, for the user.
+
+    Args:
+        data: as for `rows`.
+        where: as for `rows`.
+        kind: as for `rows`.
+        columns: as for `rows`.
+        skip_bad_rows: as for `rows`.
+
+    Raises:
+        DataError: as for `rows`.
+    """
+    if kind != "entities" and not skip_bad_rows:
+        return survey.Survey(None, ())
+    return survey.survey(
+        where,
+        kind,
+        lambda: _parse(data, where, kind, columns),
+        skip_bad_rows=skip_bad_rows,
+    )
+
+
+def _parse(
+    data: "Dataset", where: str, kind: Kind, columns: Columns
+) -> Iterator[Parsed]:
     class_columns = parquet.class_columns(data.features)
-
-    def parse() -> Iterator[Row | Sentence]:
-        return records.rows(where, kind, columns, _records(data), class_columns)
-
-    scheme = formats.detect_scheme(where, parse()) if kind == "entities" else None
-    return formats.to_rows(where, scheme, parse())
+    return records.rows(where, kind, columns, _records(data), class_columns)
 
 
 def describe(data: "Dataset", where: str, kind: Kind, columns: Columns) -> str:

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tasks.data import arrow_cache, files, formats, hub, splits
+from tasks.data import arrow_cache, checks, files, formats, hub, splits
 from tasks.data.formats.errors import DataError
 from tasks.data.formats.reading import Columns, Kind, Reading
 
@@ -49,6 +49,8 @@ class Source:
     """Column(s) of the source; or the ending of its parallel files, or its language."""
     target_column: str | None = None
     """Column(s) of the targets; or the ending of their files, or their language."""
+    skip_bad_rows: bool = False
+    """Leave out rows that break the format, with a note, instead of an error."""
 
 
 class Splits(NamedTuple):
@@ -115,7 +117,7 @@ def load(
         for split in missing:
             notes.append(f"no {split} file: 10 % of the {units} of train, seed {seed}")
     if kind not in ("text", "pairs"):
-        _check_labels(datasets, kind)
+        checks.same_labels(datasets, kind)
     return Splits(datasets["train"], datasets["dev"], datasets["test"], tuple(notes))
 
 
@@ -180,15 +182,22 @@ def _from_files(
         names = ", ".join(chosen) or "nothing"
         raise DataError(f"no {only} among the files, only {names}: give --{only}-file")
     datasets = {}
-    for split in [only] if only else [s for s in files.SPLITS if s in chosen]:
-        readings = [_plan(source, kind, data_file) for data_file in chosen[split]]
+    plans = {
+        split: [_plan(source, kind, data_file) for data_file in chosen[split]]
+        for split in ([only] if only else [s for s in files.SPLITS if s in chosen])
+    }
+    checks.same_columns(reading for readings in plans.values() for reading in readings)
+    for split, readings in plans.items():
         notes += [note for note in _notes(split, readings) if note not in notes]
+        notes += [remark for reading in readings for remark in reading.remarks]
         key = arrow_cache.cache_key(kind, *map(arrow_cache.fingerprint, readings))
         name = f"{split} ({', '.join(str(reading.path) for reading in readings)})"
         make_rows = partial(_rows, readings)
         datasets[split] = arrow_cache.cached_dataset(
             make_rows, kind, key, cache_dir, name
         )
+        if kind not in ("text", "pairs"):
+            notes += checks.label_notes(split, datasets[split], kind, _is_named(source))
     return datasets, notes
 
 
@@ -211,12 +220,23 @@ def _from_hub(
             notes.append(f"{split} of {source.data} has no labels: left out")
             continue
         notes.append(f"{split}: {hub.describe(loaded[split], where, kind, columns)}")
-        key = arrow_cache.cache_key(kind, loaded[split]._fingerprint, repr(columns))
-        make_rows = partial(hub.rows, loaded[split], where, kind, columns)
+        skip = source.skip_bad_rows
+        scheme, remarks = hub.inspect(loaded[split], where, kind, columns, skip)
+        notes += remarks
+        fingerprint = loaded[split]._fingerprint
+        key = arrow_cache.cache_key(kind, fingerprint, repr(columns), repr(skip))
+        make_rows = partial(hub.rows, loaded[split], where, kind, columns, scheme, skip)
         datasets[split] = arrow_cache.cached_dataset(
             make_rows, kind, key, cache_dir, where
         )
+        if kind not in ("text", "pairs"):
+            notes += checks.label_notes(split, datasets[split], kind, _is_named(source))
     return datasets, notes
+
+
+def _is_named(source: Source) -> bool:
+    """Return whether the user says where the labels are."""
+    return bool(source.format or source.label_column)
 
 
 def _columns(source: Source) -> Columns:
@@ -239,6 +259,8 @@ def _plan(source: Source, kind: Kind, data_file: files.DataFile) -> Reading:
         columns=_columns(source),
         metadata_split=data_file.metadata_split,
         targets=data_file.targets,
+        label=data_file.label,
+        skip_bad_rows=source.skip_bad_rows,
     )
 
 
@@ -257,23 +279,3 @@ def _notes(split: str, readings: Iterable[Reading]) -> list[str]:
 def _rows(readings: Iterable[Reading]) -> Iterator[dict[str, Any]]:
     for reading in readings:
         yield from formats.rows(reading)
-
-
-def _check_labels(datasets: dict[str, "Dataset"], kind: Kind) -> None:
-    """Raise an error if dev or test has a label that train lacks."""
-
-    def labels_of(split: str) -> set[str]:
-        labels = splits.labels(datasets[split])
-        return {tag[2:] for tag in labels} - {""} if kind == "entities" else labels
-
-    noun = {"tagged": "tag", "entities": "entity type"}.get(kind, "label")
-    option = "--label-column" if kind == "labelled" else "--tag-column"
-    train = labels_of("train")
-    for split in ("dev", "test"):
-        if new := sorted(labels_of(split) - train):
-            some = ", ".join(map(repr, sorted(train)[:20]))
-            raise DataError(
-                f"{split} has the {noun} {new[0]!r}, which train lacks (train has "
-                f"{some}): if the files number or name the {noun}s differently, give "
-                f"another file with --{split}-file, or the column with {option}"
-            )

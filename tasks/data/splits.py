@@ -1,6 +1,7 @@
 """Dev and test splits taken from the training data, by text or by position."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -95,6 +96,15 @@ def labels(rows: "Dataset") -> set[str]:
         rows: labelled or tagged rows.
     """
     return set().union(*_row_labels(rows))
+
+
+def label_counts(rows: "Dataset") -> Counter[str]:
+    """Return in how many rows each label or tag occurs.
+
+    Args:
+        rows: labelled or tagged rows.
+    """
+    return Counter(label for row in _row_labels(rows) for label in row)
 
 
 def _keep_labels(rows: "Dataset", digests: np.ndarray, split: np.ndarray) -> None:

@@ -225,5 +225,42 @@ def test_any_targets_are_read_unchanged(
     tmp_path_factory: pytest.TempPathFactory, rows: list[list[str]]
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "several.tsv"
+    rows += [["a word", "its sound"]] * (len(rows) + 1)
     path.write_bytes("\n".join(map("\t".join, rows)).encode())
     assert parse_pairs(path) == list(map(tuple, rows))
+
+
+@pytest.mark.parametrize("extra", ["number", "author", "constant"])
+def test_columns_that_are_no_texts_are_left_out(
+    write: Callable[..., Path], extra: str
+) -> None:
+    cells = {
+        "number": str,
+        "author": lambda k: f"CC-0, written by user {k * 7919}",
+        "constant": lambda _: "x",
+    }[extra]
+    rows = [f"{cells(k)}\tcold {k}\tkalt {k}" for k in range(12)]
+    path = write("a.tsv", "\n".join(rows))
+    assert parse_pairs(path) == [(f"cold {k}", f"kalt {k}") for k in range(12)]
+    description = formats.describe(formats.plan(path, "pairs"))
+    assert "source = 1, target = 2" in description and "left out: 0" in description
+
+
+def test_three_unnamed_columns_are_asked_for(write: Callable[..., Path]) -> None:
+    rows = [f"cold {k}\tkalt {k}\tfroid {k}" for k in range(12)]
+    path = write("a.tsv", "\n".join(rows))
+    with pytest.raises(DataError, match="--source-column and --target-column: '0', '1"):
+        parse_pairs(path)
+    assert parse_pairs(path, source="0", target="2")[1] == ("cold 1", "froid 1")
+    numbered = write("c.tsv", "\n".join(f"{k}\tcold {k}" for k in range(12)))
+    with pytest.raises(DataError, match="--source-column and --target-column"):
+        parse_pairs(numbered)
+    assert parse_pairs(numbered, source="0", target="1")[1] == ("1", "cold 1")
+    ragged = write("b.tsv", "\n".join([*rows, "cold\tkalt"]))
+    with pytest.raises(DataError, match="--source-column and --target-column"):
+        parse_pairs(ragged)
+
+
+def test_pairs_divided_by_three_bars(write: Callable[..., Path]) -> None:
+    path = write("a.txt", "cold tea ||| kalter Tee\nred ||| rot\n")
+    assert parse_pairs(path) == [("cold tea", "kalter Tee"), ("red", "rot")]

@@ -1,5 +1,6 @@
 """Parallel files: pairs of a source and a target that are aligned by line."""
 
+import gzip
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -129,6 +130,17 @@ def test_an_edited_target_file_is_read_again(
         assert rows[0] == {"source": "Hut", "targets": [word]}
     again = read(source, "pairs", "train", cache_dir=cache)
     assert again.cache_files == rows.cache_files != []
+
+
+def test_compressed_parallel_files(
+    write: Callable[..., Path], tmp_path: Path, cache: Path
+) -> None:
+    write("a.de", "Hut\n")
+    (tmp_path / "a.en.gz").write_bytes(gzip.compress(b"hat\n"))
+    flags = {"source_column": "de", "target_column": "en"}
+    source = Source(str(tmp_path), **flags)
+    rows = read(source, "pairs", "train", cache_dir=cache)
+    assert rows[:] == {"source": ["Hut"], "targets": [["hat"]]}
 
 
 def test_encodings_of_parallel_files(write: Callable[..., Path], cache: Path) -> None:

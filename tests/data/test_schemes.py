@@ -12,6 +12,7 @@ ENCODED = {
     "BIO2": EXAMPLE,
     "IOBES": ["B-X", "I-X", "E-X", "S-X", "O", "S-Y"],
     "BILOU": ["B-X", "I-X", "L-X", "U-X", "O", "U-Y"],
+    "BMES": ["B-X", "M-X", "E-X", "S-X", "O", "S-Y"],
 }
 
 
@@ -35,8 +36,10 @@ def encode(spans: list[tuple[str, int, int]], scheme: str) -> list[str]:
         inside = [f"I-{kind}"] * length
         if scheme == "BIO2" or scheme == "IOB1" and adjacent:
             inside[0] = f"B-{kind}"
-        elif scheme in ("IOBES", "BILOU"):
-            end, single = ("E", "S") if scheme == "IOBES" else ("L", "U")
+        elif scheme in ("IOBES", "BILOU", "BMES"):
+            end, single = ("L", "U") if scheme == "BILOU" else ("E", "S")
+            if scheme == "BMES":
+                inside = [f"M-{kind}"] * length
             inside[0], inside[-1] = f"B-{kind}", f"{end}-{kind}"
             inside = [f"{single}-{kind}"] if length == 1 else inside
         tags += inside + ["O"] * gap
@@ -56,6 +59,7 @@ def test_conversion_keeps_every_entity(
     encoded = [encode(spans, scheme) for spans in column]
     detected = schemes.detect(encoded)
     for spans, tags in zip(column, encoded, strict=True):
+        assert not schemes.violations(tags, scheme)
         bio2 = schemes.to_bio2(tags, detected)
         assert bio2 == schemes.to_bio2(tags, scheme) == encode(spans, "BIO2")
         lengths = [(kind, stop - start) for kind, start, stop in schemes.entities(bio2)]
@@ -75,16 +79,48 @@ def test_conversion_keeps_every_entity(
         ("IOBES", ["U-X"], 0),
         ("BILOU", ["S-X"], 0),
         ("BILOU", ["B-X", "L-Y"], 1),
-        ("BIO2", ["O", "NOUN"], 1),
+        ("IOBES", ["B-X"], 0),
+        ("BMES", ["B-X", "I-X", "E-X"], 1),
     ],
 )
-def test_the_position_of_an_invalid_tag(
+def test_the_position_of_a_tag_that_breaks_the_scheme(
     scheme: str, tags: list[str], position: int
 ) -> None:
-    with pytest.raises(schemes.TagError) as error:
-        schemes.to_bio2(tags, scheme)
-    assert error.value.position == position
+    assert schemes.violations(tags, scheme)[0] == position
+
+
+@pytest.mark.parametrize(
+    ("tags", "expected"),
+    [
+        ("O I-X I-X", "O B-X I-X"),
+        ("B-X I-Y I-X", "B-X B-Y B-X"),
+        ("E-X E-X O L-X", "B-X B-X O B-X"),
+        ("B-X O S-X I-X", "B-X O B-X B-X"),
+        ("B-X B-X E-X M-X", "B-X B-X I-X B-X"),
+    ],
+)
+@pytest.mark.parametrize("scheme", ["BIO2", "IOBES", "BILOU"])
+def test_broken_tags_are_read_as_conlleval_reads_them(
+    tags: str, expected: str, scheme: str
+) -> None:
+    assert schemes.to_bio2(tags.split(), scheme) == expected.split()
+
+
+@pytest.mark.parametrize(
+    ("tag", "hint"),
+    [
+        ("NOUN", "like B-PER, got"),
+        ("B_PER", "a hyphen after the prefix"),
+        ("PER-B", "the prefix before the type"),
+    ],
+)
+def test_the_position_of_an_invalid_tag(tag: str, hint: str) -> None:
+    with pytest.raises(schemes.TagError, match=hint) as error:
+        schemes.to_bio2(["O", tag], "BIO2")
+    assert error.value.position == 1
 
 
 def test_entities_are_spans() -> None:
+    with pytest.raises(schemes.TagError, match="a tag that BIO2 allows here"):
+        schemes.entities(["O", "I-X"])
     assert schemes.entities(EXAMPLE) == [("X", 0, 3), ("X", 3, 4), ("Y", 5, 6)]

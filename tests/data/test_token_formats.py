@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tasks.data import formats
 from tasks.data.formats import FormatError, Kind
 from tests.helpers.data_files import parse
 
@@ -55,7 +56,9 @@ def test_conllu(write: Callable[..., Path]) -> None:
         (WORD, "entities", None, "the key NER of MISC"),
         (WORD + "\n" + WORD, "labelled", 1, "`# topic = ...` or `# label = ...`"),
         (WORD[:-2] + "NER=PER\n", "entities", 1, "an entity tag, O or like B-PER"),
-        (WORD[:-2] + "NER=B-X\n\n" + WORD[:-2] + "NER=I-X", "entities", 3, "BIO2"),
+        (WORD + WORD.replace("1", "3", 1), "tagged", 2, "the word 2 in column ID"),
+        (WORD.replace("1", "2", 1), "tagged", 1, "the word 1 in column ID"),
+        (WORD[:-2] + "NER=B-X|ner=B-Y\n", "entities", 1, "a single value of the key"),
     ],
 )
 def test_conllu_errors(
@@ -66,6 +69,29 @@ def test_conllu_errors(
         parse(path, kind)
     assert error.value.line == line
     assert str(error.value).startswith(f"{path}:{line}:" if line else f"{path}:")
+
+
+def test_a_word_1_starts_a_sentence_without_a_blank_line(
+    write: Callable[..., Path],
+) -> None:
+    second = WORD.replace("1\tA", "1-2\tB", 1) + WORD.replace("\tA\t", "\tC\t")
+    path = write("a.conllu", f"# topic = x\n{WORD}# topic = y\n{WORD}{second}")
+    assert [row["tokens"] for row in parse(path, "tagged")] == [["A"], ["A"], ["C"]]
+    metadata = write("b.conllu", f"# topic = x\n{WORD}# topic = y\n{WORD}")
+    assert [row["label"] for row in parse(metadata, "labelled")] == ["x", "y"]
+    (remark,) = formats.plan(path, "tagged").remarks
+    expected = "sentences that start without a blank line: 2, the first at a.conllu:4"
+    assert remark == expected
+
+
+def test_spellings_of_misc_and_underscores(write: Callable[..., Path]) -> None:
+    misc = ["ner=B-X SpaceAfter=No", "Gloss=to go|Ner=I-X", "A=1 NER=I-X B=2", "_"]
+    words = [WORD.replace("1", str(k), 1)[:-2] + m for k, m in enumerate(misc, 1)]
+    path = write("a.conllu", "\n".join(words))
+    assert parse(path, "entities")[0]["tags"] == ["B-X", "I-X", "I-X", "O"]
+    assert parse(path, "tagged", tag="feats")[0]["tags"] == ["_"] * 4
+    path = write("b.conllu", WORD.replace("DT", "_"))
+    assert parse(path, "tagged", tag="xpos")[0]["tags"] == ["_"]
 
 
 def test_columns(write: Callable[..., Path]) -> None:
@@ -95,7 +121,6 @@ def test_tab_separated_columns_hold_any_token(write: Callable[..., Path]) -> Non
         ("a\n", "tagged", 1, "a token and its tag"),
         ("a\tO\n\tO\n", "tagged", 2, "a token and its tag"),
         ("a O\n\nb PER\n", "entities", 3, "an entity tag, O or like B-PER"),
-        ("a B-X\n\nb B-Y\nc I-X\n", "entities", 4, "a tag that BIO2 allows here"),
     ],
 )
 def test_columns_errors(

@@ -6,13 +6,14 @@ A parser is a generator from a file to rows. Rows of kind labelled are ``{"text"
 """
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
 from tasks.data.formats import (
     columns,
     conllu,
+    detection,
     dictionary,
     folder,
     jsonl,
@@ -20,12 +21,12 @@ from tasks.data.formats import (
     lines,
     parallel,
     parquet,
-    schemes,
+    survey,
     tables,
     text,
 )
 from tasks.data.formats.errors import DataError, FormatError
-from tasks.data.formats.reading import Columns, Kind, Reading, Row, Sentence
+from tasks.data.formats.reading import Columns, Kind, Parsed, Reading
 
 __all__ = [
     "FORMATS",
@@ -37,10 +38,8 @@ __all__ = [
     "Reading",
     "describe",
     "detect",
-    "detect_scheme",
     "plan",
     "rows",
-    "to_rows",
 ]
 _TAGGED: tuple[Kind, ...] = ("tagged", "entities")
 _TABLES: tuple[Kind, ...] = ("labelled", "text", "pairs")
@@ -56,23 +55,38 @@ class Format(NamedTuple):
         endings: usual endings of its files.
         describe: returns which columns of a file are read, for the user; None if there
             is nothing to add to the name of the format.
+        has_remarks: the file is read once before its rows, to report what the parser
+            leaves out or repairs.
     """
 
-    rows: Callable[[Reading], Iterator[Row | Sentence]]
+    rows: Callable[[Reading], Iterator[Parsed]]
     kinds: tuple[Kind, ...]
     endings: tuple[str, ...] = ()
     describe: Callable[[Reading], str] | None = None
+    has_remarks: bool = False
 
 
 FORMATS = {
-    "conllu": Format(conllu.rows, ("labelled", "text", *_TAGGED), (".conllu",)),
-    "columns": Format(columns.rows, _TAGGED, (".conll", ".bio", ".iob", ".iob2")),
-    "csv": Format(tables.rows, _TABLES, (".csv",), tables.describe),
+    "conllu": Format(
+        conllu.rows,
+        ("labelled", "text", *_TAGGED),
+        (".conllu",),
+        conllu.describe,
+        has_remarks=True,
+    ),
+    "columns": Format(
+        columns.rows,
+        _TAGGED,
+        (".conll", ".bio", ".iob", ".iob2", ".bmes"),
+        columns.describe,
+        has_remarks=True,
+    ),
+    "csv": Format(tables.rows, _ALL, (".csv",), tables.describe),
     "tsv": Format(tables.rows, _TABLES, (".tsv",), tables.describe),
-    "jsonl": Format(jsonl.rows, _ALL, (".jsonl", ".ndjson"), jsonl.describe),
+    "jsonl": Format(jsonl.rows, _ALL, (".jsonl", ".ndjson", ".json"), jsonl.describe),
     "parquet": Format(parquet.rows, _ALL, (".parquet",), parquet.describe),
-    "labelled": Format(labelled.rows, ("labelled",)),
-    "folder": Format(folder.rows, ("labelled",)),
+    "labelled": Format(labelled.rows, ("labelled",), (), labelled.describe),
+    "folder": Format(folder.rows, ("labelled",), (), None, has_remarks=True),
     "parallel": Format(parallel.rows, ("pairs",), (), parallel.describe),
     "dict": Format(dictionary.rows, ("pairs",), (".dict",)),
     "text": Format(text.rows, ("text",)),
@@ -80,7 +94,7 @@ FORMATS = {
 
 
 def detect(path: Path, kind: Kind, encoding: str = "utf-8") -> str:
-    """Return the format of a file, by its ending, otherwise by its content.
+    """Return the format of a file, by its content, otherwise by its ending.
 
     Args:
         path: the file.
@@ -90,27 +104,19 @@ def detect(path: Path, kind: Kind, encoding: str = "utf-8") -> str:
     Raises:
         FormatError: if the format cannot be determined.
     """
-    for name, format in FORMATS.items():
-        if path.suffix.lower() in format.endings and kind in format.kinds:
-            # Text files are read unchanged, whatever their ending; only containers of
-            # texts are parsed.
-            if kind != "text" or name in ("jsonl", "parquet"):
-                return name
+    ending = lines.without_gz(path).suffix.lower()
+    named = (n for n, f in FORMATS.items() if ending in f.endings and kind in f.kinds)
+    by_ending = next(named, None)
     if kind == "text":
-        return "text"
+        # Text files are read unchanged, whatever their ending; only containers of
+        # texts are parsed.
+        return by_ending if by_ending in ("jsonl", "parquet") else "text"
     with open(path, "rb") as file:
         if file.read(4) == b"PAR1":
             return "parquet"
     numbered = itertools.islice(lines.numbered_lines(path, encoding), 1000)
     head = [line for _, line in numbered if line.strip()]
-    if head and head[0].startswith("{"):
-        return "jsonl"
-    first = next((line for line in head if not line.startswith("#")), "")
-    if kind in FORMATS["conllu"].kinds and conllu.looks_like(first):
-        return "conllu"
-    if kind in _TAGGED:
-        return "columns"
-    if name := _pairs_format(head) if kind == "pairs" else _labelled_format(head):
+    if name := detection.by_content(head, kind, by_ending):
         return name
     names = ", ".join(_formats_of(kind))
     expected = (
@@ -135,6 +141,8 @@ def plan(
     columns: Columns = Columns(),  # noqa: B008
     metadata_split: str | None = None,
     targets: Path | None = None,
+    label: str | None = None,
+    skip_bad_rows: bool = False,
 ) -> Reading:
     """Return how a file is read: its format and the tag scheme of its entities.
 
@@ -147,6 +155,8 @@ def plan(
         metadata_split: read only the sentences with this value of the CoNLL-U metadata
             ``split``; None reads all.
         targets: the file of the targets, if the format is parallel.
+        label: the label of all rows, if the format is folder.
+        skip_bad_rows: leave out rows that break the format, instead of an error.
 
     Raises:
         DataError: if there is no such format, or it cannot hold such rows.
@@ -164,10 +174,21 @@ def plan(
             "endings: give these with --source-column and --target-column"
         )
     reading = Reading(
-        path, kind, name, encoding, columns, metadata_split, targets=targets
+        path,
+        kind,
+        name,
+        encoding,
+        columns,
+        metadata_split,
+        targets=targets,
+        label=label,
+        skip_bad_rows=skip_bad_rows,
     )
-    if kind == "entities":
-        reading = reading._replace(scheme=detect_scheme(path, _parse(reading)))
+    if kind == "entities" or skip_bad_rows or FORMATS[name].has_remarks:
+        known = survey.survey(
+            path, kind, lambda: _parse(reading), skip_bad_rows=skip_bad_rows
+        )
+        return reading._replace(scheme=known.scheme, remarks=known.remarks)
     return reading
 
 
@@ -181,7 +202,12 @@ def rows(reading: Reading) -> Iterator[dict[str, Any]]:
         FormatError: if the file breaks its format.
         DataError: if the columns cannot be determined.
     """
-    return to_rows(reading.path, reading.scheme, _parse(reading))
+    return survey.to_rows(
+        reading.path,
+        reading.scheme,
+        _parse(reading),
+        skip_bad_rows=reading.skip_bad_rows,
+    )
 
 
 def describe(reading: Reading) -> str:
@@ -202,81 +228,10 @@ def describe(reading: Reading) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def detect_scheme(where: Path | str, parsed: Iterable[Row | Sentence]) -> str:
-    """Return the tag scheme of the entities of a file.
-
-    Args:
-        where: the file, for error messages.
-        parsed: its sentences, from a parser.
-
-    Raises:
-        FormatError: if a tag is not an entity tag.
-    """
-    current: list[Sentence] = []
-
-    def tags() -> Iterator[list[str]]:
-        for sentence in parsed:
-            assert isinstance(sentence, Sentence)
-            current[:] = [sentence]
-            yield sentence.tags
-
-    try:
-        return schemes.detect(tags())
-    except schemes.TagError as error:
-        line = current[0].lines[error.position]
-        raise FormatError(where, line, error.expected, error.got) from None
-
-
-def to_rows(
-    where: Path | str, scheme: str | None, parsed: Iterable[Row | Sentence]
-) -> Iterator[dict[str, Any]]:
-    """Yield rows as dicts, with entities converted to BIO2.
-
-    Args:
-        where: the file, for error messages.
-        scheme: tag scheme of the entities; None leaves the tags unchanged.
-        parsed: rows or sentences, from a parser.
-
-    Raises:
-        FormatError: if the scheme does not allow a tag at its position.
-    """
-    for row in parsed:
-        if not isinstance(row, Sentence):
-            yield row
-            continue
-        try:
-            tags = schemes.to_bio2(row.tags, scheme) if scheme else row.tags
-        except schemes.TagError as error:
-            line = row.lines[error.position]
-            raise FormatError(where, line, error.expected, error.got) from None
-        yield {"tokens": row.tokens, "tags": tags}
-
-
-def _parse(reading: Reading) -> Iterator[Row | Sentence]:
+def _parse(reading: Reading) -> Iterator[Parsed]:
     return FORMATS[reading.format].rows(reading)
 
 
 def _formats_of(kind: Kind) -> list[str]:
     """Return the names of the formats that can hold rows of a kind."""
     return [name for name, format in FORMATS.items() if kind in format.kinds]
-
-
-def _labelled_format(head: list[str]) -> str | None:
-    """Return the format of lines of texts and labels, by their content."""
-    if head and all("\t" in line for line in head):
-        return "tsv"
-    words = [line.split(maxsplit=1) for line in head]
-    first = {parts[0] for parts in words}
-    plain = all(word.isdigit() or word.startswith(labelled.PREFIX) for word in first)
-    few = plain or 2 * len(first) <= len(head)
-    if head and few and all(len(parts) == 2 for parts in words):
-        return "labelled"
-    return "csv" if head and all("," in line for line in head) else None
-
-
-def _pairs_format(head: list[str]) -> str | None:
-    """Return the format of lines of sources and targets, by their content."""
-    for name, separator in (("tsv", "\t"), ("csv", ",")):
-        if head and all(separator in line for line in head):
-            return name
-    return None

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from tasks.data.formats.errors import DataError
 from tasks.data.formats.reading import Columns, Kind
+from tasks.data.formats.running_numbers import is_running_number
 
 SAMPLE_SIZE = 1000  # rows at the start of a file from which columns are chosen
 TEXT_NAMES = (
@@ -70,8 +71,9 @@ def labelled_columns(
     else:
         free = [name for name in names if name not in texts]
         typed = [name for name in class_columns if name in free]
-        label = typed[0] if len(typed) == 1 else _by_name(free, LABEL_NAMES)
+        label = typed[0] if len(typed) == 1 else by_name(free, LABEL_NAMES)
         label = label or label_by_content(sample, free)
+        label = _with_names(free, label)
     if label is None:
         raise DataError(
             f"{where}: cannot determine the label (no column has few distinct short "
@@ -96,16 +98,21 @@ def tagged_columns(
     """
     names = list(sample[0])
     lists = [n for n in names if all(isinstance(row.get(n), list) for row in sample)]
+    words = [n for n in lists if _holds_words(sample, n)]
     usual = ENTITY_NAMES if kind == "entities" else TAG_NAMES
     if columns.token is not None:
         token = columns_of_flag(where, names, columns.token, "--token-column")[0]
     else:
-        token = _by_name(lists, TOKEN_NAMES)
+        token = by_name(lists, TOKEN_NAMES)
     if columns.tag is not None:
         tag = columns_of_flag(where, names, columns.tag, "--tag-column")[0]
     else:
-        free = [name for name in lists if name != token]
-        tag = _by_name(free, usual) or (free[0] if len(free) == 1 else None)
+        # Class numbers are read only if no column next to them names the classes.
+        for free in (words, lists):
+            free = [name for name in free if name != token]
+            tag = by_name(free, usual) or (free[0] if len(free) == 1 else None)
+            if tag is not None:
+                break
     chosen = ((token, "tokens", "--token-column"), (tag, "tags", "--tag-column"))
     for column, content, option in chosen:
         if column is None:
@@ -115,6 +122,17 @@ def tagged_columns(
             )
     assert token is not None and tag is not None
     return token, tag
+
+
+def _holds_words(sample: Records, name: str) -> bool:
+    """Return whether the lists of a column hold strings only."""
+    lists = [row.get(name) for row in sample]
+    return all(
+        isinstance(item, str)
+        for cell in lists
+        if isinstance(cell, list)
+        for item in cell
+    )
 
 
 def columns_of_flag(
@@ -159,33 +177,6 @@ def quoted_names(names: Sequence[str]) -> str:
     return ", ".join(map(repr, names))
 
 
-def has_header(rows: Sequence[Sequence[str]]) -> bool:
-    """Return whether the first row of a table is a header.
-
-    It is if it has usual names of a text and a label. Otherwise, its cells must be
-    short and must not occur again in their columns; and either one of them is a usual
-    name, or all look like names and one column below holds labels.
-
-    Args:
-        rows: the cells of the first rows.
-    """
-    first, rest = [cell.strip() for cell in rows[0]], rows[1:]
-    short = all(cell and len(cell) <= 40 for cell in first)
-    if not short or len(set(first)) < len(first) or not rest:
-        return False
-    lower = [cell.lower() for cell in first]
-    text, label = _by_name(lower, TEXT_NAMES), _by_name(lower, LABEL_NAMES)
-    if text and label and text != label:
-        return True
-    if any(row[index] == rows[0][index] for row in rest for index in range(len(first))):
-        return False
-    if text or label:
-        return True
-    sample = [dict(zip(first, row, strict=False)) for row in rest]
-    like_names = all(re.fullmatch(r"[^\W\d][\w .-]*", cell) for cell in first)
-    return like_names and label_by_content(sample, first, guess=False) is not None
-
-
 def label_by_content(
     sample: Records, names: Sequence[str], *, guess: bool = True
 ) -> str | None:
@@ -204,6 +195,8 @@ def label_by_content(
         cells = [row.get(name) for row in sample]
         if any(isinstance(cell, list | dict) or cell is None for cell in cells):
             continue
+        if is_running_number(cells):
+            continue
         distinct = len({str(cell) for cell in cells})
         length = sum(len(str(cell)) for cell in cells) / len(cells)
         if length <= MAX_LABEL_LENGTH and 2 * distinct <= len(cells):
@@ -211,6 +204,12 @@ def label_by_content(
         elif guess and length <= MAX_LABEL_LENGTH and len(cells) < 20:
             candidates.append((True, distinct, length, name))
     return min(candidates)[-1] if candidates else None
+
+
+def _with_names(names: Sequence[str], label: str | None) -> str | None:
+    """Return the column that names the classes of a label; without one, the label."""
+    beside = [f"{label}{suffix}" for suffix in ("_text", "_name", "_str")]
+    return next((name for name in beside if name in names), label)
 
 
 def _text_columns(
@@ -224,6 +223,7 @@ def _text_columns(
         name
         for name in names
         if name != label and all(isinstance(row.get(name), str) for row in sample)
+        if not is_running_number([row[name] for row in sample])
     ]
     if usual := [name for name in strings if name.strip().lower() in TEXT_NAMES]:
         return usual
@@ -243,7 +243,24 @@ def _text_columns(
     return [max(strings, key=lambda name: sum(map(len, cells[name])))]
 
 
-def _by_name(names: Sequence[str], usual: Sequence[str]) -> str | None:
-    """Return the column with the first of the usual names."""
+def by_name(names: Sequence[str], usual: Sequence[str]) -> str | None:
+    """Return the column with the first of the usual names.
+
+    Args:
+        names: the columns.
+        usual: the usual names, in lower case.
+    """
     lower = {name.strip().lower(): name for name in reversed(names)}
     return next((lower[name] for name in usual if name in lower), None)
+
+
+def is_sentence_name(name: str) -> bool:
+    """Return whether a column numbers the sentences, by its name.
+
+    Args:
+        name: the column.
+    """
+    return (
+        re.fullmatch(r"sent(ence)?([ _](#|id|idx|no|number))?", name.lower())
+        is not None
+    )

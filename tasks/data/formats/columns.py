@@ -1,84 +1,98 @@
 """CoNLL columns: a token and its tags per line, a blank line between sentences.
 
 Columns are separated by tabs if the first line has a tab, otherwise by spaces. They are
-never quoted.
+never quoted. For the choice of the columns, see `tasks.data.formats.column_layout`.
 """
 
 from collections.abc import Iterator
 
+from tasks.data.formats.column_layout import Layout, is_boundary, layout
 from tasks.data.formats.errors import FormatError
 from tasks.data.formats.lines import numbered_lines
-from tasks.data.formats.reading import Reading, Sentence
+from tasks.data.formats.reading import Reading, Remark, Sentence
+from tasks.data.formats.running_numbers import PART_ID
 
 
-def rows(reading: Reading) -> Iterator[Sentence]:
+def rows(reading: Reading) -> Iterator[Sentence | Remark | FormatError]:
     """Yield the sentences of a file.
 
-    A line that is blank or starts with ``-DOCSTART-`` ends a sentence.
+    A line that is blank or starts with ``-DOCSTART-`` ends a sentence; so does, if
+    there is a running number, a number that starts again. A header and comments (lines
+    that start with ``#`` before a sentence) are left out.
 
     Args:
-        reading: the file. The token is the first column and the tag the last, unless
-            the user names the columns by number.
+        reading: the file.
 
     Raises:
-        FormatError: if the number of columns differs from the first line's, or a token
-            or a tag is missing.
+        FormatError: if the columns cannot be determined.
     """
-    first = None  # of the first line: its number, its number of columns, the separator
-    sentence = Sentence([], [], [])
+    chosen = layout(reading)
+    if chosen is None:
+        return
+    sentence, fault, previous = Sentence([], [], []), None, -1
     for number, line in numbered_lines(reading.path, reading.encoding):
-        if not line.strip() or line.startswith("-DOCSTART-"):
-            if sentence.tokens:
+        if is_boundary(line):
+            if fault or sentence.tokens:
+                yield fault or sentence
+            sentence, fault, previous = Sentence([], [], []), None, -1
+            continue
+        if number == chosen.header:
+            yield Remark(number, "header lines left out")
+            continue
+        if chosen.is_comment(line, not sentence.tokens, reading.kind):
+            yield Remark(number, "comment lines left out")
+            continue
+        cells = chosen.cells(line)
+        fault = fault or _fault(reading, chosen, number, cells, line)
+        if fault:
+            continue
+        if chosen.running is not None:
+            counter = cells[chosen.running]
+            if PART_ID.fullmatch(counter):
+                yield Remark(number, "multiword tokens and empty nodes left out")
+                continue
+            position = int(counter) if counter.isdecimal() else -1
+            if sentence.tokens and position in (0, 1) and position <= previous:
+                yield Remark(number, "sentences that start without a blank line")
                 yield sentence
                 sentence = Sentence([], [], [])
-            continue
-        if first is None:
-            separator = "\t" if "\t" in line else " "
-            first = (number, len(_cells(line, separator)), separator)
-            token, tag = _indices(reading, first[1], number, line)
-        cells = _cells(line, first[2])
-        if len(cells) != first[1]:
-            separators = "tabs" if first[2] == "\t" else "spaces"
-            expected = (
-                f"{first[1]} columns separated by {separators}, as in line {first[0]}"
-            )
-            raise FormatError(reading.path, number, expected, line)
-        if not cells[token] or not cells[tag]:
-            raise FormatError(reading.path, number, "a token and its tag", line)
-        sentence.tokens.append(cells[token])
-        sentence.tags.append(cells[tag])
+            previous = position
+        sentence.tokens.append(cells[chosen.token])
+        sentence.tags.append(cells[chosen.tag])
         sentence.lines.append(number)
-    if sentence.tokens:
-        yield sentence
+    if fault or sentence.tokens:
+        yield fault or sentence
 
 
-def _cells(line: str, separator: str) -> list[str]:
-    # str.split() would also split at U+00A0 and similar spaces inside tokens.
-    cells = line.split(separator)
-    return cells if separator == "\t" else [cell for cell in cells if cell]
+def describe(reading: Reading) -> str:
+    """Return which columns are read, for the user.
+
+    Args:
+        reading: the file.
+
+    Raises:
+        FormatError: if the columns cannot be determined.
+    """
+    chosen = layout(reading)
+    if chosen is None:
+        return ""
+    return f"token = column {chosen.token}, tag = column {chosen.tag}"
 
 
-def _indices(
-    reading: Reading, num_columns: int, number: int, line: str
-) -> tuple[int, int]:
-    """Return the indices of the token column and of the tag column."""
-    if num_columns < 2:
-        expected = "a token and its tag, separated by a tab or by spaces"
-        raise FormatError(reading.path, number, expected, line)
-    indices = []
-    for option, value, default in (
-        ("--token-column", reading.columns.token, "0"),
-        ("--tag-column", reading.columns.tag, "-1"),
-    ):
-        try:
-            index = int(value or default)
-        except ValueError:
-            index = num_columns
-        if not -num_columns <= index < num_columns:
-            expected = (
-                f"a number from 0 to {num_columns - 1} as {option}, as there are "
-                f"{num_columns} columns"
-            )
-            raise FormatError(reading.path, number, expected, value)
-        indices.append(index % num_columns)
-    return indices[0], indices[1]
+def _fault(
+    reading: Reading, chosen: Layout, number: int, cells: list[str], line: str
+) -> FormatError | None:
+    """Return the error of a line that breaks the format, or None."""
+    fits = len(cells) == chosen.num_columns
+    if chosen.ragged and len(cells) > max(chosen.token, chosen.tag):
+        fits = True
+    if not fits:
+        separators = "tabs" if chosen.separator == "\t" else "spaces"
+        expected = (
+            f"{chosen.num_columns} columns separated by {separators}, as in line "
+            f"{chosen.line}"
+        )
+        return FormatError(reading.path, number, expected, line)
+    if not cells[chosen.token] or not cells[chosen.tag]:
+        return FormatError(reading.path, number, "a token and its tag", line)
+    return None

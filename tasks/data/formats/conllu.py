@@ -12,22 +12,29 @@ from typing import NamedTuple
 
 from tasks.data.formats.errors import FormatError
 from tasks.data.formats.lines import numbered_lines
-from tasks.data.formats.reading import Reading, Row, Sentence
+from tasks.data.formats.reading import Parsed, Reading, Remark, Sentence
 
 COLUMNS = (
     *("id", "form", "lemma", "upos", "xpos"),
     *("feats", "head", "deprel", "deps", "misc"),
 )
 _WORD_ID = re.compile(r"[1-9][0-9]*")
+_STARTS = re.compile(r"1(-\d+)?$|0\.")  # IDs of the first line of a sentence
 _SKIPPED_ID = re.compile(r"[0-9]+(-|\.)[0-9]+")
+_VALUES = ("xpos", "feats")  # an underscore in these columns is a value
 _METADATA = re.compile(r"#\s*([^=]+?)\s*=\s*(.*?)\s*")
+_ITEMS = re.compile(r"\||\s+(?=[^\s=|]+=)")  # spaces divide the items of some files
 
 
 class Block(NamedTuple):
-    """A sentence: its metadata, and the line number and ten columns of each word."""
+    """A sentence: its metadata, and the line number and ten columns of each word.
+
+    The last one is true if no blank line separates it from the sentence before.
+    """
 
     metadata: dict[str, str]
     words: list[tuple[int, list[str]]]
+    unseparated: bool = False
 
 
 def looks_like(line: str) -> bool:
@@ -44,33 +51,48 @@ def looks_like(line: str) -> bool:
 def blocks(path: Path, encoding: str) -> Iterator[Block]:
     """Yield the sentences of a file.
 
+    A word 1, with the comments above it, starts a sentence, even without a blank line.
+
     Args:
         path: the file.
         encoding: its encoding.
 
     Raises:
         FormatError: if a line is neither a comment nor ten columns that start with an
-            ID.
+            ID, or the IDs of the words do not count up from 1.
     """
-    block = Block({}, [])
+    block, comments = Block({}, []), {}
     for number, line in numbered_lines(path, encoding):
         if not line.strip():
             if block.words:
                 yield block
                 block = Block({}, [])
-        elif line.startswith("#"):
+                comments = {}
+            continue
+        if line.startswith("#"):
             if match := _METADATA.fullmatch(line):
-                block.metadata[match[1]] = match[2]
-        else:
-            cells = line.split("\t")
-            if len(cells) != len(COLUMNS):
-                expected = f"10 columns separated by tabs ({len(cells)} found)"
-                raise FormatError(path, number, expected, line)
-            if _WORD_ID.fullmatch(cells[0]):
-                block.words.append((number, cells))
-            elif not _SKIPPED_ID.fullmatch(cells[0]):
-                expected = "a word's number in column ID, such as 1, 1-2 or 8.1"
+                comments[match[1]] = match[2]
+            continue
+        cells = line.split("\t")
+        if len(cells) != len(COLUMNS):
+            expected = f"10 columns separated by tabs ({len(cells)} found)"
+            raise FormatError(path, number, expected, line)
+        is_word = _WORD_ID.fullmatch(cells[0])
+        if not is_word and not _SKIPPED_ID.fullmatch(cells[0]):
+            expected = "a word's number in column ID, such as 1, 1-2 or 8.1"
+            raise FormatError(path, number, expected, cells[0])
+        if block.words and _STARTS.match(cells[0]):
+            yield block
+            block = Block({}, [], unseparated=True)
+        if not block.words:
+            block.metadata.update(comments)
+            comments = {}
+        if is_word:
+            position = len(block.words) + 1
+            if int(cells[0]) != position:
+                expected = f"the word {position} in column ID, or a blank line"
                 raise FormatError(path, number, expected, cells[0])
+            block.words.append((number, cells))
     if block.words:
         yield block
 
@@ -99,7 +121,7 @@ def split_values(path: Path, encoding: str) -> list[str]:
     return list(values)
 
 
-def rows(reading: Reading) -> Iterator[Row | Sentence]:
+def rows(reading: Reading) -> Iterator[Parsed]:
     """Yield the rows of a file.
 
     Args:
@@ -109,10 +131,13 @@ def rows(reading: Reading) -> Iterator[Row | Sentence]:
             forms.
 
     Raises:
-        FormatError: if a sentence lacks one of these.
+        FormatError: as for `blocks`, and if no sentence has entities.
     """
     has_tags = False
     for block in blocks(reading.path, reading.encoding):
+        if block.unseparated:
+            line = block.words[0][0]
+            yield Remark(line, "sentences that start without a blank line")
         value = reading.metadata_split
         if value and block.metadata.get("split") != value:
             continue
@@ -121,7 +146,11 @@ def rows(reading: Reading) -> Iterator[Row | Sentence]:
             has_tags = has_tags or tags_present
             yield sentence
         elif reading.kind == "labelled":
-            yield {"text": _text(reading, block), "label": _label(reading, block)}
+            label = _label(reading, block)
+            if isinstance(label, FormatError):
+                yield label
+            else:
+                yield {"text": _text(reading, block), "label": label}
         else:
             yield {"text": _text(reading, block) + "\n"}
     if reading.kind == "entities" and not has_tags:
@@ -130,10 +159,31 @@ def rows(reading: Reading) -> Iterator[Row | Sentence]:
         raise FormatError(reading.path, None, expected)
 
 
-def _sentence(reading: Reading, block: Block) -> tuple[Sentence, bool]:
-    """Return a sentence, and whether its tags are present in the file."""
+def describe(reading: Reading) -> str:
+    """Return which columns are read, for the user.
+
+    Args:
+        reading: the file.
+    """
+    if reading.kind not in ("tagged", "entities"):
+        return ""
+    form, tag = reading.columns.token or "form", _tag_name(reading)
+    names = []
+    for name in (form, tag):
+        index = _column_index(name)
+        is_key = index is None
+        names.append(f"{name} of MISC" if is_key else COLUMNS[index].upper())
+    return f"token = {names[0]}, tag = {names[1]}"
+
+
+def _tag_name(reading: Reading) -> str:
+    return reading.columns.tag or ("NER" if reading.kind == "entities" else "upos")
+
+
+def _sentence(reading: Reading, block: Block) -> tuple[Sentence | FormatError, bool]:
+    """Return a sentence, or its error, and whether its tags are present in the file."""
     is_entities = reading.kind == "entities"
-    tag = reading.columns.tag or ("NER" if is_entities else "upos")
+    tag = _tag_name(reading)
     form = _column_index(reading.columns.token or "form")
     if form is None:
         expected = f"one of the columns {', '.join(COLUMNS)} as --token-column"
@@ -143,20 +193,30 @@ def _sentence(reading: Reading, block: Block) -> tuple[Sentence, bool]:
     tags_present = tag_index is not None
     for line, cells in block.words:
         if tag_index is None:
-            items = (item.partition("=") for item in cells[9].split("|"))
-            keys = {key: value for key, _, value in items}
-            tags_present = tags_present or tag in keys
-            value = keys.get(tag, "O" if is_entities else "")
+            values = _misc_values(cells[9], tag)
+            if len(values) > 1:
+                expected = f"a single value of the key {tag} in MISC"
+                return FormatError(reading.path, line, expected, cells[9]), True
+            tags_present = tags_present or bool(values)
+            value = values.pop() if values else "O" if is_entities else ""
         else:
-            value = "" if cells[tag_index] == "_" else cells[tag_index]
+            is_missing = cells[tag_index] == "_" and COLUMNS[tag_index] not in _VALUES
+            value = "" if is_missing else cells[tag_index]
         if not cells[form] or not value:
             missing = "tag" if cells[form] else "form"
             expected = f"a {missing} for the word {cells[0]} ({tag})"
-            raise FormatError(reading.path, line, expected, "_")
+            return FormatError(reading.path, line, expected, "_"), tags_present
         sentence.tokens.append(cells[form])
         sentence.tags.append(value)
         sentence.lines.append(line)
     return sentence, tags_present
+
+
+def _misc_values(misc: str, key: str) -> set[str]:
+    """Return the values of a key of MISC, whatever the case of its letters."""
+    items = (item.partition("=") for item in _ITEMS.split(misc))
+    wanted = key.lower()
+    return {value.strip() for name, _, value in items if name.strip().lower() == wanted}
 
 
 def _column_index(name: str) -> int | None:
@@ -171,7 +231,7 @@ def _text(reading: Reading, block: Block) -> str:
     return block.metadata.get(reading.columns.text or "text", forms)
 
 
-def _label(reading: Reading, block: Block) -> str:
+def _label(reading: Reading, block: Block) -> str | FormatError:
     keys = [reading.columns.label] if reading.columns.label else ["topic", "label"]
     for key in keys:
         if block.metadata.get(key):
@@ -179,4 +239,4 @@ def _label(reading: Reading, block: Block) -> str:
     names = " or ".join(f"`# {key} = ...`" for key in keys)
     line = block.words[0][0]
     expected = f"metadata {names} above (--label-column)"
-    raise FormatError(reading.path, line, expected)
+    return FormatError(reading.path, line, expected)

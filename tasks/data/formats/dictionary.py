@@ -4,14 +4,14 @@ import re
 from collections.abc import Iterator
 
 from tasks.data.formats.errors import FormatError
-from tasks.data.formats.lines import nonblank_lines
-from tasks.data.formats.reading import Reading, Row
+from tasks.data.formats.lines import lines_or_faults
+from tasks.data.formats.reading import Parsed, Reading
 
 _COMMENT = re.compile(r"\s#(\s.*)?$|^;;;.*")
 _NUMBER = re.compile(r"(?<=.)\(\d+\)$")
 
 
-def rows(reading: Reading) -> Iterator[Row]:
+def rows(reading: Reading) -> Iterator[Parsed]:
     """Yield a row for each pronunciation.
 
     The number of an alternative pronunciation, as in ``word(2)``, is removed. So are
@@ -19,16 +19,17 @@ def rows(reading: Reading) -> Iterator[Row]:
 
     Args:
         reading: the file.
-
-    Raises:
-        FormatError: if a line is blank or has no phones.
     """
     expected = "a word and its phones, such as `word W ER1 D`"
-    for number, line in nonblank_lines(reading.path, reading.encoding, expected):
+    for number, line in lines_or_faults(reading.path, reading.encoding, expected):
+        if isinstance(line, FormatError):
+            yield line
+            continue
         entry = _COMMENT.sub("", line)
         if not entry and line.startswith(";;;"):
             continue
         word, *phones = entry.split() or [""]
         if not phones:
-            raise FormatError(reading.path, number, expected, line)
+            yield FormatError(reading.path, number, expected, line)
+            continue
         yield {"source": _NUMBER.sub("", word), "targets": [" ".join(phones)]}

@@ -16,6 +16,7 @@ class FormatError(DataError):
         line: int | None,
         expected: str,
         got: object = None,
+        reason: str = "",
     ) -> None:
         """Build the message.
 
@@ -24,9 +25,11 @@ class FormatError(DataError):
             line: line number from 1; None if the error is about the file as a whole.
             expected: what was expected.
             got: what was read instead; None leaves it out of the message.
+            reason: what is wrong, if that is not clear from the rest.
         """
         location = f"{path}:{line}" if line else f"{path}"
         shown = "" if got is None else f", got {_shorten(got)}"
+        shown += f": {reason}" if reason else ""
         super().__init__(f"{location}: expected {expected}{shown}")
         self.path = path
         self.line = line

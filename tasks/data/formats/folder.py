@@ -2,19 +2,20 @@
 
 from collections.abc import Iterator
 
-from tasks.data.formats.lines import nonblank_lines
-from tasks.data.formats.reading import Reading, Row
+from tasks.data.formats.lines import numbered_lines, without_gz
+from tasks.data.formats.reading import Parsed, Reading, Remark
 
 
-def rows(reading: Reading) -> Iterator[Row]:
-    """Yield the rows of one class.
+def rows(reading: Reading) -> Iterator[Parsed]:
+    """Yield the rows of one class. Blank lines are left out.
 
     Args:
-        reading: the file of the class.
-
-    Raises:
-        FormatError: if a line is blank.
+        reading: the file of the class; its `label` is the class, by default the name of
+            the file without its ending.
     """
-    label = reading.path.stem
-    for _, line in nonblank_lines(reading.path, reading.encoding, "a text"):
-        yield {"text": line.strip(), "label": label}
+    label = reading.label or without_gz(reading.path).stem
+    for number, line in numbered_lines(reading.path, reading.encoding):
+        if line.strip():
+            yield {"text": line.strip(), "label": label}
+        else:
+            yield Remark(number, "blank lines left out")

@@ -4,7 +4,9 @@ The user's flags decide, otherwise the names of the columns. A column ``translat
 that holds a text for each language counts as one column per language.
 """
 
+import os
 import re
+from collections import Counter
 from collections.abc import Sequence
 
 from tasks.data.formats.column_choice import (
@@ -15,6 +17,7 @@ from tasks.data.formats.column_choice import (
 )
 from tasks.data.formats.errors import DataError
 from tasks.data.formats.reading import Columns
+from tasks.data.formats.running_numbers import is_running_number
 
 USUAL_NAMES = (
     *(("source", "target"), ("source", "targets"), ("src", "tgt"), ("src", "trg")),
@@ -23,6 +26,7 @@ USUAL_NAMES = (
     *(("document", "summary"), ("article", "summary"), ("text", "summary")),
 )
 _HEADER_NAMES = {"id", *(name for pair in USUAL_NAMES for name in pair)}
+_MIN_PREFIX = 10  # characters that all cells of a column of attributions share
 _MIN_ROWS = 10  # fewer rows do not show whether an unusual first row is a header
 
 
@@ -83,6 +87,34 @@ def unpack_translation(record: Record) -> Record:
     return {k: v for k, v in record.items() if k != "translation"} | languages
 
 
+def text_columns(table: Sequence[Sequence[str]], width: int) -> list[int]:
+    """Return the columns that may hold texts: no running number, and not all alike.
+
+    Cells are alike if nine in ten are the same, or if at least half of each is the
+    same, as in a column that attributes each row to its author.
+
+    Args:
+        table: the cells of the first rows.
+        width: the number of columns.
+    """
+    columns = [[row[index].strip() for row in table] for index in range(width)]
+    return [
+        index
+        for index, cells in enumerate(columns)
+        if not is_running_number(cells) and (width == 2 or not _are_alike(cells))
+    ]
+
+
+def _are_alike(cells: Sequence[str]) -> bool:
+    if len(cells) < _MIN_ROWS:
+        return False
+    most = Counter(cells).most_common(1)[0][1]
+    prefix = os.path.commonprefix(list(cells))
+    length = sum(map(len, cells)) / len(cells)
+    long = len(prefix) >= _MIN_PREFIX and 2 * len(prefix) >= length
+    return long or most >= 0.9 * len(cells)
+
+
 def has_header(rows: Sequence[Sequence[str]]) -> bool:
     """Return whether the first row of a table of pairs is a header.
 
@@ -97,8 +129,10 @@ def has_header(rows: Sequence[Sequence[str]]) -> bool:
     first, rest = [cell.strip() for cell in rows[0]], rows[1:]
     if usual_columns(first):
         return True
-    short = all(cell and len(cell) <= 40 for cell in first)
     columns = [[row[index].strip() for row in rest] for index in range(len(first))]
+    if not first[0] and is_running_number(columns[0]):
+        first, columns = first[1:], columns[1:]
+    short = all(cell and len(cell) <= 40 for cell in first)
     repeated = any(cell in column for cell, column in zip(first, columns, strict=True))
     if not short or not rest or repeated:
         return False

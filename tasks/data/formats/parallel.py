@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from tasks.data.formats.errors import DataError, FormatError
-from tasks.data.formats.lines import numbered_lines
+from tasks.data.formats.lines import numbered_lines, without_gz
 from tasks.data.formats.pair_columns import USUAL_NAMES
 from tasks.data.formats.reading import Columns, Reading, Row
 
@@ -24,7 +24,7 @@ def rows(reading: Reading) -> Iterator[Row]:
     assert target_path is not None
     paths = (source_path, target_path)
     first_blank = None
-    sides = (numbered_lines(path, reading.encoding) for path in paths)
+    sides = (numbered_lines(path, reading.encoding, "\n") for path in paths)
     for number, pair in enumerate(itertools.zip_longest(*sides), 1):
         source, target = (line and line[1].strip() for line in pair)
         if not source and not target:
@@ -49,7 +49,8 @@ def describe(reading: Reading) -> str:
         reading: the files.
     """
     assert reading.targets is not None
-    return f"source = {reading.path.suffix}, target = {reading.targets.suffix}"
+    source, target = without_gz(reading.path), without_gz(reading.targets)
+    return f"source = {source.suffix}, target = {target.suffix}"
 
 
 def match_files(
@@ -80,10 +81,10 @@ def match_files(
             if ending is None:
                 others.append(path)
                 continue
-            stem = path.name.removesuffix(ending)
+            stem = without_gz(path).name.removesuffix(ending)
             pair = (
-                path.with_name(f"{stem}{source}"),
-                path.with_name(f"{stem}{target}"),
+                _with_gz(path.with_name(f"{stem}{source}")),
+                _with_gz(path.with_name(f"{stem}{target}")),
             )
             if missing := [side for side in pair if not side.is_file()]:
                 incomplete.append((path, missing[0].name, stem))
@@ -115,8 +116,14 @@ def group_by_stem(paths: Iterable[Path]) -> list[list[Path]]:
 
 
 def _has_ending(path: Path, ending: str | None) -> bool:
-    return ending is not None and path.name.endswith(f".{ending}")
+    return ending is not None and without_gz(path).name.endswith(f".{ending}")
+
+
+def _with_gz(path: Path) -> Path:
+    """Return a path, or that of the compressed file, if only this one exists."""
+    compressed = path.with_name(f"{path.name}.gz")
+    return compressed if compressed.is_file() and not path.is_file() else path
 
 
 def _num_lines(path: Path, encoding: str) -> int:
-    return sum(1 for _ in numbered_lines(path, encoding))
+    return sum(1 for _ in numbered_lines(path, encoding, "\n"))

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from tasks.data.formats import records
 from tasks.data.formats.errors import FormatError
-from tasks.data.formats.reading import Columns, Kind, Reading, Row, Sentence
+from tasks.data.formats.reading import Columns, Kind, Parsed, Reading
 
 if TYPE_CHECKING:
     from datasets import ClassLabel, Features
     from pyarrow.parquet import ParquetFile
 
 
-def rows(reading: Reading) -> Iterator[Row | Sentence]:
+def rows(reading: Reading) -> Iterator[Parsed]:
     """Yield the rows of a file.
 
     Args:

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from tasks.data.formats.errors import FormatError
+
 Kind = Literal["labelled", "tagged", "entities", "text", "pairs"]
 """What a row is: a text with a label, tokens with tags, tokens with entity tags, a line
 of text, or a source with its targets."""
@@ -35,6 +37,9 @@ class Reading(NamedTuple):
             ``split``; None reads all.
         scheme: tag scheme of the entities in the file; None for other kinds of rows.
         targets: the file of the targets, in format ``parallel``.
+        label: the label of all rows, in format ``folder``.
+        skip_bad_rows: leave out rows that break the format, instead of an error.
+        remarks: what was left out or repaired, for the user.
     """
 
     path: Path
@@ -45,6 +50,9 @@ class Reading(NamedTuple):
     metadata_split: str | None = None
     scheme: str | None = None
     targets: Path | None = None
+    label: str | None = None
+    skip_bad_rows: bool = False
+    remarks: tuple[str, ...] = ()
 
 
 class Sentence(NamedTuple):
@@ -57,3 +65,20 @@ class Sentence(NamedTuple):
 
 Row = dict[str, str] | dict[str, str | list[str]]
 """A row of kind labelled (text, label), text (text) or pairs (source, targets)."""
+
+
+class Remark(NamedTuple):
+    """Something in a file that is no row, and is reported to the user.
+
+    Attributes:
+        line: its line number.
+        what: the plural, such as ``"blank lines left out"``.
+    """
+
+    line: int
+    what: str
+
+
+Parsed = Row | Sentence | Remark | FormatError
+"""What a parser yields. A `FormatError` stands for a single bad row: the rows after it
+can still be read. If that is not so, the parser raises the error instead."""

@@ -1,15 +1,17 @@
 """From records (rows with named columns) to rows: what all tables have in common."""
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from tasks.data.formats import column_choice, pair_columns
+from tasks.data.formats.character_spans import spans_columns, spans_sentence
 from tasks.data.formats.column_choice import Record
 from tasks.data.formats.errors import FormatError
-from tasks.data.formats.reading import Columns, Kind, Row, Sentence
+from tasks.data.formats.reading import Columns, Kind, Parsed, Row, Sentence
 
-NumberedRecords = Iterable[tuple[int, Record]]
-"""Records, each with its line number or its own number from 1."""
+NumberedRecords = Iterable[tuple[int, Record | FormatError]]
+"""Records, each with its line number or its own number from 1; or the error of one."""
 
 
 def rows(
@@ -18,8 +20,8 @@ def rows(
     columns: Columns,
     records: NumberedRecords,
     class_columns: Sequence[str] = (),
-) -> Iterator[Row | Sentence]:
-    """Yield the rows of a table.
+) -> Iterator[Parsed]:
+    """Yield the rows of a table; for a record that lacks a column, a `FormatError`.
 
     Args:
         where: the file, for error messages.
@@ -30,35 +32,24 @@ def rows(
 
     Raises:
         DataError: if the columns cannot be determined.
-        FormatError: if a record lacks one of them.
     """
     stream = iter(records)
     sample = list(itertools.islice(stream, column_choice.SAMPLE_SIZE))
-    if not sample:
+    readable = _readable(sample)
+    if not readable:
+        yield from (record for _, record in sample if isinstance(record, FormatError))
         return
-    numbered = itertools.chain(sample, stream)
-    if kind == "pairs":
-        sources, targets = pair_columns.choose(where, [r for _, r in sample], columns)
-        for line, record in numbered:
-            record = pair_columns.unpack_translation(record)
-            yield _pair(where, line, record, sources, targets)
-        return
-    texts, label, token, tag = _choose(where, kind, columns, sample, class_columns)
-    for line, record in numbered:
-        if kind in ("tagged", "entities"):
-            sentence = _sentence(where, line, record, token, tag)
-            if sentence.tokens:
-                yield sentence
+    parse = _parser(where, kind, columns, readable, class_columns)
+    for line, record in itertools.chain(sample, stream):
+        if isinstance(record, FormatError):
+            yield record
             continue
-        text = " ".join(_cell(where, line, record, name) for name in texts)
-        if kind == "text":
-            yield {"text": text if text.endswith("\n") else text + "\n"}
-            continue
-        value = _cell(where, line, record, label).strip()
-        if not text.strip() or not value:
-            expected = f"a text ({' + '.join(texts)}) and a label ({label})"
-            raise FormatError(where, line, expected, dict(record))
-        yield {"text": text, "label": value}
+        try:
+            row = parse(line, record)
+        except FormatError as error:
+            row = error
+        if not isinstance(row, Sentence) or row.tokens:
+            yield row
 
 
 def describe(
@@ -80,34 +71,78 @@ def describe(
     Raises:
         DataError: if the columns cannot be determined.
     """
-    sample = list(itertools.islice(iter(records), column_choice.SAMPLE_SIZE))
+    head = list(itertools.islice(iter(records), column_choice.SAMPLE_SIZE))
+    sample = _readable(head)
     if not sample:
         return ""
     if kind == "pairs":
-        sources, targets = pair_columns.choose(where, [r for _, r in sample], columns)
+        sources, targets = pair_columns.choose(where, sample, columns)
         return f"source = {' + '.join(sources)}, target = {', '.join(targets)}"
-    texts, label, token, tag = _choose(where, kind, columns, sample, class_columns)
+    if kind == "entities" and (spans := spans_columns(where, sample, columns)):
+        return f"text = {spans[0]}, entities = {spans[1]} (character offsets)"
     if kind in ("tagged", "entities"):
+        token, tag = column_choice.tagged_columns(where, sample, kind, columns)
         return f"tokens = {token}, tags = {tag}"
-    text = " + ".join(texts)
-    return f"text = {text}" if kind == "text" else f"text = {text}, label = {label}"
+    if kind == "text":
+        return (
+            f"text = {' + '.join(column_choice.text_columns(where, sample, columns))}"
+        )
+    texts, label = column_choice.labelled_columns(where, sample, columns, class_columns)
+    return f"text = {' + '.join(texts)}, label = {label}"
 
 
-def _choose(
+def _readable(sample: Iterable[tuple[int, Record | FormatError]]) -> list[Record]:
+    return [record for _, record in sample if not isinstance(record, FormatError)]
+
+
+def _parser(
     where: str,
     kind: Kind,
     columns: Columns,
-    sample: list[tuple[int, Record]],
+    sample: list[Record],
     class_columns: Sequence[str],
-) -> tuple[list[str], str, str, str]:
-    """Return the columns of text, label, token and tag; empty if `kind` has none."""
-    records = [record for _, record in sample]
+) -> Callable[[int, Record], Row | Sentence]:
+    """Return the function from a line number and a record to a row.
+
+    The function raises a `FormatError` if the record lacks a column.
+    """
+    if kind == "pairs":
+        sources, targets = pair_columns.choose(where, sample, columns)
+        return lambda line, record: _pair(
+            where, line, pair_columns.unpack_translation(record), sources, targets
+        )
+    if kind == "entities" and (spans := spans_columns(where, sample, columns)):
+        return lambda line, record: spans_sentence(where, line, record, *spans)
     if kind in ("tagged", "entities"):
-        return [], "", *column_choice.tagged_columns(where, records, kind, columns)
+        token, tag = column_choice.tagged_columns(where, sample, kind, columns)
+        return lambda line, record: _sentence(where, line, record, token, tag)
     if kind == "text":
-        return column_choice.text_columns(where, records, columns), "", "", ""
-    chosen = column_choice.labelled_columns(where, records, columns, class_columns)
-    return *chosen, "", ""
+        texts = column_choice.text_columns(where, sample, columns)
+        return lambda line, record: _line(where, line, record, texts)
+    texts, label = column_choice.labelled_columns(where, sample, columns, class_columns)
+    is_bool = isinstance(sample[0].get(label), bool)
+
+    def labelled(line: int, record: Record) -> Row:
+        if isinstance(record.get(label), bool) != is_bool:
+            expected = f"labels in column {label!r} that are all true or false, or none"
+            raise FormatError(where, line, expected, record.get(label))
+        text = " ".join(_cell(where, line, record, name) for name in texts)
+        labels = record.get(label)
+        if isinstance(labels, list) and len(labels) == 1:  # as Doccano writes
+            record = {**record, label: labels[0]}
+        value = _cell(where, line, record, label).strip()
+        if not text.strip() or not value:
+            expected = f"a text ({' + '.join(texts)}) and a label ({label})"
+            raise _empty(where, line, expected, record, [*texts, label])
+        return {"text": text, "label": value}
+
+    return labelled
+
+
+def _line(where: str, line: int, record: Record, texts: list[str]) -> Row:
+    """Return the text of a record, with a line end."""
+    text = " ".join(_cell(where, line, record, name) for name in texts)
+    return {"text": text if text.endswith("\n") else text + "\n"}
 
 
 def _sentence(where: str, line: int, record: Record, token: str, tag: str) -> Sentence:
@@ -138,19 +173,36 @@ def _pair(
         expected = (
             f"a source ({' + '.join(sources)}) and a target ({', '.join(targets)})"
         )
-        raise FormatError(where, line, expected, dict(record))
+        raise _empty(where, line, expected, record, [*sources, *targets])
     return {"source": source, "targets": texts}
 
 
+def _empty(
+    where: str, line: int, expected: str, record: Record, names: Sequence[str]
+) -> FormatError:
+    """Return the error of a record with an empty cell."""
+    empty = [name for name in names if not str(record.get(name)).strip()]
+    reason = f"{', '.join(empty)} is empty" if empty else ""
+    if reason:
+        reason += "; --skip-bad-rows leaves such rows out"
+    return FormatError(where, line, expected, dict(record), reason)
+
+
 def _cell(where: str, line: int, record: Record, name: str) -> str:
+    """Return a value as text; a number without a fraction as an integer."""
     value = record.get(name)
-    if value is None or isinstance(value, list | dict):
+    is_float = isinstance(value, float)
+    not_finite = is_float and not math.isfinite(value)
+    if value is None or not_finite or isinstance(value, list | dict):
         raise FormatError(where, line, f"a value in column {name!r}", value)
-    return str(value)
+    return str(int(value)) if is_float and value.is_integer() else str(value)
 
 
 def _list(where: str, line: int, record: Record, name: str) -> list[str]:
     value = record.get(name)
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise FormatError(where, line, f"a list of words in column {name!r}", value)
+        numbers = isinstance(value, list) and all(isinstance(n, int) for n in value)
+        reason = "no column names these numbers" if numbers else ""
+        expected = f"a list of words in column {name!r}"
+        raise FormatError(where, line, expected, value, reason)
     return value

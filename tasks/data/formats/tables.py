@@ -1,23 +1,28 @@
 """CSV and TSV, with or without a header.
 
-CSV may be quoted; its cells are separated by commas, or by semicolons if the first line
-has a semicolon and no comma. TSV is never quoted: a double quote is a character.
+CSV may be quoted; its cells are divided by commas, semicolons, tabs or ``|`` (see
+`tasks.data.formats.delimiters`). TSV is never quoted: a double quote is a character;
+its cells are divided by tabs or by `` ||| ``.
 """
 
-import csv
 import itertools
 from collections.abc import Iterator
-from typing import TextIO
 
-from tasks.data.formats import column_choice, pair_columns, records
+from tasks.data.formats import (
+    column_choice,
+    headers,
+    pair_columns,
+    records,
+    token_tables,
+)
 from tasks.data.formats.errors import DataError, FormatError
-from tasks.data.formats.lines import nonblank_lines, open_text
-from tasks.data.formats.reading import Columns, Reading, Row, Sentence
+from tasks.data.formats.reading import Columns, Parsed, Reading
+from tasks.data.formats.table_cells import delimiter_name, numbered_cells
 
-csv.field_size_limit(2**31 - 1)  # a text may be longer than the default of 131,072
+_SAMPLE_SIZE = column_choice.SAMPLE_SIZE
 
 
-def rows(reading: Reading) -> Iterator[Row | Sentence]:
+def rows(reading: Reading) -> Iterator[Parsed]:
     """Yield the rows of a file.
 
     Args:
@@ -25,9 +30,10 @@ def rows(reading: Reading) -> Iterator[Row | Sentence]:
 
     Raises:
         DataError: if the columns cannot be determined.
-        FormatError: if a row is blank, or its number of cells differs from that of the
-            first row.
+        FormatError: if the file is no CSV.
     """
+    if reading.kind in ("tagged", "entities"):
+        return token_tables.rows(reading)
     where = str(reading.path)
     return records.rows(where, reading.kind, _columns(reading), _records(reading))
 
@@ -42,36 +48,78 @@ def describe(reading: Reading) -> str:
         DataError: as for `rows`.
         FormatError: as for `rows`.
     """
+    if reading.kind in ("tagged", "entities"):
+        return token_tables.describe(reading)
     where, columns = str(reading.path), _columns(reading)
     text = records.describe(where, reading.kind, columns, _records(reading))
-    if not text or _has_header(reading):
+    if not text:
         return text
-    rest = ", all columns from 1 are targets" if _unnamed_pairs(reading) else ""
-    return f"{text} (no header: columns are numbered from 0{rest})"
-
-
-def _records(reading: Reading) -> Iterator[tuple[int, dict[str, object]]]:
-    """Yield the rows as records; without a header, columns are named by number."""
-    if reading.kind in ("tagged", "entities"):
-        expected = "tokens and tags: as format columns, conllu, jsonl or parquet"
-        raise FormatError(reading.path, None, expected, reading.format)
-    table = _cells(reading)
-    names = None
-    if _unnamed_pairs(reading) and not _has_header(reading):
-        for line, cells in table:
-            if len(cells) < 2:
-                raise FormatError(reading.path, line, "a source and a target", cells)
-            yield line, {"0": cells[0], "1": cells[1:]}
-        return
+    name = delimiter_name(reading)
+    text += f", divided by {name}" if name else ""
+    first, *_ = table = _sample(reading)
+    left_out = ""
+    if _unnamed_pairs(reading) and columns.source != reading.columns.source:
+        others = [str(n) for n in range(len(first)) if str(n) not in columns[-2:]]
+        varies = len(set(map(len, table))) > 1
+        left_out = f", left out: {', '.join(others)}" if others and not varies else ""
     if _has_header(reading):
-        _, first = next(table)
         names = [cell.strip() for cell in first]
+        repeated = sorted({name for name in names if name and names.count(name) > 1})
+        if repeated:
+            quoted = column_choice.quoted_names(repeated)
+            text += f", the header repeats {quoted}: the second is {repeated[0]}.1"
+        return text + left_out
+    rest = ", all columns from 1 are targets" if _has_several_targets(reading) else ""
+    return f"{text} (no header: columns are numbered from 0{rest}{left_out})"
+
+
+def _records(
+    reading: Reading,
+) -> Iterator[tuple[int, dict[str, object] | FormatError]]:
+    """Yield the rows as records; without a header, columns are named by number."""
+    table = numbered_cells(reading)
+    has_header = _has_header(reading)
+    names = None
+    if _has_several_targets(reading):
+        for line, cells in table:
+            if isinstance(cells, FormatError):
+                yield line, cells
+            elif len(cells) < 2:
+                expected = "a source and a target"
+                yield line, FormatError(reading.path, line, expected, cells)
+            else:
+                yield line, {"0": cells[0], "1": cells[1:]}
+        return
     for line, cells in table:
-        names = names or [str(number) for number in range(len(cells))]
+        if isinstance(cells, FormatError):
+            yield line, cells
+            continue
+        if names is None:
+            names = column_names(cells if has_header else [""] * len(cells))
+            if has_header:
+                continue
         if len(cells) != len(names):
             expected = f"{len(names)} cells, as in the first row ({len(cells)} found)"
-            raise FormatError(reading.path, line, expected, cells)
-        yield line, dict(zip(names, cells, strict=True))
+            yield line, FormatError(reading.path, line, expected, cells)
+        else:
+            yield line, dict(zip(names, cells, strict=True))
+
+
+def column_names(header: list[str]) -> list[str]:
+    """Return a distinct name for each column: its number, if it has no name.
+
+    Args:
+        header: the cells of the header.
+    """
+    names: list[str] = []
+    for index, cell in enumerate(header):
+        name = base = cell.strip() or str(index)
+        number = 0
+        while name in names:
+            number += 1
+            name = f"{base}.{number}"
+        names.append(name)
+    return names
 
 
 def _unnamed_pairs(reading: Reading) -> bool:
@@ -80,20 +128,43 @@ def _unnamed_pairs(reading: Reading) -> bool:
     return reading.kind == "pairs" and flags == (None, None)
 
 
+def _has_several_targets(reading: Reading) -> bool:
+    """Return whether all cells after the first are targets.
+
+    That is so for unnamed pairs without a header, of which some rows have more than two
+    cells, and at least half have two.
+    """
+    if not _unnamed_pairs(reading) or _has_header(reading):
+        return False
+    widths = [len(cells) for cells in _sample(reading)]
+    return len(set(widths)) > 1 and 2 * widths.count(2) >= len(widths)
+
+
 def _columns(reading: Reading) -> Columns:
-    """Return the columns that flags name; in unnamed pairs, the source is the first."""
-    if _unnamed_pairs(reading):
-        _, first = next(_cells(reading), (1, []))
-        names = [cell.strip() for cell in first]
-        unusual_pair = len(names) == 2 and not pair_columns.usual_columns(names)
-        if not _has_header(reading) or unusual_pair:
-            return reading.columns._replace(source="0", target="1")
-    return reading.columns
+    """Return the columns that flags name; for unnamed pairs, those of the two texts."""
+    if not _unnamed_pairs(reading) or not (table := _sample(reading)):
+        return reading.columns
+    has_header = _has_header(reading)
+    first = table[0]
+    if has_header and pair_columns.usual_columns([cell.strip() for cell in first]):
+        return reading.columns
+    if _has_several_targets(reading):
+        return reading.columns._replace(source="0", target="1")
+    table = [row for row in table[has_header:] if len(row) == len(first)]
+    texts = pair_columns.text_columns(table, len(first))
+    if len(texts) != 2:
+        return reading.columns
+    return reading.columns._replace(source=str(texts[0]), target=str(texts[1]))
+
+
+def _sample(reading: Reading) -> list[list[str]]:
+    """Return the cells of the first rows."""
+    table = itertools.islice(numbered_cells(reading), _SAMPLE_SIZE)
+    return [cells for _, cells in table if not isinstance(cells, FormatError)]
 
 
 def _has_header(reading: Reading) -> bool:
-    sample = itertools.islice(_cells(reading), column_choice.SAMPLE_SIZE)
-    table = [cells for _, cells in sample]
+    table = _sample(reading)
     if not table:
         return False
     first = [cell.strip() for cell in table[0]]
@@ -104,44 +175,10 @@ def _has_header(reading: Reading) -> bool:
         flags = (columns.text, columns.label)
     named = [part.strip() for flag in flags if flag for part in flag.split(",")]
     by_name = [part for part in named if not part.lstrip("-").isdigit()]
-    if any(part in first for part in by_name):
+    if any(part in column_names(first) for part in by_name):
         return True
     if by_name:
         names = column_choice.quoted_names(first)
         raise DataError(f"{reading.path}: no column {by_name[0]!r}; there are {names}")
-    has_header = pair_columns.has_header if is_pairs else column_choice.has_header
+    has_header = pair_columns.has_header if is_pairs else headers.has_header
     return has_header([row for row in table if len(row) == len(first)])
-
-
-def _cells(reading: Reading) -> Iterator[tuple[int, list[str]]]:
-    """Yield the cells of each row, with the number of its first line."""
-    if reading.format == "tsv":
-        expected = "cells separated by tabs"
-        for line, text in nonblank_lines(reading.path, reading.encoding, expected):
-            yield line, text.split("\t")
-        return
-    with open_text(reading.path, reading.encoding) as file:
-        delimiter = _delimiter(file)
-        table = csv.reader(file, strict=True, delimiter=delimiter)
-        line, first_blank = 1, None
-        while True:
-            try:
-                cells = next(table, None)
-            except csv.Error as error:
-                raise FormatError(reading.path, line, f"CSV ({error})") from None
-            if cells is None:
-                return
-            if not cells:
-                first_blank = first_blank or line
-            elif first_blank:
-                expected = f"cells separated by {delimiter!r}"
-                raise FormatError(reading.path, first_blank, expected, "")
-            else:
-                yield line, cells
-            line = table.line_num + 1
-
-
-def _delimiter(file: TextIO) -> str:
-    first = file.readline()
-    file.seek(0)
-    return ";" if ";" in first and "," not in first else ","

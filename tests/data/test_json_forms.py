@@ -1,0 +1,169 @@
+"""Forms of JSON: arrays, values that are no labels, and entities as offsets."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tasks.data import formats
+from tasks.data.formats import FormatError
+from tasks.data.formats.character_spans import tokens_with_offsets
+from tests.helpers.data_files import parse, parse_labelled
+from zoo.text import tokenize
+
+TEXT = "Lio Vant hums."
+TOKENS = ["Lio", "Vant", "hums", "."]
+TAGS = ["B-PER", "I-PER", "O", "O"]
+
+
+def lines(*records: Any) -> str:
+    """Return JSON Lines."""
+    return "".join(json.dumps(record) + "\n" for record in records)
+
+
+@pytest.mark.parametrize("indent", [None, 1])
+@pytest.mark.parametrize("name", ["a.json", "a.jsonl", "a.txt"])
+def test_an_array_of_objects(
+    write: Callable[..., Path], name: str, indent: int | None
+) -> None:
+    records = [{"text": f"tea {k}", "label": "ab"[k % 2]} for k in range(4)]
+    path = write(name, json.dumps(records, indent=indent))
+    assert parse_labelled(path) == [(f"tea {k}", "ab"[k % 2]) for k in range(4)]
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "message"),
+    [
+        (
+            '[{"text": "a", "label": 1},\n{"text": "b", "label": }]',
+            2,
+            "Expecting value",
+        ),
+        ('[{"text": "a", "label": 1},\n 3]', 2, "a JSON object"),
+        ('[{"text": "a", "label": 1}', 1, "Expecting value"),
+        ('[{"text": "a", "label": 1}]\nx', 1, "nothing after the array"),
+        ('{"text": "a", "label": 1}\n{"text": "b", "label": NaN}', 2, "a value in col"),
+        ('{"text": "a", "label": 1}\n{"text": "b", "label": -Infinity}', 2, "a value"),
+        (
+            '{"text": "a", "label": 1}\n{"text": "b", "label": 1e999}',
+            2,
+            "a value in col",
+        ),
+        ('{"text": "a", "label": 1}\n{"text": "b", "label": true}', 2, "all true or"),
+        ('{"text": "a", "label": true}\n{"text": "b", "label": 0}', 2, "all true or"),
+        ('{"text": "a", "label": 1}\n{"text": "\\udc80", "label": 2}', 2, "surrogate"),
+        ('{"text": "a", "label": 1}\n{"x": ' + "[" * 99_999, 2, "too deeply nested"),
+        ("[" * 99_999, 1, "too deeply nested"),
+        ('{"text": "a", "label": 1}\n{"x": ' + "9" * 9999 + "}", 2, "too many digits"),
+    ],
+)
+def test_errors_name_the_line(
+    write: Callable[..., Path], text: str, line: int, message: str
+) -> None:
+    path = write("a.json", text)
+    with pytest.raises(FormatError, match=message) as error:
+        parse_labelled(path)
+    assert error.value.line == line
+    assert str(error.value).startswith(f"{path}:{line}: expected")
+
+
+def test_numbers_without_a_fraction_are_one_class(write: Callable[..., Path]) -> None:
+    path = write("a.jsonl", lines(*({"text": "a", "label": k} for k in (1, 1.0, 2.5))))
+    assert [label for _, label in parse_labelled(path)] == ["1", "1", "2.5"]
+    unused = '{"text": "a", "label": 1, "score": NaN}\n'
+    assert parse_labelled(write("b.jsonl", unused)) == [("a", "1")]
+
+
+def test_a_list_of_one_label_is_a_label(write: Callable[..., Path]) -> None:
+    records = [{"text": f"tea {k}", "label": ["ab"[k % 2]]} for k in range(4)]
+    path = write("a.jsonl", lines(*records))
+    assert parse_labelled(path)[1] == ("tea 1", "b")
+    path = write("b.jsonl", lines(*records, {"text": "c", "label": ["a", "b"]}))
+    with pytest.raises(FormatError, match="b.jsonl:5: expected a value in column"):
+        parse_labelled(path)
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"id": 1, "text": TEXT, "label": [[0, 8, "PER"]]},
+        {"text": TEXT, "labels": [[0, 9, "PER"]], "meta": {}},
+        {"text": TEXT, "entities": [{"start": 0, "end": 8, "label": "PER"}]},
+        {
+            "text": TEXT,
+            "entities": [{"start_offset": 0, "end_offset": 8, "label": "PER"}],
+        },
+        {
+            "text": TEXT,
+            "spans": [{"start": 0, "end": 8, "label": "PER", "token_end": 1}],
+        },
+        [TEXT, {"entities": [[0, 8, "PER"]]}],
+    ],
+)
+def test_character_offsets(write: Callable[..., Path], record: Any) -> None:
+    assert tokenize(TEXT) == TOKENS
+    for text in (lines(record), json.dumps([record, record])):
+        path = write("a.json", text)
+        assert parse(path, "entities")[0] == {"tokens": TOKENS, "tags": TAGS}
+    description = formats.describe(formats.plan(path, "entities"))
+    assert description.endswith("(character offsets)")
+
+
+def test_the_tokens_of_a_record_come_first(write: Callable[..., Path]) -> None:
+    pieces = [("Lio Vant", 0, 8), ("hums.", 9, 14)]
+    tokens = [{"text": t, "start": a, "end": b, "id": 0} for t, a, b in pieces]
+    spans = [{"start": 0, "end": 8, "label": "PER"}]
+    path = write("a.jsonl", lines({"text": TEXT, "tokens": tokens, "spans": spans}))
+    expected = {"tokens": ["Lio Vant", "hums."], "tags": ["B-PER", "O"]}
+    assert parse(path, "entities") == [expected]
+
+
+@pytest.mark.parametrize(
+    ("spans", "message"),
+    [
+        ([[0, 2, "PER"]], "the entity 'Li' cuts 'Lio'"),
+        ([[1, 8, "PER"]], "cuts 'Lio' or 'Vant'"),
+        ([[0, 15, "PER"]], "a text of 14 characters"),
+        ([[5, 5, "PER"]], "a text of 14 characters"),
+        ([[0, 3, "PER"], [0, 8, "PER"]], "do not overlap"),
+        ([[0, "PER"]], "a list of start, end and type"),
+        ("PER", "a list of start, end and type"),
+    ],
+)
+def test_offsets_that_cannot_be_read(
+    write: Callable[..., Path], spans: Any, message: str
+) -> None:
+    good = {"text": TEXT, "label": [[0, 3, "PER"]]}
+    path = write("a.jsonl", lines(good) + lines({"text": TEXT, "label": spans}))
+    with pytest.raises(FormatError, match=message) as error:
+        parse(path, "entities")
+    assert error.value.line == 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Don't panic, it's 5.30! Mail a.b@c.org or see https://a.org/b, Dr. Vant :-)",
+        "o'clock @lio #tea ... -- <3 U.S. 1,000 'quoted'",
+    ],
+)
+def test_tokens_are_those_of_the_library(text: str) -> None:
+    tokens = tokens_with_offsets({}, text)
+    assert [token for _, _, token in tokens] == tokenize(text)
+    assert all(text[start:end] == token for start, end, token in tokens)
+
+
+def test_names_next_to_class_numbers(write: Callable[..., Path]) -> None:
+    record = {"tokens": TOKENS, "ner_tags": [1, 2, 0, 0], "ner_tags_names": TAGS}
+    path = write("a.jsonl", lines(record))
+    assert parse(path, "entities") == [{"tokens": TOKENS, "tags": TAGS}]
+    rows = [
+        {"text": f"tea {k}", "label": k % 2, "label_text": "ab"[k % 2]} for k in (0, 1)
+    ]
+    path = write("c.jsonl", lines({"tokens": TOKENS, "ner_tags": [1, 2, 0, 0]}))
+    with pytest.raises(FormatError, match="no column names these numbers"):
+        parse(path, "entities")
+    path = write("b.jsonl", lines(*rows))
+    assert parse_labelled(path) == [("tea 0", "a"), ("tea 1", "b")]
