@@ -113,9 +113,10 @@ class Build(build_ext):
             CompileError: if nvcc fails.
         """
         compiler = find_nvcc()
-        if ext.name != GPU or compiler is None:
+        if ext.name != GPU:
             super().build_extension(ext)
             return
+        assert compiler is not None  # the extension exists only where nvcc does
         target = Path(self.get_ext_fullpath(ext.name))
         target.parent.mkdir(parents=True, exist_ok=True)
         command = nvcc_command(compiler, ext.include_dirs, target)

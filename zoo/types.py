@@ -1,6 +1,6 @@
 """Axis letters, array aliases, and the variable type for constants.
 
-The axis letters are the same in all modules:
+The axis letters of most modules:
 
 =====  ==========================================================
 ``B``  rows of a batch
@@ -12,6 +12,9 @@ The axis letters are the same in all modules:
 ``K``  labels
 ``C``  characters of a word
 =====  ==========================================================
+
+Matrix cells use K and V for the sizes of keys and values, and C for the steps of a
+chunk.
 
 Arrays are batch-major, ``x[B, T, D]``, and time-major only inside the loop. A ``mask[B,
 T]`` is bool and True where a token is real. A ``state`` is a NamedTuple such as

@@ -1,9 +1,9 @@
 """CPU and GPU kernels for the layers of `zoo`, as XLA custom calls.
 
-`zoo` uses them by itself when this package is installed. The CPU library is built for
-several levels of x86-64; the fastest one for this machine is loaded, or the one named
-by the environment variable ``ZOO_NATIVE_LEVEL``. If nvcc was installed at build time
-there is also a library for NVIDIA GPUs.
+`zoo` uses them automatically when this package is installed. The CPU library is built
+for several levels of x86-64; the fastest one for this machine is loaded, or the one
+named by the environment variable ``ZOO_NATIVE_LEVEL``. If nvcc was installed at build
+time, there is also a library for NVIDIA GPUs.
 
 With glibc, freed memory of up to a gigabyte stays in this process: XLA allocates and
 frees all its buffers at every call, and the system would clear every page again.

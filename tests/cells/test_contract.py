@@ -148,7 +148,7 @@ def golden(case):
     prefix = name + "/"
     with np.load(GOLDEN) as file:
         values = {k.removeprefix(prefix): file[k] for k in file if k.startswith(prefix)}
-    assert values, f"{name} has no golden values: run tests/golden/make_cells.py"
+    assert values, f"{name} has no golden values: run python -m tests.golden.make_cells"
     return values
 
 

@@ -137,8 +137,7 @@ def test_compressed_parallel_files(
 ) -> None:
     write("a.de", "Hut\n")
     (tmp_path / "a.en.gz").write_bytes(gzip.compress(b"hat\n"))
-    flags = {"source_column": "de", "target_column": "en"}
-    source = Source(str(tmp_path), **flags)
+    source = Source(str(tmp_path), source_column="de", target_column="en")
     rows = read(source, "pairs", "train", cache_dir=cache)
     assert rows[:] == {"source": ["Hut"], "targets": [["hat"]]}
 

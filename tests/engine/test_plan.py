@@ -58,7 +58,7 @@ TABLE: dict[str, tuple[Traits, Device, dict[str, Any], Work, tuple]] = {
     ),
     "a kernel in chunks": (
         *(LSTM, CPU, {"remat": "chunk:5"}, SIZE),
-        ("native", "deferred", 1, False, "the steps of a chunk in one call"),
+        ("native", "deferred", 1, False, "5 steps at a time in one call of a kernel"),
     ),
     "a product between the gates": (
         *(MGU, CPU, {"backend": "scan"}, SIZE),
@@ -140,6 +140,26 @@ TABLE: dict[str, tuple[Traits, Device, dict[str, Any], Work, tuple]] = {
         *(PEEPHOLE, CPU, {"unroll": 3, "project": "ahead", "remat": "step"}, SIZE),
         ("scan", "deferred", 3, True, "3 steps per iteration"),
     ),
+    "just enough steps": (
+        *(LSTM, CPU, {}, Work(8, 4)),
+        ("native", "deferred", 1, False, "all steps in one call of a kernel"),
+    ),
+    "just enough tokens": (
+        *(LSTM, CPU, {}, Work(1, 16)),
+        ("native", "deferred", 1, False, "all steps in one call of a kernel"),
+    ),
+    "few tokens in a chunk": (
+        *(LSTM, CPU, {"remat": "chunk:5"}, Work(1, 20)),
+        ("scan", "deferred", 1, False, "remat chunk:5; no kernel: too few tokens"),
+    ),
+    "parameters in float16": (
+        *(LSTM._replace(param_dtype=F16), CPU, {}, SIZE),
+        ("scan", "deferred", 1, False, "the kernels compute in float32 and bfloat16"),
+    ),
+    "bfloat16 needs no TF32": (
+        *(LSTM._replace(dtype=BF16), GPU._replace(tf32=False), {}, SIZE),
+        ("native", "deferred", 8, True, "faster on a GPU"),
+    ),
     "a linear cell": (
         *(LRU, CPU, {}, SIZE),
         ("parallel", "parallel", 1, False, "linear in its state; all steps in par"),
@@ -147,6 +167,18 @@ TABLE: dict[str, tuple[Traits, Device, dict[str, Any], Work, tuple]] = {
     "a linear cell on a GPU": (
         *(LRU, GPU, {}, SIZE),
         ("parallel", "parallel", 8, True, "on a GPU, in one pass of a kernel"),
+    ),
+    "a linear cell on a GPU without kernels": (
+        *(LRU, GPU, {"backend": "scan"}, SIZE),
+        ("parallel", "parallel", 8, True, "all steps in parallel, faster on a GPU"),
+    ),
+    "a linear cell in chunks": (
+        *(LRU, CPU, {"remat": "chunk:5"}, SIZE),
+        ("parallel", "parallel", 1, False, "5 steps at a time in parallel"),
+    ),
+    "a linear cell with a regulariser": (
+        *(LRU, CPU, {}, Work(8, 20, regularised=True)),
+        ("scan", "deferred", 1, False, "a regulariser acts on every step"),
     ),
     "a large linear cell": (
         *(LRU, CPU, {}, Work(100, 20)),
@@ -197,7 +229,45 @@ def test_table(name):
     plan = make_plan(traits, Schedule(**options).check(), work, device)
     assert [plan.backend, plan.body, plan.unroll, plan.precompute] == decisions
     assert why in plan.why
-    assert all(plan.reasons[:4])
+    faster = f"faster on a {device.platform.upper()}"
+    asked = {name: "as asked" for name in options}
+    assert plan.reasons.unroll == asked.get("unroll", faster)
+    assert plan.reasons.precompute == asked.get("project", faster)
+    on_gpu = device is GPU and traits is LRU and options.get("backend") != "scan"
+    assert plan.linear_kernel == (plan.backend == "parallel" and on_gpu)
+    chunk = {"step": 1, "none": 0}
+    remat = options.get("remat", "none")
+    assert plan.chunk == (chunk[remat] if remat in chunk else int(remat[-1]))
+    assert plan.recompute == (remat == "step" or traits.recompute)
+    known_kernel = traits.kernel is not None and device is not TPU
+    assert (plan.reasons.no_kernel is not None) == (
+        known_kernel and plan.backend == "scan"
+    )
+
+
+@pytest.mark.parametrize(
+    "traits, options, why",
+    [
+        (LSTM, {}, "one product over all steps for each matrix"),
+        (MGU, {}, "there is a matrix product between the gates"),
+        (LSTM, {"gradient": "loop"}, 'gradient="loop" is asked for'),
+        (LRU, {}, "faster on a CPU"),
+    ],
+)
+def test_the_reason_of_the_body(traits, options, why):
+    plan = make_plan(traits, Schedule(**options), SIZE, BARE)
+    assert plan.reasons.body == why
+
+
+def test_a_cell_that_recomputes():
+    wide = LRU._replace(recompute=True)
+    assert make_plan(wide, Schedule(), SIZE, CPU).recompute
+    assert not make_plan(LRU, Schedule(), SIZE, CPU).recompute
+
+
+def test_parallel_steps_have_no_forward_mode():
+    with pytest.raises(ValueError, match='gradient="loop" needs steps="loop" or "au'):
+        Schedule(gradient="loop", steps="parallel").check()
 
 
 @pytest.mark.parametrize(

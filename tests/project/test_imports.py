@@ -104,11 +104,17 @@ def test_no_import_cycles():
     assert not graph, f"import cycle among {sorted(graph)}"
 
 
+TIME_LOOP = [
+    f"zoo.engine.{name}"
+    for name in ("scan", "loop", "deferred", "parallel", "plan", "newton")
+]
+
+
 @pytest.mark.parametrize("module", MODULES)
 def test_forbidden_imports(module):
     """Cells import no time loop, the engine and the CRF no Flax, data code no JAX."""
     forbidden = {
-        "zoo.cells": ("zoo.engine.scan", "zoo.layers"),
+        "zoo.cells": (*TIME_LOOP, "zoo.layers"),
         "zoo.engine": ("flax",),
         "zoo.modules.crf": ("flax",),
         "zoo.text": ("jax", "flax"),

@@ -13,7 +13,8 @@ import pytest
 
 from tests.helpers.training import ROOT
 
-SUFFIXES = {".py", ".md", ".toml", ".h", ".cc", ".cu", ".css", ".in", ".txt"}
+SUFFIXES = {".py", ".md", ".toml", ".h", ".cc", ".cu", ".css", ".html", ".js", ".in"}
+SUFFIXES |= {".txt", ".sh"}
 # White space in a phrase; after a line break, the comment sign of the next line.
 GAP = r"\s+(?:(?:#|//)\s*)?"
 
@@ -84,7 +85,11 @@ def files() -> list[Path]:
     except (OSError, subprocess.CalledProcessError):
         pytest.skip("not a git checkout")
     names = run.stdout.decode().split("\0")
-    paths = [ROOT / name for name in names if Path(name).suffix in SUFFIXES]
+    paths = [
+        ROOT / name
+        for name in names
+        if Path(name).suffix in SUFFIXES or name.startswith(".ci/")
+    ]
     return [path for path in paths if path.is_file() and path != Path(__file__)]
 
 

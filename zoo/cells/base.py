@@ -187,7 +187,9 @@ class Cell(CellParameters):
         return state.h
 
     def step(self, state: State, p: Any) -> tuple[State, Array]:
-        """Return the new state and its output: the body of ``jax.lax.scan``.
+        """Return the new state and its output.
+
+        The loop of the layers calls the parts of a step one by one instead.
 
         Args:
             state: the state before the step.

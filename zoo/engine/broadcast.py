@@ -1,4 +1,4 @@
-"""Explicit axes of size 1: the tests run with ``jax_numpy_rank_promotion="raise"``."""
+"""Explicit axes of size 1, so that ``jax_numpy_rank_promotion="raise"`` works."""
 
 from zoo.types import Array
 

@@ -1,8 +1,8 @@
 """The loop with the gradients of matrices computed after it.
 
-The gradient that JAX derives for a loop adds to every matrix at every step: a product
-with few rows, for which the matrix is read and written again. `deferred_loop` defines
-its own backward pass. Its loop, which runs against the direction of the forward pass,
+Differentiated by JAX, a loop adds to each weight gradient at every step: a product of
+few rows that reads and writes the full matrix. `deferred_loop` defines its own backward
+pass. Its loop, which runs against the direction of the forward pass,
 computes only the cotangents of p and q; each matrix gets its gradient afterwards, in
 one product over all steps. What `update` computes from p and q is recomputed rather
 than stored.
@@ -66,7 +66,7 @@ class _Backward(NamedTuple):
         params: of the cell.
         differentiable: indices of the floating-point leaves of a state.
         direct: indices of the parameters that act outside of the products.
-        square: indices of the matrices that are transposed before the loop.
+        matrices: indices of the matrices that are transposed before the loop.
         transposed: those matrices, transposed.
     """
 
@@ -74,7 +74,7 @@ class _Backward(NamedTuple):
     params: Params
     differentiable: Sequence[int]
     direct: Sequence[int]
-    square: Sequence[int]
+    matrices: Sequence[int]
     transposed: Sequence[Array]
 
 
@@ -103,7 +103,7 @@ def _backward_step(fixed: _Backward, carry: Any, step: Any) -> tuple[Any, Any]:
 def _through_update(
     fixed: _Backward, step: Steps, before: State, joined: Any
 ) -> Callable[..., Any]:
-    """Return the VJP of `finish`: by direct parameters, state and products."""
+    """Return the VJP of `finish` with respect to parameters, state and products."""
 
     def update(
         direct: list[Array], leaves: list[Array], joined: Any
@@ -124,8 +124,8 @@ def _through_recur(fixed: _Backward, before: State) -> Callable[..., Any]:
     assert recur_of is not None
 
     def recur(leaves: list[Array]) -> Any:
-        turned = [a.T for a in fixed.transposed]
-        params = _put(fixed.params, fixed.square, turned)
+        swapped = [a.T for a in fixed.transposed]
+        params = _put(fixed.params, fixed.matrices, swapped)
         return recur_of(params, _put(before, fixed.differentiable, leaves))
 
     return jax.vjp(recur, _pick(before, fixed.differentiable))[1]
@@ -150,9 +150,9 @@ def _backward(loop: Loop, kept: Any, cotangents: Any) -> tuple[Any, ...]:
     # The gradient multiplies with transposed matrices: they are transposed once and not
     # at every step, unless there is a single row, for which a CPU is faster without.
     leaves, rows = jax.tree.leaves(params), steps.x.shape[1]
-    square = [i for i, leaf in enumerate(leaves) if jnp.ndim(leaf) == 2 and rows != 1]
-    transposed = jax.lax.optimization_barrier([leaves[i].T for i in square])
-    fixed = _Backward(loop, params, differentiable, direct, square, transposed)
+    matrices = [i for i, leaf in enumerate(leaves) if jnp.ndim(leaf) == 2 and rows != 1]
+    transposed = jax.lax.optimization_barrier([leaves[i].T for i in matrices])
+    fixed = _Backward(loop, params, differentiable, direct, matrices, transposed)
     carry = (_pick(d_last, differentiable), *zeros)
     every_step = (joined, steps, before, d_y, d_states)
     body = partial(_backward_step, fixed)

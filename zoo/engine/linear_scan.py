@@ -57,8 +57,8 @@ def span_scan(
     Returns:
         ``[B, T, ...]``, in the order of `b`.
     """
-    if span.reset is not None:
-        restarts = spread(span.reset, b)
+    if span.restart is not None:
+        restarts = spread(span.restart, b)
         b = jnp.where(restarts, times(a, initial[:, None], pairs=pairs) + b, b)
         a = jnp.where(restarts, jnp.zeros((), a.dtype), a)
     if span.mask is not None:
@@ -68,7 +68,9 @@ def span_scan(
             one = one.at[len(one) // 2 :].set(0)
         a = jnp.where(real, a, one)
         b = jnp.where(real, b, jnp.zeros((), b.dtype))
-    return linear_scan(a, b, h, axis=1, reverse=span.reverse, pairs=pairs)
+    return linear_scan(
+        a, b, h, axis=1, reverse=span.reverse, pairs=pairs, kernel=span.kernel
+    )
 
 
 def linear_scan(
@@ -79,6 +81,7 @@ def linear_scan(
     axis: int = 0,
     reverse: bool = False,
     pairs: bool = False,
+    kernel: bool = False,
 ) -> Array:
     """Return the states of all steps.
 
@@ -94,12 +97,13 @@ def linear_scan(
         reverse: run from the last step to the first.
         pairs: whether all of these are complex pairs; the arrays are then
             ``[..., T, 2 N]``, with one axis after time.
+        kernel: whether to call the kernel for GPUs; the arrays are then float32.
 
     Returns:
         ``[T, ...]``, in the order of `b`.
     """
-    a = a.reshape((1,) * (b.ndim - a.ndim) + a.shape)
-    states: Any = _linear_scan(_Form(axis, reverse, pairs, False), a, b, h)
+    a = align(a, b)
+    states: Any = _linear_scan(_Form(axis, reverse, pairs, kernel), a, b, h)
     return states
 
 
@@ -130,6 +134,7 @@ class _Form(NamedTuple):
         axis: the time axis.
         reverse: run from the last step to the first.
         pairs: whether the numbers are complex pairs.
+        kernel: whether a kernel computes it.
         adjoint: compute ``h_t = conj(a_s) * h_s + b_t`` instead, where s is the step
             before t in processing order and the initial h is zero. In the opposite
             direction this is the transpose of the linear map from b to the states.
@@ -138,7 +143,13 @@ class _Form(NamedTuple):
     axis: int
     reverse: bool
     pairs: bool
-    adjoint: bool
+    kernel: bool
+    adjoint: bool = False
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The arguments of the kernel."""
+        return {name: v for name, v in self._asdict().items() if name != "kernel"}
 
     def conj(self, a: Array) -> Array:
         """Return the complex conjugate."""
@@ -158,8 +169,8 @@ class _Form(NamedTuple):
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _linear_scan(form: _Form, a: Array, b: Array, h: Array) -> Array:
-    if native.takes_linear(b.dtype):
-        states, _ = native.gpu.linear(a, b, h, **form._asdict())
+    if form.kernel:
+        states, _ = native.gpu.linear(a, b, h, **form.options)
         return states
     if form.adjoint:
         a = form.conj(a)
@@ -208,8 +219,7 @@ def _backward(form: _Form, kept: Any, d_states: Array) -> tuple[Array, ...]:
         d_h = zero
     else:
         constant = a.shape[form.axis] < d_states.shape[form.axis]
-        in_kernel = constant and native.takes_linear(d_states.dtype)
-        gradients = _summed_gradients if in_kernel else _gradients
+        gradients = _summed_gradients if constant and form.kernel else _gradients
         both: Any = gradients(transposed, a, d_states, states, h)
         g, d_a = both
         first = form.conj(form.first(a))
@@ -239,7 +249,7 @@ def _summed_gradients(
 ) -> tuple[Array, Array]:
     """Return what `_gradients` does by a kernel, with those of a summed over time."""
     zero = jnp.zeros_like(h)
-    g, d_a = native.gpu.linear(a, b, zero, **form._asdict(), weights=(states, h))
+    g, d_a = native.gpu.linear(a, b, zero, **form.options, weights=(states, h))
     return g, jnp.expand_dims(d_a, form.axis)
 
 
@@ -276,8 +286,8 @@ def max_scan(
     """
     minus_infinity = jnp.asarray(-jnp.inf, b.dtype)
     sums, bounds = a, b
-    if span.reset is not None:
-        restarts = spread(span.reset, b)
+    if span.restart is not None:
+        restarts = spread(span.restart, b)
         bounds = jnp.where(restarts, jnp.maximum(a + initial[:, None], b), b)
         sums = jnp.where(restarts, minus_infinity, a)
     if span.mask is not None:
@@ -287,8 +297,8 @@ def max_scan(
     )
     after = jnp.maximum(sums + m[:, None], bounds)
     before = shifted(after, m, axis=1, reverse=span.reverse)
-    if span.reset is not None:
-        before = jnp.where(spread(span.reset, b), initial[:, None], before)
+    if span.restart is not None:
+        before = jnp.where(spread(span.restart, b), initial[:, None], before)
     return before, after
 
 

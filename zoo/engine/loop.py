@@ -73,14 +73,16 @@ class Loop(NamedTuple):
         precompute: project the inputs of all steps before the loop.
         unroll: steps per iteration.
         recompute: store only the states for the backward pass.
+        linear_kernel: compute linear recurrences by a kernel.
     """
 
     cell: CellFunctions
     reverse: bool
-    states: bool
-    precompute: bool
-    unroll: int
-    recompute: bool
+    states: bool = False
+    precompute: bool = False
+    unroll: int = 1
+    recompute: bool = False
+    linear_kernel: bool = False
 
     def run(
         self, body: Callable, carry: Any, steps: Any, *, backwards: bool = False
@@ -97,11 +99,11 @@ class Loop(NamedTuple):
         return jax.lax.scan(body, carry, steps, reverse=reverse, unroll=self.unroll)
 
 
-def time_major(a: Array) -> Array:
-    """Return an array with time before rows, or rows before time.
+def swap_time_and_rows(a: Array) -> Array:
+    """Swap the first two axes of an array.
 
     Args:
-        a: an array ``[B, T, ...]``, or ``[T, B, ...]``.
+        a: an array ``[B, T, ...]`` or ``[T, B, ...]``.
     """
     return jnp.swapaxes(a, 0, 1)
 
@@ -119,7 +121,7 @@ def time_first(
     """
     # Before the first product: NaN * 0 is NaN in the gradient of a matrix.
     x = zero_padding(x, mask)
-    x, mask, restart = jax.tree.map(time_major, (x, mask, restart))
+    x, mask, restart = jax.tree.map(swap_time_and_rows, (x, mask, restart))
     return Steps(x, mask, restart, noise)
 
 

@@ -14,13 +14,15 @@ class Span(NamedTuple):
 
     Attributes:
         mask: bool ``[B, T]``, True = a real token; None if all are.
-        reset: bool ``[B, T]``, True = the state restarts before this token; or None.
+        restart: bool ``[B, T]``, True = the state restarts before this token; or None.
         reverse: whether the last step is processed first.
+        kernel: whether a kernel computes a linear recurrence over these steps.
     """
 
     mask: Array | None
-    reset: Array | None
+    restart: Array | None
     reverse: bool
+    kernel: bool = False
 
 
 def mask_from_lengths(lengths: ArrayLike, T: int) -> Array:

@@ -99,7 +99,7 @@ def write_and_read(
     """
     T = q.shape[1]
     steps = _masked(steps, span.mask)
-    arrays = (q, steps, span.reset)
+    arrays = (q, steps, span.restart)
     if span.reverse:
         arrays = jax.tree.map(lambda a: jnp.flip(a, 1), arrays)
     size = min(size, BLOCK << (-(-T // BLOCK) - 1).bit_length())

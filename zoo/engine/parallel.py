@@ -5,7 +5,7 @@ from typing import Any
 
 import jax
 
-from zoo.engine.loop import Loop, Result, Steps, plain_loop, time_major
+from zoo.engine.loop import Loop, Result, Steps, plain_loop, swap_time_and_rows
 from zoo.engine.masks import Span, zero_padding
 from zoo.types import Params, State
 
@@ -28,13 +28,15 @@ def parallel_steps(
     """
     assert loop.cell.parallel is not None
     # Rows before time, as in the batch: only a loop needs time first.
-    x, mask, restart = jax.tree.map(time_major, (steps.x, steps.mask, steps.restart))
+    x, mask, restart = jax.tree.map(
+        swap_time_and_rows, (steps.x, steps.mask, steps.restart)
+    )
     p = loop.cell.project(params, x)
-    span = Span(mask, restart, loop.reverse)
+    span = Span(mask, restart, loop.reverse, loop.linear_kernel)
     initial = state if initial is None else initial  # unused: there is no reset
     last, y, states = loop.cell.parallel(params, p, state, initial, span)
     y = zero_padding(y, mask)
-    return last, jax.tree.map(time_major, (y, states if loop.states else None))
+    return last, jax.tree.map(swap_time_and_rows, (y, states if loop.states else None))
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))

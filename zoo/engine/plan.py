@@ -2,14 +2,15 @@
 
 `make_plan` is a pure function of the cell's traits, the schedule, the call and the
 device. The layers make one plan for each call and run it; `zoo.explain` prints the same
-plans. Nothing else decides how a call runs.
+plans. Below the plan, single operations (`matmul`, `linear_scan`, `matrix_chunks`)
+choose between equivalent forms for the platform.
 """
 
 from typing import Literal, NamedTuple
 
 import jax.numpy as jnp
 
-from zoo.engine.schedule import Loops, Schedule
+from zoo.engine.schedule import LoopsOption, Schedule
 from zoo.engine.traits import Device, Traits, Work
 
 GPU_UNROLL = 8
@@ -29,6 +30,7 @@ class Reasons(NamedTuple):
         body: why this body.
         unroll: why this number of steps per iteration.
         precompute: why the inputs are projected there.
+        remat: why this much is recomputed.
         no_kernel: why no kernel runs the loop; None if one does, or if this cell or
             device has none.
     """
@@ -37,6 +39,7 @@ class Reasons(NamedTuple):
     body: str
     unroll: str
     precompute: str
+    remat: str
     no_kernel: str | None
 
 
@@ -53,12 +56,13 @@ class Plan(NamedTuple):
             serves second derivatives.
         unroll: steps per iteration of the loop.
         precompute: whether the inputs of all steps are projected before the loop.
-        chunk: steps between stored states, if 2 or more: each chunk is recomputed in
-            the backward pass.
+        chunk: n of 2 or more stores every n-th state and recomputes each chunk of n
+            steps in the backward pass; 1 stores the states of all steps; 0 stores all.
         recompute: whether the backward pass stores only the states and recomputes the
             rest of each step.
         joint: whether both directions of a layer share the loop.
-        remat: what is recomputed, as in `Schedule.remat`.
+        linear_kernel: whether a kernel computes the linear recurrence of a parallel
+            plan.
         reasons: the reason for each decision.
     """
 
@@ -69,7 +73,7 @@ class Plan(NamedTuple):
     chunk: int
     recompute: bool
     joint: bool
-    remat: str
+    linear_kernel: bool
     reasons: Reasons
 
     @property
@@ -84,17 +88,20 @@ class Plan(NamedTuple):
                 parts.append("both directions in one loop")
         elif self.backend == "native":
             both = " of both directions" * self.joint
-            steps = "all steps" if self.chunk < 2 else "the steps of a chunk"
-            parts.append(f"{steps}{both} in one call of a kernel")
+            parts.append(f"{self._steps}{both} in one call of a kernel")
         else:
-            parts.append(self.reasons.body)
+            parts.append(f"{self._steps} in parallel, {self.reasons.body}")
             if self.joint:
                 parts.append("both directions in parallel")
-        if self.backend != "parallel" and self.remat != "none":
-            parts.append(f"remat {self.remat}")
+        if self.reasons.remat:
+            parts.append(self.reasons.remat)
         if self.reasons.no_kernel is not None:
             parts.append(f"no kernel: {self.reasons.no_kernel}")
         return "; ".join(parts)
+
+    @property
+    def _steps(self) -> str:
+        return "all steps" if self.chunk < 2 else f"{self.chunk} steps at a time"
 
 
 def make_plan(traits: Traits, schedule: Schedule, work: Work, device: Device) -> Plan:
@@ -119,18 +126,20 @@ def make_plan(traits: Traits, schedule: Schedule, work: Work, device: Device) ->
     body, why_body = _loop_body(traits, schedule)
     unroll, why_unroll = _unroll(schedule, work, device)
     precompute, why_precompute = _precompute(schedule, device)
-    chunk, remat = schedule.chunk, schedule.remat
+    chunk = schedule.chunk
+    why_remat = "" if schedule.remat == "none" else f"remat {schedule.remat}"
     if work.symbolic and chunk > 1:
-        # The number of chunks is unknown: every step is recomputed.
-        chunk, remat = 1, "step, since the shapes are symbolic"
+        # The number of chunks is unknown.
+        chunk, why_remat = 1, "remat step, since the shapes are symbolic"
     backend: Backend = "scan"
-    no_kernel = None
+    no_kernel, linear_kernel = None, False
     if unavailable is None:
         backend = "native"
         auto = schedule.backend == "auto"
         why_steps = _faster(device) if auto else "as asked"
     elif parallel is not None:
         backend, body, why_body = "parallel", *parallel
+        linear_kernel = _runs_linear_kernel(traits, schedule, device)
     elif traits.kernel is not None and device.platform in ("cpu", "gpu"):
         no_kernel = unavailable
     return Plan(
@@ -141,12 +150,14 @@ def make_plan(traits: Traits, schedule: Schedule, work: Work, device: Device) ->
         chunk=chunk,
         recompute=chunk == 1 or traits.recompute,
         joint=work.joint,
-        remat=remat,
-        reasons=Reasons(why_steps, why_body, why_unroll, why_precompute, no_kernel),
+        linear_kernel=linear_kernel,
+        reasons=Reasons(
+            why_steps, why_body, why_unroll, why_precompute, why_remat, no_kernel
+        ),
     )
 
 
-def joins_directions(loops: Loops, device: Device) -> bool:
+def joins_directions(loops: LoopsOption, device: Device) -> bool:
     """Return whether both directions of a layer share a loop, if they can.
 
     Args:
@@ -229,8 +240,8 @@ def _parallel(
         return None, "it stores less" if recompute else chosen
     if not work.T:
         return None, "there is no step"
-    how = f"all steps in parallel, {chosen}"
-    if traits.linear_dtype is not None and device.linear_kernel(traits.linear_dtype):
+    how = chosen
+    if _runs_linear_kernel(traits, schedule, device):
         how += ", in one pass of a kernel"
     why = "the cell is linear in its state"
     if preferred(gradient=False):
@@ -239,12 +250,20 @@ def _parallel(
     return ("parallel_gradient", how), why
 
 
+def _runs_linear_kernel(traits: Traits, schedule: Schedule, device: Device) -> bool:
+    """Return whether a kernel computes the recurrence of a linear cell."""
+    dtype = traits.linear_dtype
+    return (
+        schedule.backend != "scan" and dtype is not None and device.linear_kernel(dtype)
+    )
+
+
 def _loop_body(traits: Traits, schedule: Schedule) -> tuple[Body, str]:
     """Return how the loop computes its gradient, and why."""
     if schedule.gradient == "loop":
         return "plain", 'gradient="loop" is asked for'
     if not traits.separable:
-        return "plain", "a product stands between the gates of the cell"
+        return "plain", "there is a matrix product between the gates"
     return "deferred", "one product over all steps for each matrix"
 
 

@@ -27,8 +27,8 @@ from zoo.engine.loop import (
     Loop,
     Steps,
     plain_loop,
+    swap_time_and_rows,
     time_first,
-    time_major,
 )
 from zoo.engine.masks import restarts
 from zoo.engine.parallel import parallel_gradient, parallel_steps
@@ -100,10 +100,18 @@ def _run_loop(
     initial: State,
 ) -> tuple[State, Array, State]:
     """Do what `scan` does, in JAX."""
-    loop = Loop(cell, reverse, states, plan.precompute, plan.unroll, plan.recompute)
+    loop = Loop(
+        cell,
+        reverse,
+        states,
+        plan.precompute,
+        plan.unroll,
+        plan.recompute,
+        plan.linear_kernel,
+    )
     run = partial(BODIES[plan.body], loop, params, initial)
     state, ys = _in_chunks(run, plan.chunk, state, steps, reverse)
-    y, all_states = jax.tree.map(time_major, ys)
+    y, all_states = jax.tree.map(swap_time_and_rows, ys)
     return state, y, all_states
 
 
@@ -138,16 +146,16 @@ def _run_kernel(
         return result
 
     def run_chunk(state: State, steps: Any) -> tuple[State, Array]:
-        last, y = run(state, jax.tree.map(time_major, steps))
-        return last, time_major(y)
+        last, y = run(state, jax.tree.map(swap_time_and_rows, steps))
+        return last, swap_time_and_rows(y)
 
     steps = x.astype(jnp.float32), flags  # the kernel rounds what it multiplies
     if plan.chunk < 2:
         last, y = run(state, steps)
     else:
-        turned = jax.tree.map(time_major, steps)
-        last, y = _in_chunks(run_chunk, plan.chunk, state, turned, reverse)
-        y = time_major(y)
+        swapped = jax.tree.map(swap_time_and_rows, steps)
+        last, y = _in_chunks(run_chunk, plan.chunk, state, swapped, reverse)
+        y = swap_time_and_rows(y)
     return last, y.astype(cell.kernel.dtype)
 
 

@@ -4,12 +4,12 @@ from typing import Literal, NamedTuple
 
 from zoo import checks
 
-Unroll = int | Literal["auto"]
-Project = Literal["auto", "ahead", "loop"]
-Gradient = Literal["after", "loop"]
-Steps = Literal["auto", "loop", "parallel"]
-Backend = Literal["auto", "scan", "native"]
-Loops = Literal["auto", "one", "two"]
+UnrollOption = int | Literal["auto"]
+ProjectOption = Literal["auto", "ahead", "loop"]
+GradientOption = Literal["after", "loop"]
+StepsOption = Literal["auto", "loop", "parallel"]
+BackendOption = Literal["auto", "scan", "native"]
+LoopsOption = Literal["auto", "one", "two"]
 
 
 class Schedule(NamedTuple):
@@ -43,18 +43,19 @@ class Schedule(NamedTuple):
             fixed sizes needs ``"scan"``, or JAX refuses to export it.
     """
 
-    unroll: Unroll = "auto"
+    unroll: UnrollOption = "auto"
     remat: str = "none"
-    project: Project = "auto"
-    gradient: Gradient = "after"
-    steps: Steps = "auto"
-    backend: Backend = "auto"
+    project: ProjectOption = "auto"
+    gradient: GradientOption = "after"
+    steps: StepsOption = "auto"
+    backend: BackendOption = "auto"
 
     def check(self) -> "Schedule":
         """Return self if every field is valid.
 
         Raises:
-            ValueError: naming the field that is not.
+            ValueError: naming the field that is not, or fields that exclude each
+                other.
         """
         if self.unroll != "auto":
             checks.positive("unroll", self.unroll)
@@ -62,6 +63,10 @@ class Schedule(NamedTuple):
         checks.one_of("gradient", self.gradient, ("after", "loop"))
         checks.one_of("steps", self.steps, ("auto", "loop", "parallel"))
         checks.one_of("backend", self.backend, ("auto", "scan", "native"))
+        if (self.gradient, self.steps) == ("loop", "parallel"):
+            raise ValueError(
+                'gradient="loop" needs steps="loop" or "auto", got steps="parallel"'
+            )
         _ = self.chunk  # raises if `remat` is invalid
         return self
 

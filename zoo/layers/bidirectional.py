@@ -1,4 +1,4 @@
-"""Two directions."""
+"""Bidirectional layers."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,7 @@ import jax.numpy as jnp
 
 from zoo import checks, regularizers
 from zoo.engine.plan import joins_directions
-from zoo.engine.schedule import Loops
+from zoo.engine.schedule import LoopsOption
 from zoo.engine.traits import current_device
 from zoo.layers.base import Layer
 from zoo.layers.joint import alike, run_both
@@ -42,7 +42,7 @@ class Bidirectional(Layer):
         backward: Layer,
         *,
         merge: str = "concat",
-        loops: Loops = "auto",
+        loops: LoopsOption = "auto",
     ):
         """Combine two layers.
 
@@ -57,7 +57,8 @@ class Bidirectional(Layer):
                 measures faster on the device.
 
         Raises:
-            ValueError: if the layers do not fit together.
+            ValueError: if directions, input shapes or (for the merge) output shapes do
+                not match, or an option is invalid.
         """
         if (forward.direction, backward.direction) != ("forward", "reverse"):
             raise ValueError(
@@ -75,7 +76,8 @@ class Bidirectional(Layer):
                 f"merge={merge!r} needs layers of the same output shape, got "
                 f"{forward.output_shape} and {backward.output_shape}"
             )
-        self.loops = checks.one_of("loops", loops, ("auto", "one", "two"))
+        checks.one_of("loops", loops, ("auto", "one", "two"))
+        self.loops: LoopsOption = loops
         self.forward = forward
         self.backward = backward
         if loops == "one" and not self._pair():

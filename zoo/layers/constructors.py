@@ -11,7 +11,14 @@ from zoo.cells.base import Cell
 from zoo.cells.elman import ElmanCell
 from zoo.cells.gru import GRUCell
 from zoo.cells.lstm import LSTMCell, ProjectedLSTMCell
-from zoo.engine.schedule import Backend, Gradient, Loops, Project, Steps, Unroll
+from zoo.engine.schedule import (
+    BackendOption,
+    GradientOption,
+    LoopsOption,
+    ProjectOption,
+    StepsOption,
+    UnrollOption,
+)
 from zoo.initializers import BiasInitializer, Initializer
 from zoo.layers.base import Layer
 from zoo.layers.bidirectional import Bidirectional
@@ -38,19 +45,19 @@ class LoopOptions(TypedDict, total=False):
     candidate_dropout: float
     zoneout: float | Mapping[str, float]
     weight_drop: float
-    unroll: Unroll
+    unroll: UnrollOption
     remat: str
-    project: Project
-    gradient: Gradient
-    steps: Steps
-    backend: Backend
+    project: ProjectOption
+    gradient: GradientOption
+    steps: StepsOption
+    backend: BackendOption
 
 
 class Options(CellOptions, LoopOptions, total=False):
     """Options of `RNN`, `LSTM` and `GRU` apart from their own arguments."""
 
     merge: str
-    loops: Loops
+    loops: LoopsOption
     locked_dropout: float
 
 
@@ -66,7 +73,7 @@ class CellStack(Stacked):
         *,
         bidirectional: bool = False,
         merge: str = "concat",
-        loops: Loops = "auto",
+        loops: LoopsOption = "auto",
         dropout: float = 0.0,
         locked_dropout: float = 0.0,
         rngs: nnx.Rngs,

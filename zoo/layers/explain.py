@@ -41,7 +41,7 @@ class Explanation(tuple[LayerPlan, ...]):
 
 
 def explain(model: nnx.Module, *inputs: Any, **options: Any) -> Explanation:
-    """Return how every layer of a model runs on this device, and why.
+    """Return how every recurrent layer of a model runs on this device, and why.
 
     The model is traced with these inputs and nothing is computed. The result holds the
     very plans that a call with such inputs runs.
@@ -50,6 +50,7 @@ def explain(model: nnx.Module, *inputs: Any, **options: Any) -> Explanation:
 
         layer = zoo.LSTM(50, 100, rngs=nnx.Rngs(0))
         print(zoo.explain(layer, jax.ShapeDtypeStruct((32, 80, 50), float)))
+        print(zoo.explain(classifier, words, mask))     # as for classifier(words, mask)
 
     Args:
         model: any layer or model.

@@ -44,8 +44,8 @@ def run_both(
     """Run two layers over the same inputs, in one loop.
 
     The layers are `alike`. Each iteration computes one step of both; the backward layer
-    reads the inputs flipped. On a GPU a step of a small batch leaves most of the device
-    idle: two take hardly longer than one.
+    reads the inputs flipped. On a GPU one step of both directions takes about as
+    long as a step of one.
 
     Args:
         forward: the layer that reads forwards.

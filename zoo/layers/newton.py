@@ -89,7 +89,7 @@ def deer(
         cell, layer.reverse, jacobian == "full", float(tolerance), max_iterations
     )
     if not x.shape[1]:
-        loop = Loop(cell, layer.reverse, False, False, 1, False)
+        loop = Loop(cell, layer.reverse)
         state, (y, _) = plain_loop(loop, params, initial, state, steps)
         return state, jnp.moveaxis(y, 0, 1), jnp.zeros((), jnp.int32)
     solved: Any = solve(solver, params, initial, state, steps)

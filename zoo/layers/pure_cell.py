@@ -48,14 +48,6 @@ class PureCell:
         pure = cls(graph, type(cell), cell.dtype, cell.kernel(), zoneout)
         return pure, LoopParams(nnx.to_pure_dict(variables))
 
-    @property
-    def overrides_advance(self) -> bool:
-        """Whether the cell has a product between its gates.
-
-        Its `advance` is then the update, and no product can be taken out of it.
-        """
-        return self.cell.advance is not Cell.advance
-
     def functions(self) -> CellFunctions:
         """Return the functions that the engine calls."""
         kernel = None
@@ -63,10 +55,10 @@ class PureCell:
             kernel = native.Kernel(self.kernel, self.weights, self.dtype)
         return CellFunctions(
             self.project,
-            None if self.overrides_advance else self.recur,
+            None if overrides_advance(self.cell) else self.recur,
             self.update,
             self.output,
-            additive=self.cell.additive and not self.overrides_advance,
+            additive=self.cell.additive and not overrides_advance(self.cell),
             parallel=self.parallel if self.cell.parallel else None,
             kernel=kernel,
         )
@@ -111,7 +103,7 @@ class PureCell:
         """
         cell = self.bind(params)
         options = {} if noise.keep is None else {"keep": noise.keep}
-        if self.overrides_advance:
+        if overrides_advance(self.cell):
             dropped = _with_dropout(params, state)
             new = cell.advance(state, p, recur_state=dropped, **options)
         else:
@@ -156,6 +148,17 @@ class PureCell:
             params: of the cell.
         """
         return kernel_weights(str(self.kernel), params.cell)
+
+
+def overrides_advance(cell: type[Cell]) -> bool:
+    """Return whether a cell has a matrix product between its gates.
+
+    Its `advance` is then the update, and no product can be taken out of it.
+
+    Args:
+        cell: the class of a cell.
+    """
+    return cell.advance is not Cell.advance
 
 
 def _with_dropout(params: LoopParams, state: State) -> State:

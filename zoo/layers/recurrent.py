@@ -11,17 +11,24 @@ from zoo.cells.linear import LinearCell
 from zoo.engine.loop import CellFunctions
 from zoo.engine.plan import Plan, make_plan
 from zoo.engine.scan import scan
-from zoo.engine.schedule import Backend, Gradient, Project, Schedule, Steps, Unroll
+from zoo.engine.schedule import (
+    BackendOption,
+    GradientOption,
+    ProjectOption,
+    Schedule,
+    StepsOption,
+    UnrollOption,
+)
 from zoo.engine.traits import Traits, Work, current_device
 from zoo.layers.base import Layer
 from zoo.layers.noise import LoopParams, Noise, Rates
-from zoo.layers.pure_cell import PureCell
+from zoo.layers.pure_cell import PureCell, overrides_advance
 from zoo.layers.recording import record
 from zoo.types import Array, Key, State, floating
 
 
 class Recurrent(Layer):
-    """One cell, run over time by ``jax.lax.scan``."""
+    """One cell over time: by a loop, by a kernel, or all steps in parallel."""
 
     def __init__(
         self,
@@ -33,12 +40,12 @@ class Recurrent(Layer):
         candidate_dropout: float = 0.0,
         zoneout: float | Mapping[str, float] = 0.0,
         weight_drop: float = 0.0,
-        unroll: Unroll = "auto",
+        unroll: UnrollOption = "auto",
         remat: str = "none",
-        project: Project = "auto",
-        gradient: Gradient = "after",
-        steps: Steps = "auto",
-        backend: Backend = "auto",
+        project: ProjectOption = "auto",
+        gradient: GradientOption = "after",
+        steps: StepsOption = "auto",
+        backend: BackendOption = "auto",
     ):
         """Run a cell over time.
 
@@ -147,7 +154,7 @@ class Recurrent(Layer):
             parallel_states=cell.parallel_states,
             linear_dtype=cell.state_dtype if isinstance(cell, LinearCell) else None,
             zoneout=bool(self.rates.zoneout),
-            separable=type(cell).advance is Cell.advance,
+            separable=not overrides_advance(type(cell)),
             recompute=cell.recompute,
             kernel=cell.kernel(),
             hidden_size=cell.hidden_size,

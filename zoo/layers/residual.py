@@ -1,4 +1,4 @@
-"""A connection around a layer."""
+"""Residual connections."""
 
 from zoo.engine.masks import zero_padding
 from zoo.layers.base import Layer

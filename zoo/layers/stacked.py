@@ -1,4 +1,4 @@
-"""Layers on top of each other."""
+"""Stacked layers."""
 
 from collections.abc import Sequence
 

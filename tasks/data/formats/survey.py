@@ -1,4 +1,4 @@
-"""From what a parser yields to rows; and what the user is told about a file."""
+"""Rows from the results of a parser, and the notes about a file."""
 
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
