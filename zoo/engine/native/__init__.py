@@ -61,7 +61,7 @@ def missing(platform: str, name: str, dtype: jnp.dtype, H: int) -> str | None:
     try:
         kernels = wheel()
     except ModuleNotFoundError:
-        return "rnn-zoo-native is not installed"
+        return "rnn-zoo-native is not installed (pip install ./native)"
     interface = getattr(kernels, "INTERFACE", None)
     if interface != INTERFACE:
         return (
