@@ -13,7 +13,7 @@ import numpy as np
 from tasks import base, data
 from tasks.data import arrow_cache, sample_text
 from tasks.data.batching import Streams
-from tasks.rows import column, read
+from tasks.rows import column, read, tokenizer_of
 from tasks.run import sections
 from tasks.run.html import Section
 from zoo.models.decoding import argmax
@@ -54,6 +54,8 @@ class Config(base.Config):
     """Share the embedding with the output layer (needs equal sizes)."""
     units: Literal["chars", "symbols", "words"] = "chars"
     """Tokens of the text; symbols are separated by single spaces."""
+    tokens: Literal["words", "whitespace"] = "words"
+    """Split words by Unicode's rules, or at white space only; for --units words."""
     min_count: int = 1
     """Characters that occur less often in train are unknown."""
     max_length: int | None = 100
@@ -115,7 +117,10 @@ class CharacterModel(base.Task):
         """Return an untrained model with the characters of the training text."""
         config = self.config
         text = Text.build(
-            column(train, "text"), config.units, min_count=config.min_count
+            column(train, "text"),
+            config.units,
+            min_count=config.min_count,
+            tokenizer=tokenizer_of(config.units, config.tokens),
         )
         options = {
             "vocab_size": len(text.vocabulary),
@@ -136,7 +141,7 @@ class CharacterModel(base.Task):
 
         text = self.pipeline.text
         vocabulary = text.vocabulary.tokens
-        key = Hasher.hash((rows._fingerprint, vocabulary, text.units))
+        key = Hasher.hash((rows._fingerprint, vocabulary, text.units, text.tokenizer))
         with arrow_cache.quiet():
             return rows.map(
                 lambda batch: {"id": text.encode("".join(batch["text"]))},

@@ -11,7 +11,14 @@ import numpy as np
 
 from tasks import base, metrics
 from tasks.losses import cross_entropy
-from tasks.rows import RowSplits, column, label_vocabulary, padded, read
+from tasks.rows import (
+    RowSplits,
+    column,
+    label_vocabulary,
+    padded,
+    read,
+    tokenizer_of,
+)
 from tasks.run import sections
 from tasks.run.html import Section
 from zoo import regularizers
@@ -34,6 +41,8 @@ class Config(base.Config):
     """Embedding size of a token."""
     units: Literal["words", "chars"] = "words"
     """Tokens of a text."""
+    tokens: Literal["words", "whitespace"] = "words"
+    """Split words by Unicode's rules, or at white space only; for --units words."""
     lowercase: bool = True
     """Lower-case the texts."""
     min_count: int = 1
@@ -95,6 +104,7 @@ class Classification(base.Task):
             config.units,
             lowercase=config.lowercase,
             min_count=config.min_count,
+            tokenizer=tokenizer_of(config.units, config.tokens),
         )
         options = {
             "vocab_size": len(text.vocabulary),

@@ -9,7 +9,7 @@ import numpy as np
 from tasks import data
 from tasks.base import Batch, Config, Pairs
 from tasks.data.batching import Buckets
-from zoo.text import Vocabulary, pad
+from zoo.text import CURRENT_TOKENIZERS, Vocabulary, pad
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -200,6 +200,21 @@ def label_vocabulary(
                 f"has {', '.join(sorted(known)[:20])}"
             )
     return Vocabulary(sorted(known))
+
+
+def tokenizer_of(units: str, tokens: str) -> str:
+    """Return the name of the tokenizer of a new model.
+
+    Args:
+        units: ``--units``.
+        tokens: ``--tokens``, a key of `zoo.text.CURRENT_TOKENIZERS`.
+
+    Raises:
+        ValueError: if ``--tokens`` has no effect.
+    """
+    if tokens != "words" and units != "words":
+        raise ValueError(f"--tokens {tokens} is for --units words, got --units {units}")
+    return CURRENT_TOKENIZERS[tokens]
 
 
 def column(rows: "Dataset", name: str) -> Iterator[Any]:

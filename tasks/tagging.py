@@ -16,7 +16,7 @@ from tasks.run import sections
 from tasks.run.html import Section
 from zoo import regularizers
 from zoo.pipelines import TaggerPipeline
-from zoo.text import UNK, Words
+from zoo.text import CURRENT_TOKENIZERS, UNK, Words
 from zoo.types import Array, Key, State
 
 if TYPE_CHECKING:
@@ -47,6 +47,8 @@ class Config(base.Config):
     """Lower-case words for the word embedding; characters and shapes keep the case."""
     digits: bool = True
     """Replace every digit by 0 for the word embedding."""
+    tokens: Literal["words", "whitespace"] = "words"
+    """How `predict` splits a raw text: by Unicode's rules, or at white space only."""
     min_count: int = 1
     """Words that occur less often in train are unknown."""
     word_dropout: float = 0.25
@@ -121,7 +123,10 @@ class Tagging(base.Task):
             "use_crf": config.crf,
             "bio_labels": labels.tokens if self.bio else None,
         }
-        return TaggerPipeline(options, words, labels, seed=config.seed)
+        tokenizer = CURRENT_TOKENIZERS[config.tokens]
+        return TaggerPipeline(
+            options, words, labels, tokenizer=tokenizer, seed=config.seed
+        )
 
     def all_labels(self, labels: set[str]) -> set[str]:
         """Return the labels of train and those that they imply.

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zoo.text import BEGIN, END, PAD, UNK, Text, Vocabulary, Words, pad, shape, tokenize
+from zoo.text.tokenizer import TOKENIZERS
 
 
 @pytest.mark.parametrize(
@@ -29,8 +30,8 @@ def test_tokenize(text: str, tokens: str) -> None:
 
 @given(st.text())
 def test_tokenize_keeps_every_character(text: str) -> None:
-    joined = "".join(tokenize(text))
-    assert joined == "".join(text.split())
+    for tokenizer in TOKENIZERS:
+        assert "".join(tokenize(text, tokenizer)) == "".join(text.split())
 
 
 def test_shapes() -> None:
