@@ -92,6 +92,7 @@ class CharacterModel(base.Task):
             ValueError: if a flag is not for this task.
         """
         super().__init__(config)
+        self.choose_monitor("nats", "bits_per_char", "unknown")
         if config.bidirectional:
             raise ValueError(
                 "--bidirectional is not for charlm: a model that reads ahead cannot "

@@ -82,6 +82,7 @@ class Classification(base.Task):
             ValueError: if ``--pooling concat`` has no ``--max-length``.
         """
         super().__init__(config)
+        self.choose_monitor("accuracy", "f1_macro")
         rows, notes = read(config, "labelled", split)
         self.notes += notes
         self.pipeline = trained or self._build_pipeline(rows)

@@ -61,10 +61,12 @@ class Tagging(base.Task):
     Attributes:
         labels: the tags.
         splits: the sentences, batched by length.
+        score_names: of `score`.
     """
 
     kind: ClassVar[Kind]
     bio: ClassVar[bool] = False
+    score_names: ClassVar[tuple[str, ...]]
 
     def __init__(
         self,
@@ -84,6 +86,7 @@ class Tagging(base.Task):
                 that train lacks.
         """
         super().__init__(config)
+        self.choose_monitor(*self.score_names)
         rows, notes = read(config, self.kind, split)
         self.notes += notes
         self.pipeline = trained or self._build_pipeline(rows)
