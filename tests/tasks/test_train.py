@@ -66,6 +66,7 @@ def test_predict_evaluate_info_and_python_agree(
     process = run("tasks.evaluate", out, env=env)
     assert process.returncode == 0, process.stderr
     assert f"accuracy       {metrics['test']['accuracy']:.4f}" in process.stdout
+    assert "the run's own data, the sample, seed 0" in process.stdout
     assert "tokens/s without compilation" in process.stdout
     info = run("zoo", "info", out / "model", env=env)
     assert "tagger" in info.stdout
