@@ -199,7 +199,7 @@ def label_vocabulary(
                 f"{split} has labels that train lacks: {', '.join(new[:10])}; train "
                 f"has {', '.join(sorted(known)[:20])}"
             )
-    return Vocabulary(sorted(known))
+    return Vocabulary(sorted(known), reserved=0)
 
 
 def tokenizer_of(units: str, tokens: str) -> str:

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zoo.text import BEGIN, END, PAD, UNK, Text, Vocabulary, Words, pad, shape, tokenize
+from zoo.text.subwords import UNKNOWN
 from zoo.text.tokenizer import TOKENIZERS
 
 
@@ -85,7 +86,7 @@ def test_bpe_round_trip(text: str) -> None:
     corpus = [text, "the cat  sat on the mat", "the mats"]
     encoder = Text.build(corpus, "bpe", max_size=60 + len(set(text)))
     assert encoder.join(encoder.split(text)) == text
-    assert UNK not in encoder.split(text)
+    assert UNKNOWN not in encoder.split(text)
 
 
 def test_bpe_merges_frequent_pairs() -> None:
@@ -94,7 +95,8 @@ def test_bpe_merges_frequent_pairs() -> None:
     assert "".join(pieces) == "lowest▁newest"
     assert "▁newest" in pieces
     assert len(encoder.vocabulary) <= 20 + 1  # and padding
-    assert encoder.split("low z") == ["low", "▁", UNK]
+    assert encoder.split("low z") == ["low", "▁", UNKNOWN]
+    assert encoder.encode("z").tolist() == [encoder.vocabulary.unknown]
 
 
 def test_begin_and_end_tokens() -> None:

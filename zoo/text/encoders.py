@@ -19,7 +19,7 @@ from zoo.text.tokenizer import (
     shape,
     tokenizer_of,
 )
-from zoo.text.vocabulary import UNK, Vocabulary
+from zoo.text.vocabulary import Vocabulary
 
 
 class Text:
@@ -101,7 +101,7 @@ class Text:
         subwords = None
         if units == "bpe":
             texts = [text.lower() if lowercase else text for text in texts]
-            subwords = Subwords.train(texts, max_size or 8000, UNK)
+            subwords = Subwords.train(texts, max_size or 8000)
         encoder = cls(
             Vocabulary([]),
             units,
