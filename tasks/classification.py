@@ -13,6 +13,7 @@ from tasks import base, metrics
 from tasks.losses import cross_entropy
 from tasks.rows import (
     RowSplits,
+    absent_labels,
     column,
     label_vocabulary,
     padded,
@@ -87,6 +88,9 @@ class Classification(base.Task):
         self.notes += notes
         self.pipeline = trained or self._build_pipeline(rows)
         self.labels = self.pipeline.labels
+        self.notes += absent_labels(
+            rows, lambda row: [row["label"]], self.labels.tokens
+        )
         self.splits = RowSplits(
             rows,
             lambda row: len(self.pipeline.text.split(row["text"])),

@@ -156,7 +156,9 @@ def _print(scores: Scores, loss: float) -> None:
         print("\n" + "  ".join([" " * width, *(f"{c:>9}" for c in columns)]))
         for label, row in scores.per_class.items():
             cells = [
-                f"{v:>9.4f}" if isinstance(v, float) else f"{v:>9}"
+                f"{v:>9.4f}"
+                if isinstance(v, float)
+                else f"{'-' if v is None else v:>9}"
                 for v in row.values()
             ]
             print("  ".join([f"{label:<{width}}", *cells]))

@@ -202,6 +202,30 @@ def label_vocabulary(
     return Vocabulary(sorted(known), reserved=0)
 
 
+def absent_labels(
+    rows: dict[str, "Dataset"],
+    labels_of: Callable[[Row], Iterable[str]],
+    known: Iterable[str],
+) -> list[str]:
+    """Return a note for each of dev and test that has no rows of some labels.
+
+    Args:
+        rows: the rows by split.
+        labels_of: labels of a row.
+        known: the labels of the model.
+    """
+    notes = []
+    for split in ("dev", "test"):
+        present = {n for row in iterate(rows.get(split, ())) for n in labels_of(row)}
+        if absent := [label for label in known if label not in present]:
+            more = f" and {len(absent) - 10} more" if len(absent) > 10 else ""
+            notes.append(
+                f"{split} has no rows of {', '.join(absent[:10])}{more}: they count in "
+                "no mean over classes"
+            )
+    return notes
+
+
 def tokenizer_of(units: str, tokens: str) -> str:
     """Return the name of the tokenizer of a new model.
 
@@ -228,7 +252,7 @@ def column(rows: "Dataset", name: str) -> Iterator[Any]:
         yield row[name]
 
 
-def iterate(rows: "Dataset") -> Iterator[Row]:
+def iterate(rows: "Dataset | tuple[()]") -> Iterator[Row]:
     """Yield the rows of a split.
 
     Args:

@@ -55,13 +55,14 @@ class Scores(NamedTuple):
 
     Attributes:
         values: scores by name; fractions, not per cent.
-        per_class: a table: scores by name for each class.
+        per_class: a table: scores by name for each class; None for a class without
+            rows.
         confusion: counts ``[K, K]``; rows are the true classes.
         signatures: the metric library's description of a score, by name.
     """
 
     values: dict[str, float]
-    per_class: dict[str, dict[str, float]] = {}
+    per_class: dict[str, dict[str, float | None]] = {}
     confusion: np.ndarray | None = None
     signatures: dict[str, str] = {}
 

@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -11,7 +11,15 @@ import numpy as np
 
 from tasks import base
 from tasks.data import Kind
-from tasks.rows import RowSplits, column, iterate, label_vocabulary, padded, read
+from tasks.rows import (
+    RowSplits,
+    absent_labels,
+    column,
+    iterate,
+    label_vocabulary,
+    padded,
+    read,
+)
 from tasks.run import sections
 from tasks.run.html import Section
 from zoo import regularizers
@@ -91,6 +99,10 @@ class Tagging(base.Task):
         self.notes += notes
         self.pipeline = trained or self._build_pipeline(rows)
         self.labels = self.pipeline.labels
+        classes = sorted(self.classes(self.labels.tokens))
+        self.notes += absent_labels(
+            rows, lambda row: self.classes(row["tags"]), classes
+        )
         # Unknown words stay unknown: reserved tokens have rate 0.
         vocabulary = self.pipeline.words.words
         counts = np.maximum(np.array(vocabulary.counts, np.float32), 1)
@@ -138,6 +150,14 @@ class Tagging(base.Task):
             labels: those of train.
         """
         return labels
+
+    def classes(self, tags: Iterable[str]) -> set[str]:
+        """Return the classes that the table of scores has for tags.
+
+        Args:
+            tags: any tags.
+        """
+        return {tag[2:] for tag in tags} - {""} if self.bio else set(tags)
 
     @abstractmethod
     def score(
