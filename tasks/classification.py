@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tasks import base, metrics
+from tasks import base, baselines, metrics
 from tasks.losses import cross_entropy
 from tasks.rows import (
     RowSplits,
@@ -201,12 +201,29 @@ class Classification(base.Task):
         )
 
     def baselines(self) -> dict[str, base.Scores]:
-        """Return the test score of always predicting the most frequent label."""
+        """Return the test scores of the most frequent label, and of a linear model.
+
+        The linear model is a logistic regression of the TF-IDF of words and pairs of
+        words, or of up to four characters.
+        """
         train, test = self.splits.rows["train"], self.splits.rows["test"]
-        ((most, _),) = Counter(column(train, "label")).most_common(1)
+        train_labels = list(column(train, "label"))
+        ((most, _),) = Counter(train_labels).most_common(1)
+        linear = baselines.linear_classifier(
+            column(train, "text"),
+            train_labels,
+            column(test, "text"),
+            self.pipeline.text.split,
+            4 if self.pipeline.text.units == "chars" else 2,
+        )
+        guesses = {"majority": [most] * len(test)}
+        if linear is not None:
+            guesses["TF-IDF + logistic regression"] = linear
         true = self.labels.encode(column(test, "label"))
-        guesses = np.full(len(true), self.labels.encode([most])[0])
-        return {"majority": metrics.classes(true, guesses, self.labels.tokens)}
+        return {
+            name: metrics.classes(true, self.labels.encode(row), self.labels.tokens)
+            for name, row in guesses.items()
+        }
 
     def sizes(self) -> dict[str, Any]:
         """Return the sizes of the data, for the user."""
