@@ -24,6 +24,7 @@ from tasks.run import console, report
 from tasks.run.folder import Position, Run, RunError, save_best
 from tasks.scores import is_better
 from zoo import artifact
+from zoo.cli.arguments import check_command
 
 
 class Interruption:
@@ -213,11 +214,13 @@ def main() -> None:
         Annotated[task.Config, tyro.conf.subcommand(name)]
         for name, task in TASKS.items()
     ]
+    configs = {name: task.Config for name, task in TASKS.items()}
+    check_command(sys.argv[1:], configs, "train.py")
     config = tyro.cli(
         Union[tuple(commands)],  # pyright: ignore  # noqa: UP007
         description=__doc__,
     )
-    names = {task.Config: name for name, task in TASKS.items()}
+    names = {kind: name for name, kind in configs.items()}
     with console.errors(config.debug):
         train(names[type(config)], config)
 

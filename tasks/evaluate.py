@@ -1,6 +1,7 @@
 """Score a trained model: ``python -m tasks.evaluate RUN [--data SPEC]``."""
 
 import dataclasses
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from tasks.registry import TASKS
 from tasks.run import console, flags
 from tasks.scores import Scores
 from zoo import artifact
+from zoo.cli.arguments import check_options
 
 FILES = ("data", "train_file", "dev_file", "test_file")
 
@@ -166,6 +168,7 @@ def _print(scores: Scores, loss: float) -> None:
 
 def main() -> None:
     """Read the command line and score."""
+    check_options(sys.argv[1:], Evaluate, "tasks.evaluate")
     options = tyro.cli(Evaluate, description=__doc__)
     with console.errors(options.debug):
         evaluate(options)
