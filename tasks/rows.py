@@ -9,7 +9,7 @@ import numpy as np
 from tasks import data
 from tasks.base import Batch, Config, Pairs
 from tasks.data.batching import Buckets
-from zoo.text import CURRENT_TOKENIZERS, Vocabulary, pad
+from zoo.text import CURRENT_TOKENIZERS, pad
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -40,7 +40,13 @@ def read(
     files = config.data, config.train_file, config.dev_file, config.test_file
     if split is not None and any(files):
         return {split: data.read(config, kind, split)}, []
-    splits = data.load(config, kind, seed=config.seed, sample=sample)
+    splits = data.load(
+        config,
+        kind,
+        seed=config.seed,
+        sample=sample,
+        strict_labels=getattr(config, "strict_labels", False),
+    )
     if split is not None:
         return {split: getattr(splits, split)}, []
     train = splits.train
@@ -173,59 +179,6 @@ def padded(
         yield pad(cut, length, batch_size)
 
 
-def label_vocabulary(
-    rows: dict[str, "Dataset"],
-    labels_of: Callable[[Row], Iterable[str]],
-    complete: Callable[[set[str]], set[str]] = set,
-) -> Vocabulary:
-    """Return the labels of the training data, sorted.
-
-    Args:
-        rows: the rows by split.
-        labels_of: labels of a row.
-        complete: adds the labels that those of train imply.
-
-    Raises:
-        tasks.data.DataError: if dev or test has a label that train lacks.
-    """
-    labels = {
-        split: {label for row in iterate(split_rows) for label in labels_of(row)}
-        for split, split_rows in rows.items()
-    }
-    known = complete(labels["train"])
-    for split in ("dev", "test"):
-        if new := sorted(labels[split] - known):
-            raise data.DataError(
-                f"{split} has labels that train lacks: {', '.join(new[:10])}; train "
-                f"has {', '.join(sorted(known)[:20])}"
-            )
-    return Vocabulary(sorted(known), reserved=0)
-
-
-def absent_labels(
-    rows: dict[str, "Dataset"],
-    labels_of: Callable[[Row], Iterable[str]],
-    known: Iterable[str],
-) -> list[str]:
-    """Return a note for each of dev and test that has no rows of some labels.
-
-    Args:
-        rows: the rows by split.
-        labels_of: labels of a row.
-        known: the labels of the model.
-    """
-    notes = []
-    for split in ("dev", "test"):
-        present = {n for row in iterate(rows.get(split, ())) for n in labels_of(row)}
-        if absent := [label for label in known if label not in present]:
-            more = f" and {len(absent) - 10} more" if len(absent) > 10 else ""
-            notes.append(
-                f"{split} has no rows of {', '.join(absent[:10])}{more}: they count in "
-                "no mean over classes"
-            )
-    return notes
-
-
 def tokenizer_of(units: str, tokens: str) -> str:
     """Return the name of the tokenizer of a new model.
 
@@ -252,7 +205,7 @@ def column(rows: "Dataset", name: str) -> Iterator[Any]:
         yield row[name]
 
 
-def iterate(rows: "Dataset | tuple[()]") -> Iterator[Row]:
+def iterate(rows: "Dataset") -> Iterator[Row]:
     """Yield the rows of a split.
 
     Args:

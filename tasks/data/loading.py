@@ -74,6 +74,7 @@ def load(
     seed: int = 0,
     sample: Path | None = None,
     cache_dir: Path | None = None,
+    strict_labels: bool = True,
 ) -> Splits:
     """Read all splits.
 
@@ -87,6 +88,8 @@ def load(
         seed: seed of the dev and test splits that are taken from train.
         sample: the file to read if `source` names none.
         cache_dir: directory of the Arrow files; None is the default of `datasets`.
+        strict_labels: refuse a label of dev or test that train lacks; otherwise refuse
+            only a split that has no label of train.
 
     Raises:
         DataError: if something is missing, empty or cannot be determined; the message
@@ -115,7 +118,7 @@ def load(
         for split in missing:
             notes.append(f"no {split} file: 10 % of the {units} of train, seed {seed}")
     if kind not in ("text", "pairs"):
-        _check_labels(datasets, kind)
+        _check_labels(datasets, kind, strict_labels)
     return Splits(datasets["train"], datasets["dev"], datasets["test"], tuple(notes))
 
 
@@ -259,8 +262,8 @@ def _rows(readings: Iterable[Reading]) -> Iterator[dict[str, Any]]:
         yield from formats.rows(reading)
 
 
-def _check_labels(datasets: dict[str, "Dataset"], kind: Kind) -> None:
-    """Raise an error if dev or test has a label that train lacks."""
+def _check_labels(datasets: dict[str, "Dataset"], kind: Kind, strict: bool) -> None:
+    """Raise an error if dev or test has a label, or only labels, that train lacks."""
 
     def labels_of(split: str) -> set[str]:
         labels = splits.labels(datasets[split])
@@ -270,7 +273,9 @@ def _check_labels(datasets: dict[str, "Dataset"], kind: Kind) -> None:
     option = "--label-column" if kind == "labelled" else "--tag-column"
     train = labels_of("train")
     for split in ("dev", "test"):
-        if new := sorted(labels_of(split) - train):
+        labels = labels_of(split)
+        new = sorted(labels - train)
+        if new and (strict or not labels & train):
             some = ", ".join(map(repr, sorted(train)[:20]))
             raise DataError(
                 f"{split} has the {noun} {new[0]!r}, which train lacks (train has "
