@@ -13,12 +13,8 @@ import numpy as np
 
 from zoo import checks
 from zoo.text.subwords import Subwords
-from zoo.text.tokenizer import (
-    CURRENT_TOKENIZERS,
-    FIRST_TOKENIZER,
-    shape,
-    tokenizer_of,
-)
+from zoo.text.tokenizer import CURRENT_TOKENIZERS as CURRENT
+from zoo.text.tokenizer import FIRST_TOKENIZER, shape, tokenizer_of
 from zoo.text.vocabulary import Vocabulary
 
 
@@ -48,7 +44,7 @@ class Text:
         *,
         lowercase: bool = False,
         subwords: Subwords | None = None,
-        tokenizer: str = CURRENT_TOKENIZERS["words"],
+        tokenizer: str = CURRENT["words"],
     ) -> None:
         """Build the encoder from its parts.
 
@@ -85,7 +81,7 @@ class Text:
         min_count: int = 1,
         max_size: int | None = None,
         marks: bool = False,
-        tokenizer: str = CURRENT_TOKENIZERS["words"],
+        tokenizer: str = CURRENT["words"],
     ) -> "Text":
         """Build the vocabulary from a corpus.
 
@@ -171,7 +167,7 @@ class Text:
 
         Raises:
             ImportError: if it needs a library that is not installed.
-            ValueError: if it needs a tokenizer that this version lacks.
+            ValueError: if this version lacks its tokenizer.
         """
         pieces = saved.get("subwords")
         return cls(
