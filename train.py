@@ -22,7 +22,9 @@ from tasks.program import Program, TrainState
 from tasks.registry import TASKS
 from tasks.run import console, report
 from tasks.run.folder import Position, Run, RunError, save_best
+from tasks.scores import is_better
 from zoo import artifact
+from zoo.cli.arguments import check_command
 
 
 class Interruption:
@@ -158,12 +160,11 @@ def evaluate_epoch(training: Training) -> None:
     params = training.state.average if config.ema else training.state.params
     scores, dev_loss, _ = training.program.evaluate(params, "dev")
     name, direction = training.task.monitor
-    value = scores.values[name]
-    is_best = position.best is None or (
-        value > position.best if direction == "max" else value < position.best
-    )
+    value = dev_loss if name == "loss" else scores.values[name]
+    is_best = is_better(value, dev_loss, position.best, position.best_loss, direction)
     if is_best:
-        position.best, position.best_epoch = value, position.epoch
+        position.best, position.best_loss = value, dev_loss
+        position.best_epoch = position.epoch
         about = {f"dev_{name}": value, "epoch": position.epoch + 1}
         save_best(run, training.task.pipeline, params, about)
     line = {
@@ -194,7 +195,13 @@ def finish(training: Training) -> None:
     run, task, program = training.run, training.task, training.program
     best = jax.device_put(artifact.load(run.model).params, program.replicated)
     evaluations = {split: program.evaluate(best, split) for split in ("dev", "test")}
-    scores = {split: evaluation.scores for split, evaluation in evaluations.items()}
+    scores = {}
+    for split, (split_scores, loss, _) in evaluations.items():
+        if task.monitor[0] == "loss":
+            split_scores = split_scores._replace(
+                values={**split_scores.values, "loss": loss}
+            )
+        scores[split] = split_scores
     compilations = program.num_compilations()
     console.finish(run, task, scores, training.position, compilations, training.started)
     report.write(run, task, best, evaluations["test"])
@@ -207,11 +214,13 @@ def main() -> None:
         Annotated[task.Config, tyro.conf.subcommand(name)]
         for name, task in TASKS.items()
     ]
+    configs = {name: task.Config for name, task in TASKS.items()}
+    check_command(sys.argv[1:], configs, "train.py")
     config = tyro.cli(
         Union[tuple(commands)],  # pyright: ignore  # noqa: UP007
         description=__doc__,
     )
-    names = {task.Config: name for name, task in TASKS.items()}
+    names = {kind: name for name, kind in configs.items()}
     with console.errors(config.debug):
         train(names[type(config)], config)
 

@@ -10,7 +10,8 @@ import tyro
 
 from tasks.data import Source
 from tasks.run.html import Section
-from tasks.scores import Batch, Pairs, Scores
+from tasks.scores import LOWER_IS_BETTER, Batch, Pairs, Scores
+from zoo import checks
 from zoo.types import Array, Key, State
 
 MIN_STEPS = 300  # of a training run whose --epochs is not given
@@ -51,6 +52,8 @@ class Config(Source):
     """Weight decay: decoupled in adamw, lamb, lion, ...; else added to the gradient."""
     ema: float = 0.0
     """Decay of a moving average of the weights, which is scored and saved; 0 = off."""
+    monitor: str = "auto"
+    """Dev score that chooses the best epoch, or loss; auto: the task's main score."""
     patience: int = 0
     """Stop after this many epochs without a better dev score; 0 = never."""
     max_length: int | None = None
@@ -108,6 +111,19 @@ class Task(ABC):
         """
         self.config = config
         self.notes: list[str] = []
+
+    def choose_monitor(self, *names: str) -> None:
+        """Set `monitor` by ``--monitor``; auto keeps the task's.
+
+        Args:
+            *names: the scores that `metrics` returns.
+
+        Raises:
+            ValueError: if ``--monitor`` is none of them, nor loss.
+        """
+        name = checks.one_of("--monitor", self.config.monitor, ("auto", *names, "loss"))
+        if name != "auto":
+            self.monitor = (name, "min" if name in LOWER_IS_BETTER else "max")
 
     def epochs(self) -> int:
         """Return the number of epochs: ``--epochs``, or the task's default.

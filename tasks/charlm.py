@@ -13,7 +13,7 @@ import numpy as np
 from tasks import base, data
 from tasks.data import arrow_cache, sample_text
 from tasks.data.batching import Streams
-from tasks.rows import column, read
+from tasks.rows import column, read, tokenizer_of
 from tasks.run import sections
 from tasks.run.html import Section
 from zoo.models.decoding import argmax
@@ -54,6 +54,8 @@ class Config(base.Config):
     """Share the embedding with the output layer (needs equal sizes)."""
     units: Literal["chars", "symbols", "words"] = "chars"
     """Tokens of the text; symbols are separated by single spaces."""
+    tokens: Literal["words", "whitespace"] = "words"
+    """Split words by Unicode's rules, or at white space only; for --units words."""
     min_count: int = 1
     """Characters that occur less often in train are unknown."""
     max_length: int | None = 100
@@ -90,6 +92,7 @@ class CharacterModel(base.Task):
             ValueError: if a flag is not for this task.
         """
         super().__init__(config)
+        self.choose_monitor("nats", _second_score(config.units), "unknown")
         if config.bidirectional:
             raise ValueError(
                 "--bidirectional is not for charlm: a model that reads ahead cannot "
@@ -104,7 +107,8 @@ class CharacterModel(base.Task):
         for name, ids in self.ids.items():
             if len(ids) < 2:
                 raise data.DataError(
-                    f"{name} must have two characters or more, got {len(ids)}"
+                    f"{name} must have two {self.pipeline.text.units} or more, got "
+                    f"{len(ids)}"
                 )
             rows, window = config.batch_size, self.window
             if name == "test":
@@ -115,7 +119,10 @@ class CharacterModel(base.Task):
         """Return an untrained model with the characters of the training text."""
         config = self.config
         text = Text.build(
-            column(train, "text"), config.units, min_count=config.min_count
+            column(train, "text"),
+            config.units,
+            min_count=config.min_count,
+            tokenizer=tokenizer_of(config.units, config.tokens),
         )
         options = {
             "vocab_size": len(text.vocabulary),
@@ -136,7 +143,7 @@ class CharacterModel(base.Task):
 
         text = self.pipeline.text
         vocabulary = text.vocabulary.tokens
-        key = Hasher.hash((rows._fingerprint, vocabulary, text.units))
+        key = Hasher.hash((rows._fingerprint, vocabulary, text.units, text.tokenizer))
         with arrow_cache.quiet():
             return rows.map(
                 lambda batch: {"id": text.encode("".join(batch["text"]))},
@@ -206,7 +213,7 @@ class CharacterModel(base.Task):
         return arrays, carry
 
     def metrics(self, pairs: base.Pairs) -> base.Scores:
-        """Return nats and bits per character, and the unknown fraction."""
+        """Return nats, bits per character or perplexity, and the unknown fraction."""
         total, count, unknown = 0.0, 0, 0
         for batch, arrays in pairs:
             total += float(arrays["loss"])
@@ -214,13 +221,11 @@ class CharacterModel(base.Task):
             is_unknown = batch["labels"] == self.pipeline.text.vocabulary.unknown
             unknown += int((is_unknown & batch["mask"]).sum())
         nats = total / count
-        return base.Scores(
-            {
-                "nats": nats,
-                "bits_per_char": nats / math.log(2),
-                "unknown": unknown / count,
-            }
-        )
+        name = _second_score(self.pipeline.text.units)
+        # The exponential of more than 709 overflows.
+        of_chars = name == "bits_per_char"
+        value = nats / math.log(2) if of_chars else math.exp(min(nats, 709.0))
+        return base.Scores({"nats": nats, name: value, "unknown": unknown / count})
 
     def report(self, pairs: base.Pairs) -> list[Section]:
         """Return generated samples, the most surprising characters, and a unit.
@@ -257,6 +262,11 @@ class CharacterModel(base.Task):
             f"{self.config.batch_size} streams"
         )
         return sizes
+
+
+def _second_score(units: str) -> str:
+    """Return the name of the score after nats: perplexity if tokens are words."""
+    return "bits_per_char" if units == "chars" else "perplexity"
 
 
 def _read(

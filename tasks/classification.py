@@ -9,9 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tasks import base, metrics
+from tasks import base, baselines, metrics
+from tasks.labels import absent_labels, label_vocabulary, with_unseen_labels
 from tasks.losses import cross_entropy
-from tasks.rows import RowSplits, column, label_vocabulary, padded, read
+from tasks.rows import RowSplits, column, padded, read, tokenizer_of
 from tasks.run import sections
 from tasks.run.html import Section
 from zoo import regularizers
@@ -34,19 +35,23 @@ class Config(base.Config):
     """Embedding size of a token."""
     units: Literal["words", "chars"] = "words"
     """Tokens of a text."""
+    tokens: Literal["words", "whitespace"] = "words"
+    """Split words by Unicode's rules, or at white space only; for --units words."""
     lowercase: bool = True
     """Lower-case the texts."""
     min_count: int = 1
     """Tokens that occur less often in train are unknown."""
     word_dropout: float = 0.1
     """Rate at which a token becomes unknown in training."""
+    strict_labels: bool = False
+    """Refuse dev or test labels that train lacks; else each counts as an error."""
 
 
 class Classification(base.Task):
     """Embedding, recurrent layers, pooling, softmax.
 
     Attributes:
-        labels: the labels.
+        labels: the labels of the model, then those that only dev or test has.
         splits: the texts, batched by length.
     """
 
@@ -68,15 +73,21 @@ class Classification(base.Task):
             split: the only split to read, to score it.
 
         Raises:
-            tasks.data.DataError: if the data cannot be read, or dev or test has a label
-                that train lacks.
+            tasks.data.DataError: if the data cannot be read, or with
+                ``--strict-labels`` dev or test has a label that train lacks.
             ValueError: if ``--pooling concat`` has no ``--max-length``.
         """
         super().__init__(config)
+        self.choose_monitor("accuracy", "f1_macro")
         rows, notes = read(config, "labelled", split)
         self.notes += notes
         self.pipeline = trained or self._build_pipeline(rows)
-        self.labels = self.pipeline.labels
+        # Labels that only dev or test has come after those of the model.
+        self.labels, notes = with_unseen_labels(
+            self.pipeline.labels, rows, _labels_of, strict=config.strict_labels
+        )
+        self.notes += notes
+        self.notes += absent_labels(rows, _labels_of, self.pipeline.labels.tokens)
         self.splits = RowSplits(
             rows,
             lambda row: len(self.pipeline.text.split(row["text"])),
@@ -87,7 +98,7 @@ class Classification(base.Task):
     def _build_pipeline(self, rows: "dict[str, Dataset]") -> ClassifierPipeline:
         """Return an untrained model with the vocabularies of the training data."""
         config = self.config
-        labels = label_vocabulary(rows, lambda row: [row["label"]])
+        labels = label_vocabulary(rows["train"], _labels_of)
         if config.pooling == "concat" and config.max_length is None:
             raise ValueError("--pooling concat needs --max-length, the length it fixes")
         text = Text.build(
@@ -95,6 +106,7 @@ class Classification(base.Task):
             config.units,
             lowercase=config.lowercase,
             min_count=config.min_count,
+            tokenizer=tokenizer_of(config.units, config.tokens),
         )
         options = {
             "vocab_size": len(text.vocabulary),
@@ -152,9 +164,16 @@ class Classification(base.Task):
     def predict(
         self, model: Any, batch: base.Batch, carry: State
     ) -> tuple[dict[str, Array], State]:
-        """Return the best label of each text, all probabilities, and the loss."""
+        """Return the best label of each text, all probabilities, and the loss.
+
+        The loss is over the texts whose label the model has.
+        """
         logits = model(batch["words"], batch["mask"])
-        total, count = cross_entropy(logits, batch["label"], _has_tokens(batch))
+        # A label that the model lacks has no finite loss.
+        known = jnp.asarray(batch["label"]) < logits.shape[-1]
+        total, count = cross_entropy(
+            logits, jnp.where(known, batch["label"], 0), _has_tokens(batch) & known
+        )
         arrays = {
             "predicted": argmax(logits),
             "probabilities": jax.nn.softmax(logits),
@@ -183,19 +202,41 @@ class Classification(base.Task):
             self.pipeline,
             lambda row: texts[row]["text"],
             self.splits.predictions("test", pairs),
+            self.labels.tokens,
         )
 
     def baselines(self) -> dict[str, base.Scores]:
-        """Return the test score of always predicting the most frequent label."""
+        """Return the test scores of the most frequent label, and of a linear model.
+
+        The linear model is a logistic regression of the TF-IDF of words and pairs of
+        words, or of up to four characters.
+        """
         train, test = self.splits.rows["train"], self.splits.rows["test"]
-        ((most, _),) = Counter(column(train, "label")).most_common(1)
+        train_labels = list(column(train, "label"))
+        ((most, _),) = Counter(train_labels).most_common(1)
+        linear = baselines.linear_classifier(
+            column(train, "text"),
+            train_labels,
+            column(test, "text"),
+            self.pipeline.text.split,
+            4 if self.pipeline.text.units == "chars" else 2,
+        )
+        guesses = {"majority": [most] * len(test)}
+        if linear is not None:
+            guesses["TF-IDF + logistic regression"] = linear
         true = self.labels.encode(column(test, "label"))
-        guesses = np.full(len(true), self.labels.encode([most])[0])
-        return {"majority": metrics.classes(true, guesses, self.labels.tokens)}
+        return {
+            name: metrics.classes(true, self.labels.encode(row), self.labels.tokens)
+            for name, row in guesses.items()
+        }
 
     def sizes(self) -> dict[str, Any]:
         """Return the sizes of the data, for the user."""
-        return {**self.splits.sizes(), "labels": len(self.labels)}
+        return {**self.splits.sizes(), "labels": len(self.pipeline.labels)}
+
+
+def _labels_of(row: dict[str, Any]) -> list[str]:
+    return [row["label"]]
 
 
 def _has_tokens(batch: base.Batch) -> Array:

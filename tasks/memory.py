@@ -98,7 +98,9 @@ class Memory(base.Task):
         self.each = config.problem in ("copy", "delay")
         one_class = self.problem.outputs > 1 and not self.each
         names = [str(k) for k in range(self.problem.outputs)]
-        self.labels = Vocabulary(names) if one_class else None
+        self.labels = Vocabulary(names, reserved=0) if one_class else None
+        class_scores = ("f1_macro",) if one_class else ()
+        self.choose_monitor(self.problem.score, "accuracy", *class_scores)
         self.count = dict(self.problem.sizes)
         if config.limit_train is not None:
             self.count["train"] = min(self.count["train"], config.limit_train)

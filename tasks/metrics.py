@@ -24,7 +24,8 @@ def classes(
         labels: names of all labels.
 
     Returns:
-        ``accuracy`` and ``f1_macro``, the table, and the confusion matrix.
+        ``accuracy``, ``f1_macro``, the table, and the confusion matrix. A class without
+        rows has no scores in the table, and is not in the mean.
     """
     from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
@@ -37,18 +38,13 @@ def classes(
     )
     p, r, f1, support = columns
     table = {
-        name: {
-            "precision": float(p[k]),
-            "recall": float(r[k]),
-            "f1": float(f1[k]),
-            "support": int(support[k]),
-        }
+        name: _class_scores(p[k], r[k], f1[k], support[k])
         for k, name in enumerate(labels)
-        if support[k] or p[k]
     }
+    present = [float(value) for k, value in enumerate(f1) if support[k]]
     values = {
         "accuracy": float(np.mean(np.asarray(true) == np.asarray(predicted))),
-        "f1_macro": float(np.mean([row["f1"] for row in table.values()])),
+        "f1_macro": float(np.mean(present)),
     }
     confusion = confusion_matrix(true, predicted, labels=ids)
     return Scores(values, table, confusion)
@@ -96,15 +92,11 @@ def spans(
         ),
         "accuracy": float(seqeval.metrics.accuracy_score(true, predicted)),
     }
+    types = sorted({label[2:] for label in labels} - {""})
+    empty = {"precision": 0.0, "recall": 0.0, "f1-score": 0.0, "support": 0}
     per_class = {
-        name: {
-            "precision": float(row["precision"]),
-            "recall": float(row["recall"]),
-            "f1": float(row["f1-score"]),
-            "support": int(row["support"]),
-        }
-        for name, row in table.items()
-        if not name.endswith(" avg")
+        name: _class_scores(*(table.get(name, empty)[column] for column in empty))
+        for name in types
     }
     confusion = confusion_matrix(
         [tag for tags in true for tag in tags],
@@ -112,3 +104,12 @@ def spans(
         labels=list(labels),
     )
     return Scores(values, per_class, confusion)
+
+
+def _class_scores(
+    precision: float, recall: float, f1: float, support: int
+) -> dict[str, float | None]:
+    """Return a row of the table of classes; None for the scores of an empty class."""
+    scores = {"precision": precision, "recall": recall, "f1": f1}
+    row = {name: float(v) if support else None for name, v in scores.items()}
+    return {**row, "support": int(support)}

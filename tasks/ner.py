@@ -26,6 +26,7 @@ class NamedEntities(tagging.Tagging):
     Config = Config
     kind = "entities"
     monitor = ("f1", "max")
+    score_names = ("precision", "recall", "f1", "f1_strict", "accuracy")
     bio = True
 
     def all_labels(self, labels: set[str]) -> set[str]:

@@ -27,6 +27,7 @@ class PartOfSpeech(tagging.Tagging):
     Config = Config
     kind = "tagged"
     monitor = ("accuracy", "max")
+    score_names = ("accuracy", "f1_macro")
 
     def score(
         self, true: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]

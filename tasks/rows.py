@@ -9,7 +9,7 @@ import numpy as np
 from tasks import data
 from tasks.base import Batch, Config, Pairs
 from tasks.data.batching import Buckets
-from zoo.text import Vocabulary, pad
+from zoo.text import CURRENT_TOKENIZERS, pad
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -40,7 +40,13 @@ def read(
     files = config.data, config.train_file, config.dev_file, config.test_file
     if split is not None and any(files):
         return {split: data.read(config, kind, split)}, []
-    splits = data.load(config, kind, seed=config.seed, sample=sample)
+    splits = data.load(
+        config,
+        kind,
+        seed=config.seed,
+        sample=sample,
+        strict_labels=getattr(config, "strict_labels", False),
+    )
     if split is not None:
         return {split: getattr(splits, split)}, []
     train = splits.train
@@ -173,33 +179,19 @@ def padded(
         yield pad(cut, length, batch_size)
 
 
-def label_vocabulary(
-    rows: dict[str, "Dataset"],
-    labels_of: Callable[[Row], Iterable[str]],
-    complete: Callable[[set[str]], set[str]] = set,
-) -> Vocabulary:
-    """Return the labels of the training data, sorted.
+def tokenizer_of(units: str, tokens: str) -> str:
+    """Return the name of the tokenizer of a new model.
 
     Args:
-        rows: the rows by split.
-        labels_of: labels of a row.
-        complete: adds the labels that those of train imply.
+        units: ``--units``.
+        tokens: ``--tokens``, a key of `zoo.text.CURRENT_TOKENIZERS`.
 
     Raises:
-        tasks.data.DataError: if dev or test has a label that train lacks.
+        ValueError: if ``--tokens`` has no effect.
     """
-    labels = {
-        split: {label for row in iterate(split_rows) for label in labels_of(row)}
-        for split, split_rows in rows.items()
-    }
-    known = complete(labels["train"])
-    for split in ("dev", "test"):
-        if new := sorted(labels[split] - known):
-            raise data.DataError(
-                f"{split} has labels that train lacks: {', '.join(new[:10])}; train "
-                f"has {', '.join(sorted(known)[:20])}"
-            )
-    return Vocabulary(sorted(known))
+    if tokens != "words" and units != "words":
+        raise ValueError(f"--tokens {tokens} is for --units words, got --units {units}")
+    return CURRENT_TOKENIZERS[tokens]
 
 
 def column(rows: "Dataset", name: str) -> Iterator[Any]:

@@ -60,10 +60,9 @@ class SequenceToSequence(base.Task):
             self.pipeline, self.ratio, decisions = build_pipeline(config, rows["train"])
             self.notes += decisions
         self.splits = RowSplits(rows, self._length, config)
-        score = config.monitor
-        if score == "auto":
-            score = "bleu" if self.pipeline.target.units == "bpe" else "exact"
-        self.monitor = (score, "min" if score == "per" else "max")
+        of_bpe = self.pipeline.target.units == "bpe"
+        self.monitor = ("bleu" if of_bpe else "exact", "max")
+        self.choose_monitor("exact", "wer", "per", "bleu", "chrf")
         # Numbered over all splits, so that the number of a pair identifies its split.
         self._first_number: dict[str, int] = {}
         count = 0

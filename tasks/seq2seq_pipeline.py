@@ -56,8 +56,8 @@ class Config(base.Config):
     """Width of the beam search in evaluation; 1 = greedy."""
     length_penalty: float = 1.0
     """Exponent of the length normalisation; larger favours longer outputs."""
-    monitor: Literal["auto", "exact", "per", "bleu", "chrf"] = "auto"
-    """Score that chooses the best epoch; auto: bleu for bpe, exact otherwise."""
+    monitor: str = "auto"
+    """Dev score, or loss, of the best epoch; auto: bleu for bpe, exact otherwise."""
 
 
 def check_flags(config: Config) -> None:

@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -11,12 +11,13 @@ import numpy as np
 
 from tasks import base
 from tasks.data import Kind
-from tasks.rows import RowSplits, column, iterate, label_vocabulary, padded, read
+from tasks.labels import absent_labels, label_vocabulary, with_unseen_labels
+from tasks.rows import RowSplits, column, iterate, padded, read
 from tasks.run import sections
 from tasks.run.html import Section
 from zoo import regularizers
 from zoo.pipelines import TaggerPipeline
-from zoo.text import UNK, Words
+from zoo.text import CURRENT_TOKENIZERS, UNK, Words
 from zoo.types import Array, Key, State
 
 if TYPE_CHECKING:
@@ -47,8 +48,12 @@ class Config(base.Config):
     """Lower-case words for the word embedding; characters and shapes keep the case."""
     digits: bool = True
     """Replace every digit by 0 for the word embedding."""
+    tokens: Literal["words", "whitespace"] = "words"
+    """How `predict` splits a raw text: by Unicode's rules, or at white space only."""
     min_count: int = 1
     """Words that occur less often in train are unknown."""
+    strict_labels: bool = False
+    """Refuse dev or test tags that train lacks; else each counts as an error."""
     word_dropout: float = 0.25
     """a: a word with n occurrences in train becomes unknown at the rate a / (a + n)."""
 
@@ -57,12 +62,14 @@ class Tagging(base.Task):
     """Embeddings of words, characters and shapes; recurrent layers; softmax or CRF.
 
     Attributes:
-        labels: the tags.
+        labels: the tags of the model, then those that only dev or test has.
         splits: the sentences, batched by length.
+        score_names: of `score`.
     """
 
     kind: ClassVar[Kind]
     bio: ClassVar[bool] = False
+    score_names: ClassVar[tuple[str, ...]]
 
     def __init__(
         self,
@@ -78,14 +85,26 @@ class Tagging(base.Task):
             split: the only split to read, to score it.
 
         Raises:
-            tasks.data.DataError: if the data cannot be read, or dev or test has a tag
-                that train lacks.
+            tasks.data.DataError: if the data cannot be read, or with
+                ``--strict-labels`` dev or test has a tag that train lacks.
         """
         super().__init__(config)
+        self.choose_monitor(*self.score_names)
         rows, notes = read(config, self.kind, split)
         self.notes += notes
         self.pipeline = trained or self._build_pipeline(rows)
-        self.labels = self.pipeline.labels
+        # Tags that only dev or test has come after those of the model.
+        self.labels, notes = with_unseen_labels(
+            self.pipeline.labels,
+            rows,
+            lambda row: row["tags"],
+            strict=config.strict_labels,
+        )
+        self.notes += notes
+        classes = sorted(self.classes(self.pipeline.labels.tokens))
+        self.notes += absent_labels(
+            rows, lambda row: self.classes(row["tags"]), classes
+        )
         # Unknown words stay unknown: reserved tokens have rate 0.
         vocabulary = self.pipeline.words.words
         counts = np.maximum(np.array(vocabulary.counts, np.float32), 1)
@@ -96,7 +115,9 @@ class Tagging(base.Task):
     def _build_pipeline(self, rows: "dict[str, Dataset]") -> TaggerPipeline:
         """Return an untrained model with the vocabularies of the training data."""
         config = self.config
-        labels = label_vocabulary(rows, lambda row: row["tags"], self.all_labels)
+        labels = label_vocabulary(
+            rows["train"], lambda row: row["tags"], self.all_labels
+        )
         words = Words.build(
             column(rows["train"], "tokens"),
             lowercase=config.lowercase,
@@ -121,7 +142,10 @@ class Tagging(base.Task):
             "use_crf": config.crf,
             "bio_labels": labels.tokens if self.bio else None,
         }
-        return TaggerPipeline(options, words, labels, seed=config.seed)
+        tokenizer = CURRENT_TOKENIZERS[config.tokens]
+        return TaggerPipeline(
+            options, words, labels, tokenizer=tokenizer, seed=config.seed
+        )
 
     def all_labels(self, labels: set[str]) -> set[str]:
         """Return the labels of train and those that they imply.
@@ -130,6 +154,14 @@ class Tagging(base.Task):
             labels: those of train.
         """
         return labels
+
+    def classes(self, tags: Iterable[str]) -> set[str]:
+        """Return the classes that the table of scores has for tags.
+
+        Args:
+            tags: any tags.
+        """
+        return {tag[2:] for tag in tags} - {""} if self.bio else set(tags)
 
     @abstractmethod
     def score(
@@ -186,15 +218,23 @@ class Tagging(base.Task):
     def predict(
         self, model: Any, batch: base.Batch, carry: State
     ) -> tuple[dict[str, Array], State]:
-        """Return the best tags, their probabilities, and the loss of the true tags."""
+        """Return the best tags, their probabilities, and the loss of the true tags.
+
+        The loss is over the sentences whose tags the model has.
+        """
         mask = jnp.asarray(batch["mask"])
         logits = model(batch["words"], mask, batch["chars"], batch["shapes"])
         labels, probability = model.decode(logits, mask)
+        # A tag that the model lacks has no finite loss.
+        true = jnp.asarray(batch["labels"])
+        known = true < logits.shape[-1]
+        scored = mask & known.all(axis=1, keepdims=True)
+        likelihood = model.log_likelihood(logits, jnp.where(known, true, 0), scored)
         arrays = {
             "predicted": labels,
             "probability": probability,
-            "loss": -model.log_likelihood(logits, batch["labels"], mask).sum(),
-            "count": mask.sum(),
+            "loss": -likelihood.sum(),
+            "count": scored.sum(),
         }
         return arrays, carry
 
@@ -248,4 +288,4 @@ class Tagging(base.Task):
 
     def sizes(self) -> dict[str, Any]:
         """Return the sizes of the data, for the user."""
-        return {**self.splits.sizes(), "labels": len(self.labels)}
+        return {**self.splits.sizes(), "labels": len(self.pipeline.labels)}

@@ -21,7 +21,7 @@ from flax import nnx
 
 from zoo.pipelines import PIPELINES, Pipeline
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # 1: without the name of the tokenizer
 WEIGHTS, CONFIG, CARD = "weights.safetensors", "config.json", "README.md"
 
 

@@ -75,15 +75,16 @@ def same_columns(readings: Iterable[Reading]) -> None:
             )
 
 
-def same_labels(datasets: dict[str, "Dataset"], kind: Kind) -> None:
-    """Raise an error if dev or test has a label that train lacks.
+def same_labels(datasets: dict[str, "Dataset"], kind: Kind, *, strict: bool) -> None:
+    """Raise an error if dev or test has a label, or only labels, that train lacks.
 
     Args:
         datasets: the splits.
         kind: the kind of the rows.
+        strict: whether a single such label is an error.
 
     Raises:
-        DataError: if dev or test has such a label.
+        DataError: if dev or test has such labels.
     """
 
     def labels_of(split: str) -> set[str]:
@@ -94,7 +95,9 @@ def same_labels(datasets: dict[str, "Dataset"], kind: Kind) -> None:
     option = "--label-column" if kind == "labelled" else "--tag-column"
     train = labels_of("train")
     for split in ("dev", "test"):
-        if new := sorted(labels_of(split) - train):
+        labels = labels_of(split)
+        new = sorted(labels - train)
+        if new and (strict or not labels & train):
             some = ", ".join(map(repr, sorted(train)[:20]))
             raise DataError(
                 f"{split} has the {noun} {new[0]!r}, which train lacks (train has "

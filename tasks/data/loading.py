@@ -76,6 +76,7 @@ def load(
     seed: int = 0,
     sample: Path | None = None,
     cache_dir: Path | None = None,
+    strict_labels: bool = True,
 ) -> Splits:
     """Read all splits.
 
@@ -89,6 +90,8 @@ def load(
         seed: seed of the dev and test splits that are taken from train.
         sample: the file to read if `source` names none.
         cache_dir: directory of the Arrow files; None is the default of `datasets`.
+        strict_labels: refuse a label of dev or test that train lacks; otherwise refuse
+            only a split that has no label of train.
 
     Raises:
         DataError: if something is missing, empty or cannot be determined; the message
@@ -117,7 +120,7 @@ def load(
         for split in missing:
             notes.append(f"no {split} file: 10 % of the {units} of train, seed {seed}")
     if kind not in ("text", "pairs"):
-        checks.same_labels(datasets, kind)
+        checks.same_labels(datasets, kind, strict=strict_labels)
     return Splits(datasets["train"], datasets["dev"], datasets["test"], tuple(notes))
 
 

@@ -18,15 +18,16 @@ HELD_OUT_FRACTION = 0.1
 def by_text(rows: "Dataset", count: int, seed: int) -> list["Dataset"]:
     """Hold out random splits of 10 % of the distinct texts each.
 
-    Rows with the same text stay together, and the order of the rows is kept. If a label
-    would be missing from the remaining rows, the texts that have it are not held out.
-    The text of a pair is its source.
+    Rows with the same text stay together, and the order of the rows is kept. The texts
+    of each label are shared out in proportion (stratified). If a label or a tag would
+    be missing from the remaining rows, the texts that have it are not held out. The
+    text of a pair is its source.
 
     Args:
         rows: labelled rows, tagged rows or pairs.
         count: number of splits to hold out.
-        seed: seed of the choice. Apart from it, the choice depends on the texts only,
-            not on their order.
+        seed: seed of the choice. Apart from it, the choice depends on the texts and
+            labels only, not on their order.
 
     Returns:
         The remaining rows, then the held-out splits.
@@ -36,17 +37,20 @@ def by_text(rows: "Dataset", count: int, seed: int) -> list["Dataset"]:
     """
     digests = np.fromiter(_digests(rows, seed), np.uint64, len(rows))
     # Sorted digests are a random order of the texts, which depends on the seed.
-    texts = np.unique(digests)
+    texts, rows_of = np.unique(digests, return_inverse=True)
     size = max(1, round(len(texts) * HELD_OUT_FRACTION))
     if len(texts) < count * size + 1:
         raise DataError(
             f"{len(texts)} distinct texts are too few to hold out a dev or a test "
             "split; give --dev-file and --test-file"
         )
-    split = np.zeros(len(rows), np.int64)  # 0: the remaining rows
-    for number in range(count):
-        chosen = texts[number * size : (number + 1) * size]
-        split[np.isin(digests, chosen)] = number + 1
+    classes = _text_labels(rows, rows_of)
+    quotas = _quotas(np.bincount(classes), size, count)
+    of_text = np.zeros(len(texts), np.int64)
+    for label, quota in enumerate(quotas):
+        (members,) = np.nonzero(classes == label)
+        of_text[members[: count * quota]] = np.repeat(np.arange(count) + 1, quota)
+    split = of_text[rows_of]  # 0: the remaining rows
     if "source" not in rows.column_names:
         _keep_labels(rows, digests, split)
     splits = [rows.select(np.flatnonzero(split == k)) for k in range(count + 1)]
@@ -105,6 +109,45 @@ def label_counts(rows: "Dataset") -> Counter[str]:
         rows: labelled or tagged rows.
     """
     return Counter(label for row in _row_labels(rows) for label in row)
+
+
+def _text_labels(rows: "Dataset", rows_of: np.ndarray) -> np.ndarray:
+    """Return the number of the label of each text; 0 for rows that have no one label.
+
+    Args:
+        rows: rows of any kind.
+        rows_of: number of the text of each row.
+    """
+    numbers = np.zeros(len(rows), np.int64)
+    if "label" in rows.column_names:
+        names = [
+            label for batch in rows.iter(1000) for label in _column(batch, "label")
+        ]
+        _, numbers = np.unique(names, return_inverse=True)
+    # Of a text with several labels, the first in the order of their names.
+    result = np.full(rows_of.max(initial=-1) + 1, np.iinfo(np.int64).max)
+    np.minimum.at(result, rows_of, numbers)
+    return result
+
+
+def _quotas(counts: np.ndarray, size: int, num_splits: int) -> list[int]:
+    """Return how many texts of each label a split gets: their share of all texts.
+
+    The sum is `size` where possible. What rounding down leaves goes to the labels with
+    the largest remainders, and one text of each label is never held out.
+
+    Args:
+        counts: number of texts of each label.
+        size: number of texts of a split.
+        num_splits: number of splits to hold out.
+    """
+    most = (counts - 1).clip(0) // num_splits
+    shares = size * counts / max(counts.sum(), 1)
+    quotas = np.minimum(shares.astype(np.int64), most)
+    while quotas.sum() < size and (quotas < most).any():
+        lacking = np.where(quotas < most, shares - quotas, -np.inf)
+        quotas[int(lacking.argmax())] += 1
+    return quotas.tolist()
 
 
 def _keep_labels(rows: "Dataset", digests: np.ndarray, split: np.ndarray) -> None:

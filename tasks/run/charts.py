@@ -187,7 +187,7 @@ def _draw_dev(ax: Any, history: History, units: str | None) -> None:
         )
         if name in scores
     ]
-    others = [name for name in ("bits_per_char",) if name in scores]
+    others = [name for name in ("bits_per_char", "perplexity") if name in scores]
     for name in fractions or others:
         _draw_value(ax, history, f"dev_{name}", title(name, units))
     ax.set(xlabel="epoch", title="dev scores")

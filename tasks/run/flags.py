@@ -58,6 +58,28 @@ def to_json(config: Any) -> dict[str, Any]:
     return flags
 
 
+def read(folder: Path) -> dict[str, Any] | None:
+    """Return the flags of a run, None if there is no ``config.json`` of a run.
+
+    Args:
+        folder: the run folder, or the model folder in it.
+
+    Raises:
+        RunError: if ``config.json`` cannot be read.
+    """
+    for path in (folder / "config.json", folder.resolve().parent / "config.json"):
+        if not path.exists():
+            continue
+        try:
+            config = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise RunError(f"{path} cannot be read: {error}") from error
+        # A model folder has a config.json too, without flags.
+        if isinstance(config, dict) and isinstance(config.get("flags"), dict):
+            return config["flags"]
+    return None
+
+
 def check_unchanged(folder: Path, task: str, flags: dict[str, Any]) -> None:
     """Check that a run is resumed with the flags it was started with.
 

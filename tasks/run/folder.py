@@ -32,6 +32,7 @@ class Position:
         total: sum of the loss in this epoch.
         count: number of terms of that sum.
         best: the best dev score.
+        best_loss: the dev loss of the best epoch.
         best_epoch: the epoch of the best dev score; -1 before the first evaluation.
         seconds: time spent in training steps.
         tokens: number of tokens trained on.
@@ -44,6 +45,7 @@ class Position:
     total: float = 0.0
     count: int = 0
     best: float | None = None
+    best_loss: float | None = None
     best_epoch: int = -1
     seconds: float = 0.0
     tokens: int = 0

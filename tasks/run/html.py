@@ -103,7 +103,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[Any]], kind: str = "") ->
     body = [list(row) for row in rows]
     names = []
     for k, name in enumerate(head):
-        numeric = bool(body) and _is_number(body[0][k])
+        numeric = any(_is_number(row[k]) for row in body)
         options = {"class_": "number"} if numeric else {}
         names.append(tag("th", name, scope="col", **options))
     lines = [tag("tr", *map(cell, row)) for row in body]

@@ -1,5 +1,6 @@
 """Splits that are taken from train, and labels that train lacks."""
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,6 +27,31 @@ def test_held_out_splits_are_seeded_and_disjoint(
     assert texts(0) == [train, dev, test]
     assert texts(1)[1] != dev
     assert set(dev) == {f"text number {k}" for k in range(200)} - set(train) - set(test)
+
+
+def test_held_out_splits_are_stratified(
+    write: Callable[..., Path], cache: Path
+) -> None:
+    counts = {"many": 300, "some": 60, "few": 30, "two": 2}
+    lines = [f"{name} {k}\t{name}\n" for name, n in counts.items() for k in range(n)]
+    for order, content in enumerate([lines, lines[::-1]]):
+        path = write(f"{order}.tsv", "".join(content))
+        source = Source(str(path), text_column="0", label_column="1")
+        for seed in range(3):
+            splits = load(source, "labelled", seed=seed, cache_dir=cache)
+            held_out = [Counter(rows["label"]) for rows in splits[1:3]]
+            assert held_out == [{"many": 30, "some": 6, "few": 3}] * 2
+            assert Counter(splits.train["label"])["two"] == 2
+
+
+def test_the_label_of_a_text_with_several_labels(
+    write: Callable[..., Path], cache: Path
+) -> None:
+    text = "".join(f"text {k}\t{label}\n" for k in range(50) for label in "ba")
+    source = Source(str(write("a.tsv", text)), text_column="0", label_column="1")
+    splits = load(source, "labelled", cache_dir=cache)
+    sizes = [Counter(rows["label"]) for rows in splits[:3]]
+    assert sizes == [{"a": n, "b": n} for n in (40, 5, 5)]
 
 
 def test_a_rare_label_stays_in_train(write: Callable[..., Path], cache: Path) -> None:

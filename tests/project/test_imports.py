@@ -24,11 +24,11 @@ LEVELS = [
     ["zoo.cli", "zoo.__main__"],
     ["tasks.data"],
     ["tasks.scores"],
-    ["tasks.metrics", "tasks.sequence_metrics"],
+    ["tasks.metrics", "tasks.sequence_metrics", "tasks.baselines"],
     ["tasks.run"],
     ["tasks.base"],
     ["tasks.optimizers", "tasks.losses", "tasks.program", "tasks.rows"]
-    + ["tasks.tagging", "tasks.pair_preparation"]
+    + ["tasks.labels", "tasks.tagging", "tasks.pair_preparation"]
     + ["tasks.classification", "tasks.pos", "tasks.ner", "tasks.charlm"]
     + ["tasks.seq2seq_pipeline", "tasks.seq2seq", "tasks.memory", "tasks.registry"],
     ["tasks.lab", "tasks.evaluate"],

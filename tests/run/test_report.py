@@ -112,7 +112,8 @@ def check_classes(page: Page, scores: dict[str, Any]) -> None:
     assert [row[0] for row in rows] == list(table)
     for name, *cells in rows:
         assert cells == [
-            f"{v:.4f}" if type(v) is float else f"{v:,}" for v in table[name].values()
+            f"{v:.4f}" if type(v) is float else "" if v is None else f"{v:,}"
+            for v in table[name].values()
         ]
     (_, *labels), *rows = page.table("matrix")
     assert [row[0] for row in rows] == labels

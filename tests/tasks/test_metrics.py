@@ -16,6 +16,17 @@ def test_classes() -> None:
     np.testing.assert_array_equal(scores.confusion, [[1, 1, 0], [0, 1, 0], [0, 1, 0]])
 
 
+def test_a_class_without_rows_is_shown_but_counts_in_no_mean() -> None:
+    scores = metrics.classes([0, 0, 1], [0, 2, 1], ["a", "b", "c"])
+    empty = {"precision": None, "recall": None, "f1": None, "support": 0}
+    assert scores.per_class["c"] == empty
+    assert scores.values["f1_macro"] == pytest.approx((2 / 3 + 1) / 2)
+    labels = ["B-X", "B-Y", "I-X", "I-Y", "O"]
+    scores = metrics.spans([["B-X", "O"]], [["B-X", "B-Y"]], labels)
+    assert scores.per_class["Y"] == empty
+    assert scores.values["precision"] == pytest.approx(1 / 2)
+
+
 def test_a_span_is_correct_if_both_ends_and_the_type_match() -> None:
     true = [["B-X", "I-X", "O", "B-Y"], ["B-X", "O", "B-Y", "O"]]
     predicted = [["B-X", "O", "O", "B-Y"], ["B-Y", "O", "B-Y", "B-X"]]

@@ -6,6 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zoo.text import BEGIN, END, PAD, UNK, Text, Vocabulary, Words, pad, shape, tokenize
+from zoo.text.subwords import UNKNOWN
+from zoo.text.tokenizer import TOKENIZERS
 
 
 @pytest.mark.parametrize(
@@ -29,8 +31,8 @@ def test_tokenize(text: str, tokens: str) -> None:
 
 @given(st.text())
 def test_tokenize_keeps_every_character(text: str) -> None:
-    joined = "".join(tokenize(text))
-    assert joined == "".join(text.split())
+    for tokenizer in TOKENIZERS:
+        assert "".join(tokenize(text, tokenizer)) == "".join(text.split())
 
 
 def test_shapes() -> None:
@@ -84,7 +86,7 @@ def test_bpe_round_trip(text: str) -> None:
     corpus = [text, "the cat  sat on the mat", "the mats"]
     encoder = Text.build(corpus, "bpe", max_size=60 + len(set(text)))
     assert encoder.join(encoder.split(text)) == text
-    assert UNK not in encoder.split(text)
+    assert UNKNOWN not in encoder.split(text)
 
 
 def test_bpe_merges_frequent_pairs() -> None:
@@ -93,7 +95,8 @@ def test_bpe_merges_frequent_pairs() -> None:
     assert "".join(pieces) == "lowest▁newest"
     assert "▁newest" in pieces
     assert len(encoder.vocabulary) <= 20 + 1  # and padding
-    assert encoder.split("low z") == ["low", "▁", UNK]
+    assert encoder.split("low z") == ["low", "▁", UNKNOWN]
+    assert encoder.encode("z").tolist() == [encoder.vocabulary.unknown]
 
 
 def test_begin_and_end_tokens() -> None:

@@ -1,5 +1,6 @@
 """The commands of ``python -m zoo``, and how their errors are reported."""
 
+import importlib.metadata
 import os
 import sys
 from typing import Annotated
@@ -7,22 +8,37 @@ from typing import Annotated
 import tyro
 from tyro.conf import subcommand
 
+from zoo.cli.arguments import check_command
 from zoo.cli.cells import Cells
 from zoo.cli.generate import Generate
 from zoo.cli.info import Info
 from zoo.cli.predict import Predict
 from zoo.cli.serve import Serve
 
+COMMANDS = {
+    "predict": Predict,
+    "generate": Generate,
+    "serve": Serve,
+    "info": Info,
+    "cells": Cells,
+}
+
 
 def main() -> None:
     """Read the command line and run the command."""
+    arguments = sys.argv[1:]
+    if arguments[:1] == ["--version"]:
+        print(f"rnn-zoo {_version()}")
+        return
+    check_command(arguments, COMMANDS, "zoo")
     command = tyro.cli(
         Annotated[Predict, subcommand("predict")]
         | Annotated[Generate, subcommand("generate")]
         | Annotated[Serve, subcommand("serve")]
         | Annotated[Info, subcommand("info")]
         | Annotated[Cells, subcommand("cells")],  # pyright: ignore[reportArgumentType]
-        description="Use trained recurrent networks.",
+        prog="zoo",
+        description="Use trained recurrent networks. --version prints the version.",
     )
     try:
         command.main()
@@ -36,3 +52,10 @@ def main() -> None:
     except (OSError, ValueError, TypeError, ImportError) as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(1) from None
+
+
+def _version() -> str:
+    try:
+        return importlib.metadata.version("rnn-zoo")
+    except importlib.metadata.PackageNotFoundError:
+        return "(not installed)"

@@ -12,6 +12,7 @@ from typing import Any
 from tyro.conf import Positional
 
 from zoo import artifact
+from zoo.cli.lines import lines
 from zoo.diagnostics import plots
 from zoo.pipelines import (
     Classification,
@@ -30,6 +31,7 @@ class Predict:
     """Classify, tag or translate texts with a trained model.
 
     Texts come from the arguments, from --file, or from standard input, one per line.
+    There is one output for each: a blank line is an empty text.
     """
 
     run: Positional[Path]
@@ -38,6 +40,8 @@ class Predict:
     """Texts, each in quotes."""
     file: Path | None = None
     """Read one text per line from this file; - is standard input."""
+    encoding: str = "utf-8"
+    """Encoding of --file or of standard input, such as utf-16, latin-1 or cp1251."""
     json: bool = False
     """Print one JSON object per text."""
     pretokenized: bool = False
@@ -78,7 +82,8 @@ class Predict:
                     record = {"text": text, **dataclasses.asdict(result)}
                     print(json.dumps(record, ensure_ascii=False))
                 else:
-                    print(show(text, result))
+                    entities = bool(pipeline.options.get("bio_labels"))
+                    print(show(text, result, entities=entities))
             sys.stdout.flush()
         if self.attention is not None:
             plots.attention(plotted, self.attention)
@@ -98,39 +103,44 @@ class Predict:
         """Yield the texts, without line ends."""
         yield from self.texts
         if self.file is not None and str(self.file) != "-":
-            with self.file.open(encoding="utf-8") as lines:
-                yield from (line.rstrip("\n") for line in lines if line.strip())
+            yield from lines(self.file, self.encoding)
         elif self.file is not None or not self.texts:
             if sys.stdin.isatty():
                 print("reading texts, one per line (Ctrl-D ends)", file=sys.stderr)
-            yield from (line.rstrip("\n") for line in sys.stdin if line.strip())
+            yield from lines(None, self.encoding)
 
 
-def show(text: str, result: Classification | Reading | Tagging | Writing) -> str:
+def show(
+    text: str,
+    result: Classification | Reading | Tagging | Writing,
+    *,
+    entities: bool = False,
+) -> str:
     """Format a result for the terminal.
 
     Args:
         text: the input.
         result: the prediction.
+        entities: whether the tags of a sentence are BIO2.
     """
     if isinstance(result, Classification):
         return f"{result.label}  {result.probability:.3f}  {text}"
     if isinstance(result, Reading):
         return str(result.answer)
     if isinstance(result, Writing):
-        lines = [f"{output.score:>9.3f}  {output.text}" for output in result.outputs]
-        return "\n".join([text, *lines])
-    if result.entities or set(result.tags) == {"O"}:
+        outputs = [f"{output.score:>9.3f}  {output.text}" for output in result.outputs]
+        return "\n".join([text, *outputs])
+    if entities:
         return _entities(result)
     widths = [
         max(len(a), len(b)) for a, b in zip(result.tokens, result.tags, strict=True)
     ]
     rows = (result.tokens, result.tags)
-    lines = [
+    columns = [
         "  ".join(f"{part:<{w}}" for part, w in zip(row, widths, strict=True)).rstrip()
         for row in rows
     ]
-    return "\n".join([*lines, ""])
+    return "\n".join([*columns, ""])
 
 
 def _entities(result: Tagging) -> str:

@@ -9,7 +9,8 @@ import numpy as np
 
 from zoo.models import Tagger
 from zoo.pipelines.base import Pipeline, several
-from zoo.text import Vocabulary, Words, tokenize
+from zoo.text import CURRENT_TOKENIZERS, Vocabulary, Words
+from zoo.text.tokenizer import FIRST_TOKENIZER, tokenizer_of
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ class TaggerPipeline(Pipeline):
         words: Words,
         labels: Vocabulary,
         *,
+        tokenizer: str = CURRENT_TOKENIZERS["words"],
         seed: int = 0,
     ) -> None:
         """Build the model.
@@ -66,11 +68,17 @@ class TaggerPipeline(Pipeline):
             options: arguments of `zoo.models.Tagger`.
             words: encodes a sentence.
             labels: the tags.
+            tokenizer: splits raw texts, as for `zoo.text.tokenize`.
             seed: of the initialisation.
+
+        Raises:
+            ValueError: if `tokenizer` is unknown.
         """
         super().__init__(options, seed=seed)
         self.words = words
         self.labels = labels
+        self.tokenizer = tokenizer
+        self._tokenize = tokenizer_of(tokenizer)
 
     def encode(self, tokens: Sequence[str]) -> dict[str, np.ndarray]:
         """Return the inputs of one sentence.
@@ -89,7 +97,7 @@ class TaggerPipeline(Pipeline):
         """Tag sentences.
 
         Args:
-            sentences: raw texts, split by `zoo.text.tokenize`; or lists of words.
+            sentences: raw texts, split by the tokenizer; or lists of words.
             batch_size: sentences per batch.
 
         Returns:
@@ -99,7 +107,7 @@ class TaggerPipeline(Pipeline):
             TypeError: if `sentences` is a single string.
         """
         split = [
-            tokenize(s) if isinstance(s, str) else list(s)
+            self._tokenize(s) if isinstance(s, str) else list(s)
             for s in several(sentences, "sentences")
         ]
         results: list[Any] = [None] * len(split)
@@ -127,6 +135,7 @@ class TaggerPipeline(Pipeline):
             "options": self.options,
             "words": self.words.to_json(),
             "labels": self.labels.to_json(),
+            "tokenizer": self.tokenizer,
         }
 
     @classmethod
@@ -137,7 +146,8 @@ class TaggerPipeline(Pipeline):
             saved: the result of `to_json`.
         """
         words, labels = Words.from_json(saved["words"]), Vocabulary(**saved["labels"])
-        return cls(saved["options"], words, labels)
+        tokenizer = saved.get("tokenizer", FIRST_TOKENIZER)
+        return cls(saved["options"], words, labels, tokenizer=tokenizer)
 
 
 def entities(tags: Sequence[str]) -> list[tuple[str, int, int]]:

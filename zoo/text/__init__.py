@@ -1,13 +1,14 @@
-"""From text to IDs and back: tokenizer, vocabularies, encoders, padding; numpy only."""
+"""From text to IDs and back: tokenizer, vocabularies, encoders, padding."""
 
 from zoo.text.encoders import Text, Words
 from zoo.text.padding import pad
 from zoo.text.subwords import Subwords
-from zoo.text.tokenizer import NUM_SHAPES, shape, tokenize
+from zoo.text.tokenizer import CURRENT_TOKENIZERS, NUM_SHAPES, shape, tokenize
 from zoo.text.vocabulary import BEGIN, END, PAD, UNK, Vocabulary
 
 __all__ = [
     "BEGIN",
+    "CURRENT_TOKENIZERS",
     "END",
     "NUM_SHAPES",
     "PAD",

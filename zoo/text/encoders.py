@@ -13,8 +13,9 @@ import numpy as np
 
 from zoo import checks
 from zoo.text.subwords import Subwords
-from zoo.text.tokenizer import shape, tokenize
-from zoo.text.vocabulary import UNK, Vocabulary
+from zoo.text.tokenizer import CURRENT_TOKENIZERS as CURRENT
+from zoo.text.tokenizer import FIRST_TOKENIZER, shape, tokenizer_of
+from zoo.text.vocabulary import Vocabulary
 
 
 class Text:
@@ -31,6 +32,7 @@ class Text:
             single spaces) or ``"bpe"``.
         lowercase: whether texts are lower-cased first.
         subwords: the subword model of ``"bpe"``, else None.
+        tokenizer: name of the tokenizer of ``"words"``, stored with a saved model.
     """
 
     UNITS = ("words", "chars", "symbols", "bpe")
@@ -42,6 +44,7 @@ class Text:
         *,
         lowercase: bool = False,
         subwords: Subwords | None = None,
+        tokenizer: str = CURRENT["words"],
     ) -> None:
         """Build the encoder from its parts.
 
@@ -50,9 +53,11 @@ class Text:
             units: ``"words"``, ``"chars"``, ``"symbols"`` or ``"bpe"``.
             lowercase: lower-case texts first.
             subwords: the subword model, with ``"bpe"`` only.
+            tokenizer: as for `tokenize`.
 
         Raises:
-            ValueError: if `units` is unknown, or `subwords` does not go with it.
+            ValueError: if `units` or `tokenizer` is unknown, or `subwords` does not go
+                with `units`.
         """
         checks.one_of("units", units, self.UNITS)
         if (units == "bpe") != (subwords is not None):
@@ -63,6 +68,8 @@ class Text:
         self.units = units
         self.lowercase = lowercase
         self.subwords = subwords
+        self.tokenizer = tokenizer
+        self._tokenize = tokenizer_of(tokenizer)
 
     @classmethod
     def build(
@@ -74,6 +81,7 @@ class Text:
         min_count: int = 1,
         max_size: int | None = None,
         marks: bool = False,
+        tokenizer: str = CURRENT["words"],
     ) -> "Text":
         """Build the vocabulary from a corpus.
 
@@ -84,12 +92,19 @@ class Text:
             min_count: units that occur less often are unknown.
             max_size: largest number of units; of ``"bpe"`` by default 8000.
             marks: as for `Vocabulary.build`.
+            tokenizer: of ``"words"``, as for `tokenize`.
         """
         subwords = None
         if units == "bpe":
             texts = [text.lower() if lowercase else text for text in texts]
-            subwords = Subwords.train(texts, max_size or 8000, UNK)
-        encoder = cls(Vocabulary([]), units, lowercase=lowercase, subwords=subwords)
+            subwords = Subwords.train(texts, max_size or 8000)
+        encoder = cls(
+            Vocabulary([]),
+            units,
+            lowercase=lowercase,
+            subwords=subwords,
+            tokenizer=tokenizer,
+        )
         corpus = (unit for text in texts for unit in encoder.split(text))
         encoder.vocabulary = Vocabulary.build(
             corpus, min_count=min_count, max_size=max_size, marks=marks
@@ -107,7 +122,7 @@ class Text:
         if self.subwords is not None:
             return self.subwords.split(text)
         if self.units == "words":
-            return tokenize(text)
+            return self._tokenize(text)
         return (
             list(text) if self.units == "chars" else [s for s in text.split(" ") if s]
         )
@@ -139,6 +154,8 @@ class Text:
         }
         if self.subwords is not None:
             saved["subwords"] = self.subwords.to_json()
+        if self.units == "words":
+            saved["tokenizer"] = self.tokenizer
         return saved
 
     @classmethod
@@ -150,6 +167,7 @@ class Text:
 
         Raises:
             ImportError: if it needs a library that is not installed.
+            ValueError: if this version lacks its tokenizer.
         """
         pieces = saved.get("subwords")
         return cls(
@@ -157,6 +175,7 @@ class Text:
             saved["units"],
             lowercase=saved["lowercase"],
             subwords=None if pieces is None else Subwords.from_json(pieces),
+            tokenizer=saved.get("tokenizer", FIRST_TOKENIZER),
         )
 
 

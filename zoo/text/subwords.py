@@ -4,6 +4,9 @@ import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+# The piece of an unknown character. No piece of a text has a space.
+UNKNOWN = " unknown "
+
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
@@ -26,29 +29,30 @@ class Subwords:
         self._tokenizer = tokenizer
 
     @classmethod
-    def train(cls, texts: Iterable[str], size: int, unknown: str) -> "Subwords":
+    def train(cls, texts: Iterable[str], size: int) -> "Subwords":
         """Learn the merges from a corpus.
 
         Args:
             texts: the corpus.
             size: largest number of subwords, single characters included.
-            unknown: the token for characters that the corpus lacks.
         """
         from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-        tokenizer = Tokenizer(models.BPE(unk_token=unknown))
+        tokenizer = Tokenizer(models.BPE(unk_token=UNKNOWN))
         # No space before the first word, so that `join` restores the text exactly.
         spaces: Any = {"replacement": "▁", "prepend_scheme": "never"}
         tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(**spaces)
         tokenizer.decoder = decoders.Metaspace(**spaces)
         trainer = trainers.BpeTrainer(
-            vocab_size=size, special_tokens=[unknown], show_progress=False
+            vocab_size=size, special_tokens=[UNKNOWN], show_progress=False
         )
         tokenizer.train_from_iterator(texts, trainer)
-        return cls(tokenizer)
+        # A special token would also be found in a text.
+        saved = json.loads(tokenizer.to_str())
+        return cls(Tokenizer.from_str(json.dumps({**saved, "added_tokens": []})))
 
     def split(self, text: str) -> list[str]:
-        """Return the subwords of a text.
+        """Return the subwords of a text, `UNKNOWN` for characters the corpus lacked.
 
         Args:
             text: any text.

@@ -1,21 +1,59 @@
-"""The word tokenizer, and the shape of a word."""
+"""The word tokenizers, and the shape of a word."""
 
 import re
+from collections.abc import Callable
+
+import regex
+
+# A character of a word, and the characters that belong to the one before them: marks,
+# joiners, soft hyphens. Both by the property Word_Break of UAX 29.
+_WORD = r"\p{WB=ALetter}\p{WB=Hebrew_Letter}\p{WB=Numeric}\p{No}\p{Pc}"
+_MARK = r"\p{WB=Extend}\p{WB=Format}\p{WB=ZWJ}\p{GCB=SpacingMark}"
+_CHAR = rf"[{_WORD}][{_MARK}]*+"
+_STOP = rf"(?![{_WORD}{_MARK}])"
 
 # Alternatives are tried in this order: a token comes before its parts.
-_TOKEN = re.compile(
-    r"""
+_UNICODE = regex.compile(
+    rf"""
       (?:https?://|www\.)\S+[\w/]                     # URLs and e-mail addresses
-    | [\w.+-]+@[\w-]+(?:\.[\w-]+)+
-    | [@\#]\w+                                        # handles and hashtags
-    | (?:[:;=8][-o']?[)(\]\[dDpP/\\|]|<3)(?!\w)       # emoticons
-    | (?:[A-Za-z]\.){2,}                              # U.S., a.m.
+    | [{_WORD}{_MARK}.+\-]+@[{_WORD}{_MARK}\-]+(?:\.[{_WORD}{_MARK}\-]+)+
+    | [@\#](?:{_CHAR})+                              # handles and hashtags
+    | (?:[:;=8][-o']?[)(\]\[dDpP/\\|]|<3){_STOP}     # emoticons
+    | (?:[A-Za-z]\.){{2,}}                            # U.S., a.m.
     | (?:Mr|Mrs|Ms|Dr|Prof|St|Jr|Sr|vs|etc|Inc|Ltd|Co)\.
-    | \d+(?:[.,:]\d+)*                                # numbers, times
-    | \w+?(?=n['’]t\b)                                # do|n't
+    | (?:\d[{_MARK}]*+)+(?:[.,:\u066B\u066C](?:\d[{_MARK}]*+)+)*  # numbers, times
+    | (?:{_CHAR})+?(?=n['’]t{_STOP})                 # do|n't
+    | n['’]t{_STOP}
+    | ['’](?:s|m|d|re|ve|ll|S|M|D|RE|VE|LL){_STOP}   # it|'s
+    | (?:{_CHAR})+                                   # o'clock, col·lega, צה"ל
+      (?:
+          (?:['’](?!(?:s|m|d|re|ve|ll|t){_STOP})|[\p{{WB=MidLetter}}--[:：︓﹕]])
+          (?:{_CHAR})+
+        | (?<=\p{{WB=Hebrew_Letter}}[{_MARK}]*)"(?=\p{{WB=Hebrew_Letter}})(?:{_CHAR})+
+      )*
+    | (?:\p{{WB=Katakana}}[{_MARK}]*+)+
+    | \p{{WB=Regional_Indicator}}{{2}}[{_MARK}]*       # flags, other emoji
+    | \p{{Extended_Pictographic}}[{_MARK}]*
+      (?:(?<=\u200D)\p{{Extended_Pictographic}}[{_MARK}]*)*
+    | (?:\.{{2,}}|-{{2,}}|!+|\?+)[{_MARK}]*
+    | [^\s\x1c-\x1f][{_MARK}]*                       # punctuation, Han, Hiragana, Thai
+    """,
+    regex.VERBOSE | regex.V1,
+)
+
+_ENGLISH = re.compile(
+    r"""
+      (?:https?://|www\.)\S+[\w/]
+    | [\w.+-]+@[\w-]+(?:\.[\w-]+)+
+    | [@\#]\w+
+    | (?:[:;=8][-o']?[)(\]\[dDpP/\\|]|<3)(?!\w)
+    | (?:[A-Za-z]\.){2,}
+    | (?:Mr|Mrs|Ms|Dr|Prof|St|Jr|Sr|vs|etc|Inc|Ltd|Co)\.
+    | \d+(?:[.,:]\d+)*
+    | \w+?(?=n['’]t\b)
     | n['’]t\b
-    | ['’](?:s|m|d|re|ve|ll|S|M|D|RE|VE|LL)\b         # it|'s
-    | \w+(?:['’](?!(?:s|m|d|re|ve|ll|t)\b)\w+)*       # o'clock
+    | ['’](?:s|m|d|re|ve|ll|S|M|D|RE|VE|LL)\b
+    | \w+(?:['’](?!(?:s|m|d|re|ve|ll|t)\b)\w+)*
     | \.{2,} | -{2,} | !+ | \?+
     | [^\w\s]
     """,
@@ -23,16 +61,58 @@ _TOKEN = re.compile(
 )
 
 
-def tokenize(text: str) -> list[str]:
-    """Split raw text into words and punctuation, much as English treebanks do.
+def _words(text: str) -> list[str]:
+    """Return the tokens of ``"words-2"``; both patterns agree on ASCII."""
+    return (_ENGLISH if text.isascii() else _UNICODE).findall(text)
 
-    ``"Don't panic, it's 5.30!"`` becomes ``Do n't panic , it 's 5.30 !``. Every
-    character except white space is kept.
+
+TOKENIZERS: dict[str, Callable[[str], list[str]]] = {
+    "whitespace": str.split,
+    "words-1": _ENGLISH.findall,
+    "words-2": _words,
+}
+# Of models that were saved before their tokenizer was.
+FIRST_TOKENIZER = "words-1"
+# What ``--tokens`` offers, and the tokenizer that a new model gets for it.
+CURRENT_TOKENIZERS = {"words": "words-2", "whitespace": "whitespace"}
+
+
+def tokenize(text: str, tokenizer: str = CURRENT_TOKENIZERS["words"]) -> list[str]:
+    """Split raw text into words and punctuation.
+
+    Words are those of Unicode's rules for word boundaries (UAX 29): a letter keeps its
+    marks, and a Han, Hiragana or Thai character is a token by itself. Over these, the
+    rules of English treebanks: ``"Don't panic, it's 5.30!"`` becomes
+    ``Do n't panic , it 's 5.30 !``, and a full stop or a colon between letters is a
+    token. Every character except white space is kept.
 
     Args:
         text: any text.
+        tokenizer: ``"words-2"``; ``"whitespace"``, which splits at white space only; or
+            ``"words-1"``, of models from before version 2, which separates letters from
+            their marks and keeps a Chinese or Thai sentence as one token.
+
+    Raises:
+        ValueError: if this version has no such tokenizer.
     """
-    return _TOKEN.findall(text)
+    return tokenizer_of(tokenizer)(text)
+
+
+def tokenizer_of(name: str) -> Callable[[str], list[str]]:
+    """Return a tokenizer by its name.
+
+    Args:
+        name: as for `tokenize`.
+
+    Raises:
+        ValueError: if this version has no such tokenizer.
+    """
+    if name not in TOKENIZERS:
+        raise ValueError(
+            f"no tokenizer {name!r}, expected {', '.join(TOKENIZERS)}; a model that "
+            "needs it was saved by a newer version: pip install --upgrade rnn-zoo"
+        )
+    return TOKENIZERS[name]
 
 
 def shape(word: str) -> int:

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 
 PAD, UNK, BEGIN, END = "<pad>", "<unk>", "<s>", "</s>"
+# The reserved tokens of older models, which did not store their number.
+_OLD_RESERVED = ([PAD, UNK, BEGIN, END], [PAD, UNK])
 
 
 class Vocabulary:
@@ -14,30 +16,47 @@ class Vocabulary:
 
     One that `build` makes has ID 0 for padding and 1 for any unknown token (with
     `special`), then 2 for the begin and 3 for the end of a generated sequence (with
-    `marks`).
+    `marks`). These reserved tokens are never equal to a token of a text: the text
+    ``<pad>`` is an unknown token, or has an ID of its own.
 
     Attributes:
-        tokens: the token of each ID.
+        tokens: the token of each ID, the reserved ones first.
         counts: how often each token occurred when the vocabulary was built.
+        reserved: number of reserved tokens.
     """
 
     def __init__(
-        self, tokens: Sequence[str], counts: Sequence[int] | None = None
+        self,
+        tokens: Sequence[str],
+        counts: Sequence[int] | None = None,
+        *,
+        reserved: int | None = None,
     ) -> None:
         """Assign IDs from 0 in the order of the tokens.
 
         Args:
-            tokens: distinct tokens.
+            tokens: the reserved tokens, which are distinct, and distinct other tokens.
             counts: how often each occurred; by default 0.
+            reserved: number of reserved tokens; by default those that `build` would
+                have reserved, if `tokens` begin with them.
 
         Raises:
             ValueError: if a token is repeated, or there is not one count per token.
         """
         self.tokens = list(tokens)
         self.counts = list(counts) if counts is not None else [0] * len(self.tokens)
-        self._ids = {token: k for k, token in enumerate(self.tokens)}
-        if len(self._ids) != len(self.tokens):
-            repeated = next(t for t, n in Counter(self.tokens).items() if n > 1)
+        if reserved is None:
+            sizes = (len(t) for t in _OLD_RESERVED if self.tokens[: len(t)] == t)
+            reserved = next(sizes, 0)
+        self.reserved = reserved
+        self._reserved_ids = {t: k for k, t in enumerate(self.tokens[:reserved])}
+        self._ids = {
+            token: k for k, token in enumerate(self.tokens[reserved:], reserved)
+        }
+        if len(self._reserved_ids) + len(self._ids) != len(self.tokens):
+            parts = self.tokens[:reserved], self.tokens[reserved:]
+            counters = [Counter(part).items() for part in parts]
+            repeated = next(t for items in counters for t, n in items if n > 1)
             raise ValueError(f"tokens must be distinct, got {repeated!r} twice")
         if len(self.counts) != len(self.tokens):
             raise ValueError(
@@ -70,45 +89,48 @@ class Vocabulary:
         """
         counter = Counter(tokens)
         reserved = ([PAD, UNK] if special else []) + ([BEGIN, END] if marks else [])
-        for token in reserved:
-            counter.pop(token, None)
         ranked = sorted(counter.items(), key=lambda item: (-item[1], item[0]))
         kept = [item for item in ranked if item[1] >= min_count][:max_size]
         num_unknown = sum(counter.values()) - sum(n for _, n in kept)
         counts = [num_unknown if token == UNK else 0 for token in reserved]
         names = reserved + [token for token, _ in kept]
-        return cls(names, counts + [n for _, n in kept])
+        return cls(names, counts + [n for _, n in kept], reserved=len(reserved))
 
     def __len__(self) -> int:
         return len(self.tokens)
 
     def __contains__(self, token: str) -> bool:
-        return token in self._ids
+        return token in self._ids or token in self._reserved_ids
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Vocabulary) and self.tokens == other.tokens
+        return (
+            isinstance(other, Vocabulary)
+            and self.tokens == other.tokens
+            and self.reserved == other.reserved
+        )
 
     @property
     def unknown(self) -> int | None:
         """The ID of the unknown token, None if the vocabulary has none."""
-        return self._ids.get(UNK)
+        return self._reserved_ids.get(UNK)
 
     def number(self, token: str) -> int:
-        """Return the ID of a token.
+        """Return the ID of a reserved token, or of another token.
 
         Args:
-            token: of the vocabulary, such as `BEGIN`.
+            token: of the vocabulary; `BEGIN` is the reserved one, if there is one.
 
         Raises:
             KeyError: if the vocabulary lacks it.
         """
-        return self._ids[token]
+        ids = self._reserved_ids if token in self._reserved_ids else self._ids
+        return ids[token]
 
     def encode(self, tokens: Iterable[str]) -> np.ndarray:
         """Return the IDs of tokens, int32 ``[T]``.
 
         Args:
-            tokens: any tokens.
+            tokens: tokens of a text, never taken for reserved ones.
 
         Raises:
             ValueError: if the vocabulary has neither a token nor the unknown token.
@@ -134,4 +156,8 @@ class Vocabulary:
 
     def to_json(self) -> dict[str, Any]:
         """Return the vocabulary as plain lists."""
-        return {"tokens": self.tokens, "counts": self.counts}
+        return {
+            "tokens": self.tokens,
+            "counts": self.counts,
+            "reserved": self.reserved,
+        }

@@ -46,6 +46,7 @@ def classification_sections(
     pipeline: Any,
     text: Callable[[int], str],
     rows: Iterable[tuple[int, dict[str, np.ndarray]]],
+    names: Sequence[str] = (),
 ) -> list[Section]:
     """Return the most confident errors, and the most confident correct predictions.
 
@@ -57,14 +58,16 @@ def classification_sections(
         text: returns the text of a row.
         rows: the number of each row, and its ``label``, ``predicted`` and
             ``probabilities`` ``[K]``.
+        names: of the labels, more than K if the model lacks some; by default its own.
     """
     errors: list[Prediction] = []
     correct: dict[int, Prediction] = {}
     for number, row in rows:
         label, predicted = int(row["label"]), int(row["predicted"])
         p = row["probabilities"]
+        true_probability = float(p[label]) if label < len(p) else 0.0
         prediction = Prediction(
-            float(p[predicted]), number, label, predicted, float(p[label])
+            float(p[predicted]), number, label, predicted, true_probability
         )
         if label != predicted:
             errors.append(prediction)
@@ -72,7 +75,7 @@ def classification_sections(
             correct[label] = prediction
     worst = heapq.nlargest(MAX_ERRORS, errors)
     best = [correct[label] for label in sorted(correct)[:MAX_LABELS]]
-    names = pipeline.labels.tokens
+    names = names or pipeline.labels.tokens
     texts = [text(prediction.row) for prediction in (*worst, *best)]
     attention = pipeline.model.pooling.kind == "attention"
     bodies = _coloured_texts(pipeline, texts, attention)

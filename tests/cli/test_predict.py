@@ -1,0 +1,98 @@
+"""``python -m zoo predict``: one output for each input, and wrong bytes."""
+
+import io
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import zoo
+import zoo.__main__
+from zoo.pipelines import ClassifierPipeline, TaggerPipeline
+from zoo.text import Text, Vocabulary, Words
+
+OPTIONS = {"embedding_dim": 4, "hidden_size": 4}
+TEXTS = ["", "a cat", "  ", "a dog"]
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with an untrained classifier and an untrained tagger."""
+    folder = tmp_path_factory.mktemp("models")
+    text = Text.build(["a cat", "a dog"])
+    options = {**OPTIONS, "vocab_size": len(text.vocabulary), "num_labels": 2}
+    classifier = ClassifierPipeline(options, text, Vocabulary(["no", "yes"]))
+    zoo.save(folder / "classifier", classifier)
+    words = Words.build([["a", "cat"]])
+    options = {**OPTIONS, "vocab_size": len(words.words), "num_labels": 3}
+    options |= {"num_chars": len(words.chars), "chars": "none", "shape_dim": 0}
+    tags = ["B-X", "I-X", "O"]
+    for name, bio in (("pos", None), ("ner", tags)):
+        tagger = TaggerPipeline({**options, "bio_labels": bio}, words, Vocabulary(tags))
+        zoo.save(folder / name, tagger)
+    return folder
+
+
+@pytest.fixture
+def output_of(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[str, str]]:
+    """Return a function that runs the command: its output and its errors."""
+
+    def output_of(*args: object, stdin: bytes = b"") -> tuple[str, str]:
+        monkeypatch.setattr(sys, "argv", ["zoo", "predict", *map(str, args)])
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+        try:
+            zoo.__main__.main()
+        except SystemExit as exit:
+            assert exit.code == 1
+        return capsys.readouterr()
+
+    return output_of
+
+
+@pytest.mark.parametrize("kind", ["classifier", "pos", "ner"])
+def test_one_output_for_each_line(
+    models: Path, output_of: Callable[..., tuple[str, str]], tmp_path: Path, kind: str
+) -> None:
+    content = "\n".join(TEXTS) + "\n"
+    path = tmp_path / "texts.txt"
+    path.write_text(content, encoding="utf-8")
+    for args in [("--file", path), ("--file", "-"), ()]:
+        out, _ = output_of(models / kind, *args, "--json", stdin=content.encode())
+        assert [json.loads(line)["text"] for line in out.splitlines()] == TEXTS
+        out, _ = output_of(models / kind, *args, stdin=content.encode())
+        assert len(out.splitlines()) == len(TEXTS) * (3 if kind == "pos" else 1)
+
+
+def test_encodings(
+    models: Path, output_of: Callable[..., tuple[str, str]], tmp_path: Path
+) -> None:
+    model, path = models / "classifier", tmp_path / "texts.txt"
+    for encoding in ("utf-16", "cp1251", "utf-8-sig"):
+        content = "кот\n\nпёс".encode(encoding)
+        path.write_bytes(content)
+        name = "utf-8" if encoding == "utf-8-sig" else encoding
+        for args in [("--file", path), ()]:
+            flags = ("--encoding", name, "--json")
+            out, _ = output_of(model, *args, *flags, stdin=content)
+            texts = [json.loads(line)["text"] for line in out.splitlines()]
+            assert texts == ["кот", "", "пёс"]
+
+
+def test_a_wrong_byte_is_an_error(
+    models: Path, output_of: Callable[..., tuple[str, str]], tmp_path: Path
+) -> None:
+    content = "a\n\nкот\n".encode("cp1251")
+    path = tmp_path / "texts.txt"
+    path.write_bytes(content)
+    for args, name in [(("--file", path), path), ((), "standard input")]:
+        _, error = output_of(models / "classifier", *args, stdin=content)
+        assert error == (
+            f"error: {name}:3: expected text in utf-8 (name another encoding with "
+            "--encoding), got b'\\xea\\xee\\xf2'\n"
+        )
+    _, error = output_of(models / "classifier", "--encoding", "utf-9", stdin=b"a")
+    assert error == "error: --encoding utf-9: no such encoding\n"

@@ -1,0 +1,58 @@
+"""One-line errors for misspelled commands and options of a command line."""
+
+import dataclasses
+import difflib
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+
+def check_command(
+    arguments: Sequence[str], commands: Mapping[str, Any], program: str
+) -> None:
+    """Exit with status 2 if a command or one of its options does not exist.
+
+    Args:
+        arguments: of the command line, without the program.
+        commands: the dataclass of each command, by its name.
+        program: as the user calls it.
+    """
+    if not arguments or arguments[0].startswith("-"):
+        return
+    name, *rest = arguments
+    if name not in commands:
+        _exit("command", name, commands, program)
+    check_options(rest, commands[name], f"{program} {name}")
+
+
+def check_options(arguments: Iterable[str], command: Any, program: str) -> None:
+    """Exit with status 2 if an option does not exist.
+
+    Args:
+        arguments: of the command, without its name.
+        command: a dataclass, whose fields are the options.
+        program: as the user calls it, with the name of the command.
+    """
+    names = ["--help"]
+    for field in dataclasses.fields(command):
+        flag = field.name.replace("_", "-")
+        names += [f"--{flag}", f"--no-{flag}"]
+    for argument in arguments:
+        if argument == "--":
+            return
+        name = argument.partition("=")[0].replace("_", "-")
+        is_option = name.startswith("--") and not name.startswith("--tyro-")
+        if is_option and name not in names:
+            _exit("option", argument.partition("=")[0], names, program)
+
+
+def _exit(kind: str, name: str, known: Iterable[str], program: str) -> None:
+    similar = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    if similar:
+        hint = f"did you mean {similar[0]}?"
+    elif kind == "command":
+        hint = f"expected one of {', '.join(known)}"
+    else:
+        hint = f"see {program} --help"
+    print(f"error: {program}: no {kind} {name}; {hint}", file=sys.stderr)
+    raise SystemExit(2)
