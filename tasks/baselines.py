@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -35,16 +36,16 @@ def linear_classifier(
     texts = list(texts)
     if len(set(labels)) < 2 or not any(map(split, texts)):
         return None
+    options: Any = {"token_pattern": None, "dtype": np.float32}  # typed too narrowly
     vectorizer = TfidfVectorizer(
         tokenizer=split,
-        token_pattern=None,
         lowercase=False,
         ngram_range=(1, longest),
         max_features=MAX_FEATURES,
         sublinear_tf=True,
-        dtype=np.float32,
+        **options,
     )
-    model = LogisticRegression(C=10.0, max_iter=100, tol=1e-3)
+    model: Any = LogisticRegression(C=10.0, max_iter=100, tol=1e-3)
     features = vectorizer.fit_transform(texts)
     with warnings.catch_warnings():
         # Close to the optimum is enough for a baseline.

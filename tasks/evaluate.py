@@ -98,7 +98,9 @@ def evaluate(options: Evaluate) -> None:
 
 def _config(kind: type[Config], options: Evaluate, own: dict[str, Any]) -> Config:
     """Return the flags of the run, with the data, seed and batch size of `options`."""
-    values = {f.name: own[f.name] for f in dataclasses.fields(kind) if f.name in own}
+    values: dict[str, Any] = {
+        f.name: own[f.name] for f in dataclasses.fields(kind) if f.name in own
+    }
     if any(getattr(options, field) for field in FILES):
         for field in dataclasses.fields(Source):
             values[field.name] = getattr(options, field.name)
@@ -111,7 +113,8 @@ def _config(kind: type[Config], options: Evaluate, own: dict[str, Any]) -> Confi
     for field in ("batch_size", "seed"):
         if getattr(options, field) is not None:
             values[field] = getattr(options, field)
-    values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+    for field, value in values.items():
+        values[field] = tuple(value) if isinstance(value, list) else value
     return kind(**values)
 
 
