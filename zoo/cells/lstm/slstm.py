@@ -127,12 +127,12 @@ class SLSTMCell(Cell):
             return super().recur(state)
         K, S = self.num_heads, self.recurrent_size
         q = jnp.einsum(
-            "bks,sgkt->bgkt",
-            state.h.reshape(-1, K, S).astype(self.dtype),
+            "...ks,sgkt->...gkt",
+            state.h.reshape(*state.h.shape[:-1], K, S).astype(self.dtype),
             self.U[...].reshape(S, len(self.gates), K, S).astype(self.dtype),
             preferred_element_type=self.state_dtype,
         )
-        return q.reshape(len(state.h), -1)
+        return q.reshape(*q.shape[:-3], -1)
 
     def update(self, state: SLSTMState, p: Array, q: Array) -> SLSTMState:
         """Return the new state."""
