@@ -77,12 +77,12 @@ class LRUCell(ComplexCell):
             raise ValueError(f"max_phase must be above 0, got {max_phase!r}")
         options.setdefault("W_init", nnx.initializers.normal((2 * input_size) ** -0.5))
         super().__init__(input_size, hidden_size, bias=bias, rngs=rngs, **options)
-        H, dtype = hidden_size, self.param_dtype
+        H, dtype = hidden_size, self.draw_dtype
         nu, theta, gamma = _ring(rngs.params(), H, r_min, r_max, max_phase, dtype)
-        self.nu, self.theta, self.gamma = map(nnx.Param, (nu, theta, gamma))
+        self.nu, self.theta, self.gamma = map(self._store, (nu, theta, gamma))
         shape = (2, hidden_size, hidden_size)
         normal = jax.random.normal(rngs.params(), shape, dtype)
-        self.C = nnx.Param(normal * jnp.asarray(hidden_size**-0.5, dtype))
+        self.C = self._store(normal * jnp.asarray(hidden_size**-0.5, dtype))
 
     def init_state(self, batch_size: int) -> ComplexState:
         """Return the state before the first step: zeros.

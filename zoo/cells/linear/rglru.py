@@ -52,10 +52,10 @@ class RGLRUCell(LinearCell):
         """
         super().__init__(input_size, hidden_size, rngs=rngs, **options)
         a = jax.random.uniform(
-            rngs.params(), (hidden_size,), self.param_dtype, minval=0.9, maxval=0.999
+            rngs.params(), (hidden_size,), self.draw_dtype, minval=0.9, maxval=0.999
         )
         # softplus(Lambda) = -log(a) / 8, solved for Lambda.
-        self.Lambda = nnx.Param(jnp.log(jnp.expm1(-jnp.log(a) / 8)))
+        self.Lambda = self._store(jnp.log(jnp.expm1(-jnp.log(a) / 8)))
 
     def coefficients(self, p: Array) -> tuple[Array, Array]:
         """Return a and sqrt(1 - a^2) * i * u."""

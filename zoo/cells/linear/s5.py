@@ -94,16 +94,16 @@ class S5Cell(BlockCell, ComplexCell):
         W_init = options.setdefault("W_init", initializers.lecun)
         super().__init__(input_size, hidden_size, bias=bias, rngs=rngs, **options)
         frequency, vectors = hippo(N, blocks)
-        dtype = self.param_dtype
-        self.decay = nnx.Param(jnp.full(N, np.log(0.5), dtype))
-        self.frequency = nnx.Param(jnp.asarray(frequency, dtype))
+        dtype = self.draw_dtype
+        self.decay = self._store(jnp.full(N, np.log(0.5), dtype))
+        self.frequency = self._store(jnp.asarray(frequency, dtype))
         low, high = np.log(step_min), np.log(step_max)
-        self.log_step = nnx.Param(
+        self.log_step = self._store(
             jax.random.uniform(rngs.params(), (N,), dtype, low, high)
         )
         C = W_init(rngs.params(), (2 * N, hidden_size), dtype)
         rotated = [jnp.asarray(part.T, dtype) @ C for part in _parts(vectors)]
-        self.C = nnx.Param(jnp.stack(rotated))
+        self.C = self._store(jnp.stack(rotated))
 
     @property
     def widths(self) -> dict[str, int]:
@@ -118,12 +118,12 @@ class S5Cell(BlockCell, ComplexCell):
         gates: tuple[str, ...] | None,
     ) -> nnx.Param:
         """Return a new ``W``: B, rotated into the eigenvectors, and D."""
-        dtype = self.param_dtype
+        dtype = self.draw_dtype
         B = init(rngs.params(), (shape[0], 2 * self.state_size), dtype)
         re, im = _parts(hippo(self.state_size, self.blocks)[1].conj())
         blocks = [B @ jnp.asarray(re, dtype), B @ jnp.asarray(im, dtype)]
         blocks.append(init(rngs.params(), shape, dtype))
-        return nnx.Param(jnp.concatenate(blocks, axis=-1))
+        return self._store(jnp.concatenate(blocks, axis=-1))
 
     def init_state(self, batch_size: int) -> ComplexState:
         """Return the state before the first step: zeros.

@@ -76,11 +76,11 @@ class PhasedLSTMCell(LSTMCell):
         """
         super().__init__(input_size, hidden_size, rngs=rngs, **options)
         self.leak = float(leak)
-        size, dtype = (hidden_size,), self.param_dtype
+        size, dtype = (hidden_size,), self.draw_dtype
         tau = jnp.exp(jax.random.uniform(rngs.params(), size, dtype, 0.0, 3.0))
-        self.tau = nnx.Param(tau)
-        self.s = nnx.Param(tau * jax.random.uniform(rngs.params(), size, dtype))
-        self.r = nnx.Param(jnp.full(size, 0.05, dtype))
+        self.tau = self._store(tau)
+        self.s = self._store(tau * jax.random.uniform(rngs.params(), size, dtype))
+        self.r = self._store(jnp.full(size, 0.05, dtype))
 
     def init_state(self, batch_size: int) -> PhasedLSTMState:
         """Return the state before the first step: zeros.

@@ -92,7 +92,7 @@ class MatrixCell(BlockCell):
         self.key_size = checks.positive("key_size", key_size)
         super().__init__(input_size, hidden_size, bias=bias, rngs=rngs, **options)
         if self.normalized:
-            self.scale = nnx.Param(jnp.ones(hidden_size, self.param_dtype))
+            self.scale = self._store(jnp.ones(hidden_size, self.draw_dtype))
 
     @property
     def widths(self) -> dict[str, int]:

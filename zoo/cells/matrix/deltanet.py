@@ -118,8 +118,8 @@ class GatedDeltaNetCell(DeltaNetCell):
         options.setdefault("b_init", initializers.timescales(1e-3, 1e-1))
         super().__init__(input_size, hidden_size, rngs=rngs, **options)
         shape = (self.num_heads,)
-        rates = jax.random.uniform(rngs.params(), shape, self.param_dtype, 1.0, 16.0)
-        self.A_log = nnx.Param(jnp.log(rates))
+        rates = jax.random.uniform(rngs.params(), shape, self.draw_dtype, 1.0, 16.0)
+        self.A_log = self._store(jnp.log(rates))
 
     def log_decay(self, p: dict[str, Array]) -> Array:
         """Return log alpha, ``[..., heads, 1]``.

@@ -76,9 +76,9 @@ class SRUCell(SkipCell):
         self.scale = float(scale)
         bound = math.sqrt(1.5)
         v = jax.random.uniform(
-            rngs.params(), (2 * hidden_size,), self.param_dtype, -bound, bound
+            rngs.params(), (2 * hidden_size,), self.draw_dtype, -bound, bound
         )
-        self.v = nnx.Param(v)
+        self.v = self._store(v)
 
     def init_state(self, batch_size: int) -> SRUState:
         """Return the state before the first step: zeros.

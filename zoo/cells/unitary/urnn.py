@@ -54,11 +54,11 @@ class URNNCell(Cell):
             **options: as for `Cell`.
         """
         super().__init__(input_size, hidden_size, rngs=rngs, **options)
-        H, dtype = hidden_size, self.param_dtype
+        H, dtype = hidden_size, self.draw_dtype
         key = rngs.params()
-        self.d = nnx.Param(jax.random.uniform(key, (3, H), dtype, -jnp.pi, jnp.pi))
+        self.d = self._store(jax.random.uniform(key, (3, H), dtype, -jnp.pi, jnp.pi))
         key = rngs.params()
-        self.r = nnx.Param(jax.random.uniform(key, (2, 2, H), dtype, -1.0, 1.0))
+        self.r = self._store(jax.random.uniform(key, (2, 2, H), dtype, -1.0, 1.0))
         self.permutation = Constant(jax.random.permutation(rngs.params(), H))
 
     @property
