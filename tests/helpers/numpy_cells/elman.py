@@ -27,10 +27,14 @@ def indrnn_tanh(params, state, x):
     return {"h": np.tanh(x @ params["W"] + params["u"] * state["h"] + params["b"])}
 
 
-def scrn(params, state, x, alpha=0.95):
-    """Mikolov et al. 2014, arXiv:1412.7753, equations 4 to 6."""
+def scrn(params, state, x, alpha=0.95, reads="old"):
+    """Mikolov et al. 2014, arXiv:1412.7753, equations 4 to 6, or as in the code."""
     s = (1 - alpha) * (x @ params["B"]) + alpha * state["s"]
-    a = s @ params["P"] + x @ params["W"] + state["h"] @ params["U"]
+    a = (
+        (s if reads == "new" else state["s"]) @ params["P"]
+        + x @ params["W"]
+        + state["h"] @ params["U"]
+    )
     h = sigmoid(a + params.get("b", 0.0))
     return {"h": h, "s": s, "y": np.concatenate([h, s], axis=1)}
 

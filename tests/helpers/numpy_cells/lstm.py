@@ -73,8 +73,8 @@ def nas(params, state, x):
     """Zoph and Le 2016, arXiv:1611.01578, as in the authors' code."""
     b = np.split(params["b"], 8)
     W, U = (np.split(params[k], 8, axis=1) for k in "WU")
-    m = [x @ w + v for w, v in zip(W, b, strict=True)]
-    n = [state["h"] @ u for u in U]
+    m = [x @ w for w in W]
+    n = [state["h"] @ u + v for u, v in zip(U, b, strict=True)]
     relu = lambda a: np.maximum(a, 0)  # noqa: E731
     first = [
         sigmoid(m[0] + n[0]),

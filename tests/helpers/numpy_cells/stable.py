@@ -20,7 +20,7 @@ def gated_antisymmetric_rnn(params, state, x, epsilon=0.1, gamma=0.01):
     return {"h": h + epsilon * sigmoid(q + a["z"]) * np.tanh(q + a["n"])}
 
 
-def lipschitz_rnn(params, state, x, epsilon=0.03, beta=0.65, gamma=0.001):
+def lipschitz_rnn(params, state, x, epsilon=0.01, beta=0.8, gamma=0.01):
     """Erichson et al. 2020, arXiv:2006.12070, equations 3 and 4, Euler step."""
 
     def s(M):

@@ -48,11 +48,13 @@ class MatrixCell(BlockCell):
         sizes: the size of each gate's block for one head: ``"key"`` for K, ``"value"``
             for V, ``"one"`` for 1.
         normalized: whether the cell has a `scale`.
+        epsilon: added to the mean square of r.
     """
 
     family = "matrix"
     sizes: ClassVar[Mapping[str, str]]
     normalized: ClassVar[bool] = True
+    epsilon: ClassVar[float] = 1e-5
     recurrent: ClassVar[tuple[str, ...]] = ()
     parallel = True
     parallel_states = False
@@ -141,7 +143,8 @@ class MatrixCell(BlockCell):
             r: ``S'^T q`` of each head.
             p: the result of `project`.
         """
-        factor = jax.lax.rsqrt(jnp.square(r).mean(axis=-1, keepdims=True) + 1e-5)
+        square = jnp.square(r).mean(axis=-1, keepdims=True)
+        factor = jax.lax.rsqrt(square + self.epsilon)
         scale = self.in_state_dtype(self.scale).reshape(self.num_heads, -1)
         y = r * factor * align(scale, r)
         return y * jax.nn.silu(p["g"]) if "g" in p else y

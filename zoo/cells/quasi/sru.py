@@ -5,6 +5,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 
 from zoo.cells.base import gate
@@ -12,6 +13,9 @@ from zoo.cells.skip import SkipCell
 from zoo.types import Array
 
 __all__ = ["SRUCell", "SRUState"]
+
+
+uniform = nnx.initializers.variance_scaling(1.0, "fan_in", "uniform")
 
 
 class SRUState(NamedTuple):
@@ -35,8 +39,10 @@ class SRUCell(SkipCell):
         c' = f * c + (1 - f) * (x W_z)
         y = r * c' + (1 - r) * scale * skip(x)
 
-    ``v[2H]``. The initialisation is that of the paper, and so is the scale, ``sqrt(1 +
-    2 exp(b_r))`` for the initial b_r = 0. Source: Lei et al. 2017, arXiv:1709.02755.
+    ``v[2H]``. The initialisation is that of the paper and of the authors' code: W_z is
+    uniform with variance 1/D, W_f and W_r with half of that, v with variance 1/2. The
+    scale is theirs too, ``sqrt(1 + 2 exp(b_r))`` for the initial b_r = 0. Source: Lei
+    et al. 2017, arXiv:1709.02755; asappresearch/sru, ``modules.py``.
     """
 
     name = "sru"
@@ -68,11 +74,15 @@ class SRUCell(SkipCell):
             hidden_size: H.
             scale: factor of the skip connection.
             rngs: random keys for the initialisation.
-            **options: as for `Cell`. By default `W_init` is uniform with variance 1/D.
+            **options: as for `Cell`. `W_init`, if given, initialises all blocks of
+                ``W``.
         """
-        uniform = nnx.initializers.variance_scaling(1.0, "fan_in", "uniform")
+        gates = options.get("W_init")
         options.setdefault("W_init", uniform)
         super().__init__(input_size, hidden_size, rngs=rngs, **options)
+        if gates is None:
+            halved = np.repeat([1.0, 0.5**0.5, 0.5**0.5], hidden_size)
+            self.W[...] = self.W[...] * jnp.asarray(halved, self.param_dtype)
         self.scale = float(scale)
         bound = math.sqrt(1.5)
         v = jax.random.uniform(
