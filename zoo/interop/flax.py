@@ -58,7 +58,7 @@ def from_flax(source: Any, kind: str | None = None) -> Cell | Recurrent:
         TypeError: if `source` is neither.
     """
     if isinstance(source, nnx.RNN):
-        cell = from_flax(source.cell, kind)
+        cell = only_cell(from_flax(source.cell, kind))
         if not source.reverse:
             return cell
         if not source.keep_order:

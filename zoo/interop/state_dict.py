@@ -103,7 +103,7 @@ def detect_kind(arrays: Mapping[str, np.ndarray], kind: str | None) -> str:
         given = "" if kind is None else f", and kind is {kind!r}"
         raise ValueError(
             f"the shapes {shapes} are those of {have}{given}; expected weight_ih "
-            "[G*H, D] and weight_hh [G*H, H] with G = 1 (rnn), 4 (lstm) or 3 (gru)"
+            "[G*H, D] and weight_hh [G*H, H] with G = 1 (rnn), 4 (lstm), 3 (gru)"
         )
     return detected
 
@@ -125,8 +125,8 @@ def parse(source: Mapping[str, Any], prefix: str) -> dict[str, dict[str, np.ndar
         match = _NAME.fullmatch(full.removeprefix(prefix))
         if match is None and _REPARAMETRISED.search(full):
             raise ValueError(
-                f"{full!r} is a part of a weight, as weight norm stores it: first merge "
-                f"the parts, {MERGE}"
+                f"{full!r} is a part of a weight, as weight norm stores it: first "
+                f"merge the parts, {MERGE}"
             )
         if match is None:
             raise ValueError(
