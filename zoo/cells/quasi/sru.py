@@ -8,8 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
+from zoo import initializers
 from zoo.cells.base import gate
 from zoo.cells.skip import SkipCell
+from zoo.initializers import Initializer
 from zoo.types import Array
 
 __all__ = ["SRUCell", "SRUState"]
@@ -77,18 +79,29 @@ class SRUCell(SkipCell):
             **options: as for `Cell`. `W_init`, if given, initialises all blocks of
                 ``W``.
         """
-        gates = options.get("W_init")
+        self._halved = "W_init" not in options
         options.setdefault("W_init", uniform)
         super().__init__(input_size, hidden_size, rngs=rngs, **options)
-        if gates is None:
-            halved = np.repeat([1.0, 0.5**0.5, 0.5**0.5], hidden_size)
-            self.W[...] = self.W[...] * jnp.asarray(halved, self.param_dtype)
         self.scale = float(scale)
         bound = math.sqrt(1.5)
         v = jax.random.uniform(
             rngs.params(), (2 * hidden_size,), self.draw_dtype, -bound, bound
         )
         self.v = self._store(v)
+
+    def _matrix(
+        self,
+        init: Initializer,
+        rngs: nnx.Rngs,
+        shape: tuple[int, int],
+        gates: tuple[str, ...] | None,
+    ) -> nnx.Param:
+        """Return a new ``W``; by default the gates have half of the variance."""
+        W = initializers.blocks(init, rngs.params(), 3, shape, self.draw_dtype)
+        if self._halved:
+            factors = np.repeat([1.0, 0.5**0.5, 0.5**0.5], self.hidden_size)
+            W = W * jnp.asarray(factors, W.dtype)
+        return self._store(W)
 
     def init_state(self, batch_size: int) -> SRUState:
         """Return the state before the first step: zeros.
