@@ -86,7 +86,7 @@ def test_derivatives_of_a_convolution_equal_those_of_xla(space, kernel, dtype):
         return loss(x, W), *jax.grad(loss, (0, 1))(x, W), *jax.grad(along, (0, 1))(x, W)
 
     tolerance = {"float32": REFERENCE, "bfloat16": BFLOAT16_GRADIENT}[dtype]
-    expected = derivatives(matmul._by_xla)
+    expected = derivatives(matmul._xla_convolution)
     assert_close(derivatives(matmul.convolution), expected, tolerance)
 
 

@@ -202,7 +202,7 @@ def test_what_linear_cells_have_not():
         layer(zoo.LSTMCell, steps="parallel")
     with pytest.raises(ValueError, match="zoneout acts on one state after the other"):
         layer(zoo.GILRCell, steps="parallel", zoneout=0.1)
-    with pytest.raises(ValueError, match="recurrent_dropout acts on the h of"):
+    with pytest.raises(ValueError, match="recurrent_dropout acts on the h that recurrent"):
         layer(zoo.GILRCell, recurrent_dropout=0.1)
     with pytest.raises(ValueError, match="weight_drop acts on recurrent matrices"):
         layer(zoo.LRUCell, weight_drop=0.1)

@@ -254,7 +254,7 @@ def test_what_matrix_cells_have_not():
         cell(key_size=0)
     with pytest.raises(ValueError, match="hidden_size must be an int of 1 or more"):
         zoo.GLACell(3, 0, rngs=nnx.Rngs(0))
-    with pytest.raises(ValueError, match="recurrent_dropout acts on the h of"):
+    with pytest.raises(ValueError, match="recurrent_dropout acts on the h that recurrent"):
         zoo.Recurrent(cell(), recurrent_dropout=0.1)
     with pytest.raises(ValueError, match="zoneout acts on one state after the other"):
         zoo.Recurrent(cell(), steps="parallel", zoneout=0.1)
