@@ -28,6 +28,7 @@ KEY = ("cell", "peer")
 ERRORS = ("outputs", "gradients")
 TESTS = [
     ["tests/cells/test_contract.py", "-k", "float64"],
+    ["tests/cells/test_authors.py"],
     ["tests/interop/test_interop.py", "-k", "linen"],
     ["tests/parity"],
 ]

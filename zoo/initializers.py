@@ -67,6 +67,32 @@ def zeros(key: Key, gates: Gates, size: int, dtype: Any) -> Array:
     return jnp.zeros(len(gates) * size, dtype)
 
 
+def uniform(bound: float) -> Initializer:
+    """Initialise every entry of a matrix from U(-bound, bound).
+
+    Args:
+        bound: the largest absolute value.
+    """
+
+    def init(key: Key, shape: tuple[int, ...], dtype: Any) -> Array:
+        return jax.random.uniform(key, shape, dtype, -bound, bound)
+
+    return init
+
+
+def uniform_bias(bound: float) -> BiasInitializer:
+    """Initialise every bias from U(-bound, bound).
+
+    Args:
+        bound: the largest absolute value.
+    """
+
+    def init(key: Key, gates: Gates, size: int, dtype: Any) -> Array:
+        return jax.random.uniform(key, (len(gates) * size,), dtype, -bound, bound)
+
+    return init
+
+
 def retain(
     bias: float = 1.0, *, highest: float | None = None, overwrite: float = 0.0
 ) -> BiasInitializer:

@@ -1,5 +1,6 @@
 """Every cell and every layer satisfies the contract."""
 
+from functools import partial
 from pathlib import Path
 
 import jax.numpy as jnp
@@ -7,6 +8,8 @@ import numpy as np
 import pytest
 
 import zoo
+from tests.cells.option_cases import OPTIONS
+from tests.helpers import reference
 from tests.helpers.contract import Contract
 from tests.helpers.subject import D, H, Subject
 from tests.helpers.tolerances import BFLOAT16
@@ -102,6 +105,16 @@ CASES = {name: (recurrent(cell), name) for name, cell in zoo.cells().items()} | 
 }
 
 
+for name, options, needed in OPTIONS:
+    cell = zoo.cells()[name.removesuffix("_tanh")]
+    case_name = " ".join([name, *(f"{key}={value}" for key, value in options.items())])
+    constants = {key: options[key] for key in needed}
+    if constants:
+        reference.CELLS[case_name] = partial(reference.CELLS[name], **constants)
+    reference_name = case_name if constants else name
+    CASES[case_name] = (recurrent(cell, cell_options=options), reference_name)
+
+
 # Larger tolerances in bfloat16. The output of mLSTM is a quotient of two sums that may
 # both be near zero.
 BFLOAT16_TOLERANCES = {"mlstm": 5e-2}
@@ -112,7 +125,7 @@ OF_EACH_KIND = {
     *("rnn", "lstm", "layernorm_lstm", "projected_lstm", "gru", "mgu", "lru", "sru"),
     *("qrnn", "clockwork_rnn", "urnn", "scrn", "slstm", "gla"),
     *("lstm reverse", "lru reverse", "lstm learnt state", "lstm zoneout"),
-    "fast_grnn low rank",
+    *("fast_grnn low rank", "slstm num_heads=2"),
     *("lstm projected, 2 layers", "gru stacked both ways", "uneven stack"),
     *("residual both ways", "lstm both ways, one loop"),
 }

@@ -26,10 +26,35 @@ def test_lru_initialises_its_eigenvalues_in_a_ring():
 
 
 def test_rglru_initialises_slow_decays():
-    cell = zoo.RGLRUCell(3, 500, rngs=nnx.Rngs(0))
-    a = np.exp(-8 * jax.nn.softplus(cell.Lambda[...]))
+    def decay(**options):
+        cell = zoo.RGLRUCell(3, 500, **options, rngs=nnx.Rngs(0))
+        return np.exp(-8 * jax.nn.softplus(cell.Lambda[...]))
+
+    a = decay()
+    assert 0.9**8 <= a.min() < 0.44
+    assert 0.98 < a.max() <= 0.9921
+    root = a ** (1 / 4)
+    np.testing.assert_allclose(root.mean(), (0.9**2 + 0.999**2) / 2, rtol=1e-2)
+    a = decay(a_min=0.9, a_max=0.999)
     assert 0.9 <= a.min() < 0.91
     assert 0.99 < a.max() <= 0.9991
+
+
+def test_rglru_does_not_scale_the_first_input_of_a_sequence():
+    x = np.ones((1, 4, 3), np.float32)
+    reset = np.array([[False, False, True, False]])
+    inputs = {}
+    for scale_first in (False, True):
+        cell = zoo.RGLRUCell(3, 2, scale_first=scale_first, rngs=nnx.Rngs(0))
+        layer = zoo.Recurrent(cell)
+        state, y = layer(x, reset=reset)
+        np.testing.assert_array_equal(y[:, 2:], y[:, :2])
+        assert state.t == 2
+        inputs[scale_first] = y[0, 0]
+    a, _ = cell.coefficients(cell.project(x[0, 0]))
+    np.testing.assert_allclose(
+        inputs[True], inputs[False] * np.sqrt(1 - a**2), rtol=1e-5
+    )
 
 
 def test_errors_of_linear_cells():

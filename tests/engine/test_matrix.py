@@ -205,7 +205,9 @@ def test_retention_is_attention_with_decay():
     gamma = np.array([1 - 1 / 32, 1 - 1 / 64])[:, None, None]
     weights = np.tril(np.einsum("thk,shk->hts", q, k) * gamma ** np.maximum(lag, 0))
     r = np.einsum("hts,shv->thv", weights, v) / np.sqrt(3)
-    r /= np.sqrt((r**2).mean(axis=-1, keepdims=True) + 1e-5)
+    n = np.tril(gamma ** np.maximum(lag, 0)).sum(axis=-1).T
+    r /= np.sqrt(n)[..., None]
+    r /= np.sqrt((r**2).mean(axis=-1, keepdims=True) + 1e-6)
     y = (numerics.silu(g) * r).reshape(20, -1)
     assert_close(recurrent(X[None])[1][0], y, REFERENCE)
 
@@ -262,15 +264,18 @@ def test_mlstm_equals_its_unstabilised_form(steps):
 
 def test_mlstm_initialises_spread_forget_gates():
     cell = zoo.MatrixLSTMCell(3, 8, num_heads=4, rngs=nnx.Rngs(0))
-    b = np.asarray(present(cell.b)[...])
+    W, b = np.asarray(cell.W[...]), np.asarray(present(cell.b)[...])
     np.testing.assert_allclose(b[28:32], [3, 4, 5, 6])
-    assert (np.delete(b, np.s_[28:32]) == 0).all()
+    assert (np.delete(b, np.s_[24:32]) == 0).all()
+    assert (W[:, 24:32] == 0).all() and (np.delete(W, np.s_[24:32], axis=1) != 0).all()
+    many = zoo.MatrixLSTMCell(3, 500, num_heads=500, rngs=nnx.Rngs(0))
+    np.testing.assert_allclose(np.std(present(many.b)[...][1500:2000]), 0.1, rtol=0.1)
 
 
 def test_gated_deltanet_initialises_slow_decays():
     cell = zoo.GatedDeltaNetCell(3, 64, num_heads=64, rngs=nnx.Rngs(0))
     rates, steps = np.exp(cell.A_log[...]), jax.nn.softplus(present(cell.b)[...])
-    assert 1 <= rates.min() < 2 and 15 < rates.max() <= 16
+    assert 0 < rates.min() < 1 and 15 < rates.max() <= 16
     assert 0.00099 < steps.min() < 0.002 and 0.05 < steps.max() < 0.101
 
 

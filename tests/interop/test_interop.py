@@ -142,8 +142,19 @@ def torch_lstm(**changes: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: interop.from_torch(torch_lstm()), "kind must be one of"),
         (lambda: interop.from_torch(torch_lstm(), "lstn"), "did you mean 'lstm'"),
+        (
+            lambda: interop.from_torch(torch_lstm(), "gru"),
+            "are those of kind 'lstm', and kind is 'gru'",
+        ),
+        (
+            lambda: interop.from_torch(torch_lstm(weight_ih=np.ones((7, D)))),
+            r"'weight_ih': \(7, 4\).* are those of no kind",
+        ),
+        (
+            lambda: interop.from_torch(torch_lstm(weight_hh_l0_g=X)),
+            "as weight norm stores it: first merge",
+        ),
         (
             lambda: interop.from_torch(torch_lstm(weight_hh=None), "lstm"),
             "weight_hh is missing",
@@ -204,3 +215,50 @@ def torch_lstm(**changes: Any) -> dict[str, Any]:
 def test_errors_name_the_invalid_value(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize(
+    ("kind", "make"),
+    [
+        ("rnn", lambda r: zoo.RNN(D, H, rngs=r)),
+        ("rnn", lambda r: zoo.ElmanCell(D, H, rngs=r)),
+        ("gru", lambda r: zoo.GRU(D, H, 2, bidirectional=True, rngs=r)),
+        ("lstm", lambda r: zoo.LSTM(D, H, bias=False, rngs=r)),
+        ("lstm", lambda r: zoo.LSTM(D, H, 2, proj_size=2, rngs=r)),
+    ],
+)
+def test_the_shapes_of_a_state_dict_show_its_kind(kind, make, caplog):
+    layer = make(nnx.Rngs(0))
+    with caplog.at_level("INFO"):
+        back = interop.from_torch(interop.to_torch_arrays(layer))
+    assert type(back) is type(layer)
+    assert f"are those of kind {kind!r}" in caplog.text
+    assert ("nonlinearity='tanh'" in caplog.text) == (kind == "rnn")
+    assert_identical(zoo.functional(back)[0], zoo.functional(layer)[0])
+
+
+@pytest.mark.parametrize("keep_order", [True, False])
+def test_a_reversed_flax_layer_stays_reversed(keep_order, caplog):
+    cell = nnx.LSTMCell(D, H, rngs=nnx.Rngs(0))
+    module = nnx.RNN(cell, reverse=True, keep_order=keep_order)
+    layer = interop.from_flax(module)
+    assert layer.direction == "reverse"
+    expected = module(X) if keep_order else module(X)[:, ::-1]
+    assert_close(layer(X)[1], expected, REFERENCE)
+    assert ("in reading order" in caplog.text) != keep_order
+
+
+def test_arrays_of_another_byte_order():
+    layer = zoo.GRU(D, H, rngs=nnx.Rngs(0))
+    swapped = {
+        name: a.astype(a.dtype.newbyteorder(">"))
+        for name, a in interop.to_torch_arrays(layer).items()
+    }
+    back = interop.from_torch(swapped)
+    assert_identical(zoo.functional(back)[0], zoo.functional(layer)[0])
+    weights = interop.to_keras(zoo.LSTMCell(D, H, rngs=nnx.Rngs(0)))
+    big = [w.astype(">f4") for w in weights]
+    assert_identical(interop.to_keras(interop.from_keras(big, "lstm")), weights)
+    linen = interop.to_flax(zoo.LSTMCell(D, H, rngs=nnx.Rngs(0)))
+    big = jax.tree.map(lambda a: a.astype(">f4"), linen)
+    assert_identical(interop.to_flax(interop.from_flax(big)), linen)

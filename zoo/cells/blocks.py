@@ -36,10 +36,10 @@ class BlockCell(Cell):
         """Return a new ``W``, with a block of each gate's width."""
         keys = jax.random.split(rngs.params(), len(self.gates))
         blocks = [
-            init(key, (shape[0], width), self.param_dtype)
+            init(key, (shape[0], width), self.draw_dtype)
             for key, width in zip(keys, self.widths.values(), strict=True)
         ]
-        return nnx.Param(jnp.concatenate(blocks, axis=-1))
+        return self._store(jnp.concatenate(blocks, axis=-1))
 
     def _set_biases(self, b_init: BiasInitializer | None, rngs: nnx.Rngs) -> None:
         """Set ``b``, with one call of `b_init` for each gate that has a bias."""
@@ -49,10 +49,10 @@ class BlockCell(Cell):
         widths = self._bias_widths()
         keys = jax.random.split(rngs.params(), len(widths))
         blocks = [
-            b_init(key, {name: self.gates[name]}, width, self.param_dtype)
+            b_init(key, {name: self.gates[name]}, width, self.draw_dtype)
             for key, (name, width) in zip(keys, widths.items(), strict=True)
         ]
-        self.b = nnx.Param(jnp.concatenate(blocks))
+        self.b = self._store(jnp.concatenate(blocks))
 
     def project(self, x: Array) -> dict[str, Array]:
         """Return ``xW + b``, split into the gates."""

@@ -18,7 +18,9 @@ class CellParameters(nnx.Module):
 
     ``W[D, G*H]``, ``U[H, G*H]`` and ``b[G*H]`` hold one block for each gate. Products
     run in `dtype`. Their results and the state have `state_dtype`, which is float64 if
-    `dtype` or `param_dtype` is, and float32 otherwise.
+    `dtype` or `param_dtype` is, and float32 otherwise. Parameters are drawn in
+    `draw_dtype` and then cast: 16 bits are too few for the arithmetic of an
+    initialiser, and no LAPACK routine takes them.
 
     Attributes:
         gates: names of the gates in the order of their blocks. The value is +1 if a
@@ -58,7 +60,8 @@ class CellParameters(nnx.Module):
             U_init: initialiser of each gate's block of ``U``.
             b_init: initialiser of ``b``, called with the gates.
             dtype: of the products and the outputs; by default `param_dtype`.
-            param_dtype: of the parameters.
+            param_dtype: of the parameters, which are drawn in float32 if it has 16
+                bits, and then cast.
             rngs: random keys for the initialisation.
 
         Raises:
@@ -68,6 +71,8 @@ class CellParameters(nnx.Module):
         self.hidden_size = checks.positive("hidden_size", hidden_size)
         self.param_dtype = jnp.dtype(param_dtype)
         self.dtype = self.param_dtype if dtype is None else jnp.dtype(dtype)
+        small = self.param_dtype.itemsize < 4
+        self.draw_dtype = jnp.dtype(jnp.float32) if small else self.param_dtype
         double = jnp.dtype(jnp.float64) in (self.param_dtype, self.dtype)
         self.state_dtype = jnp.dtype(jnp.float64 if double else jnp.float32)
         self.W = self._matrix(W_init, rngs, (input_size, hidden_size), self.input_gates)
@@ -85,15 +90,19 @@ class CellParameters(nnx.Module):
     ) -> nnx.Param:
         """Return a new matrix with a block of `shape` for each gate; None means all."""
         count = len(self.gates if gates is None else gates)
-        return nnx.Param(
-            initializers.blocks(init, rngs.params(), count, shape, self.param_dtype)
+        return self._store(
+            initializers.blocks(init, rngs.params(), count, shape, self.draw_dtype)
         )
+
+    def _store(self, value: Array) -> nnx.Param:
+        """Return a new parameter with a value, cast to `param_dtype`."""
+        return nnx.Param(value.astype(self.param_dtype))
 
     def _param(
         self, init: Initializer, rngs: nnx.Rngs, shape: tuple[int, ...]
     ) -> nnx.Param:
         """Return a new parameter without blocks."""
-        return nnx.Param(init(rngs.params(), shape, self.param_dtype))
+        return self._store(init(rngs.params(), shape, self.draw_dtype))
 
     def _scalar(self, value: float) -> nnx.Param:
         """Return a new parameter that is a single number."""
@@ -106,8 +115,8 @@ class CellParameters(nnx.Module):
         else:
             names = self.gates if self.bias_gates is None else self.bias_gates
             gates = {name: self.gates[name] for name in names}
-            b = b_init(rngs.params(), gates, self.hidden_size, self.param_dtype)
-            self.b = nnx.Param(b)
+            b = b_init(rngs.params(), gates, self.hidden_size, self.draw_dtype)
+            self.b = self._store(b)
 
     @property
     def output_size(self) -> int:

@@ -12,16 +12,22 @@ from zoo.layers import Bidirectional, Layer, Recurrent, Stacked
 
 
 def array(value: Any) -> np.ndarray:
-    """Return a tensor of any library as a numpy array.
+    """Return a tensor of any library as a numpy array in the byte order of the machine.
 
     Args:
         value: a numpy or jax array, a flax variable, a torch tensor on any device.
+            NumPy has no bfloat16: such a tensor becomes float32, without rounding.
     """
     if hasattr(value, "detach"):
-        value = value.detach().cpu().numpy()
+        value = value.detach().cpu()
+        if str(value.dtype) == "torch.bfloat16":
+            value = value.float()
+        value = value.numpy()
     if isinstance(value, nnx.Variable):
         value = value[...]
-    return np.asarray(value)
+    value = np.asarray(value)
+    native = value.dtype.isnative
+    return value if native else value.astype(value.dtype.newbyteorder("="))
 
 
 def fill(cell: Cell, **arrays: np.ndarray | None) -> Cell:

@@ -5,6 +5,7 @@ the state, with one bias per gate, for the LSTM next to the state's matrix. nnx'
 OptimizedLSTMCell concatenates them into ``dense_i`` and ``dense_h``.
 """
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,7 +16,9 @@ from flax import nnx
 from zoo import checks
 from zoo.cells import Cell, ElmanCell, GRUCell, LSTMCell, ResetAfterMGUCell
 from zoo.interop.arrays import array, fill, only_cell
-from zoo.layers import Layer
+from zoo.layers import Layer, Recurrent
+
+_log = logging.getLogger(__name__)
 
 # kind: our cell, and Flax's names of the input and state matrices in our gate order
 _KINDS: dict[str, tuple[type[Cell], tuple[str, ...], tuple[str, ...]]] = {
@@ -33,7 +36,7 @@ _NNX = {
 }
 
 
-def from_flax(source: Any, kind: str | None = None) -> Cell:
+def from_flax(source: Any, kind: str | None = None) -> Cell | Recurrent:
     """Convert a Flax cell into an equivalent cell.
 
     Args:
@@ -45,7 +48,9 @@ def from_flax(source: Any, kind: str | None = None) -> Cell:
             the names.
 
     Returns:
-        An `LSTMCell`, a `GRUCell`, a `ResetAfterMGUCell` or an `ElmanCell`.
+        An `LSTMCell`, a `GRUCell`, a `ResetAfterMGUCell` or an `ElmanCell`; for an
+        ``nnx.RNN`` with ``reverse=True`` a `Recurrent` of it in reverse, whose outputs
+        stay in reading order, as with Flax's ``keep_order=True``.
 
     Raises:
         ValueError: if a name or a shape is unexpected, or an option of the cell has no
@@ -53,7 +58,16 @@ def from_flax(source: Any, kind: str | None = None) -> Cell:
         TypeError: if `source` is neither.
     """
     if isinstance(source, nnx.RNN):
-        source = source.cell
+        cell = only_cell(from_flax(source.cell, kind))
+        if not source.reverse:
+            return cell
+        if not source.keep_order:
+            _log.warning(
+                "nnx.RNN(reverse=True, keep_order=False) returns its outputs from the "
+                "last step to the first; the converted layer returns them in reading "
+                "order"
+            )
+        return Recurrent(cell, reverse=True)
     if type(source) in _NNX:
         kind = _NNX[type(source)]
         _check_options(source)

@@ -5,7 +5,7 @@ gate, whose sum is ours. Only the gate n of a GRU needs both, ``b`` and ``b_hn``
 """
 
 import importlib
-import re
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,20 +16,11 @@ from flax import nnx
 from zoo import checks
 from zoo.cells import Cell, ElmanCell, GRUCell, LSTMCell, ProjectedLSTMCell
 from zoo.interop.arrays import array, directions, fill
+from zoo.interop.state_dict import MODULES, check_module, detect_kind, parse
 from zoo.layers import GRU, LSTM, RNN, Layer
 
 KINDS = {"rnn": (ElmanCell, RNN), "lstm": (LSTMCell, LSTM), "gru": (GRUCell, GRU)}
-_MODULES = {
-    "RNN": "rnn",
-    "LSTM": "lstm",
-    "GRU": "gru",
-    "RNNCell": "rnn",
-    "LSTMCell": "lstm",
-    "GRUCell": "gru",
-}
-_NAME = re.compile(
-    r"(weight_ih|weight_hh|weight_hr|bias_ih|bias_hh)(_l\d+(?:_reverse)?)?"
-)
+_log = logging.getLogger(__name__)
 
 
 def from_torch(
@@ -53,8 +44,9 @@ def from_torch(
         source: a ``torch.nn`` RNN, LSTM, GRU, RNNCell, LSTMCell or GRUCell; or its
             state dict, of tensors or arrays, which defines all sizes (torch is not
             needed).
-        kind: ``"rnn"``, ``"lstm"`` or ``"gru"``, for a state dict.
-        nonlinearity: of an RNN, for a state dict.
+        kind: ``"rnn"``, ``"lstm"`` or ``"gru"``, for a state dict; by default detected
+            from the shapes.
+        nonlinearity: of an RNN, for a state dict, whose arrays do not show it.
         dropout: between layers, for a state dict.
         prefix: of the names in the state dict of a larger model, such as
             ``"encoder."``.
@@ -66,29 +58,26 @@ def from_torch(
 
     Raises:
         ValueError: if an entry is missing, unknown, or has an unexpected shape.
-        TypeError: if `source` is neither such a module nor a mapping.
+        TypeError: if `source` is neither such a module nor a mapping, for example a
+            subclass or a scripted module.
     """
     if not isinstance(source, Mapping):
-        name = type(source).__name__
-        if name not in _MODULES or not hasattr(source, "state_dict"):
-            raise TypeError(
-                f"source must be one of torch.nn's {', '.join(_MODULES)}, or a state "
-                f"dict, got {type(source)}"
-            )
-        kind = _MODULES[name]
+        check_module(source)
+        kind = MODULES[type(source).__name__]
         nonlinearity = getattr(source, "nonlinearity", nonlinearity)
         dropout = getattr(source, "dropout", dropout)
         source, prefix = source.state_dict(), ""
-    kind = checks.one_of("kind", kind, KINDS)
-    cell_class, layer_class = KINDS[kind]
-    entries = _parse(source, prefix)
+        detected = False
+    else:
+        detected = kind is None
+    entries = parse(source, prefix)
     first = next(iter(entries.values()))
+    kind = detect_kind(first, kind)
+    if detected:
+        guess = f" with nonlinearity={nonlinearity!r}" if kind == "rnn" else ""
+        _log.info("the shapes of the state dict are those of kind %r%s", kind, guess)
+    cell_class, layer_class = KINDS[kind]
     rows, input_size = first["weight_ih"].shape
-    if rows % len(cell_class.gates):
-        raise ValueError(
-            f"weight_ih of kind {kind!r} must have {len(cell_class.gates)}*H rows, got "
-            f"{rows}: is the kind another one?"
-        )
     hidden_size = rows // len(cell_class.gates)
     options: dict[str, Any] = {
         "bias": "bias_ih" in first,
@@ -144,7 +133,13 @@ def to_torch(source: Layer | Cell) -> dict[str, Any]:
             "to_torch needs torch for its tensors; to_torch_arrays returns the same as "
             "numpy arrays"
         ) from error
-    return {name: torch.from_numpy(a) for name, a in to_torch_arrays(source).items()}
+
+    def tensor(a: np.ndarray) -> Any:
+        if a.dtype == jnp.bfloat16:  # torch does not take NumPy's extension types
+            return torch.from_numpy(a.astype(np.float32)).to(torch.bfloat16)
+        return torch.from_numpy(a)
+
+    return {name: tensor(a) for name, a in to_torch_arrays(source).items()}
 
 
 def to_torch_arrays(source: Layer | Cell) -> dict[str, np.ndarray]:
@@ -197,33 +192,6 @@ def _cells(layer: Layer) -> dict[str, Cell]:
         for level, pair in enumerate(directions(layer))
         for reverse, one in enumerate(pair)
     }
-
-
-def _parse(source: Mapping[str, Any], prefix: str) -> dict[str, dict[str, np.ndarray]]:
-    """Return the arrays by suffix, then by name; a cell has an empty suffix."""
-    entries: dict[str, dict[str, np.ndarray]] = {}
-    for full, value in source.items():
-        if not full.startswith(prefix):
-            continue
-        match = _NAME.fullmatch(full.removeprefix(prefix))
-        if match is None:
-            raise ValueError(
-                f"unknown entry {full!r} in the state dict: expected names such as "
-                f"{prefix}weight_ih_l0; prefix= selects a part of a larger model"
-            )
-        entries.setdefault(match[2] or "", {})[match[1]] = array(value)
-    if not entries:
-        raise ValueError(f"the state dict has no entry that starts with {prefix!r}")
-    for suffix, arrays in entries.items():
-        for needed in ("weight_ih", "weight_hh"):
-            if needed not in arrays:
-                raise ValueError(f"{prefix}{needed}{suffix} is missing")
-            if arrays[needed].ndim != 2:
-                raise ValueError(
-                    f"{prefix}{needed}{suffix} must be a matrix, got shape "
-                    f"{arrays[needed].shape}"
-                )
-    return dict(sorted(entries.items()))
 
 
 def _check_names(what: str, names: Any, expected: Any) -> None:

@@ -3,13 +3,14 @@
 import numpy as np
 
 
-def clockwork_rnn(params, state, x):
-    """Koutnik et al. 2014, arXiv:1402.3511: with one unit for each of four periods."""
+def clockwork_rnn(params, state, x, periods=(1, 2, 4, 8)):
+    """Koutnik et al. 2014, arXiv:1402.3511."""
     h, t = state["h"], state["t"][0]
     new = h.copy()
-    for k, period in enumerate((1, 2, 4, 8)):
+    blocks = np.array_split(np.arange(h.shape[1]), len(periods))
+    for units, period in zip(blocks, periods, strict=True):
         if t % period == 0:
-            a = x @ params["W"][:, k] + params["b"][k]
-            a = a + h[:, k:] @ params["U"][k:, k]
-            new[:, k] = np.tanh(a)
+            a = x @ params["W"][:, units] + params["b"][units]
+            read = slice(units[0], None)
+            new[:, units] = np.tanh(a + h[:, read] @ params["U"][read, units])
     return {"h": new, "t": state["t"] + 1}

@@ -22,10 +22,20 @@ def indrnn(params, state, x):
     return {"h": np.maximum(a, 0)}
 
 
-def scrn(params, state, x):
-    """Mikolov et al. 2014, arXiv:1412.7753, equations 4 to 6."""
-    s = 0.05 * (x @ params["B"]) + 0.95 * state["s"]
-    h = sigmoid(s @ params["P"] + x @ params["W"] + state["h"] @ params["U"])
+def indrnn_tanh(params, state, x):
+    """Li et al. 2018, arXiv:1803.04831, with another nonlinearity."""
+    return {"h": np.tanh(x @ params["W"] + params["u"] * state["h"] + params["b"])}
+
+
+def scrn(params, state, x, alpha=0.95, reads="old"):
+    """Mikolov et al. 2014, arXiv:1412.7753, equations 4 to 6, or as in the code."""
+    s = (1 - alpha) * (x @ params["B"]) + alpha * state["s"]
+    a = (
+        (s if reads == "new" else state["s"]) @ params["P"]
+        + x @ params["W"]
+        + state["h"] @ params["U"]
+    )
+    h = sigmoid(a + params.get("b", 0.0))
     return {"h": h, "s": s, "y": np.concatenate([h, s], axis=1)}
 
 
@@ -44,7 +54,7 @@ def lmu(params, state, x):
     return {"h": np.tanh(a), "m": m}
 
 
-def esn(params, state, x):
-    """Jaeger 2001, without a leak."""
+def esn(params, state, x, leak=1.0):
+    """Jaeger 2001."""
     a = x @ params["W"] + state["h"] @ params["U"] + params["b"]
-    return {"h": np.tanh(a)}
+    return {"h": (1 - leak) * state["h"] + leak * np.tanh(a)}

@@ -106,10 +106,10 @@ def lightru(params, state, x):
     return {"h": (1 - f) * state["h"] + f * np.tanh(a["n"])}
 
 
-def miru(params, state, x):
-    """Zyarah and Kudithipudi 2025, arXiv:2503.06175, MiRU-2: both constants are 0.5."""
-    n = np.tanh(x @ params["W"] + 0.5 * state["h"] @ params["U"] + params["b"])
-    return {"h": 0.5 * state["h"] + 0.5 * n}
+def miru(params, state, x, beta=0.5, lam=0.5):
+    """Zyarah and Kudithipudi 2025, arXiv:2503.06175, MiRU-2."""
+    n = np.tanh(x @ params["W"] + beta * state["h"] @ params["U"] + params["b"])
+    return {"h": lam * state["h"] + (1 - lam) * n}
 
 
 def _sgu_gates(params, state, x):

@@ -6,10 +6,10 @@ from tests.helpers.numerics import sigmoid
 
 
 def rhn(params, state, x):
-    """Zilly et al. 2016, arXiv:1607.03474, equations 7 to 9, coupled, depth 3."""
+    """Zilly et al. 2016, arXiv:1607.03474, equations 7 to 9, coupled."""
     s, size = state["h"], state["h"].shape[1]
     W_n, W_t = np.split(params["W"], 2, axis=1)
-    for layer in range(3):
+    for layer in range(params["U"].shape[1] // (2 * size)):
         start = 2 * size * layer
         U_n, U_t = np.split(params["U"][:, start : start + 2 * size], 2, axis=1)
         b_n, b_t = np.split(params["b"][start : start + 2 * size], 2)

@@ -50,22 +50,25 @@ def lru(params, state, x):
     return {"re": s.real, "im": s.imag, "y": (s @ C).real + x @ D}
 
 
-def rglru(params, state, x):
-    """De et al. 2024, arXiv:2402.19427."""
+def rglru(params, state, x, scale_first=False):
+    """De et al. 2024, arXiv:2402.19427; the first step as in the authors' code."""
     (W_r, b_r), (W_i, b_i), (W_u, b_u) = _input_gates(params, 3)
     r, i = sigmoid(x @ W_r + b_r), sigmoid(x @ W_i + b_i)
     a = np.exp(-8.0 * np.log1p(np.exp(params["Lambda"])) * r)
     u = x @ W_u + b_u
-    return {"h": a * state["h"] + np.sqrt(1.0 - a**2) * (i * u)}
+    first = state["t"][:, None] == 0
+    m = np.where(first & (not scale_first), 1.0, np.sqrt(1.0 - a**2))
+    return {"h": a * state["h"] + m * (i * u), "t": state["t"] + 1}
 
 
-def hgrn(params, state, x, lower_bound=0.0):
+def hgrn(params, state, x, lower_bound=0.0, output_gate="silu"):
     """Qin et al. 2023, arXiv:2311.04823, the real form."""
     (W_f, b_f), (W_c, b_c), (W_g, b_g) = _input_gates(params, 3)
     f = lower_bound + (1.0 - lower_bound) * sigmoid(x @ W_f + b_f)
     c = x @ W_c + b_c
     h = f * state["h"] + (1.0 - f) * c * sigmoid(c)
-    return {"h": h, "y": h * sigmoid(x @ W_g + b_g)}
+    g = x @ W_g + b_g
+    return {"h": h, "y": h * sigmoid(g) * (g if output_gate == "silu" else 1.0)}
 
 
 def s5(params, state, x):

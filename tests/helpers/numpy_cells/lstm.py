@@ -61,11 +61,11 @@ def layernorm_lstm(params, state, x):
     return {"h": sigmoid(o) * np.tanh(scaled), "c": c}
 
 
-def janet(params, state, x):
-    """Van der Westhuizen and Lasenby 2018, arXiv:1804.04849, beta = 1."""
+def janet(params, state, x, beta=1.0):
+    """Van der Westhuizen and Lasenby 2018, arXiv:1804.04849."""
     a = affine(params, {"f": "WUb", "g": "WUb"}, x, state["h"])
     s = a["f"]
-    c = sigmoid(s) * state["h"] + (1 - sigmoid(s - 1.0)) * np.tanh(a["g"])
+    c = sigmoid(s) * state["h"] + (1 - sigmoid(s - beta)) * np.tanh(a["g"])
     return {"h": c}
 
 
@@ -73,8 +73,8 @@ def nas(params, state, x):
     """Zoph and Le 2016, arXiv:1611.01578, as in the authors' code."""
     b = np.split(params["b"], 8)
     W, U = (np.split(params[k], 8, axis=1) for k in "WU")
-    m = [x @ w + v for w, v in zip(W, b, strict=True)]
-    n = [state["h"] @ u for u in U]
+    m = [x @ w for w in W]
+    n = [state["h"] @ u + v for u, v in zip(U, b, strict=True)]
     relu = lambda a: np.maximum(a, 0)  # noqa: E731
     first = [
         sigmoid(m[0] + n[0]),
@@ -113,13 +113,13 @@ def multiplicative_lstm(params, state, x):
 
 
 def mogrifier_lstm(params, state, x):
-    """Melis et al. 2019, arXiv:1909.01792, five rounds."""
+    """Melis et al. 2019, arXiv:1909.01792."""
     h = state["h"]
-    x = 2 * sigmoid(h @ params["Q"][0]) * x
-    h = 2 * sigmoid(x @ params["R"][0]) * h
-    x = 2 * sigmoid(h @ params["Q"][1]) * x
-    h = 2 * sigmoid(x @ params["R"][1]) * h
-    x = 2 * sigmoid(h @ params["Q"][2]) * x
+    for k in range(len(params["Q"]) + len(params["R"])):
+        if k % 2 == 0:
+            x = 2 * sigmoid(h @ params["Q"][k // 2]) * x
+        else:
+            h = 2 * sigmoid(x @ params["R"][k // 2]) * h
     h, c = _lstm_output(affine(params, IFGO, x, h), state["c"])
     return {"h": h, "c": c}
 
@@ -144,32 +144,37 @@ def residual_lstm(params, state, x):
 
 
 def highway_lstm(params, state, x):
-    """Zhang et al. 2015, arXiv:1510.08983, equations 1 to 8, two layers."""
-    H = state["h"].shape[1] // 2
-    (h_1, h_2), (c_1, c_2) = (np.split(state[name], 2, axis=1) for name in "hc")
-    U_1, U_2 = np.split(params["U"], 2, axis=1)
-    W_2, W_d = params["W_up"][:, : 4 * H], params["W_up"][:, 4 * H :]
-    V = np.split(params["V"], 8)
-    b_1, b_2, b_d = np.split(params["b"], [4 * H, 8 * H])
+    """Zhang et al. 2015, arXiv:1510.08983, equations 1 to 8."""
+    H = params["U"].shape[0]
+    depth = state["h"].shape[1] // H
+    hs, cs = (np.split(state[name], depth, axis=1) for name in "hc")
+    U, V = np.split(params["U"], depth, axis=1), np.split(params["V"], 5 * depth - 2)
+    W_up = np.split(params["W_up"], depth - 1, axis=1)
+    b = np.split(params["b"], [4 * H + 5 * H * k for k in range(depth - 1)])
 
     def layer(x, h, c, W, U, b, V, below):
         i, f, g, o = np.split(x @ W + h @ U + b, 4, axis=1)
         new = sigmoid(f + V[1] * c) * c + sigmoid(i + V[0] * c) * np.tanh(g) + below
         return sigmoid(o + V[2] * new) * np.tanh(new), new
 
-    y, low = layer(x, h_1, c_1, params["W"], U_1, b_1, V[:3], 0.0)
-    depth = sigmoid(b_d + y @ W_d + V[6] * c_2 + V[7] * low)
-    top, high = layer(y, h_2, c_2, W_2, U_2, b_2, V[3:6], depth * low)
-    h, c = np.concatenate([y, top], axis=1), np.concatenate([low, high], axis=1)
-    return {"h": h, "c": c, "y": top}
+    y, low = layer(x, hs[0], cs[0], params["W"], U[0], b[0], V[:3], 0.0)
+    new = [(y, low)]
+    for k in range(1, depth):
+        v = V[5 * k - 2 : 5 * k + 3]
+        W, W_d = W_up[k - 1][:, : 4 * H], W_up[k - 1][:, 4 * H :]
+        d = sigmoid(b[k][4 * H :] + y @ W_d + v[3] * cs[k] + v[4] * low)
+        y, low = layer(y, hs[k], cs[k], W, U[k], b[k][: 4 * H], v, d * low)
+        new.append((y, low))
+    h, c = (np.concatenate(parts, axis=1) for parts in zip(*new, strict=True))
+    return {"h": h, "c": c, "y": y}
 
 
-def phased_lstm(params, state, x):
-    """Neil et al. 2016, arXiv:1610.09513, leak 0.001."""
+def phased_lstm(params, state, x, leak=0.001):
+    """Neil et al. 2016, arXiv:1610.09513."""
     h, c = _lstm_output(affine(params, IFGO, x, state["h"]), state["c"])
     phi = np.mod(state["t"][0] - params["s"], params["tau"]) / params["tau"]
     r = params["r"]
-    k = np.select([phi < r / 2, phi < r], [2 * phi / r, 2 - 2 * phi / r], 0.001 * phi)
+    k = np.select([phi < r / 2, phi < r], [2 * phi / r, 2 - 2 * phi / r], leak * phi)
     new = {"h": k * h + (1 - k) * state["h"], "c": k * c + (1 - k) * state["c"]}
     return {**new, "t": state["t"] + 1}
 
@@ -180,6 +185,8 @@ def on_lstm(params, state, x):
     master = x @ params["W_m"] + state["h"] @ params["U_m"] + params["b_m"]
     low, high = np.split(master, 2, axis=1)
     F, I = np.cumsum(softmax(low), axis=1), 1 - np.cumsum(softmax(high), axis=1)  # noqa: E741
+    chunk = state["c"].shape[1] // F.shape[1]
+    F, I = np.repeat(F, chunk, axis=1), np.repeat(I, chunk, axis=1)  # noqa: E741
     overlap = F * I
     f = sigmoid(a["f"]) * overlap + (F - overlap)
     i = sigmoid(a["i"]) * overlap + (I - overlap)
@@ -206,7 +213,13 @@ def wmclstm(params, state, x):
 
 def slstm(params, state, x):
     """Beck et al. 2024, arXiv:2405.04517, equations 8 to 17, the stabilised form."""
-    a = affine(params, IFGO, x, state["h"])
+    a = affine(params, {name: "Wb" for name in IFGO}, x)
+    S = len(params["U"])  # the size of a head
+    for name, U in zip(IFGO, np.split(params["U"], 4, axis=1), strict=True):
+        heads = np.split(U, U.shape[1] // S, axis=1)
+        parts = np.split(state["h"], len(heads), axis=1)
+        products = [h @ block for h, block in zip(parts, heads, strict=True)]
+        a[name] = a[name] + np.concatenate(products, axis=1)
     log_f = np.log(sigmoid(a["f"]))
     fresh = state["n"] == 0
     m = np.where(fresh, a["i"], np.maximum(log_f + state["m"], a["i"]))

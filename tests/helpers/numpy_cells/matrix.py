@@ -5,9 +5,9 @@ import numpy as np
 from tests.helpers.numerics import sigmoid, silu, split_heads
 
 
-def _normalized(params, r):
+def _normalized(params, r, epsilon=1e-5):
     """Return r, scaled to mean square one in each head, times the scale."""
-    r = r / np.sqrt((r**2).mean(axis=2, keepdims=True) + 1e-5)
+    r = r / np.sqrt((r**2).mean(axis=2, keepdims=True) + epsilon)
     return r.reshape(len(r), -1) * params["scale"]
 
 
@@ -24,15 +24,20 @@ def linear_attention(params, state, x):
 
 
 def retnet(params, state, x):
-    """Sun et al. 2023, arXiv:2307.08621, equations 6 and 8, without the rotation."""
+    """Sun et al. 2023, arXiv:2307.08621, equations 6 and 8, without the rotation.
+
+    n is the sum of the weights of all steps so far, a number for each head.
+    """
     _, heads, K, V = state["S"].shape
     q, k, v, g = split_heads(params, x, q=K, k=K, v=V, g=V)
-    S = np.zeros_like(state["S"])
+    S, n = np.zeros_like(state["S"]), np.zeros_like(state["n"])
     for h in range(heads):
         gamma = 1.0 - 2.0 ** (-5.0 - h)
         S[:, h] = gamma * state["S"][:, h] + k[:, h, :, None] * v[:, h, None, :]
-    r = np.einsum("bhk,bhkv->bhv", q, S) / np.sqrt(K)
-    return {"S": S, "y": silu(g.reshape(len(x), -1)) * _normalized(params, r)}
+        n[:, h] = gamma * state["n"][:, h] + 1.0
+    r = np.einsum("bhk,bhkv->bhv", q, S) / np.sqrt(K * n[:, :, None])
+    y = silu(g.reshape(len(x), -1)) * _normalized(params, r, 1e-6)
+    return {"S": S, "n": n, "y": y}
 
 
 def gla(params, state, x):
@@ -89,7 +94,8 @@ def _delta_rule(S, q, k, v, beta, alpha):
         replace = np.eye(len(key)) - beta[row, h] * np.outer(key, key)
         new[row, h] = alpha[row, h] * replace @ S[row, h]
         new[row, h] += beta[row, h] * np.outer(key, silu(v[row, h]))
-    return new, np.einsum("bhk,bhkv->bhv", _unit(silu(q)), new)
+    q = _unit(silu(q)) / np.sqrt(q.shape[-1])
+    return new, np.einsum("bhk,bhkv->bhv", q, new)
 
 
 def deltanet(params, state, x):

@@ -11,7 +11,7 @@ def exprnn(params, state, x):
     return {"h": np.sign(a) * np.maximum(np.abs(a) + params["b"], 0)}
 
 
-def urnn(params, state, x):
+def urnn(params, state, x, epsilon=1e-5):
     """Arjovsky et al. 2015, arXiv:1511.06464, equations 6 to 8, as matrices."""
     size = state["re"].shape[1]
     fourier = scipy.linalg.dft(size, scale="sqrtn")
@@ -24,5 +24,5 @@ def urnn(params, state, x):
     M = D3 @ R2 @ fourier.conj() @ D2 @ P @ R1 @ fourier @ D1
     W_re, W_im = np.split(params["W"], 2, axis=1)
     s = (state["re"] + 1j * state["im"]) @ M.T + x @ (W_re + 1j * W_im)
-    s = s * np.maximum(1 + params["b"] / abs(s), 0)
+    s = s * np.maximum(abs(s) + params["b"], 0) / (abs(s) + epsilon)
     return {"re": s.real, "im": s.imag, "y": np.concatenate([s.real, s.imag], axis=1)}

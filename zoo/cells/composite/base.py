@@ -17,7 +17,7 @@ class CompositeCell(Cell):
         """Copy the sizes and dtypes of a cell."""
         self.input_size, self.hidden_size = cell.input_size, cell.hidden_size
         self.param_dtype, self.dtype = cell.param_dtype, cell.dtype
-        self.state_dtype = cell.state_dtype
+        self.draw_dtype, self.state_dtype = cell.draw_dtype, cell.state_dtype
 
 
 def state_shapes(cell: Cell) -> dict[str, Any]:

@@ -112,14 +112,14 @@ class LMUCell(Cell):
         init = options.get("W_init", initializers.glorot)
 
         def vector(size: int) -> nnx.Param:
-            return nnx.Param(lecun(rngs.params(), (size, 1), self.param_dtype)[:, 0])
+            return self._store(lecun(rngs.params(), (size, 1), self.draw_dtype)[:, 0])
 
         self.e_x, self.e_h = vector(input_size), vector(hidden_size)
-        self.e_m = nnx.Param(jnp.zeros(order, self.param_dtype))
+        self.e_m = self._store(jnp.zeros(order, self.draw_dtype))
         self.M = self._param(init, rngs, (order, hidden_size))
         A, B = legendre_matrices(order, theta)
-        self.A = Constant(jnp.asarray(A, self.param_dtype))
-        self.B = Constant(jnp.asarray(B, self.param_dtype))
+        self.A = Constant(jnp.asarray(A, self.draw_dtype))
+        self.B = Constant(jnp.asarray(B, self.draw_dtype))
 
     def init_state(self, batch_size: int) -> LMUState:
         """Return the state before the first step: zeros.

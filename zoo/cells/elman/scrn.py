@@ -31,18 +31,21 @@ class SCRNCell(Cell):
     ::
 
         s' = (1 - alpha) * (x B) + alpha * s
-        h' = sigmoid(x W + h U + s' P)
+        h' = sigmoid(x W + h U + s P)
         y  = [h', s']
 
     The output concatenates both, H + M entries, because the output layer of the paper
-    reads both. ``B[D, M]``, ``P[M, H]``. Source: Mikolov et al. 2014, arXiv:1412.7753.
+    reads both. ``B[D, M]``, ``P[M, H]``. In the paper, the hidden units read the new
+    context, ``s' P``: the option ``reads="new"``. The default is that of the authors'
+    code, where they read the old one. Source: Mikolov et al. 2014, arXiv:1412.7753;
+    facebookarchive/SCRNNs, ``mfactory.lua``.
     """
 
     name = "scrn"
     family = "elman"
     paper = "Mikolov et al. 2014, arXiv:1412.7753"
     equation = (
-        "s' = (1 - alpha) * (x B) + alpha * s; h' = sigmoid(x W + h U + s' P); "
+        "s' = (1 - alpha) * (x B) + alpha * s; h' = sigmoid(x W + h U + s P); "
         "y = [h', s']"
     )
     parameters = "D*H + H*H + (D + H) * max(1, H // 4)"
@@ -56,6 +59,7 @@ class SCRNCell(Cell):
         *,
         context_size: int | None = None,
         alpha: float = 0.95,
+        reads: str = "old",
         bias: bool = False,
         rngs: nnx.Rngs,
         **options: Any,
@@ -67,12 +71,13 @@ class SCRNCell(Cell):
             hidden_size: H.
             context_size: M, by default a quarter of H and at least 1.
             alpha: the fraction of the context that a step keeps, in [0, 1].
+            reads: which context the hidden units read, ``"old"`` or ``"new"``.
             bias: whether the hidden units have a bias; the paper has none.
             rngs: random keys for the initialisation.
             **options: as for `Cell`; `W_init` also initialises ``B`` and ``P``.
 
         Raises:
-            ValueError: if `alpha` is outside [0, 1].
+            ValueError: if `alpha` is outside [0, 1], or `reads` is neither.
         """
         if not 0 <= alpha <= 1:
             raise ValueError(f"alpha must lie in [0, 1], got {alpha!r}")
@@ -80,6 +85,7 @@ class SCRNCell(Cell):
             context_size = max(1, checks.positive("hidden_size", hidden_size) // 4)
         self.context_size = checks.positive("context_size", context_size)
         self.alpha = float(alpha)
+        self.reads = checks.one_of("reads", reads, ("old", "new"))
         super().__init__(input_size, hidden_size, bias=bias, rngs=rngs, **options)
         init = options.get("W_init", initializers.glorot)
         self.B = self._param(init, rngs, (input_size, context_size))
@@ -106,16 +112,17 @@ class SCRNCell(Cell):
 
     def project(self, x: Array) -> tuple[Array, Array]:
         """Return the contributions of x to the pre-activation of h and to s."""
-        s = (1 - self.alpha) * self.dot(x, self.B[...])
-        return super().project(x) + self.dot(s, self.P[...]), s
+        s, a = (1 - self.alpha) * self.dot(x, self.B[...]), super().project(x)
+        return (a + self.dot(s, self.P[...]) if self.reads == "new" else a), s
 
     def recur(self, state: SCRNState) -> Array:
-        """Return ``hU + alpha * sP``.
+        """Return ``hU + sP``, or with the new context ``hU + alpha * sP``.
 
         ``s'P`` is linear in s and x; `project` adds the part of x.
         """
         slow = self.dot(state.s, self.P[...])
-        return self.dot(state.h, self.U[...]) + self.alpha * slow
+        kept = self.alpha if self.reads == "new" else 1.0
+        return self.dot(state.h, self.U[...]) + kept * slow
 
     def update(self, state: SCRNState, p: tuple[Array, Array], q: Array) -> SCRNState:
         """Return the new state."""

@@ -19,6 +19,6 @@ class ResetAfterCell(Cell):
             self.b = self.b_hn = None
             return
         gates = {**self.gates, "hn": 0}
-        both = b_init(rngs.params(), gates, self.hidden_size, self.param_dtype)
-        self.b = nnx.Param(both[: -self.hidden_size])
-        self.b_hn = nnx.Param(both[-self.hidden_size :])
+        both = b_init(rngs.params(), gates, self.hidden_size, self.draw_dtype)
+        self.b = self._store(both[: -self.hidden_size])
+        self.b_hn = self._store(both[-self.hidden_size :])

@@ -51,8 +51,8 @@ class LayerNormGRUCell(GRUCell):
         """
         super().__init__(input_size, hidden_size, rngs=rngs, **options)
         gates = len(self.gates) * hidden_size
-        self.scale_x = nnx.Param(jnp.ones(gates, self.param_dtype))
-        self.scale_h = nnx.Param(jnp.ones(gates, self.param_dtype))
+        self.scale_x = self._store(jnp.ones(gates, self.draw_dtype))
+        self.scale_h = self._store(jnp.ones(gates, self.draw_dtype))
 
     def _scaled_norm(self, a: Array, scale: nnx.Param) -> Array:
         """Return ``scale * LN(a)``: r and z jointly, n separately."""

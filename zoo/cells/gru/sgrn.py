@@ -38,7 +38,7 @@ class SGRNCell(Cell):
         if b_init is None:
             self.b_h = None
         else:
-            self.b_h = nnx.Param(jnp.zeros(self.hidden_size, self.param_dtype))
+            self.b_h = self._store(jnp.zeros(self.hidden_size, self.draw_dtype))
 
     def update(self, state: HiddenState, p: Array, q: Array) -> HiddenState:
         """Return the new state."""

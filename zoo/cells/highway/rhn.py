@@ -69,7 +69,7 @@ class RHNCell(Cell):
         blocks = ("n", "t") * depth
         self.U = self._matrix(U_init, rngs, (hidden_size, hidden_size), blocks)
         if self.b is not None:
-            self.b = nnx.Param(jnp.tile(self.b[...], depth))
+            self.b = self._store(jnp.tile(self.b[...], depth))
 
     def project(self, x: Array) -> Array:
         """Return ``xW``; `advance` adds the bias of each layer."""

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
+from zoo import checks
 from zoo.cells.linear.complex import ComplexCell, ComplexState
 from zoo.engine.broadcast import align
 from zoo.engine.matmul import materialise_cotangent
@@ -28,8 +29,9 @@ class LRUCell(ComplexCell):
     <= |lambda| <= r_max``, and gamma such that ``exp(gamma) = sqrt(1 - |lambda|^2)``,
     which keeps the state at the scale of its input. ``W`` holds the real part of B, the
     imaginary part of B, and D. ``C[2, H, H]`` holds a real and an imaginary part. The
-    paper's D is a vector and requires D = H; here it is a matrix. Source: Orvieto et
-    al. 2023, arXiv:2303.06349.
+    paper's D is a vector and requires D = H; here it is a matrix. For equal sizes it
+    starts as a diagonal matrix of N(0, 1), like the vector of the public code. Source:
+    Orvieto et al. 2023, arXiv:2303.06349; NicolasZucchet/minimal-LRU, ``lru/model.py``.
     """
 
     name = "lru"
@@ -63,7 +65,7 @@ class LRUCell(ComplexCell):
             max_phase: largest initial angle of lambda, in radians.
             bias: whether the products with x have a bias; the paper has none.
             rngs: random keys for the initialisation.
-            **options: as for `Cell`.
+            **options: as for `Cell`. `W_init`, if given, initialises all of ``W``.
 
         Raises:
             ValueError: if ``0 <= r_min < r_max <= 1`` or ``max_phase > 0`` does not
@@ -75,14 +77,19 @@ class LRUCell(ComplexCell):
             )
         if not max_phase > 0.0:
             raise ValueError(f"max_phase must be above 0, got {max_phase!r}")
-        options.setdefault("W_init", nnx.initializers.normal((2 * input_size) ** -0.5))
+        default, D = "W_init" not in options, checks.positive("input_size", input_size)
+        options.setdefault("W_init", nnx.initializers.normal((2 * D) ** -0.5))
         super().__init__(input_size, hidden_size, bias=bias, rngs=rngs, **options)
-        H, dtype = hidden_size, self.param_dtype
+        H, dtype = hidden_size, self.draw_dtype
+        if default and D == H:
+            diagonal = jax.random.normal(rngs.params(), (H,), dtype)
+            direct = jnp.diag(diagonal).astype(self.param_dtype)
+            self.W[...] = jnp.concatenate([self.W[:, : 2 * H], direct], axis=-1)
         nu, theta, gamma = _ring(rngs.params(), H, r_min, r_max, max_phase, dtype)
-        self.nu, self.theta, self.gamma = map(nnx.Param, (nu, theta, gamma))
+        self.nu, self.theta, self.gamma = map(self._store, (nu, theta, gamma))
         shape = (2, hidden_size, hidden_size)
         normal = jax.random.normal(rngs.params(), shape, dtype)
-        self.C = nnx.Param(normal * jnp.asarray(hidden_size**-0.5, dtype))
+        self.C = self._store(normal * jnp.asarray(hidden_size**-0.5, dtype))
 
     def init_state(self, batch_size: int) -> ComplexState:
         """Return the state before the first step: zeros.

@@ -36,9 +36,12 @@ class S5Cell(BlockCell, ComplexCell):
 
     ``W`` holds the real part of B, the imaginary part of B, and D. ``C[2, N, H]`` holds
     a real and an imaginary part. The paper's D is a vector and requires D = H; here it
-    is a matrix. The paper does not constrain the real part of Lambda; here it is
+    is a matrix, which for equal sizes starts as a diagonal matrix of N(0, 1), like the
+    vector. As in the authors' code, B is drawn with variance 1/(2N), and C with the
+    same variance of its real and of its imaginary part, before they are rotated into
+    the eigenvectors. The paper does not constrain the real part of Lambda; here it is
     negative, so that no state can grow without bound. Source: Smith et al. 2022,
-    arXiv:2208.04933.
+    arXiv:2208.04933; lindermanlab/S5, ``s5/ssm.py``.
     """
 
     name = "s5"
@@ -77,7 +80,7 @@ class S5Cell(BlockCell, ComplexCell):
             bias: whether the products with x have a bias; the paper has none.
             rngs: random keys for the initialisation.
             **options: as for `Cell`. `W_init`, by default LeCun's normal, initialises
-                D, and B and C before they are rotated into the eigenvectors.
+                B, C and D, as matrices ``[2N, D]``, ``[2N, 2H]`` and ``[D, H]``.
 
         Raises:
             ValueError: if an argument is out of its range, or if `blocks` does not
@@ -91,19 +94,22 @@ class S5Cell(BlockCell, ComplexCell):
             raise ValueError(
                 f"0 < step_min <= step_max must hold, got {step_min!r} and {step_max!r}"
             )
+        self._diagonal = "W_init" not in options and input_size == hidden_size
         W_init = options.setdefault("W_init", initializers.lecun)
         super().__init__(input_size, hidden_size, bias=bias, rngs=rngs, **options)
         frequency, vectors = hippo(N, blocks)
-        dtype = self.param_dtype
-        self.decay = nnx.Param(jnp.full(N, np.log(0.5), dtype))
-        self.frequency = nnx.Param(jnp.asarray(frequency, dtype))
+        dtype = self.draw_dtype
+        self.decay = self._store(jnp.full(N, np.log(0.5), dtype))
+        self.frequency = self._store(jnp.asarray(frequency, dtype))
         low, high = np.log(step_min), np.log(step_max)
-        self.log_step = nnx.Param(
+        self.log_step = self._store(
             jax.random.uniform(rngs.params(), (N,), dtype, low, high)
         )
-        C = W_init(rngs.params(), (2 * N, hidden_size), dtype)
-        rotated = [jnp.asarray(part.T, dtype) @ C for part in _parts(vectors)]
-        self.C = nnx.Param(jnp.stack(rotated))
+        C = W_init(rngs.params(), (2 * N, 2 * hidden_size), dtype)
+        C_re, C_im = jnp.split(C, 2, axis=-1)
+        re, im = (jnp.asarray(part.T, dtype) for part in _parts(vectors))
+        rotated = re @ C_re - im @ C_im, re @ C_im + im @ C_re
+        self.C = self._store(jnp.stack(rotated))
 
     @property
     def widths(self) -> dict[str, int]:
@@ -118,12 +124,16 @@ class S5Cell(BlockCell, ComplexCell):
         gates: tuple[str, ...] | None,
     ) -> nnx.Param:
         """Return a new ``W``: B, rotated into the eigenvectors, and D."""
-        dtype = self.param_dtype
-        B = init(rngs.params(), (shape[0], 2 * self.state_size), dtype)
+        dtype = self.draw_dtype
+        B = init(rngs.params(), (2 * self.state_size, shape[0]), dtype).T
         re, im = _parts(hippo(self.state_size, self.blocks)[1].conj())
         blocks = [B @ jnp.asarray(re, dtype), B @ jnp.asarray(im, dtype)]
-        blocks.append(init(rngs.params(), shape, dtype))
-        return nnx.Param(jnp.concatenate(blocks, axis=-1))
+        if self._diagonal:
+            diagonal = jax.random.normal(rngs.params(), shape[:1], dtype)
+            blocks.append(jnp.diag(diagonal))
+        else:
+            blocks.append(init(rngs.params(), shape, dtype))
+        return self._store(jnp.concatenate(blocks, axis=-1))
 
     def init_state(self, batch_size: int) -> ComplexState:
         """Return the state before the first step: zeros.

@@ -85,10 +85,10 @@ class S6Cell(BlockCell, LinearCell):
         self.state_size = checks.positive("state_size", state_size)
         options.setdefault("b_init", initializers.timescales(1e-3, 1e-1))
         super().__init__(input_size, hidden_size, rngs=rngs, **options)
-        rates = jnp.arange(1, state_size + 1, dtype=self.param_dtype)
+        rates = jnp.arange(1, state_size + 1, dtype=self.draw_dtype)
         shape = (hidden_size, state_size)
-        self.A_log = nnx.Param(jnp.broadcast_to(jnp.log(rates), shape))
-        self.D = nnx.Param(jnp.ones(hidden_size, self.param_dtype))
+        self.A_log = self._store(jnp.broadcast_to(jnp.log(rates), shape))
+        self.D = self._store(jnp.ones(hidden_size, self.draw_dtype))
 
     @property
     def widths(self) -> dict[str, int]:

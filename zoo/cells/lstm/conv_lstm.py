@@ -96,8 +96,8 @@ class ConvLSTMCell(LSTMCell):
         """Return new filters, with a block for each gate; None means all."""
         count = len(self.gates if gates is None else gates)
         shape = (*self.kernel_size, *shape)
-        return nnx.Param(
-            initializers.blocks(init, rngs.params(), count, shape, self.param_dtype)
+        return self._store(
+            initializers.blocks(init, rngs.params(), count, shape, self.draw_dtype)
         )
 
     @property

@@ -112,11 +112,12 @@ class HighwayLSTMCell(Cell):
         self.W_up = self._matrix(W_init, rngs, (H, H), tuple(self.gates) * above)
         self.V = self._param(V_init, rngs, (3 * H + 5 * H * above,))
         if self.b is not None:
+            lowest = self.b[...].astype(self.draw_dtype)
             upper = [
-                b_init(rngs.params(), self.gates, H, self.param_dtype)
+                b_init(rngs.params(), self.gates, H, self.draw_dtype)
                 for _ in range(above)
             ]
-            self.b = nnx.Param(jnp.concatenate([self.b[...], *upper]))
+            self.b = self._store(jnp.concatenate([lowest, *upper]))
 
     def init_state(self, batch_size: int) -> HighwayLSTMState:
         """Return the state before the first step: zeros.

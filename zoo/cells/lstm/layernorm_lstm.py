@@ -49,13 +49,13 @@ class LayerNormLSTMCell(LSTMCell):
         """
         super().__init__(input_size, hidden_size, rngs=rngs, **options)
         gates = len(self.gates) * hidden_size
-        self.scale_x = nnx.Param(jnp.ones(gates, self.param_dtype))
-        self.scale_h = nnx.Param(jnp.ones(gates, self.param_dtype))
-        self.scale_c = nnx.Param(jnp.ones(hidden_size, self.param_dtype))
+        self.scale_x = self._store(jnp.ones(gates, self.draw_dtype))
+        self.scale_h = self._store(jnp.ones(gates, self.draw_dtype))
+        self.scale_c = self._store(jnp.ones(hidden_size, self.draw_dtype))
         if self.b is None:
             self.b_c = None
         else:
-            self.b_c = nnx.Param(jnp.zeros(hidden_size, self.param_dtype))
+            self.b_c = self._store(jnp.zeros(hidden_size, self.draw_dtype))
 
     def project(self, x: Array) -> Array:
         """Return ``scale_x * LN(xW) + b``."""

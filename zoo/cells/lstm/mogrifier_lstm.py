@@ -68,8 +68,8 @@ class MogrifierLSTMCell(LSTMCell):
 
         def stacked(count: int, shape: tuple[int, int]) -> nnx.Param:
             keys = jax.random.split(rngs.params(), count)
-            return nnx.Param(
-                jnp.stack([init(k, shape, self.param_dtype) for k in keys])
+            return self._store(
+                jnp.stack([init(k, shape, self.draw_dtype) for k in keys])
             )
 
         self.rounds = rounds

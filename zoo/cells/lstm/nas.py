@@ -17,7 +17,7 @@ class NASCell(Cell):
 
     ::
 
-        a_k = x W_k + h U_k + b_k, but a_4 = (x W_4 + b_4) * (h U_4)
+        a_k = x W_k + h U_k + b_k, but a_4 = (x W_4) * (h U_4 + b_4)
         l = tanh(sigmoid(a_1) * relu(a_2))
         m = tanh(sigmoid(a_3) + relu(a_4))
         n = tanh(tanh(a_5) * sigmoid(a_6))
@@ -25,15 +25,16 @@ class NASCell(Cell):
         c' = tanh(l + c) * m
         h' = tanh(c' * tanh(n + o))
 
-    Some implementations omit the product in a_4. Source: Zoph and Le 2016,
-    arXiv:1611.01578, figure 8, and the authors' TensorFlow code.
+    The paper has no bias. The authors' code adds it to the product with the state,
+    which matters for a_4. Some implementations omit the product in a_4. Source: Zoph
+    and Le 2016, arXiv:1611.01578, figure 8; tensorflow/addons, ``rnn/nas_cell.py``.
     """
 
     name = "nas"
     family = "lstm"
     paper = "Zoph and Le 2016, arXiv:1611.01578"
     equation = (
-        "a = x W + h U + b, a_4 = (x W + b) * (h U); l = tanh(sigmoid(a_1) * "
+        "a = x W + h U + b, a_4 = (x W) * (h U + b); l = tanh(sigmoid(a_1) * "
         "relu(a_2)); m = tanh(sigmoid(a_3) + relu(a_4)); n = tanh(tanh(a_5) * "
         "sigmoid(a_6)); o = sigmoid(tanh(a_7) + sigmoid(a_8)); "
         "c' = tanh(l + c) * m; h' = tanh(c' * tanh(n + o))"
@@ -50,8 +51,13 @@ class NASCell(Cell):
         zeros = self.zeros(batch_size, self.hidden_size)
         return LSTMState(zeros, zeros)
 
+    def project(self, x: Array) -> Array:
+        """Return ``xW``; `update` adds the bias."""
+        return self.dot(x, self.W[...])
+
     def update(self, state: LSTMState, p: Array, q: Array) -> LSTMState:
         """Return the new state."""
+        q = self.add_bias(q, self.b)
         relu, tanh = jax.nn.relu, jnp.tanh
         a1, a2, a3, _, a5, a6, a7, a8 = self.split(p + q)
         a4 = self.split(p)[3] * self.split(q)[3]

@@ -76,7 +76,7 @@ class ONLSTMCell(LSTMCell):
         if self.b is None:
             self.b_m = None
         else:
-            self.b_m = nnx.Param(jnp.zeros(2 * chunks, self.param_dtype))
+            self.b_m = self._store(jnp.zeros(2 * chunks, self.draw_dtype))
 
     def project(self, x: Array) -> Array:
         """Return ``xW + b`` of the gates and of the master gates."""

@@ -6,9 +6,10 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from zoo import checks, initializers
 from zoo.cells.base import drop_candidate, gate
 from zoo.cells.lstm.lstm import LSTMCell
-from zoo.types import Array
+from zoo.types import Array, Constant
 
 __all__ = ["PhasedLSTMCell", "PhasedLSTMState"]
 
@@ -40,10 +41,13 @@ class PhasedLSTMCell(LSTMCell):
         c' = k * c~ + (1 - k) * c
         h' = k * h~ + (1 - k) * h
 
-    The period ``tau[H]``, the shift ``s[H]`` and the open ratio ``r[H]`` are learnt,
-    from exp(U(0, 3)), U(0, tau) and 0.05. Time is the number of steps. The paper
-    applies the leak only in training; here it always applies. There are no peepholes.
-    Source: Neil et al. 2016, arXiv:1610.09513.
+    The period ``tau[H]`` and the shift ``s[H]`` are learnt, from U(10, 100) and
+    U(-1000, 0). The open ratio ``r[H]`` is a constant, 0.05. These are the defaults of
+    the authors' code, and so are matrices from N(0, 0.1²) and a forget-gate bias of 2.
+    The paper has periods exp(U(0, 3)) and shifts U(0, tau), ``periods="paper"``, and
+    learns r, ``learn_r=True``. Time is the number of steps. The paper and the authors'
+    code apply the leak only in training; here it always applies. There are no
+    peepholes. Source: Neil et al. 2016, arXiv:1610.09513; dannyneil/public_plstm.
     """
 
     name = "phased_lstm"
@@ -53,7 +57,7 @@ class PhasedLSTMCell(LSTMCell):
         "phi; (h~, c~) = LSTM(x, h, c); c' = k * c~ + (1 - k) * c; "
         "h' = k * h~ + (1 - k) * h"
     )
-    parameters = "4 * (D*H + H*H + H) + 3*H"
+    parameters = "4 * (D*H + H*H + H) + 2*H"
     additive = True
 
     def __init__(
@@ -62,6 +66,8 @@ class PhasedLSTMCell(LSTMCell):
         hidden_size: int,
         *,
         leak: float = 0.001,
+        periods: str = "code",
+        learn_r: bool = False,
         rngs: nnx.Rngs,
         **options: Any,
     ):
@@ -71,16 +77,30 @@ class PhasedLSTMCell(LSTMCell):
             input_size: D.
             hidden_size: H.
             leak: the update rate of a unit outside of its open phase.
+            periods: the initial periods and shifts, ``"code"`` or ``"paper"``.
+            learn_r: whether the open ratio is a parameter.
             rngs: random keys for the initialisation.
-            **options: as for `LSTMCell`.
+            **options: as for `LSTMCell`, with other defaults.
+
+        Raises:
+            ValueError: if `periods` is neither.
         """
+        checks.one_of("periods", periods, ("code", "paper"))
+        options.setdefault("W_init", nnx.initializers.normal(0.1))
+        options.setdefault("U_init", nnx.initializers.normal(0.1))
+        options.setdefault("b_init", initializers.retain(2.0))
         super().__init__(input_size, hidden_size, rngs=rngs, **options)
         self.leak = float(leak)
-        size, dtype = (hidden_size,), self.param_dtype
-        tau = jnp.exp(jax.random.uniform(rngs.params(), size, dtype, 0.0, 3.0))
-        self.tau = nnx.Param(tau)
-        self.s = nnx.Param(tau * jax.random.uniform(rngs.params(), size, dtype))
-        self.r = nnx.Param(jnp.full(size, 0.05, dtype))
+        size, dtype = (hidden_size,), self.draw_dtype
+        u, v = jax.random.uniform(rngs.params(), (2, *size), dtype)
+        if periods == "paper":
+            tau = jnp.exp(3 * u)
+            shift = tau * v
+        else:
+            tau, shift = 10 + 90 * u, -1000 * v
+        self.tau, self.s = self._store(tau), self._store(shift)
+        r = jnp.full(size, 0.05, self.param_dtype)
+        self.r = nnx.Param(r) if learn_r else Constant(r)
 
     def init_state(self, batch_size: int) -> PhasedLSTMState:
         """Return the state before the first step: zeros.

@@ -59,7 +59,7 @@ class ProjectedLSTMCell(LSTMCell):
         super().__init__(input_size, hidden_size, rngs=rngs, **options)
         init = options.get("W_init", initializers.glorot)
         shape = (hidden_size, proj_size)
-        self.P = nnx.Param(init(rngs.params(), shape, self.param_dtype))
+        self.P = self._store(init(rngs.params(), shape, self.draw_dtype))
 
     @property
     def output_size(self) -> int:

@@ -8,7 +8,7 @@ from flax import nnx
 
 from zoo import checks
 from zoo.cells.base import Cell, gate
-from zoo.initializers import BiasInitializer, Gates
+from zoo.initializers import BiasInitializer, Gates, Initializer
 from zoo.types import Array, Key
 
 __all__ = ["SLSTMCell", "SLSTMState"]
@@ -30,23 +30,24 @@ class SLSTMState(NamedTuple):
     m: Array
 
 
-def power_law(key: Key, gates: Gates, size: int, dtype: Any) -> Array:
-    """Return the bias 5 - 12 (k / (H - 1))^0.3 for unit k of the forget gate.
+def power_law(num_heads: int = 1) -> BiasInitializer:
+    """Initialise the forget gate of unit k of a head to ``5 - 12 (k / (S - 1))^0.3``.
 
-    All other biases are zero. This is the initialisation of the authors' first block.
+    S is the number of units of a head. All other biases are zero. This is the
+    initialisation of the authors' first block.
 
     Args:
-        key: not used.
-        gates: of the cell.
-        size: H.
-        dtype: of the bias.
+        num_heads: of the cell.
     """
-    position = jnp.arange(size, dtype=dtype) / max(size - 1, 1)
-    rows = [
-        5 - 12 * position**0.3 if sign > 0 else jnp.zeros(size, dtype)
-        for sign in gates.values()
-    ]
-    return jnp.concatenate(rows)
+
+    def init(key: Key, gates: Gates, size: int, dtype: Any) -> Array:
+        units = size // num_heads
+        position = jnp.arange(units, dtype=dtype) / max(units - 1, 1)
+        kept = jnp.tile(5 - 12 * position**0.3, num_heads)
+        rows = [kept if sign > 0 else jnp.zeros(size, dtype) for sign in gates.values()]
+        return jnp.concatenate(rows)
+
+    return init
 
 
 class SLSTMCell(Cell):
@@ -62,7 +63,9 @@ class SLSTMCell(Cell):
 
     While n is zero, nothing has been written yet, and m' = i. This is decided for each
     unit; the authors' code decides it for the batch. With several heads ``U[H/K, 4H]``
-    is block-diagonal. Source: Beck et al. 2024, arXiv:2405.04517.
+    is block-diagonal. As in the authors' code, U starts at zero, and b_f falls from 5
+    to -7 over the units of each head. Source: Beck et al. 2024, arXiv:2405.04517;
+    NX-AI/xlstm, ``slstm/cell.py``.
     """
 
     name = "slstm"
@@ -83,7 +86,8 @@ class SLSTMCell(Cell):
         hidden_size: int,
         *,
         num_heads: int = 1,
-        b_init: BiasInitializer = power_law,
+        U_init: Initializer = jax.nn.initializers.zeros,
+        b_init: BiasInitializer | None = None,
         rngs: nnx.Rngs,
         **options: Any,
     ):
@@ -94,7 +98,8 @@ class SLSTMCell(Cell):
             hidden_size: H.
             num_heads: K, blocks of units with separate recurrent products; must divide
                 H.
-            b_init: initialiser of ``b``.
+            U_init: initialiser of each gate's block of ``U``.
+            b_init: initialiser of ``b``; by default as described above.
             rngs: random keys for the initialisation.
             **options: as for `Cell`.
 
@@ -105,7 +110,10 @@ class SLSTMCell(Cell):
         self.num_heads = checks.divisor(
             "num_heads", num_heads, "hidden_size", hidden_size
         )
-        super().__init__(input_size, hidden_size, b_init=b_init, rngs=rngs, **options)
+        if b_init is None:
+            b_init = power_law(num_heads)
+        inits = {"U_init": U_init, "b_init": b_init}
+        super().__init__(input_size, hidden_size, rngs=rngs, **inits, **options)
 
     @property
     def recurrent_size(self) -> int:
@@ -127,12 +135,12 @@ class SLSTMCell(Cell):
             return super().recur(state)
         K, S = self.num_heads, self.recurrent_size
         q = jnp.einsum(
-            "bks,sgkt->bgkt",
-            state.h.reshape(-1, K, S).astype(self.dtype),
+            "...ks,sgkt->...gkt",
+            state.h.reshape(*state.h.shape[:-1], K, S).astype(self.dtype),
             self.U[...].reshape(S, len(self.gates), K, S).astype(self.dtype),
             preferred_element_type=self.state_dtype,
         )
-        return q.reshape(len(state.h), -1)
+        return q.reshape(*q.shape[:-3], -1)
 
     def update(self, state: SLSTMState, p: Array, q: Array) -> SLSTMState:
         """Return the new state."""

@@ -48,11 +48,13 @@ class MatrixCell(BlockCell):
         sizes: the size of each gate's block for one head: ``"key"`` for K, ``"value"``
             for V, ``"one"`` for 1.
         normalized: whether the cell has a `scale`.
+        epsilon: added to the mean square of r.
     """
 
     family = "matrix"
     sizes: ClassVar[Mapping[str, str]]
     normalized: ClassVar[bool] = True
+    epsilon: ClassVar[float] = 1e-5
     recurrent: ClassVar[tuple[str, ...]] = ()
     parallel = True
     parallel_states = False
@@ -92,7 +94,7 @@ class MatrixCell(BlockCell):
         self.key_size = checks.positive("key_size", key_size)
         super().__init__(input_size, hidden_size, bias=bias, rngs=rngs, **options)
         if self.normalized:
-            self.scale = nnx.Param(jnp.ones(hidden_size, self.param_dtype))
+            self.scale = self._store(jnp.ones(hidden_size, self.draw_dtype))
 
     @property
     def widths(self) -> dict[str, int]:
@@ -141,7 +143,8 @@ class MatrixCell(BlockCell):
             r: ``S'^T q`` of each head.
             p: the result of `project`.
         """
-        factor = jax.lax.rsqrt(jnp.square(r).mean(axis=-1, keepdims=True) + 1e-5)
+        square = jnp.square(r).mean(axis=-1, keepdims=True)
+        factor = jax.lax.rsqrt(square + self.epsilon)
         scale = self.in_state_dtype(self.scale).reshape(self.num_heads, -1)
         y = r * factor * align(scale, r)
         return y * jax.nn.silu(p["g"]) if "g" in p else y

@@ -34,28 +34,31 @@ class DeltaNetCell(MatrixCell):
         v = silu(x W_v)
         beta = sigmoid(x W_beta)
         S' = S + beta * k (v - S^T k)^T
-        r = S'^T q
+        r = S'^T q / sqrt(K)
         y = scale * r / rms(r)
 
     ``S^T k`` is the value stored for k. With beta = 1 the new value is v, and with beta
     = 0 the state does not change. An equivalent form is ``S' = (I - beta k k^T) S +
-    beta k v^T``. The paper has a short convolution before each silu. Source: Yang et
-    al. 2024, arXiv:2406.06484; the rule is from Schlag et al. 2021, arXiv:2102.11174.
+    beta k v^T``. The paper has a short convolution before each silu. It does not divide
+    r by ``sqrt(K)``; the authors' code does, which matters only where r is so small
+    that the epsilon of the norm counts. Source: Yang et al. 2024, arXiv:2406.06484, and
+    fla-org/flash-linear-attention; the rule is from Schlag et al. 2021,
+    arXiv:2102.11174.
     """
 
     name = "deltanet"
     paper = "Yang et al. 2024, arXiv:2406.06484"
     equation = (
         "q, k = unit(silu(x W)); v = silu(x W); beta = sigmoid(x W); "
-        "S' = S + beta * k (v - S^T k)^T; r = S'^T q; y = scale * r / rms(r)"
+        "S' = S + beta * k (v - S^T k)^T; r = S'^T q / sqrt(K); y = scale * r / rms(r)"
     )
     parameters = "D * (3*H + 1) + H"
     gates: ClassVar = {"q": 0, "k": 0, "v": 0, "beta": -1}
     sizes: ClassVar = {"q": "key", "k": "key", "v": "value", "beta": "one"}
 
     def query(self, p: dict[str, Array]) -> Array:
-        """Return q, scaled to length one."""
-        return unit(jax.nn.silu(p["q"]))
+        """Return q, scaled to the length ``1 / sqrt(K)``."""
+        return unit(jax.nn.silu(p["q"])) * self.key_size**-0.5
 
     def writing(self, p: dict[str, Array]) -> Write:
         """Return k, scaled to length one, v, the log decay and beta."""
@@ -81,12 +84,13 @@ class GatedDeltaNetCell(DeltaNetCell):
         beta = sigmoid(x W_beta)
         alpha = exp(-exp(A_log) * softplus(x W_alpha + b_alpha))
         S' = alpha * S + beta * k (v - alpha * S^T k)^T
-        r = S'^T q
+        r = S'^T q / sqrt(K)
         y = silu(x W_g) * scale * r / rms(r)
 
-    The decay has the initialisation of Mamba-2: rates uniform in [1, 16], and a time
-    step log-uniform in [0.001, 0.1]. The paper has a short convolution before the silu
-    of q, k and v. Source: Yang et al. 2024, arXiv:2412.06464.
+    The initialisation is that of the authors' code: ``exp(A_log)`` is uniform in (0,
+    16], and ``softplus(b_alpha)`` is log-uniform in [0.001, 0.1]. The paper has a short
+    convolution before the silu of q, k and v. Source: Yang et al. 2024,
+    arXiv:2412.06464, and fla-org/flash-linear-attention.
     """
 
     name = "gated_deltanet"
@@ -94,7 +98,7 @@ class GatedDeltaNetCell(DeltaNetCell):
     equation = (
         "q, k = unit(silu(x W)); v = silu(x W); beta = sigmoid(x W); "
         "alpha = exp(-exp(A_log) * softplus(x W + b)); "
-        "S' = alpha * S + beta * k (v - alpha * S^T k)^T; r = S'^T q; "
+        "S' = alpha * S + beta * k (v - alpha * S^T k)^T; r = S'^T q / sqrt(K); "
         "y = silu(x W) * scale * r / rms(r)"
     )
     parameters = "D * (4*H + 2) + H + 2"
@@ -118,8 +122,8 @@ class GatedDeltaNetCell(DeltaNetCell):
         options.setdefault("b_init", initializers.timescales(1e-3, 1e-1))
         super().__init__(input_size, hidden_size, rngs=rngs, **options)
         shape = (self.num_heads,)
-        rates = jax.random.uniform(rngs.params(), shape, self.param_dtype, 1.0, 16.0)
-        self.A_log = nnx.Param(jnp.log(rates))
+        u = jax.random.uniform(rngs.params(), shape, self.draw_dtype)
+        self.A_log = self._store(jnp.log(16 * (1 - u)))  # 1 - u is never zero
 
     def log_decay(self, p: dict[str, Array]) -> Array:
         """Return log alpha, ``[..., heads, 1]``.

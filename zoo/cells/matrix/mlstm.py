@@ -4,6 +4,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 
 from zoo import initializers
@@ -13,9 +14,27 @@ from zoo.engine.broadcast import spread
 from zoo.engine.linear_scan import max_scan
 from zoo.engine.masks import Span
 from zoo.engine.matrix_chunks import Write, read, write, write_and_read
-from zoo.types import Array
+from zoo.initializers import Gates
+from zoo.types import Array, Key
 
 __all__ = ["MatrixLSTMCell", "MatrixLSTMState"]
+
+retain = initializers.retain(3.0, highest=6.0)
+
+
+def gate_biases(key: Key, gates: Gates, size: int, dtype: Any) -> Array:
+    """Return N(0, 0.1²) for the input gate, 3 to 6 for the forget gate, else zero.
+
+    Args:
+        key: a random key.
+        gates: of the cell.
+        size: of the bias of each gate.
+        dtype: of the bias.
+    """
+    noise = 0.1 * jax.random.normal(key, (len(gates), size), dtype)
+    kept = retain(key, gates, size, dtype).reshape(noise.shape)
+    writes = jnp.array([sign < 0 for sign in gates.values()])[:, None]
+    return jnp.where(writes, noise, kept).reshape(-1)
 
 
 class MatrixLSTMState(NamedTuple):
@@ -51,9 +70,10 @@ class MatrixLSTMCell(MatrixCell):
     is correct, because C and n are zero. m is separate for each row and head.
 
     The paper also allows ``f = exp``, and does not divide b_k. A norm in each head and
-    a second branch belong to the block around the cell. The biases of the forget gates
-    are initialised evenly from 3 to 6, as in the authors' code. Source: Beck et al.
-    2024, arXiv:2405.04517.
+    a second branch belong to the block around the cell. The initialisation is that of
+    the authors' code: W_i and W_f are zero, b_i is N(0, 0.1²), and b_f rises evenly
+    from 3 to 6 over the heads. There, i and f read q, k and v; here, x. Source: Beck et
+    al. 2024, arXiv:2405.04517; NX-AI/xlstm, ``mlstm/cell.py``.
     """
 
     name = "mlstm"
@@ -80,12 +100,16 @@ class MatrixLSTMCell(MatrixCell):
             input_size: D.
             hidden_size: H.
             rngs: random keys for the initialisation.
-            **options: as for `MatrixCell`. By default `bias` is True and `b_init` is
-                ``zoo.initializers.retain(3.0, highest=6.0)``.
+            **options: as for `MatrixCell`. By default `bias` is True, and the biases
+                and the zeros of W are initialised as described above; `W_init`, if
+                given, initialises all of W.
         """
         options.setdefault("bias", True)
-        options.setdefault("b_init", initializers.retain(3.0, highest=6.0))
+        options.setdefault("b_init", gate_biases)
         super().__init__(input_size, hidden_size, rngs=rngs, **options)
+        if "W_init" not in options:
+            blocks = np.repeat([*self.gates], [*self.widths.values()])
+            self.W[...] = jnp.where(np.isin(blocks, ["i", "f"]), 0, self.W[...])
 
     def init_state(self, batch_size: int) -> MatrixLSTMState:
         """Return the state before the first step: zeros.

@@ -63,9 +63,9 @@ class UnICORNNCell(OscillatorCell):
         self.dt, self.alpha = float(dt), float(alpha)
         self.u = self._param(u_init, rngs, (hidden_size,))
         c = jax.random.uniform(
-            rngs.params(), (hidden_size,), self.param_dtype, -0.1, 0.1
+            rngs.params(), (hidden_size,), self.draw_dtype, -0.1, 0.1
         )
-        self.c = nnx.Param(c)
+        self.c = self._store(c)
 
     def recur(self, state: OscillatorState) -> Array:
         """Return ``u * h``."""

@@ -5,13 +5,19 @@ from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 
+from zoo import initializers
 from zoo.cells.base import gate
 from zoo.cells.skip import SkipCell
+from zoo.initializers import Initializer
 from zoo.types import Array
 
 __all__ = ["SRUCell", "SRUState"]
+
+
+uniform = nnx.initializers.variance_scaling(1.0, "fan_in", "uniform")
 
 
 class SRUState(NamedTuple):
@@ -35,8 +41,10 @@ class SRUCell(SkipCell):
         c' = f * c + (1 - f) * (x W_z)
         y = r * c' + (1 - r) * scale * skip(x)
 
-    ``v[2H]``. The initialisation is that of the paper, and so is the scale, ``sqrt(1 +
-    2 exp(b_r))`` for the initial b_r = 0. Source: Lei et al. 2017, arXiv:1709.02755.
+    ``v[2H]``. The initialisation is that of the paper and of the authors' code: W_z is
+    uniform with variance 1/D, W_f and W_r with half of that, v with variance 1/2. The
+    scale is theirs too, ``sqrt(1 + 2 exp(b_r))`` for the initial b_r = 0. Source: Lei
+    et al. 2017, arXiv:1709.02755; asappresearch/sru, ``modules.py``.
     """
 
     name = "sru"
@@ -68,17 +76,32 @@ class SRUCell(SkipCell):
             hidden_size: H.
             scale: factor of the skip connection.
             rngs: random keys for the initialisation.
-            **options: as for `Cell`. By default `W_init` is uniform with variance 1/D.
+            **options: as for `Cell`. `W_init`, if given, initialises all blocks of
+                ``W``.
         """
-        uniform = nnx.initializers.variance_scaling(1.0, "fan_in", "uniform")
+        self._halved = "W_init" not in options
         options.setdefault("W_init", uniform)
         super().__init__(input_size, hidden_size, rngs=rngs, **options)
         self.scale = float(scale)
         bound = math.sqrt(1.5)
         v = jax.random.uniform(
-            rngs.params(), (2 * hidden_size,), self.param_dtype, -bound, bound
+            rngs.params(), (2 * hidden_size,), self.draw_dtype, -bound, bound
         )
-        self.v = nnx.Param(v)
+        self.v = self._store(v)
+
+    def _matrix(
+        self,
+        init: Initializer,
+        rngs: nnx.Rngs,
+        shape: tuple[int, int],
+        gates: tuple[str, ...] | None,
+    ) -> nnx.Param:
+        """Return a new ``W``; by default the gates have half of the variance."""
+        W = initializers.blocks(init, rngs.params(), 3, shape, self.draw_dtype)
+        if self._halved:
+            factors = np.repeat([1.0, 0.5**0.5, 0.5**0.5], self.hidden_size)
+            W = W * jnp.asarray(factors, W.dtype)
+        return self._store(W)
 
     def init_state(self, batch_size: int) -> SRUState:
         """Return the state before the first step: zeros.

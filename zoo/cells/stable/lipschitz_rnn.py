@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 import jax.numpy as jnp
 from flax import nnx
 
+from zoo import checks, initializers
 from zoo.cells.base import Cell, HiddenState
 from zoo.types import Array
 
@@ -20,8 +21,10 @@ class LipschitzRNNCell(Cell):
         h' = h + epsilon * (h s(A) + tanh(x W + h s(U) + b))
 
     s(M) interpolates between the symmetric and the antisymmetric part of M, and gamma
-    shifts its eigenvalues to the left. ``A[H, H]``. Source: Erichson et al. 2020,
-    arXiv:2006.12070.
+    shifts its eigenvalues to the left. ``A[H, H]``. The default options and the
+    initialisation are those of the authors' code: A and U are N(0, 1/H²), W and b
+    uniform in ``[-1/sqrt(D), 1/sqrt(D)]``. Source: Erichson et al. 2020,
+    arXiv:2006.12070; erichson/LipschitzRNN, ``models.py``.
     """
 
     name = "lipschitz_rnn"
@@ -40,9 +43,9 @@ class LipschitzRNNCell(Cell):
         input_size: int,
         hidden_size: int,
         *,
-        epsilon: float = 0.03,
-        beta: float = 0.65,
-        gamma: float = 0.001,
+        epsilon: float = 0.01,
+        beta: float = 0.8,
+        gamma: float = 0.01,
         rngs: nnx.Rngs,
         **options: Any,
     ):
@@ -56,15 +59,18 @@ class LipschitzRNNCell(Cell):
                 the antisymmetric part).
             gamma: the shift of the eigenvalues to the left.
             rngs: random keys for the initialisation.
-            **options: as for `Cell`; `U_init` also initialises ``A``; its default is
-                N(0, 1/H).
+            **options: as for `Cell`; `U_init` also initialises ``A``.
 
         Raises:
             ValueError: if `beta` is not in [0.5, 1].
         """
         if not 0.5 <= beta <= 1:
             raise ValueError(f"beta must lie in [0.5, 1], got {beta!r}")
-        options.setdefault("U_init", nnx.initializers.normal(hidden_size**-0.5))
+        bound = checks.positive("input_size", input_size) ** -0.5
+        options.setdefault("W_init", initializers.uniform(bound))
+        options.setdefault("b_init", initializers.uniform_bias(bound))
+        checks.positive("hidden_size", hidden_size)
+        options.setdefault("U_init", nnx.initializers.normal(1 / hidden_size))
         super().__init__(input_size, hidden_size, rngs=rngs, **options)
         self.epsilon, self.beta, self.gamma = float(epsilon), float(beta), float(gamma)
         self.A = self._param(options["U_init"], rngs, (hidden_size, hidden_size))

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from zoo import checks, initializers
 from zoo.cells.base import Cell, HiddenState
 from zoo.initializers import Initializer
 from zoo.types import Array, Key
@@ -40,7 +41,8 @@ class ExpRNNCell(Cell):
         h' = sign(a) * relu(|a| + b)         modReLU
 
     ``exp(A)`` is orthogonal for every U. Only the entries of U above its diagonal are
-    used. Source: Lezcano-Casado and Martinez-Rubio 2019, arXiv:1901.08428.
+    used. As in the authors' code, W is N(0, 2/D) and b is U(-0.01, 0.01). Source:
+    Lezcano-Casado and Martinez-Rubio 2019, arXiv:1901.08428; Lezcano/expRNN.
     """
 
     name = "exprnn"
@@ -72,6 +74,9 @@ class ExpRNNCell(Cell):
             **options: as for `Cell`. With ``bias=False`` the cell has no modReLU and is
                 linear.
         """
+        scale = (2 / checks.positive("input_size", input_size)) ** 0.5
+        options.setdefault("W_init", nnx.initializers.normal(scale))
+        options.setdefault("b_init", initializers.uniform_bias(0.01))
         super().__init__(input_size, hidden_size, U_init=U_init, rngs=rngs, **options)
 
     def project(self, x: Array) -> Array:

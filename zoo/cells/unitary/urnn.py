@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from zoo import checks, initializers
 from zoo.cells.base import Cell
 from zoo.cells.linear.complex import ComplexState
 from zoo.types import Array, Constant
@@ -21,20 +22,25 @@ class URNNCell(Cell):
         R_k s = s - 2 (s . conj(r_k)) r_k / |r_k|^2
         M = D_3 R_2 F^-1 D_2 P R_1 F D_1
         a = x W + M s                                complex
-        s' = a / |a| * relu(|a| + b)                 modReLU
+        s' = a / (|a| + epsilon) * relu(|a| + b)     modReLU
         y = [Re s', Im s']
 
     ``D_k = diag(exp(i d_k))``, R_k is a reflection, F the discrete Fourier transform
     and P a fixed permutation. ``d[3, H]``; ``r[2, 2, H]`` holds the real and the
     imaginary part of r_1 and of r_2. The output has 2H entries, because the paper reads
-    both parts of the state. Source: Arjovsky et al. 2015, arXiv:1511.06464.
+    both parts of the state. The epsilon of 1e-5 is from the authors' code; with zero it
+    is the paper's step. The initialisation is that of the authors' code. It also trains
+    the initial state, from U(-c, c) with ``c = sqrt(1.5 / H)``: the option
+    ``learn_initial_state`` of the layer, which starts from zero here. Source: Arjovsky
+    et al. 2015, arXiv:1511.06464; amarshah/complex_RNN, ``models.py``.
     """
 
     name = "urnn"
     family = "unitary"
     paper = "Arjovsky et al. 2015, arXiv:1511.06464"
     equation = (
-        "a = x W + D_3 R_2 F^-1 D_2 P R_1 F D_1 s; s' = a / |a| * relu(|a| + b); "
+        "a = x W + D_3 R_2 F^-1 D_2 P R_1 F D_1 s; "
+        "s' = a / (|a| + 1e-5) * relu(|a| + b); "
         "y = [Re s', Im s']"
     )
     parameters = "2*D*H + 8*H"
@@ -43,22 +49,39 @@ class URNNCell(Cell):
     recurrent = ()
 
     def __init__(
-        self, input_size: int, hidden_size: int, *, rngs: nnx.Rngs, **options: Any
+        self,
+        input_size: int,
+        hidden_size: int,
+        *,
+        epsilon: float = 1e-5,
+        rngs: nnx.Rngs,
+        **options: Any,
     ):
         """Build the cell.
 
         Args:
             input_size: D.
             hidden_size: H, the number of complex units.
+            epsilon: added to the modulus in the denominator, 0 or more.
             rngs: random keys for the initialisation.
             **options: as for `Cell`.
+
+        Raises:
+            ValueError: if `epsilon` is negative.
         """
+        if not epsilon >= 0:
+            raise ValueError(f"epsilon must be 0 or more, got {epsilon!r}")
+        self.epsilon = float(epsilon)
+        D = checks.positive("input_size", input_size)
+        H = checks.positive("hidden_size", hidden_size)
+        options.setdefault("W_init", initializers.uniform((6 / (D + 2 * H)) ** 0.5))
+        options.setdefault("b_init", initializers.uniform_bias(0.01))
         super().__init__(input_size, hidden_size, rngs=rngs, **options)
-        H, dtype = hidden_size, self.param_dtype
+        dtype, bound = self.draw_dtype, (3 / (1 + H)) ** 0.5
         key = rngs.params()
-        self.d = nnx.Param(jax.random.uniform(key, (3, H), dtype, -jnp.pi, jnp.pi))
+        self.d = self._store(jax.random.uniform(key, (3, H), dtype, -jnp.pi, jnp.pi))
         key = rngs.params()
-        self.r = nnx.Param(jax.random.uniform(key, (2, 2, H), dtype, -1.0, 1.0))
+        self.r = self._store(jax.random.uniform(key, (2, 2, H), dtype, -bound, bound))
         self.permutation = Constant(jax.random.permutation(rngs.params(), H))
 
     @property
@@ -109,9 +132,8 @@ class URNNCell(Cell):
         squared = re**2 + im**2
         zero = squared == 0
         modulus = jnp.sqrt(jnp.where(zero, 1, squared))
-        scale = jnp.where(
-            zero, 0, jax.nn.relu(self.add_bias(modulus, self.b)) / modulus
-        )
+        raised = jax.nn.relu(self.add_bias(modulus, self.b))
+        scale = jnp.where(zero, 0, raised / (modulus + self.epsilon))
         return ComplexState(scale * re, scale * im)
 
     def output(self, state: ComplexState, p: Array) -> Array:

@@ -1,0 +1,148 @@
+"""The entries of a PyTorch state dict, and which module they belong to."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from zoo import checks
+from zoo.interop.arrays import array
+
+MODULES = {
+    "RNN": "rnn",
+    "LSTM": "lstm",
+    "GRU": "gru",
+    "RNNCell": "rnn",
+    "LSTMCell": "lstm",
+    "GRUCell": "gru",
+}
+GATES = {"rnn": 1, "lstm": 4, "gru": 3}
+MERGE = (
+    "with torch.nn.utils.remove_weight_norm(module, name) or "
+    "torch.nn.utils.parametrize.remove_parametrizations(module, name)"
+)
+_NAME = re.compile(
+    r"(weight_ih|weight_hh|weight_hr|bias_ih|bias_hh)(_l\d+(?:_reverse)?)?"
+)
+_REPARAMETRISED = re.compile(
+    r"(weight|bias)_(ih|hh|hr)\w*_[gv]$|(^|\.)parametrizations\.|_orig$"
+)
+
+
+def check_module(source: Any) -> None:
+    """Raise an error unless an object is exactly a recurrent module of ``torch.nn``.
+
+    Args:
+        source: any object.
+
+    Raises:
+        TypeError: if it is not; the message says how it can be converted.
+    """
+    kinds = ", ".join(MODULES)
+    if not hasattr(source, "state_dict"):
+        raise TypeError(
+            f"source must be one of torch.nn's {kinds}, or a state dict, got "
+            f"{type(source)}"
+        )
+    if any(_REPARAMETRISED.search(name) for name in source.state_dict()):
+        raise TypeError(
+            "source has weight norm or another parametrisation: first merge the parts "
+            f"of its weights, {MERGE}"
+        )
+    if type(source).__module__ == "torch.nn.modules.rnn":
+        if type(source).__name__ in MODULES:
+            return
+    original = getattr(source, "original_name", None)
+    base = next((c for c in type(source).__mro__ if _is_recurrent(c)), None)
+    if original in MODULES:
+        what, name = "a scripted module", original
+    elif base is not None:
+        what, name = f"a subclass of torch.nn.{base.__name__}", base.__name__
+    else:
+        raise TypeError(
+            f"source must be one of torch.nn's {kinds}, or a state dict, got "
+            f"{type(source)}; for a part of a larger model, pass the model's "
+            "state_dict() and prefix="
+        )
+    raise TypeError(
+        f"source is {what}, {type(source)}, and may compute something else; to take "
+        f"only its weights, use from_torch(source.state_dict(), {MODULES[name]!r})"
+    )
+
+
+def _is_recurrent(cls: type) -> bool:
+    """Return whether a class is one of the modules that can be converted."""
+    return cls.__module__ == "torch.nn.modules.rnn" and cls.__name__ in MODULES
+
+
+def detect_kind(arrays: Mapping[str, np.ndarray], kind: str | None) -> str:
+    """Return the kind of module, from the shapes of its arrays.
+
+    Args:
+        arrays: of one layer and direction, by name.
+        kind: the expected kind, or None.
+
+    Raises:
+        ValueError: if the shapes are those of another kind, or of none.
+    """
+    if kind is not None:
+        checks.one_of("kind", kind, GATES)
+    rows, columns = arrays["weight_ih"].shape[0], arrays["weight_hh"].shape[1]
+    if "weight_hr" in arrays:
+        # Only an LSTM has a projection, and weight_hh reads the projected state.
+        detected = "lstm" if rows % GATES["lstm"] == 0 else None
+    else:
+        by_rows = {gates * columns: name for name, gates in GATES.items()}
+        detected = by_rows.get(rows)
+    if detected is None and kind is not None and rows % GATES[kind] == 0:
+        return kind  # a single shape is wrong, and the check of the shapes names it
+    if detected is None or kind not in (None, detected):
+        shapes = {name: a.shape for name, a in arrays.items() if a.ndim > 1}
+        have = "no kind" if detected is None else f"kind {detected!r}"
+        given = "" if kind is None else f", and kind is {kind!r}"
+        raise ValueError(
+            f"the shapes {shapes} are those of {have}{given}; expected weight_ih "
+            "[G*H, D] and weight_hh [G*H, H] with G = 1 (rnn), 4 (lstm), 3 (gru)"
+        )
+    return detected
+
+
+def parse(source: Mapping[str, Any], prefix: str) -> dict[str, dict[str, np.ndarray]]:
+    """Return the arrays by suffix, then by name; a cell has an empty suffix.
+
+    Args:
+        source: a state dict.
+        prefix: of the names to read.
+
+    Raises:
+        ValueError: if an entry is missing, unknown, or not a matrix.
+    """
+    entries: dict[str, dict[str, np.ndarray]] = {}
+    for full, value in source.items():
+        if not full.startswith(prefix):
+            continue
+        match = _NAME.fullmatch(full.removeprefix(prefix))
+        if match is None and _REPARAMETRISED.search(full):
+            raise ValueError(
+                f"{full!r} is a part of a weight, as weight norm stores it: first "
+                f"merge the parts, {MERGE}"
+            )
+        if match is None:
+            raise ValueError(
+                f"unknown entry {full!r} in the state dict: expected names such as "
+                f"{prefix}weight_ih_l0; prefix= selects a part of a larger model"
+            )
+        entries.setdefault(match[2] or "", {})[match[1]] = array(value)
+    if not entries:
+        raise ValueError(f"the state dict has no entry that starts with {prefix!r}")
+    for suffix, arrays in entries.items():
+        for needed in ("weight_ih", "weight_hh"):
+            if needed not in arrays:
+                raise ValueError(f"{prefix}{needed}{suffix} is missing")
+            if arrays[needed].ndim != 2:
+                raise ValueError(
+                    f"{prefix}{needed}{suffix} must be a matrix, got shape "
+                    f"{arrays[needed].shape}"
+                )
+    return dict(sorted(entries.items()))
