@@ -61,4 +61,5 @@ def test_cell_equals_the_program_of_its_authors(name, compared):
     peer = f"{source['repository']} `{source['file']}` at {commit}"
     compared(name, peer, (y, expected[0]), gradients)
     assert_close(y, expected[0], OUTPUTS)
-    assert_close(*gradients, GRADIENTS)
+    actual, recorded = gradients
+    assert_close(actual, recorded, GRADIENTS)

@@ -2,6 +2,7 @@
 
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -107,12 +108,13 @@ CASES = {name: (recurrent(cell), name) for name, cell in zoo.cells().items()} | 
 
 for name, options, needed in OPTIONS:
     cell = zoo.cells()[name.removesuffix("_tanh")]
-    case_name = " ".join([name, *(f"{key}={value}" for key, value in options.items())])
+    label: str = " ".join([name, *(f"{key}={value}" for key, value in options.items())])
     constants = {key: options[key] for key in needed}
     if constants:
-        reference.CELLS[case_name] = partial(reference.CELLS[name], **constants)
-    reference_name = case_name if constants else name
-    CASES[case_name] = (recurrent(cell, cell_options=options), reference_name)
+        references: dict[str, Any] = reference.CELLS
+        references[label] = partial(references[name], **constants)
+    numpy_name = label if constants else name
+    CASES[label] = (recurrent(cell, cell_options=options), numpy_name)
 
 
 # Larger tolerances in bfloat16. The output of mLSTM is a quotient of two sums that may
@@ -135,9 +137,9 @@ GOLDEN = Path(__file__).parents[1] / "golden" / "cells.npz"
 @pytest.fixture(scope="module", params=CASES)
 def case(request):
     """Return a case of the table, whose programs are compiled once."""
-    make, reference_name = CASES[request.param]
+    make, numpy_name = CASES[request.param]
     tolerance = BFLOAT16_TOLERANCES.get(request.param, BFLOAT16)
-    return Subject(make, tolerance), reference_name, request.param
+    return Subject(make, tolerance), numpy_name, request.param
 
 
 @pytest.fixture
@@ -147,7 +149,7 @@ def subject(case):
 
 
 @pytest.fixture
-def reference_name(case):
+def numpy_name(case):
     """Return the name of the reference of a case, or None."""
     return case[1]
 

@@ -100,7 +100,7 @@ def _add_to_part(part: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
     base = part._base.reshape(len(part), -1)
     before = part.storage_offset()
     after = base.shape[1] - before - part.shape[1]
-    return base + torch.nn.functional.pad(value, (before, after))
+    return base + torch.nn.functional.pad(value, (int(before), int(after)))
 
 
 class _Captured(Exception):

@@ -165,7 +165,7 @@ def hgrn(folder: Path, p: Params, x: torch.Tensor) -> torch.Tensor:
 @program
 def sru(folder: Path, p: Params, x: torch.Tensor) -> torch.Tensor:
     """asappresearch/sru, on a CPU; D = H."""
-    extension = importlib.import_module("torch.utils.cpp_extension")
+    extension: Any = importlib.import_module("torch.utils.cpp_extension")
     extension.load = lambda **options: None  # its kernels are not needed
     torch.jit.script = lambda function: function  # nor its compiled functions
     ops = load(folder, "sru.ops", ["sru.cuda_functional"])

@@ -22,6 +22,7 @@ from flax import nnx
 import zoo
 from tests.golden import author_other_libraries, author_programs  # noqa: F401
 from tests.golden.author_loading import PROGRAMS
+from tests.helpers.typed import present
 
 HERE = Path(__file__).parent
 SOURCES = tomllib.loads((HERE / "authors.toml").read_text())
@@ -64,8 +65,8 @@ def record(name: str, folder: Path) -> dict[str, np.ndarray]:
         y = result.detach().numpy()
         w = rng.randn(*y.shape)
         (result * torch.tensor(w)).sum().backward()
-        d_params = {k: v.grad.numpy() for k, v in tensors.items()}
-        d_x = inputs.grad.numpy()
+        d_params = {k: present(v.grad).numpy() for k, v in tensors.items()}
+        d_x = present(inputs.grad).numpy()
     d_params = {k: np.array(v) for k, v in d_params.items()}
     if vector:
         d_params[vector][:, -H:][~np.eye(H, dtype=bool)] = np.nan

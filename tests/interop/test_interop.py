@@ -66,12 +66,12 @@ def test_linen_forward_and_gradient(name, compared):
     expected = layer.apply(params, X)
     expected_d_params, expected_d_x = jax.grad(loss, argnums=(0, 1))(params, X)
     flax_params = params["params"]["cell"]
-    cell = interop.from_flax(flax_params)
+    cell = untyped(interop.from_flax(flax_params))
     y, (d_params, d_x) = output_and_gradients(cell, X)
     assert_close(y, expected, REFERENCE)
     assert_close(d_x, expected_d_x, REFERENCE)
     # A gradient has the layout of the parameters.
-    converted = interop.from_flax(expected_d_params["params"]["cell"])
+    converted = untyped(interop.from_flax(expected_d_params["params"]["cell"]))
     expected_d_params = zoo.functional(zoo.Recurrent(converted))[0]
     assert_close(d_params, expected_d_params, REFERENCE)
     assert_identical(interop.to_flax(cell)["params"], dict(flax_params))
@@ -85,7 +85,7 @@ def test_nnx_forward_and_round_trip(name):
     module = NNX[name](D, H, rngs=nnx.Rngs(0))
     graph, state = nnx.split(module)
     module = nnx.merge(graph, add_noise(state))
-    cell = interop.from_flax(nnx.RNN(module))
+    cell = untyped(interop.from_flax(nnx.RNN(module)))
     assert_close(output_and_gradients(cell, X)[0], nnx.RNN(module)(X), REFERENCE)
     target = "nnx_optimized" if name == "lstm_optimized" else "nnx"
     exported = interop.to_flax(cell, target)
@@ -241,9 +241,10 @@ def test_the_shapes_of_a_state_dict_show_its_kind(kind, make, caplog):
 def test_a_reversed_flax_layer_stays_reversed(keep_order, caplog):
     cell = nnx.LSTMCell(D, H, rngs=nnx.Rngs(0))
     module = nnx.RNN(cell, reverse=True, keep_order=keep_order)
-    layer = interop.from_flax(module)
+    layer = untyped(interop.from_flax(module))
     assert layer.direction == "reverse"
-    expected = module(X) if keep_order else module(X)[:, ::-1]
+    expected = np.asarray(module(X))
+    expected = expected if keep_order else expected[:, ::-1]
     assert_close(layer(X)[1], expected, REFERENCE)
     assert ("in reading order" in caplog.text) != keep_order
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from tests.helpers.tolerances import REFERENCE, assert_close
+from tests.helpers.typed import untyped
 from zoo import interop
 
 torch = pytest.importorskip("torch", reason="torch comes with the extra [parity]")
@@ -15,7 +16,7 @@ D, H = 3, 4
 @pytest.mark.parametrize("param_dtype", [jnp.float32, jnp.bfloat16])
 def test_bfloat16_round_trip(param_dtype):
     module = torch.nn.LSTM(D, H, dtype=torch.bfloat16)
-    layer = interop.from_torch(module, param_dtype=param_dtype)
+    layer = untyped(interop.from_torch(module, param_dtype=param_dtype))
     W = module.weight_ih_l0.detach().float().numpy().T
     np.testing.assert_array_equal(layer.layers[0].cell.W[...].astype(jnp.float32), W)
     back = interop.to_torch(layer)

@@ -134,6 +134,20 @@ def test_an_explanation_of_a_model():
         ]
 
 
+def test_an_explanation_of_a_transformed_layer():
+    """Its copy has no path in the model."""
+
+    class Rematerialised(nnx.Module):
+        def __init__(self) -> None:
+            self.layer = zoo.LSTM(D, H, rngs=nnx.Rngs(0))
+
+        def __call__(self, x: jax.Array) -> jax.Array:
+            return nnx.remat(lambda layer, x: layer(x)[1])(self.layer, x)
+
+    (plan,) = zoo.explain(Rematerialised(), X)
+    assert (plan.where, plan.cell) == ("(unknown path)", f"LSTMCell {D} -> {H}")
+
+
 def test_an_explanation_holds_the_plans_that_run(monkeypatch):
     """After a call too, which has compiled the layer."""
     made = []

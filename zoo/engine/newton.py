@@ -76,8 +76,8 @@ def solve(
         else:
             b = s - a * before
             new = linear_scan(a, b, first, reverse=solver.reverse)
-        size = jnp.maximum(jnp.abs(new).max(), 1)
-        return new, jnp.abs(new - guess).max() / size, iterations + 1
+        size = jnp.abs(new).max(initial=1)
+        return new, jnp.abs(new - guess).max(initial=0) / size, iterations + 1
 
     def continues(carry: tuple[Array, ...]) -> Array:
         # A NaN compares as False and ends the iteration, too.

@@ -9,12 +9,16 @@ from zoo.engine.plan import Plan
 from zoo.layers.recording import recording
 from zoo.layers.recurrent import Recurrent
 
+UNKNOWN = "(unknown path)"
+
 
 class LayerPlan(NamedTuple):
     """How one layer of one cell runs.
 
     Attributes:
-        where: the path of the layer in the model, as in `zoo.summary`.
+        where: the path of the layer in the model, as in `zoo.summary`; or
+            ``"(unknown path)"`` for a copy of a layer, which transformations such as
+            ``nnx.remat`` call.
         cell: the class of its cell, with the sizes of input and output.
         backend: ``"scan"``: a loop over the steps; ``"native"``: that loop in one call
             of a kernel; ``"parallel"``: all steps in parallel.
@@ -44,7 +48,9 @@ def explain(model: nnx.Module, *inputs: Any, **options: Any) -> Explanation:
     """Return how every recurrent layer of a model runs on this device, and why.
 
     The model is traced with these inputs and nothing is computed. The result holds the
-    very plans that a call with such inputs runs.
+    very plans that a call with such inputs runs. It lists the calls of layers, not
+    their single steps (``layer.step``) or `zoo.deer`, and none inside a function that
+    the model has compiled itself before.
 
     Example::
 
@@ -89,4 +95,5 @@ def explain(model: nnx.Module, *inputs: Any, **options: Any) -> Explanation:
 def _describe(names: dict[int, str], layer: Recurrent, plan: Plan) -> LayerPlan:
     cell = layer.cell
     sizes = f"{type(cell).__name__} {cell.input_size} -> {cell.output_size}"
-    return LayerPlan(names[id(layer)], sizes, plan.backend, plan.why, plan)
+    where = names.get(id(layer), UNKNOWN)
+    return LayerPlan(where, sizes, plan.backend, plan.why, plan)

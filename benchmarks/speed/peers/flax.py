@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import jax.numpy as jnp
 import numpy as np
@@ -101,7 +101,8 @@ class Linen(JaxRunner):
     def _from_linen(self, params: Any) -> dict[str, Any]:
         """Return the gradients of a cell by our names."""
         if self.case.cell != CONV:
-            return cell_parameters(zoo.interop.from_flax(params), self.names)
+            cell: Any = zoo.interop.from_flax(params)
+            return cell_parameters(cell, self.names)
         arrays = {
             "W": params["ih"]["kernel"],
             "U": params["hh"]["kernel"],
@@ -210,7 +211,9 @@ class NNX(JaxRunner):
         ]
         return [
             [
-                cell_parameters(zoo.interop.from_flax(rnn.cell), self.names)
+                cell_parameters(
+                    cast(zoo.Cell, zoo.interop.from_flax(rnn.cell)), self.names
+                )
                 for rnn in rnns
             ]
             for rnns in layers

@@ -168,8 +168,8 @@ class RGLRUCell(LinearCell):
         """Count the steps of each sequence, then compute all with a parallel scan."""
         t = _count(state.t, initial.t, p.shape[1], span)
         before = shifted(t, state.t, axis=1, reverse=span.reverse)
-        if span.reset is not None:
-            before = jnp.where(span.reset, initial.t[:, None], before)
+        if span.restart is not None:
+            before = jnp.where(span.restart, initial.t[:, None], before)
         a, b = self.coefficients(p, before == 0)
         h = span_scan(a, b, state.h, initial.h, span)
         states = RGLRUState(h, t)
@@ -189,9 +189,9 @@ def _count(t: Array, initial: Array, T: int, span: Span) -> Array:
     shape = (len(t), T)
     mask = jnp.ones(shape, bool) if span.mask is None else span.mask
     tokens = jax.lax.cumsum(mask.astype(t.dtype), axis=1, reverse=span.reverse)
-    if span.reset is None:
+    if span.restart is None:
         return t[:, None] + tokens
     # Both numbers of a reset grow with time, so the last one is the largest.
     before = tokens - mask.astype(t.dtype)
-    start = jnp.where(span.reset & mask, before - initial[:, None], -t[:, None])
+    start = jnp.where(span.restart & mask, before - initial[:, None], -t[:, None])
     return tokens - jax.lax.cummax(start, axis=1, reverse=span.reverse)
