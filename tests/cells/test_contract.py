@@ -106,15 +106,17 @@ CASES = {name: (recurrent(cell), name) for name, cell in zoo.cells().items()} | 
 }
 
 
-for name, options, needed in OPTIONS:
-    cell = zoo.cells()[name.removesuffix("_tanh")]
-    label: str = " ".join([name, *(f"{key}={value}" for key, value in options.items())])
+for cell_name, options, needed in OPTIONS:
+    cell = zoo.cells()[cell_name.removesuffix("_tanh")]
+    label: str = " ".join(
+        [cell_name, *(f"{key}={value}" for key, value in options.items())]
+    )
     constants = {key: options[key] for key in needed}
     if constants:
         references: dict[str, Any] = reference.CELLS
-        references[label] = partial(references[name], **constants)
-    numpy_name = label if constants else name
-    CASES[label] = (recurrent(cell, cell_options=options), numpy_name)
+        references[label] = partial(references[cell_name], **constants)
+    reference_name = label if constants else cell_name
+    CASES[label] = (recurrent(cell, cell_options=options), reference_name)
 
 
 # Larger tolerances in bfloat16. The output of mLSTM is a quotient of two sums that may
