@@ -45,11 +45,17 @@ def by_text(rows: "Dataset", count: int, seed: int) -> list["Dataset"]:
             "split; give --dev-file and --test-file"
         )
     classes = _text_labels(rows, rows_of)
-    quotas = _quotas(np.bincount(classes), size, count)
+    counts = np.bincount(classes)
+    held_out = np.zeros_like(counts)
     of_text = np.zeros(len(texts), np.int64)
-    for label, quota in enumerate(quotas):
-        (members,) = np.nonzero(classes == label)
-        of_text[members[: count * quota]] = np.repeat(np.arange(count) + 1, quota)
+    for k in range(count):
+        # One text of each label is never held out.
+        quotas = _quotas(counts, size, (counts - 1 - held_out).clip(0))
+        for label in np.flatnonzero(quotas):
+            (members,) = np.nonzero(classes == label)
+            first = held_out[label]
+            of_text[members[first : first + quotas[label]]] = k + 1
+        held_out += quotas
     split = of_text[rows_of]  # 0: the remaining rows
     if "source" not in rows.column_names:
         _keep_labels(rows, digests, split)
@@ -130,24 +136,23 @@ def _text_labels(rows: "Dataset", rows_of: np.ndarray) -> np.ndarray:
     return result
 
 
-def _quotas(counts: np.ndarray, size: int, num_splits: int) -> list[int]:
+def _quotas(counts: np.ndarray, size: int, most: np.ndarray) -> np.ndarray:
     """Return how many texts of each label a split gets: their share of all texts.
 
     The sum is `size` where possible. What rounding down leaves goes to the labels with
-    the largest remainders, and one text of each label is never held out.
+    the largest remainders.
 
     Args:
         counts: number of texts of each label.
         size: number of texts of a split.
-        num_splits: number of splits to hold out.
+        most: the largest number for each label.
     """
-    most = (counts - 1).clip(0) // num_splits
     shares = size * counts / max(counts.sum(), 1)
     quotas = np.minimum(shares.astype(np.int64), most)
     while quotas.sum() < size and (quotas < most).any():
         lacking = np.where(quotas < most, shares - quotas, -np.inf)
         quotas[int(lacking.argmax())] += 1
-    return quotas.tolist()
+    return quotas
 
 
 def _keep_labels(rows: "Dataset", digests: np.ndarray, split: np.ndarray) -> None:

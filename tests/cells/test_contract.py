@@ -115,8 +115,8 @@ for cell_name, options, needed in OPTIONS:
     if constants:
         references: dict[str, Any] = reference.CELLS
         references[label] = partial(references[cell_name], **constants)
-    reference_name = label if constants else cell_name
-    CASES[label] = (recurrent(cell, cell_options=options), reference_name)
+    numpy_name = label if constants else cell_name
+    CASES[label] = (recurrent(cell, cell_options=options), numpy_name)
 
 
 # Larger tolerances in bfloat16. The output of mLSTM is a quotient of two sums that may
@@ -139,9 +139,9 @@ GOLDEN = Path(__file__).parents[1] / "golden" / "cells.npz"
 @pytest.fixture(scope="module", params=CASES)
 def case(request):
     """Return a case of the table, whose programs are compiled once."""
-    make, numpy_name = CASES[request.param]
+    make, reference_name = CASES[request.param]
     tolerance = BFLOAT16_TOLERANCES.get(request.param, BFLOAT16)
-    return Subject(make, tolerance), numpy_name, request.param
+    return Subject(make, tolerance), reference_name, request.param
 
 
 @pytest.fixture
@@ -151,7 +151,7 @@ def subject(case):
 
 
 @pytest.fixture
-def numpy_name(case):
+def reference_name(case):
     """Return the name of the reference of a case, or None."""
     return case[1]
 

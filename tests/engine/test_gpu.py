@@ -156,7 +156,7 @@ def test_residuals_of_the_backward_pass(remat):
     expected = {"none": B * T * 4 * H, "step": B * T * H, "chunk:8": H * 4 * H}
     assert largest == expected[remat]
     (plan,) = zoo.explain(kernel, x)
-    steps = "the steps of a chunk" if remat == "chunk:8" else "all steps"
+    steps = "8 steps at a time" if remat == "chunk:8" else "all steps"
     assert f"; {steps} in one call of a kernel" in plan.why
 
 

@@ -198,7 +198,7 @@ def test_beam_of_one_is_greedy(alpha):
     @jax.jit
     def beam_and_greedy(table, state):
         def step(state, ids):
-            return state, table[ids] + state[:, None] * jnp.arange(6.0)
+            return state, table[ids] + state[:, None] * jnp.arange(6.0)[None]
 
         beam = partial(decoding.beam_search, width=1, length_penalty=alpha)
         return beam(step, state, **limits), decoding.greedy(step, state, **limits)

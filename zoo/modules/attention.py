@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from zoo import checks, initializers
+from zoo.engine.broadcast import align
 from zoo.modules.pooling import attention_weights
 from zoo.types import Array, ArrayLike
 
@@ -120,7 +121,8 @@ class Attention(nnx.Module):
         values = jnp.where(mask[..., None], values, jnp.zeros((), values.dtype))
         if self.kind == "additive":
             U, b = (param[...].astype(values.dtype) for param in (self.U, self.b))
-            keys = values @ U + b
+            keys = values @ U
+            keys += align(b, keys)
         elif self.kind == "general":
             keys = values @ self.W[...].astype(values.dtype).T
         else:

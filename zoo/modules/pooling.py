@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from zoo import checks, initializers
+from zoo.engine.broadcast import align
 from zoo.types import Array, ArrayLike
 
 KINDS = ("last", "first_last", "mean", "max", "attention", "concat")
@@ -192,7 +193,8 @@ class Pooling(nnx.Module):
             raise ValueError(f'weights are of kind="attention", this is {self.kind!r}')
         W, b, v = (param[...].astype(y.dtype) for param in (self.W, self.b, self.v))
         y = _zeroed(y, _mask(y, mask))
-        return attention_weights(jnp.tanh(y @ W + b) @ v, mask)
+        scores = y @ W
+        return attention_weights(jnp.tanh(scores + align(b, scores)) @ v, mask)
 
     def __call__(self, y: Array, mask: ArrayLike | None = None) -> Array:
         """Pool over time.

@@ -78,7 +78,7 @@ class LanguageModelPipeline(Pipeline):
         token = ids[-1:]
         for n in range(length):
             state, logits = self._step(self.params, state, token)
-            token = draw(jax.random.fold_in(key, n), logits + penalty)
+            token = draw(jax.random.fold_in(key, n), logits + penalty[None])
             yield separator + self.text.join(vocabulary.decode([int(token[0])]))
 
     def to_json(self) -> dict[str, Any]:

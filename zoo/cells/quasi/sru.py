@@ -100,7 +100,7 @@ class SRUCell(SkipCell):
         W = initializers.blocks(init, rngs.params(), 3, shape, self.draw_dtype)
         if self._halved:
             factors = np.repeat([1.0, 0.5**0.5, 0.5**0.5], self.hidden_size)
-            W = W * jnp.asarray(factors, W.dtype)
+            W = W * jnp.asarray(factors, W.dtype)[None]
         return self._store(W)
 
     def init_state(self, batch_size: int) -> SRUState:
