@@ -171,7 +171,7 @@ class Seq2SeqPipeline(Pipeline):
 
         def step(state: Any, ids: Any) -> tuple[Any, ...]:
             state, logits, *weights = model.step(state, wide, ids)
-            return state, logits + self._penalty, *weights
+            return state, logits + self._penalty[None], *weights
 
         return decoding.beam_search(
             step,
