@@ -11,9 +11,9 @@ from zoo import initializers
 from zoo.cells.base import gate
 from zoo.cells.matrix.base import MatrixCell
 from zoo.engine.broadcast import spread
-from zoo.engine.linear_scan import max_scan
 from zoo.engine.masks import Span
 from zoo.engine.matrix_chunks import Write, read, write, write_and_read
+from zoo.engine.max_scan import max_scan
 from zoo.initializers import Gates
 from zoo.types import Array, Key
 
