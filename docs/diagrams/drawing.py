@@ -7,6 +7,8 @@ from html import escape
 INK, SLATE, GREY, PALE = "#334155", "#64748b", "#94a3b8", "#cbd5e1"
 BLUE, ORANGE, GREEN, AMBER = "#2563eb", "#ea580c", "#16a34a", "#d97706"
 PAPER = "#f8fafc"
+Labels = dict[str, str]
+"""The translation of each English label; empty for English."""
 COLORS = {  # fill and stroke
     "forward": ("#dbeafe", "#2563eb"),
     "backward": ("#ffedd5", "#ea580c"),
@@ -28,7 +30,7 @@ class Drawing:
     ``h_{t-1}``.
     """
 
-    def __init__(self, width: float, height: float, title: str, labels: dict[str, str]):
+    def __init__(self, width: float, height: float, title: str, labels: Labels):
         """Start a drawing.
 
         Args:

@@ -180,11 +180,8 @@ def test_a_cpu_has_a_section_with_goals():
         row |= {"kind": "step", "peer": peer, "median_ms": ms, "ratio": ratio}
         return dict.fromkeys(COLUMNS, "") | case | row | columns
 
-    memory_part: dict[str, Any] = {
-        "part": "memory",
-        "base_mb": "300",
-        "peak_mb": "500",
-    }
+    memory_part: dict[str, Any]
+    memory_part = {"part": "memory", "base_mb": "300", "peak_mb": "500"}
     rows = [
         on_cpu(OURS, "2.0", "1"),
         on_cpu("torch", "1.8", "0.9"),
