@@ -13,7 +13,6 @@ import zoo
 from tests.helpers import reference
 from tests.helpers.subject import ALL, MASK, NEVER, B, Subject, rows_of
 from tests.helpers.tolerances import (
-    BFLOAT16_GRADIENT,
     FINITE_DIFFERENCE,
     FLOAT64,
     REFERENCE,
@@ -111,7 +110,7 @@ class NumericalContract:
         low = subject.with_options(dtype=jnp.bfloat16)
         gradients, _ = low.learn(*subject.args())
         expected, _ = subject.learn(*subject.args())
-        assert_close(gradients, expected, BFLOAT16_GRADIENT)
+        assert_close(gradients, expected, subject.bfloat16_gradient)
 
     def test_golden_values(
         self, subject: Subject, golden: dict[str, np.ndarray] | None

@@ -16,7 +16,7 @@ import numpy as np
 from flax import nnx
 
 import zoo
-from tests.helpers.tolerances import BFLOAT16
+from tests.helpers.tolerances import BFLOAT16, BFLOAT16_GRADIENT
 from zoo.types import Params, State
 
 B, T, D, H = 5, 6, 3, 4
@@ -38,14 +38,21 @@ NEVER = np.zeros((B, T), bool)
 class Subject:
     """A layer with its inputs and its compiled programs."""
 
-    def __init__(self, make: Callable[..., Any], bfloat16: float = BFLOAT16):
+    def __init__(
+        self,
+        make: Callable[..., Any],
+        bfloat16: float = BFLOAT16,
+        bfloat16_gradient: float = BFLOAT16_GRADIENT,
+    ):
         """Build the layer, and add noise to its parameters, so that none is 0 or 1.
 
         Args:
             make: ``(rngs, **options) -> Layer``.
             bfloat16: the tolerance of the outputs in bfloat16.
+            bfloat16_gradient: the tolerance of the gradients in bfloat16.
         """
         self.make, self.bfloat16 = make, bfloat16
+        self.bfloat16_gradient = bfloat16_gradient
         self.layer = make(nnx.Rngs(0))
         params, self.apply = zoo.functional(self.layer)
         # NumPy guarantees that the numbers of RandomState never change.
