@@ -38,7 +38,7 @@ from zoo.layers import (
     Stacked,
     explain,
 )
-from zoo.layers.newton import deer
+from zoo.layers.deer import deer
 from zoo.models import decoding
 from zoo.modules import attention, crf, pooling
 from zoo.modules.characters import CharCNN, CharLSTM

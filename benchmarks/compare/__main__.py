@@ -16,7 +16,7 @@ import jax
 import tyro
 
 import zoo
-from benchmarks.compare.page import COLUMNS, KEY, TABLE, write
+from benchmarks.compare.comparison_page import COLUMNS, KEY, TABLE, write
 from benchmarks.compare.problems import PROBLEMS, Problem
 from benchmarks.compare.training import train
 from benchmarks.csv_table import Row, Table

@@ -24,9 +24,9 @@ from benchmarks.paths import ROOT
 from benchmarks.speed.bench import Bench
 from benchmarks.speed.cases import QUICK_SHAPES, Case, Kind
 from benchmarks.speed.measure import Timing, measure, measure_memory
-from benchmarks.speed.page import PAGE, page
 from benchmarks.speed.peers import OURS, PEERS, VARIANT
 from benchmarks.speed.plan import Config, Part, cases
+from benchmarks.speed.speed_page import PAGE, page
 from benchmarks.speed.table import (
     TABLE,
     describe_case,

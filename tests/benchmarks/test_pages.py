@@ -4,7 +4,7 @@ import pytest
 
 from benchmarks import adding_problem, deer, gradient_decay, results
 from benchmarks.csv_table import Table
-from benchmarks.speed import page as speed
+from benchmarks.speed import speed_page as speed
 from benchmarks.speed.table import layers_table, programs_table
 
 
@@ -23,7 +23,7 @@ def test_gradient_decay_page_is_up_to_date():
 
 def test_comparison_page_is_up_to_date():
     pytest.importorskip("sklearn")
-    from benchmarks.compare import page as comparison
+    from benchmarks.compare import comparison_page as comparison
 
     table = Table(comparison.TABLE, comparison.KEY, comparison.COLUMNS)
     assert comparison.PAGE.read_text() == comparison.page(table.rows)

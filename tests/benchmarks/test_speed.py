@@ -15,8 +15,8 @@ from benchmarks.speed.bench import Bench
 from benchmarks.speed.cases import CONV, Case
 from benchmarks.speed.formatting import fastest
 from benchmarks.speed.measure import measure_memory
-from benchmarks.speed.page import page
 from benchmarks.speed.peers import OURS, PEERS
+from benchmarks.speed.speed_page import page
 from benchmarks.speed.table import COLUMNS, KEY, describe_case, layers_table
 from tests.helpers.typed import untyped
 
