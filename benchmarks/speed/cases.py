@@ -13,7 +13,7 @@ Kind = Literal["forward", "step"]
 Device = Literal["cpu", "gpu"]
 DType = Literal["float32", "bfloat16"]
 GridCell = Literal["rnn", "lstm", "gru", "reset_before_gru", "reset_after_mgu"]
-# Parameters or gradients by layer, direction and name.
+# Parameters or gradients of each layer and direction, under their names.
 Weights = list[list[dict[str, Any]]]
 
 NUM_GATES = {"rnn": 1, "lstm": 4, "gru": 3, "reset_before_gru": 3, "reset_after_mgu": 2}

@@ -108,6 +108,7 @@ def _code_digest() -> str:
         *sorted((folder / "formats").glob("*.py")),
         folder / "hub.py",
         folder / "loading.py",
+        folder.parents[1] / "zoo" / "text" / "tokenizer.py",
     ]
     code = b"".join(source.read_bytes() for source in sources)
     return hashlib.blake2b(code).hexdigest()

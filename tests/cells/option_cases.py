@@ -3,7 +3,7 @@
 from typing import Any
 
 # (name of the reference, options of the cell, names of those that the reference needs).
-# A reference finds out about sizes from the shapes of the parameters and the state.
+# A reference takes sizes from the shapes of the parameters and the state.
 OPTIONS: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
     ("indrnn_tanh", {"nonlinearity": "tanh"}, ()),
     ("scrn", {"context_size": 2, "alpha": 0.5, "bias": True}, ("alpha",)),

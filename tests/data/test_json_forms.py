@@ -9,7 +9,6 @@ import pytest
 
 from tasks.data import formats
 from tasks.data.formats import FormatError
-from tasks.data.formats.character_spans import tokens_with_offsets
 from tests.helpers.data_files import parse, parse_labelled
 from zoo.text import tokenize
 
@@ -143,16 +142,23 @@ def test_offsets_that_cannot_be_read(
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "entity", "tokens"),
     [
-        "Don't panic, it's 5.30! Mail a.b@c.org or see https://a.org/b, Dr. Vant :-)",
-        "o'clock @lio #tea ... -- <3 U.S. 1,000 'quoted'",
+        ("Don't ask Dr. Vant!", "Vant", ["Do", "n't", "ask", "Dr.", "Vant", "!"]),
+        ("नीली मेज है", "मेज", ["नीली", "मेज", "है"]),  # letters keep their marks
+        ("红茶好", "茶", ["红", "茶", "好"]),  # a Han character is a token
+        ("tea tea", "tea", ["tea", "tea"]),
     ],
 )
-def test_tokens_are_those_of_the_library(text: str) -> None:
-    tokens = tokens_with_offsets({}, text)
-    assert [token for _, _, token in tokens] == tokenize(text)
-    assert all(text[start:end] == token for start, end, token in tokens)
+def test_offsets_in_the_tokens_of_the_tokenizer(
+    write: Callable[..., Path], text: str, entity: str, tokens: list[str]
+) -> None:
+    start = text.rindex(entity)
+    record = {"text": text, "label": [[start, start + len(entity), "X"]]}
+    tags = ["O"] * len(tokens)
+    tags[len(tokens) - 1 - tokens[::-1].index(entity)] = "B-X"
+    path = write("a.jsonl", lines(record))
+    assert parse(path, "entities") == [{"tokens": tokens, "tags": tags}]
 
 
 def test_names_next_to_class_numbers(write: Callable[..., Path]) -> None:

@@ -124,7 +124,7 @@ def from_state(state: State, config: dict[str, Any]) -> dict[str, Array]:
 
 
 def as_torch(d_params: Params) -> dict[str, Array]:
-    """Return gradients by PyTorch's names, that of a bias for both of its biases."""
+    """Return gradients under PyTorch's names; its two biases get the same gradient."""
     result = {}
     for level, grads in d_params["layers"].items():
         directions = [grads]

@@ -42,7 +42,7 @@ class Runner(ABC):
 
     @abstractmethod
     def gradients(self, result: Any) -> dict[str, np.ndarray]:
-        """Return the gradients by our names.
+        """Return the gradients under our names.
 
         Args:
             result: what `step` returned.
@@ -132,7 +132,7 @@ class JaxRunner(Runner):
         return {"y": np.asarray(result, np.float32)}
 
     def gradients(self, result: Any) -> dict[str, np.ndarray]:
-        """Return the gradients by our names.
+        """Return the gradients under our names.
 
         Args:
             result: of `step`.

@@ -45,7 +45,7 @@ class Cudnn(JaxRunner):
         return jnp.asarray(vector), run
 
     def to_weights(self, d_params: Any) -> Weights:
-        """Return the gradients by layer and direction.
+        """Return the gradients of each layer and direction.
 
         Args:
             d_params: a vector.

@@ -117,7 +117,7 @@ class Linen(JaxRunner):
         return {"forward_rnn": {"cell": cells[0]}, "backward_rnn": {"cell": cells[1]}}
 
     def to_weights(self, d_params: Any) -> Weights:
-        """Return the gradients by layer and direction.
+        """Return the gradients of each layer and direction.
 
         Args:
             d_params: of each layer, nested as the parameters are.
@@ -197,7 +197,7 @@ class NNX(JaxRunner):
         return params, run
 
     def to_weights(self, d_params: Any) -> Weights:
-        """Return the gradients by layer and direction.
+        """Return the gradients of each layer and direction.
 
         Args:
             d_params: an ``nnx.State`` of gradients.

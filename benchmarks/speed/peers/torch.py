@@ -79,7 +79,7 @@ class Padded(Runner):
         return {"y": _to_numpy(result)}
 
     def gradients(self, result: Any) -> dict[str, np.ndarray]:
-        """Return the gradients by our names.
+        """Return the gradients under our names.
 
         Args:
             result: of `step`.

@@ -73,7 +73,7 @@ class Zoo(JaxRunner):
         ]
 
     def to_weights(self, d_params: Any) -> Weights:
-        """Return the gradients by layer and direction.
+        """Return the gradients of each layer and direction.
 
         Args:
             d_params: nested as the parameters are.

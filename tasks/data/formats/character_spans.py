@@ -5,7 +5,6 @@ Doccano: ``{"text": ..., "label": [[0, 4, "PER"]]}``; Prodigy and spaCy: ``"span
 of the record, otherwise those of the project's tokenizer, with tags in BIO2.
 """
 
-import re
 from collections.abc import Sequence
 
 from tasks.data.formats.column_choice import (
@@ -22,25 +21,6 @@ SPAN_NAMES = ("entities", "spans", "label", "labels")
 _STARTS = ("start", "start_offset", "start_char", "begin")
 _ENDS = ("end", "end_offset", "end_char", "stop")
 _TYPES = ("label", "type", "entity", "tag", "class")
-# The pattern of `zoo.text.tokenize`: data must not depend on the library.
-_TOKEN = re.compile(
-    r"""
-      (?:https?://|www\.)\S+[\w/]
-    | [\w.+-]+@[\w-]+(?:\.[\w-]+)+
-    | [@\#]\w+
-    | (?:[:;=8][-o']?[)(\]\[dDpP/\\|]|<3)(?!\w)
-    | (?:[A-Za-z]\.){2,}
-    | (?:Mr|Mrs|Ms|Dr|Prof|St|Jr|Sr|vs|etc|Inc|Ltd|Co)\.
-    | \d+(?:[.,:]\d+)*
-    | \w+?(?=n['’]t\b)
-    | n['’]t\b
-    | ['’](?:s|m|d|re|ve|ll|S|M|D|RE|VE|LL)\b
-    | \w+(?:['’](?!(?:s|m|d|re|ve|ll|t)\b)\w+)*
-    | \.{2,} | -{2,} | !+ | \?+
-    | [^\w\s]
-    """,
-    re.VERBOSE,
-)
 Span = tuple[int, int, str]
 """The start and the end of a piece of text, and its type or the piece itself."""
 
@@ -118,7 +98,10 @@ def spans_sentence(
 
 
 def tokens_with_offsets(record: Record, text: str) -> list[Span]:
-    """Return the tokens of a text: those that the record lists, otherwise by pattern.
+    """Return the tokens of a text: those of the record, or else those of the tokenizer.
+
+    Without tokens in the record, they are those of `zoo.text.tokenize`, which a trained
+    model applies to raw text.
 
     Args:
         record: the record; Prodigy lists ``{"text", "start", "end"}`` as ``tokens``.
@@ -130,7 +113,15 @@ def tokens_with_offsets(record: Record, text: str) -> list[Span]:
         tokens = [piece for piece in pieces if piece and piece[2].strip()]
         if len(tokens) == len(listed) and all(text[a:b] == t for a, b, t in tokens):
             return tokens
-    return [(m.start(), m.end(), m[0]) for m in _TOKEN.finditer(text)]
+    # Imported here: the library imports JAX, which no other format needs.
+    from zoo.text.tokenizer import tokenize
+
+    spans, end = [], 0
+    for token in tokenize(text):
+        start = text.index(token, end)
+        end = start + len(token)
+        spans.append((start, end, token))
+    return spans
 
 
 def _are_spans(sample: Records, name: str) -> bool:
