@@ -1,5 +1,6 @@
 """Text classification: one label for a whole text."""
 
+import itertools
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from tasks import base, baselines, metrics
+from tasks.data import reviews
 from tasks.labels import absent_labels, label_vocabulary, with_unseen_labels
 from tasks.losses import cross_entropy
 from tasks.rows import RowSplits, column, padded, read, tokenizer_of
@@ -79,7 +81,7 @@ class Classification(base.Task):
         """
         super().__init__(config)
         self.choose_monitor("accuracy", "f1_macro")
-        rows, notes = read(config, "labelled", split)
+        rows, notes = read(config, "labelled", split, sample=reviews.folder())
         self.notes += notes
         self.pipeline = trained or self._build_pipeline(rows)
         # Labels that only dev or test has come after those of the model.
@@ -229,6 +231,11 @@ class Classification(base.Task):
             name: metrics.classes(true, self.labels.encode(row), self.labels.tokens)
             for name, row in guesses.items()
         }
+
+    def example(self) -> str:
+        """Return the shortest of the first texts of the test split."""
+        first = itertools.islice(column(self.splits.rows["test"], "text"), 20)
+        return min(first, key=len)
 
     def sizes(self) -> dict[str, Any]:
         """Return the sizes of the data, for the user."""

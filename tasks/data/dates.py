@@ -119,8 +119,4 @@ def pairs(seed: int = SEED) -> dict[str, list[tuple[str, str]]]:
 
 def folder() -> Path:
     """Write each split to a TSV file, and return the folder of the files."""
-    path = Path()
-    for split, rows in pairs().items():
-        text = "source\ttarget\n" + "".join(f"{a}\t{b}\n" for a, b in rows)
-        path = sample_text.write_sample(f"dates/{split}.tsv", text)
-    return path.parent
+    return sample_text.write_splits("dates", ("source", "target"), pairs())

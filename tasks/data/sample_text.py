@@ -2,6 +2,7 @@
 
 import getpass
 import tempfile
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 
@@ -23,3 +24,20 @@ def write_sample(name: str, text: str) -> Path:
             file.write(text.encode())
         Path(file.name).replace(path)
     return path
+
+
+def write_splits(
+    name: str, header: tuple[str, str], splits: Mapping[str, Iterable[tuple[str, str]]]
+) -> Path:
+    """Write each split to a TSV file, and return the folder of the files.
+
+    Args:
+        name: name of the folder.
+        header: names of the two columns.
+        splits: the rows of each split.
+    """
+    path = Path()
+    for split, rows in splits.items():
+        text = "".join(f"{a}\t{b}\n" for a, b in (header, *rows))
+        path = write_sample(f"{name}/{split}.tsv", text)
+    return path.parent

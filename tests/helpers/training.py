@@ -14,7 +14,9 @@ TASKS = ("classification", "pos", "ner", "charlm", "seq2seq", "memory")
 SMALL = ["--hidden-size", "8", "--epochs", "2", "--dropout", "0.2"]
 SMALL += ["--learning-rate", "0.01"]
 TASK_FLAGS = {
-    "classification": ["--limit-train", "48", "--max-length", "16"],
+    "classification": [
+        *("--limit-train", "96", "--max-length", "16", "--learning-rate", "0.02"),
+    ],
     "pos": [
         *("--limit-train", "48", "--max-length", "16", "--char-size", "8"),
         *("--dtype", "bfloat16"),
