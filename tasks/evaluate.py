@@ -172,7 +172,7 @@ def _print(scores: Scores, loss: float) -> None:
 def main() -> None:
     """Read the command line and score."""
     check_options(sys.argv[1:], Evaluate, "tasks.evaluate")
-    options = tyro.cli(Evaluate, description=__doc__)
+    options = tyro.cli(Evaluate, prog="python -m tasks.evaluate", description=__doc__)
     with console.errors(options.debug):
         evaluate(options)
 

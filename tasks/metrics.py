@@ -25,11 +25,14 @@ def classes(
 
     Returns:
         ``accuracy``, ``f1_macro``, the table, and the confusion matrix. A class without
-        rows has no scores in the table, and is not in the mean.
+        rows has no scores in the table, and is not in the mean. Without any rows, both
+        scores are 0.
     """
     from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
     ids = np.arange(len(labels))
+    if not len(true):  # an input that scikit-learn rejects
+        return _nothing(("accuracy", "f1_macro"), labels, labels)
     columns: Any = precision_recall_fscore_support(
         true,
         predicted,
@@ -65,13 +68,18 @@ def spans(
     Returns:
         ``precision``, ``recall`` and ``f1`` as conlleval computes them, ``f1_strict``
         (only valid BIO2 spans count), ``accuracy`` of the tags, a table of the entity
-        types, and the confusion matrix of the tags.
+        types, and the confusion matrix of the tags. Without any words, all scores are
+        0.
     """
     import seqeval.metrics
     from seqeval.scheme import IOB2
     from sklearn.metrics import confusion_matrix
 
     true, predicted = [list(t) for t in true], [list(t) for t in predicted]
+    types = sorted({label[2:] for label in labels} - {""})
+    if not any(true):  # seqeval divides by the number of words
+        names = ("precision", "recall", "f1", "f1_strict", "accuracy")
+        return _nothing(names, types, labels)
     zero: Any = 0  # score of a class that is never predicted; typed str in seqeval
     table: Any = seqeval.metrics.classification_report(
         true, predicted, output_dict=True, zero_division=zero
@@ -92,7 +100,6 @@ def spans(
         ),
         "accuracy": float(seqeval.metrics.accuracy_score(true, predicted)),
     }
-    types = sorted({label[2:] for label in labels} - {""})
     empty = {"precision": 0.0, "recall": 0.0, "f1-score": 0.0, "support": 0}
     per_class = {
         name: _class_scores(*(table.get(name, empty)[column] for column in empty))
@@ -104,6 +111,15 @@ def spans(
         labels=list(labels),
     )
     return Scores(values, per_class, confusion)
+
+
+def _nothing(
+    names: Sequence[str], classes: Sequence[str], labels: Sequence[str]
+) -> Scores:
+    """Return the scores of no predictions at all."""
+    table = {name: _class_scores(0.0, 0.0, 0.0, 0) for name in classes}
+    confusion = np.zeros((len(labels), len(labels)), int)
+    return Scores(dict.fromkeys(names, 0.0), table, confusion)
 
 
 def _class_scores(

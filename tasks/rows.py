@@ -39,7 +39,8 @@ def read(
     """
     files = config.data, config.train_file, config.dev_file, config.test_file
     if split is not None and any(files):
-        return {split: data.read(config, kind, split)}, []
+        rows, notes = data.read(config, kind, split)
+        return {split: rows}, list(notes)
     splits = data.load(
         config,
         kind,
@@ -48,7 +49,7 @@ def read(
         strict_labels=getattr(config, "strict_labels", False),
     )
     if split is not None:
-        return {split: getattr(splits, split)}, []
+        return {split: getattr(splits, split)}, list(splits.notes)
     train = splits.train
     if config.limit_train is not None:
         train = train.select(range(min(config.limit_train, len(train))))

@@ -49,7 +49,7 @@ class Config(base.Config):
     digits: bool = True
     """Replace every digit by 0 for the word embedding."""
     tokens: Literal["words", "whitespace"] = "words"
-    """How `predict` splits a raw text: by Unicode's rules, or at white space only."""
+    """Split a raw text by Unicode's rules, or at white space only."""
     min_count: int = 1
     """Words that occur less often in train are unknown."""
     strict_labels: bool = False

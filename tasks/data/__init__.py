@@ -2,6 +2,15 @@
 
 from tasks.data.formats.errors import DataError, FormatError
 from tasks.data.formats.reading import Kind
-from tasks.data.loading import Source, Splits, load, read
+from tasks.data.loading import Source, Split, Splits, load, read
 
-__all__ = ["DataError", "FormatError", "Kind", "Source", "Splits", "load", "read"]
+__all__ = [
+    "DataError",
+    "FormatError",
+    "Kind",
+    "Source",
+    "Split",
+    "Splits",
+    "load",
+    "read",
+]

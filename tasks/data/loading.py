@@ -53,6 +53,18 @@ class Source:
     """Leave out rows that break the format, with a note, instead of an error."""
 
 
+class Split(NamedTuple):
+    """One split of a task.
+
+    Attributes:
+        rows: its rows.
+        notes: what was decided, for the user.
+    """
+
+    rows: "Dataset"
+    notes: tuple[str, ...]
+
+
 class Splits(NamedTuple):
     """The splits of a task.
 
@@ -131,7 +143,7 @@ def read(
     *,
     sample: Path | None = None,
     cache_dir: Path | None = None,
-) -> "Dataset":
+) -> Split:
     """Read one split, for example to evaluate a trained model on it.
 
     Nothing is held out: a file whose name contains no split is read as a whole.
@@ -150,10 +162,10 @@ def read(
     if split not in files.SPLITS:
         raise DataError(f"--split must be train, dev or test, got {split!r}")
     if source.data and source.data.startswith(hub.PREFIX):
-        datasets, _ = _from_hub(source, kind, cache_dir, only=split)
+        datasets, notes = _from_hub(source, kind, cache_dir, only=split)
     else:
-        datasets, _ = _from_files(source, kind, sample, cache_dir, only=split)
-    return datasets[split]
+        datasets, notes = _from_files(source, kind, sample, cache_dir, only=split)
+    return Split(datasets[split], tuple(notes))
 
 
 def _from_files(
@@ -250,6 +262,8 @@ def _columns(source: Source) -> Columns:
         source.tag_column,
         source.source_column,
         source.target_column,
+        # A flag of the tasks with words.
+        getattr(source, "tokens", "words"),
     )
 
 

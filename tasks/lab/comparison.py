@@ -29,6 +29,7 @@ from tasks.run import console, log
 from tasks.run.folder import Run
 from tasks.run.gradient_decay import gate_values, gradient_by_lag, layers_of
 from zoo import checks, diagnostics
+from zoo.cli.arguments import check_options
 from zoo.pipelines import ReaderPipeline
 
 TRAIN = Path(__file__).parents[2] / "train.py"
@@ -253,6 +254,7 @@ def initial_gradients(lab: Lab, cells: Sequence[str]) -> Iterator[InitialGradien
 
 def main() -> None:
     """Read the command line and compare the cells."""
-    lab = tyro.cli(Lab, description=__doc__)
+    check_options(sys.argv[1:], Lab, "tasks.lab")
+    lab = tyro.cli(Lab, prog="python -m tasks.lab", description=__doc__)
     with console.errors(lab.debug):
         print(f"\nlab: {run(lab)}")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 import tasks.evaluate
+import tasks.lab.comparison
 import train
 import zoo.__main__
 from zoo.cli.arguments import check_command
@@ -48,6 +49,11 @@ from zoo.cli.commands import COMMANDS
             tasks.evaluate.main,
             "run --spilt dev",
             "tasks.evaluate: no option --spilt; did you mean --split?",
+        ),
+        (
+            tasks.lab.comparison.main,
+            "--lenght 100",
+            "tasks.lab: no option --lenght; did you mean --length?",
         ),
     ],
 )

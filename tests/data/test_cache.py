@@ -17,13 +17,15 @@ ROOT = Path(__file__).parents[2]
 def test_an_edited_file_is_read_again(write: Callable[..., Path], cache: Path) -> None:
     path = write("lines.txt", "one\ntwo\n")
     source = Source(str(path))
-    first = read(source, "text", "train", cache_dir=cache)
-    again = read(source, "text", "train", cache_dir=cache)
+    first = read(source, "text", "train", cache_dir=cache).rows
+    again = read(source, "text", "train", cache_dir=cache).rows
     assert first.cache_files == again.cache_files != []
     stat = os.stat(path)
     write("lines.txt", "one\nsix\n")
     os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
-    assert list(read(source, "text", "train", cache_dir=cache)["text"])[1] == "six\n"
+    assert (
+        list(read(source, "text", "train", cache_dir=cache).rows["text"])[1] == "six\n"
+    )
     assert list(first["text"])[1] == "two\n"
 
 
@@ -31,7 +33,7 @@ def test_arguments_are_part_of_the_key(write: Callable[..., Path], cache: Path) 
     path = write("a.conll", "a X Y\n")
     for column, tag in {"1": "X", "2": "Y", None: "Y"}.items():
         source = Source(str(path), tag_column=column)
-        assert read(source, "tagged", "train", cache_dir=cache)[0]["tags"] == [tag]
+        assert read(source, "tagged", "train", cache_dir=cache).rows[0]["tags"] == [tag]
 
 
 def test_errors_of_parsers_are_raised_unchanged(

@@ -35,7 +35,7 @@ def test_a_file_per_class_is_detected(
         write(f"views.{ending}", text)
     write("views.README.1.0.txt", "not data")
     for data in (tmp_path, tmp_path / "views.[pn]*"):
-        rows = read(Source(str(data)), "labelled", "train", cache_dir=cache)
+        rows = read(Source(str(data)), "labelled", "train", cache_dir=cache).rows
         assert sorted(set(zip(rows["label"], rows["text"], strict=True)))[0] == (
             "neg",
             "the cast was a bore",
@@ -56,7 +56,7 @@ def test_a_file_per_class_for_each_split(
     assert [sorted(set(rows["label"])) for rows in splits[:3]] == [["neg", "pos"]] * 3
     assert "test: a file per class: 2 classes (neg, pos)" in splits.notes
     files = tuple(str(tmp_path / f"train.{label}") for label in ("pos", "neg"))
-    rows = read(Source(train_file=files), "labelled", "train", cache_dir=cache)
+    rows = read(Source(train_file=files), "labelled", "train", cache_dir=cache).rows
     assert list(rows["label"]) == ["pos"] * 5 + ["neg"] * 5
 
 
@@ -65,7 +65,7 @@ def test_tables_in_plain_files_are_not_one_per_class(
 ) -> None:
     for name, text in {"a": labelled_lines(8), "b": labelled_lines(8, 8)}.items():
         write(f"{name}.txt", text)
-    rows = read(Source(str(tmp_path)), "labelled", "train", cache_dir=cache)
+    rows = read(Source(str(tmp_path)), "labelled", "train", cache_dir=cache).rows
     assert sorted(set(rows["label"])) == ["0", "1"]
 
 

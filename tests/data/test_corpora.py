@@ -93,7 +93,7 @@ def test_russian_tagging(cache: Path) -> None:
         (58 + 88 + 65, 1_009 + 1_028 + 1_004),
         (601, 11_385),
     ]
-    dev = read(corpus("pos/ru_gsd"), "tagged", "dev", cache_dir=cache)
+    dev = read(corpus("pos/ru_gsd"), "tagged", "dev", cache_dir=cache).rows
     assert counts(dev, "tagged") == (579, 11_709)
     assert len(labels_of(dev)) == 16
     with pytest.raises(DataError, match="nothing to train on, only dev, test"):
@@ -117,12 +117,12 @@ def test_contents_of_the_corpora(cache: Path) -> None:
             f"{p}-{t}" for p in "BI" for t in ("PER", "ORG", "LOC", "MISC")
         }
     assert "IOB1, converted to BIO2" in conll.notes[0]
-    ewt = read(corpus("pos/en_ewt"), "tagged", "train", cache_dir=cache)
+    ewt = read(corpus("pos/en_ewt"), "tagged", "train", cache_dir=cache).rows
     assert sum(tokens.count("_") for tokens in ewt["tokens"]) == 5
     assert len(labels_of(ewt)) == 17
     xpos = corpus("pos/en_ewt", tag_column="xpos")
-    assert len(labels_of(read(xpos, "tagged", "train", cache_dir=cache))) == 49
-    wnut = read(corpus("ner/wnut17"), "entities", "dev", cache_dir=cache)
+    assert len(labels_of(read(xpos, "tagged", "train", cache_dir=cache).rows)) == 49
+    wnut = read(corpus("ner/wnut17"), "entities", "dev", cache_dir=cache).rows
     words = [token for tokens in wnut["tokens"] for token in tokens]
     assert sum("\ufeff" in word for word in words) == 1
     assert sum("\u200b" in word for word in words) == 1
@@ -135,7 +135,7 @@ def test_news(cache: Path) -> None:
     labels = [label for rows in splits[:3] for label in rows["label"]]
     assert [labels.count(k) for k in "0123"] == [1_259, 1_257, 1_281, 1_203]
     source = corpus(f"{folder}/test.csv")
-    test = read(source, "labelled", "test", cache_dir=cache)
+    test = read(source, "labelled", "test", cache_dir=cache).rows
     assert [list(test["label"]).count(k) for k in "1234"] == [1_900] * 4
     assert test[0]["text"].startswith("Fears for T N pension after talks Unions")
     with pytest.raises(DataError, match="test has the label '4', which train lacks"):
@@ -150,7 +150,7 @@ def test_names(cache: Path) -> None:
     assert list(splits.train["label"]).count("Russian") > 7_000
     train, dev, test = (set(rows["text"]) for rows in splits[:3])
     assert not train & dev and not train & test and not dev & test
-    labels = list(read(source, "labelled", "train", cache_dir=cache)["label"])
+    labels = list(read(source, "labelled", "train", cache_dir=cache).rows["label"])
     assert [labels.count(k) for k in ("Vietnamese", "Russian")] == [73, 9_384]
 
 
@@ -172,10 +172,12 @@ def test_texts(cache: Path) -> None:
     spaces = [sum(text.count(" ") for text in rows["text"]) for rows in splits[:3]]
     assert spaces == [5_017_482, 393_042, 442_423]  # one after each symbol
 
-    novels = read(corpus("charlm/russian"), "text", "train", cache_dir=cache)
+    novels = read(corpus("charlm/russian"), "text", "train", cache_dir=cache).rows
     assert counts(novels, "text") == (1_076_543 + 355_913 + 144_057,)
     novel = corpus("charlm/russian/EugeneOnegin.txt")
-    assert counts(read(novel, "text", "train", cache_dir=cache), "text") == (144_057,)
+    assert counts(read(novel, "text", "train", cache_dir=cache).rows, "text") == (
+        144_057,
+    )
 
 
 def pairs(name: str, **flags: str) -> Source:
@@ -203,7 +205,7 @@ def test_pronunciations(cache: Path) -> None:
     assert len(set().union(*train, *dev, *test)) == 27
 
     source = pairs("cmudict/cmudict.dict")
-    rows = read(source, "pairs", "train", cache_dir=cache)
+    rows = read(source, "pairs", "train", cache_dir=cache).rows
     assert (len(rows), len(set(rows["source"]))) == (135_166, 126_052)
     assert len({p for (target,) in rows["targets"] for p in target.split()}) == 69
     assert not any(set("#()") & set(word) for word in rows["source"])
@@ -223,7 +225,7 @@ def test_translations(cache: Path, language: str, words: int, longest: int) -> N
     assert max(len(text.split()) for text in lines) == longest
     for year in ("2016", "2017"):
         source = pairs(f"multi30k/test_{year}*", **flags)
-        assert len(read(source, "pairs", "test", cache_dir=cache)) == 1_000
+        assert len(read(source, "pairs", "test", cache_dir=cache).rows) == 1_000
     with pytest.raises(DataError, match=r"parallel files end in de, en, fr: name two"):
         load(pairs("multi30k"), "pairs", cache_dir=cache)
 
@@ -244,7 +246,9 @@ def test_inflection(cache: Path, language: str) -> None:
     for name, size in sizes.items():
         file = f"sigmorphon2017/{language}-{name}"
         source = pairs(file, source_column="0,2", target_column="1")
-        rows = read(source, "pairs", present(files.split_of(name)), cache_dir=cache)
+        rows = read(
+            source, "pairs", present(files.split_of(name)), cache_dir=cache
+        ).rows
         assert len(rows) == size
         path = ZOO_DATA / "seq2seq" / file
         lemma, form, tags = path.read_text().split("\n")[0].split("\t")

@@ -52,8 +52,8 @@ def test_several_files_and_globs(
     source = Source(str(tmp_path), test_file=(more, str(tmp_path / "dev.tsv")))
     splits = load(source, "labelled", cache_dir=cache)
     assert [len(rows) for rows in splits[:3]] == [20, 10, 20]
-    assert len(read(source, "labelled", "test", cache_dir=cache)) == 20
-    assert len(read(Source(more), "labelled", "test", cache_dir=cache)) == 10
+    assert len(read(source, "labelled", "test", cache_dir=cache).rows) == 20
+    assert len(read(Source(more), "labelled", "test", cache_dir=cache).rows) == 10
     single = Source(str(tmp_path / "dev.tsv"))
     assert len(load(single, "labelled", cache_dir=cache).train) == 8
     with pytest.raises(DataError, match="no test among the files, only dev"):
@@ -90,7 +90,7 @@ def test_the_sample_is_split_by_its_metadata(
     for kind in ("tagged", "entities", "labelled"):
         splits = load(Source(), kind, sample=sample, cache_dir=cache)
         assert [len(rows) for rows in splits[:3]] == [2, 1, 1]
-    rows = read(Source(), "tagged", "dev", sample=sample, cache_dir=cache)
+    rows = read(Source(), "tagged", "dev", sample=sample, cache_dir=cache).rows
     assert rows[:] == {"tokens": [["w1"]], "tags": [["X"]]}
     with pytest.raises(DataError, match="no data: give --data"):
         load(Source(), "tagged", cache_dir=cache)

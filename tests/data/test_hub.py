@@ -37,9 +37,9 @@ def test_hub_columns_are_chosen_by_type(hub_folder: str, cache: Path) -> None:
     splits = load(Source(hub_folder), "entities", cache_dir=cache)
     expected = {"tokens": ["Ann", "Lee", "Bo"], "tags": ["B-PER", "I-PER", "B-PER"]}
     assert splits.train[0] == splits.test[0] == expected
-    dev = read(Source(hub_folder), "labelled", "dev", cache_dir=cache)
+    dev = read(Source(hub_folder), "labelled", "dev", cache_dir=cache).rows
     assert dev[:] == {"text": ["validation 0"], "label": ["good"]}
-    assert read(Source(hub_folder), "text", "dev", cache_dir=cache)[0] == {
+    assert read(Source(hub_folder), "text", "dev", cache_dir=cache).rows[0] == {
         "text": "validation 0\n"
     }
     with pytest.raises(DataError, match="has no labels"):

@@ -161,6 +161,19 @@ def test_offsets_in_the_tokens_of_the_tokenizer(
     assert parse(path, "entities") == [{"tokens": tokens, "tags": tags}]
 
 
+def test_offsets_in_tokens_between_white_space(write: Callable[..., Path]) -> None:
+    path = write(
+        "a.jsonl", lines({"text": "the COVID-19 law", "label": [[4, 12, "X"]]})
+    )
+    assert parse(path, "entities", tokenizer="whitespace") == [
+        {"tokens": ["the", "COVID-19", "law"], "tags": ["O", "B-X", "O"]}
+    ]
+    assert parse(path, "entities")[0]["tags"] == ["O", "B-X", "I-X", "I-X", "O"]
+    path = write("b.jsonl", lines({"text": "to Peru.", "label": [[3, 7, "X"]]}))
+    with pytest.raises(FormatError, match=r"'Peru' cuts 'Peru.'"):
+        parse(path, "entities", tokenizer="whitespace")
+
+
 def test_names_next_to_class_numbers(write: Callable[..., Path]) -> None:
     record = {"tokens": TOKENS, "ner_tags": [1, 2, 0, 0], "ner_tags_names": TAGS}
     path = write("a.jsonl", lines(record))

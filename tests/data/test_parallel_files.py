@@ -29,7 +29,7 @@ def test_parallel_files(corpus: str, cache: Path) -> None:
     note = "left out, as their names do not end in .de or .en: test.fr, train.fr"
     assert splits.notes[0].startswith(note)
     assert "test: test.de (format parallel, source = .de, target = .en)" in splits.notes
-    dev = read(source, "pairs", "dev", cache_dir=cache)
+    dev = read(source, "pairs", "dev", cache_dir=cache).rows
     assert dev[:] == {"source": ["de 6"], "targets": [["en 6"]]}
 
 
@@ -42,9 +42,9 @@ def test_one_file_of_a_pair_is_enough(corpus: str, cache: Path, name: str) -> No
         flags["source_column"] = "de"
     path = f"{corpus}/{name}"
     source = Source(train_file=(f"{corpus}/train.*",), test_file=(path, path), **flags)
-    rows = read(source, "pairs", "test", cache_dir=cache)
+    rows = read(source, "pairs", "test", cache_dir=cache).rows
     assert list(rows["targets"]) == [["en 7"], ["en 8"]]
-    single = read(Source(path, **flags), "pairs", "test", cache_dir=cache)
+    single = read(Source(path, **flags), "pairs", "test", cache_dir=cache).rows
     assert single[:] == rows[:]
 
 
@@ -54,7 +54,7 @@ def test_usual_endings_need_no_flags(
     for split in ("train", "valid"):
         write(f"{split}.src", f"a\r\nb {split}\r\n\r\n")
         write(f"{split}.tgt", f"{split} c\nd \n")
-    dev = read(Source(str(tmp_path)), "pairs", "dev", cache_dir=cache)
+    dev = read(Source(str(tmp_path)), "pairs", "dev", cache_dir=cache).rows
     assert dev[:] == {"source": ["a", "b valid"], "targets": [["valid c"], ["d"]]}
 
 
@@ -90,11 +90,11 @@ def test_tables_with_a_common_stem_are_not_parallel_files(
     for k, name in enumerate(("a.1", "a.2", "a.x")):
         path = write(name, f"{k}\tb\n")
     source = Source(str(path.parent), source_column="0", target_column="1")
-    assert len(read(source, "pairs", "train", cache_dir=cache)) == 3
+    assert len(read(source, "pairs", "train", cache_dir=cache).rows) == 3
     source = Source(str(path.parent), format="tsv")
-    assert len(read(source, "pairs", "train", cache_dir=cache)) == 3
+    assert len(read(source, "pairs", "train", cache_dir=cache).rows) == 3
     write("a.train", "c\td\n")
-    rows = read(Source(str(path.parent)), "pairs", "train", cache_dir=cache)
+    rows = read(Source(str(path.parent)), "pairs", "train", cache_dir=cache).rows
     assert rows[:] == {"source": ["c"], "targets": [["d"]]}
 
 
@@ -126,9 +126,9 @@ def test_an_edited_target_file_is_read_again(
     for word in ("hat", "cap"):
         path = write("a.en", f"{word}\n")
         os.utime(path, ns=(0, 0))
-        rows = read(source, "pairs", "train", cache_dir=cache)
+        rows = read(source, "pairs", "train", cache_dir=cache).rows
         assert rows[0] == {"source": "Hut", "targets": [word]}
-    again = read(source, "pairs", "train", cache_dir=cache)
+    again = read(source, "pairs", "train", cache_dir=cache).rows
     assert again.cache_files == rows.cache_files != []
 
 
@@ -138,7 +138,7 @@ def test_compressed_parallel_files(
     write("a.de", "Hut\n")
     (tmp_path / "a.en.gz").write_bytes(gzip.compress(b"hat\n"))
     source = Source(str(tmp_path), source_column="de", target_column="en")
-    rows = read(source, "pairs", "train", cache_dir=cache)
+    rows = read(source, "pairs", "train", cache_dir=cache).rows
     assert rows[:] == {"source": ["Hut"], "targets": [["hat"]]}
 
 
@@ -147,6 +147,6 @@ def test_encodings_of_parallel_files(write: Callable[..., Path], cache: Path) ->
     write("a.en", "a hedgehog\n", "cp1251")
     flags: dict[str, Any] = {"source_column": "en", "target_column": "ru"}
     source = Source(str(path), encoding="cp1251", **flags)
-    assert read(source, "pairs", "train", cache_dir=cache)[0]["targets"] == ["Ёж"]
+    assert read(source, "pairs", "train", cache_dir=cache).rows[0]["targets"] == ["Ёж"]
     with pytest.raises(FormatError, match=r"a\.ru:1: expected text in utf-8"):
         read(Source(str(path), **flags), "pairs", "train", cache_dir=cache)

@@ -27,6 +27,21 @@ def test_a_class_without_rows_is_shown_but_counts_in_no_mean() -> None:
     assert scores.values["precision"] == pytest.approx(1 / 2)
 
 
+def test_without_words_or_rows_every_score_is_zero() -> None:
+    labels = ["B-X", "I-X", "O"]
+    empty = {"precision": None, "recall": None, "f1": None, "support": 0}
+    for sentences in ([], [[]], [[], []]):
+        scores = metrics.spans(sentences, sentences, labels)
+        assert set(scores.values.values()) == {0.0}
+        assert scores.per_class == {"X": empty}
+        np.testing.assert_array_equal(scores.confusion, np.zeros((3, 3)))
+    scores = metrics.classes([], [], labels)
+    assert scores.values == {"accuracy": 0.0, "f1_macro": 0.0}
+    # A sentence without words changes no score.
+    some = metrics.spans([["B-X"], []], [["B-X"], []], labels)
+    assert set(some.values.values()) == {1.0}
+
+
 def test_a_span_is_correct_if_both_ends_and_the_type_match() -> None:
     true = [["B-X", "I-X", "O", "B-Y"], ["B-X", "O", "B-Y", "O"]]
     predicted = [["B-X", "O", "O", "B-Y"], ["B-Y", "O", "B-Y", "B-X"]]

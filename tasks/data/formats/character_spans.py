@@ -51,7 +51,13 @@ def spans_columns(
 
 
 def spans_sentence(
-    where: str, line: int, record: Record, text_column: str, spans_column: str
+    where: str,
+    line: int,
+    record: Record,
+    text_column: str,
+    spans_column: str,
+    *,
+    tokenizer: str,
 ) -> Sentence:
     """Return the sentence of a record.
 
@@ -61,6 +67,7 @@ def spans_sentence(
         record: the record.
         text_column: the column of the text.
         spans_column: the column of the spans.
+        tokenizer: a key of `zoo.text.CURRENT_TOKENIZERS`.
 
     Raises:
         FormatError: if an offset lies outside of the text or cuts a token, or entities
@@ -74,7 +81,7 @@ def spans_sentence(
     if len(known) < len(spans):
         expected = f"a list of start, end and type in column {spans_column!r}"
         raise FormatError(where, line, expected, value)
-    tokens = tokens_with_offsets(record, text)
+    tokens = tokens_with_offsets(record, text, tokenizer)
     tags = ["O"] * len(tokens)
     for start, end, kind in sorted(known):
         covered = text[start:end] if 0 <= start < end <= len(text) else ""
@@ -97,15 +104,14 @@ def spans_sentence(
     return Sentence([token for _, _, token in tokens], tags, [line] * len(tokens))
 
 
-def tokens_with_offsets(record: Record, text: str) -> list[Span]:
+def tokens_with_offsets(record: Record, text: str, tokenizer: str) -> list[Span]:
     """Return the tokens of a text: those of the record, or else those of the tokenizer.
-
-    Without tokens in the record, they are those of `zoo.text.tokenize`, which a trained
-    model applies to raw text.
 
     Args:
         record: the record; Prodigy lists ``{"text", "start", "end"}`` as ``tokens``.
         text: the text.
+        tokenizer: a key of `zoo.text.CURRENT_TOKENIZERS`; the trained model applies the
+            same tokenizer to raw text.
     """
     listed = record.get("tokens")
     if isinstance(listed, list) and listed:
@@ -114,10 +120,10 @@ def tokens_with_offsets(record: Record, text: str) -> list[Span]:
         if len(tokens) == len(listed) and all(text[a:b] == t for a, b, t in tokens):
             return tokens
     # Imported here: the library imports JAX, which no other format needs.
-    from zoo.text.tokenizer import tokenize
+    from zoo.text.tokenizer import CURRENT_TOKENIZERS, tokenize
 
     spans, end = [], 0
-    for token in tokenize(text):
+    for token in tokenize(text, CURRENT_TOKENIZERS[tokenizer]):
         start = text.index(token, end)
         end = start + len(token)
         spans.append((start, end, token))

@@ -14,6 +14,16 @@ class Columns(NamedTuple):
     """The columns that the user names, each by name or by number from 0.
 
     For None, the parser chooses the column.
+
+    Attributes:
+        text: of the text.
+        label: of the label.
+        token: of the tokens.
+        tag: of the tags.
+        source: of the source.
+        target: of the targets.
+        tokenizer: a key of `zoo.text.CURRENT_TOKENIZERS`, which splits a text that
+            comes with character offsets and without tokens.
     """
 
     text: str | None = None
@@ -22,6 +32,7 @@ class Columns(NamedTuple):
     tag: str | None = None
     source: str | None = None
     target: str | None = None
+    tokenizer: str = "words"
 
 
 class Reading(NamedTuple):

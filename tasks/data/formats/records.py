@@ -112,7 +112,9 @@ def _parser(
             where, line, pair_columns.unpack_translation(record), sources, targets
         )
     if kind == "entities" and (spans := spans_columns(where, sample, columns)):
-        return lambda line, record: spans_sentence(where, line, record, *spans)
+        return lambda line, record: spans_sentence(
+            where, line, record, *spans, tokenizer=columns.tokenizer
+        )
     if kind in ("tagged", "entities"):
         token, tag = column_choice.tagged_columns(where, sample, kind, columns)
         return lambda line, record: _sentence(where, line, record, token, tag)
