@@ -1,6 +1,7 @@
 """Scores of labels and spans, by scikit-learn and seqeval.
 
-Both are imported when a score is computed: they take long to import.
+Both are imported when a score is computed: they take long to import. Neither is given
+input for which it prints a warning.
 """
 
 from collections.abc import Sequence
@@ -28,11 +29,12 @@ def classes(
         rows has no scores in the table, and is not in the mean. Without any rows, both
         scores are 0.
     """
-    from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+    from sklearn.metrics import precision_recall_fscore_support
 
     ids = np.arange(len(labels))
     if not len(true):  # an input that scikit-learn rejects
-        return _nothing(("accuracy", "f1_macro"), labels, labels)
+        values = {"accuracy": 0.0, "f1_macro": 0.0}
+        return Scores(values, _empty_table(labels), _confusion([], [], labels))
     columns: Any = precision_recall_fscore_support(
         true,
         predicted,
@@ -49,8 +51,7 @@ def classes(
         "accuracy": float(np.mean(np.asarray(true) == np.asarray(predicted))),
         "f1_macro": float(np.mean(present)),
     }
-    confusion = confusion_matrix(true, predicted, labels=ids)
-    return Scores(values, table, confusion)
+    return Scores(values, table, _confusion(true, predicted, labels))
 
 
 def spans(
@@ -68,18 +69,24 @@ def spans(
     Returns:
         ``precision``, ``recall`` and ``f1`` as conlleval computes them, ``f1_strict``
         (only valid BIO2 spans count), ``accuracy`` of the tags, a table of the entity
-        types, and the confusion matrix of the tags. Without any words, all scores are
-        0.
+        types, and the confusion matrix of the tags. A score of no entities, or of no
+        words, is 0.
     """
     import seqeval.metrics
     from seqeval.scheme import IOB2
-    from sklearn.metrics import confusion_matrix
 
     true, predicted = [list(t) for t in true], [list(t) for t in predicted]
     types = sorted({label[2:] for label in labels} - {""})
-    if not any(true):  # seqeval divides by the number of words
-        names = ("precision", "recall", "f1", "f1_strict", "accuracy")
-        return _nothing(names, types, labels)
+    ids = {label: k for k, label in enumerate(labels)}
+    confusion = _confusion(
+        [ids[tag] for tags in true for tag in tags],
+        [ids[tag] for tags in predicted for tag in tags],
+        labels,
+    )
+    if all(tag == "O" for tags in (*true, *predicted) for tag in tags):
+        values: dict[str, float] = {"precision": 0.0, "recall": 0.0, "f1": 0.0}
+        values |= {"f1_strict": 0.0, "accuracy": float(any(true))}
+        return Scores(values, _empty_table(types), confusion)
     zero: Any = 0  # score of a class that is never predicted; typed str in seqeval
     table: Any = seqeval.metrics.classification_report(
         true, predicted, output_dict=True, zero_division=zero
@@ -105,21 +112,23 @@ def spans(
         name: _class_scores(*(table.get(name, empty)[column] for column in empty))
         for name in types
     }
-    confusion = confusion_matrix(
-        [tag for tags in true for tag in tags],
-        [tag for tags in predicted for tag in tags],
-        labels=list(labels),
-    )
     return Scores(values, per_class, confusion)
 
 
-def _nothing(
-    names: Sequence[str], classes: Sequence[str], labels: Sequence[str]
-) -> Scores:
-    """Return the scores of no predictions at all."""
-    table = {name: _class_scores(0.0, 0.0, 0.0, 0) for name in classes}
+def _confusion(
+    true: Sequence[int] | np.ndarray,
+    predicted: Sequence[int] | np.ndarray,
+    labels: Sequence[str],
+) -> np.ndarray:
+    """Return how often each label (row) was predicted as each label (column)."""
     confusion = np.zeros((len(labels), len(labels)), int)
-    return Scores(dict.fromkeys(names, 0.0), table, confusion)
+    np.add.at(confusion, (np.asarray(true, int), np.asarray(predicted, int)), 1)
+    return confusion
+
+
+def _empty_table(classes: Sequence[str]) -> dict[str, dict[str, float | None]]:
+    """Return the table of classes without rows."""
+    return {name: _class_scores(0.0, 0.0, 0.0, 0) for name in classes}
 
 
 def _class_scores(

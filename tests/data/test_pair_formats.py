@@ -245,6 +245,8 @@ def test_columns_that_are_no_texts_are_left_out(
     assert parse_pairs(path) == [(f"cold {k}", f"kalt {k}") for k in range(12)]
     description = formats.describe(formats.plan(path, "pairs"))
     assert "source = 1, target = 2" in description and "left out: 0" in description
+    path = write("b.tsv", "\n".join(f"cold {k}\tkalt {k}" for k in range(12)))
+    assert "left out" not in formats.describe(formats.plan(path, "pairs"))
 
 
 def test_three_unnamed_columns_are_asked_for(write: Callable[..., Path]) -> None:

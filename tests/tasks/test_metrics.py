@@ -37,6 +37,8 @@ def test_without_words_or_rows_every_score_is_zero() -> None:
         np.testing.assert_array_equal(scores.confusion, np.zeros((3, 3)))
     scores = metrics.classes([], [], labels)
     assert scores.values == {"accuracy": 0.0, "f1_macro": 0.0}
+    scores = metrics.spans([["O", "O"]], [["O", "O"]], labels)
+    assert scores.values == {**dict.fromkeys(scores.values, 0.0), "accuracy": 1.0}
     # A sentence without words changes no score.
     some = metrics.spans([["B-X"], []], [["B-X"], []], labels)
     assert set(some.values.values()) == {1.0}

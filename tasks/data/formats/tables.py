@@ -59,7 +59,8 @@ def describe(reading: Reading) -> str:
     first, *_ = table = _sample(reading)
     left_out = ""
     if _unnamed_pairs(reading) and columns.source != reading.columns.source:
-        others = [str(n) for n in range(len(first)) if str(n) not in columns[-2:]]
+        used = (columns.source, columns.target)
+        others = [str(n) for n in range(len(first)) if str(n) not in used]
         varies = len(set(map(len, table))) > 1
         left_out = f", left out: {', '.join(others)}" if others and not varies else ""
     if _has_header(reading):
