@@ -5,7 +5,9 @@ from typing import Any
 
 from flax import nnx
 
-from zoo.types import Constant
+# The attributes with the sizes of a step's input and output, in zoo and in flax.nnx.
+INPUT_SIZES = ("input_size", "in_features")
+OUTPUT_SIZES = ("output_shape", "output_size", "out_features", "features")
 
 
 def summary(model: nnx.Module) -> str:
@@ -16,50 +18,65 @@ def summary(model: nnx.Module) -> str:
         print(zoo.summary(zoo.LSTM(50, 100, rngs=nnx.Rngs(0))))
 
     Args:
-        model: any module.
+        model: a layer, a model, or any module of ``flax.nnx``, with layers of zoo or
+            without.
 
     Returns:
         A table to print. A row has the path and the class of a module, the sizes of one
-        step's input and output, the module's own arrays with their shapes (constants in
-        parentheses), and its number of parameters. The last row has the total, and its
-        size in memory.
+        step's input and output, the module's own arrays with their shapes (those that
+        are not trained in parentheses), and its number of parameters. The last row has
+        the total, and its size in memory.
     """
+    tree = dict(nnx.iter_modules(model))
     modules = {
-        path: module
-        for path, module in nnx.iter_modules(model)
-        if not isinstance(module, nnx.List | nnx.Dict)
+        path: tree[path]
+        for path in sorted(tree, key=lambda path: _position(tree, path))
+        if not isinstance(tree[path], nnx.List | nnx.Dict)
     }
     arrays: dict[Any, list[str]] = {path: [] for path in modules}
     counts = dict.fromkeys(modules, 0)
     size = 0
     for path, variable in nnx.to_flat_state(nnx.state(model)):
+        if isinstance(variable, nnx.RngState):
+            continue
         owner = next(path[:n] for n in range(len(path), -1, -1) if path[:n] in modules)
         shape = "x".join(map(str, variable.shape)) or "scalar"
         label = f"{_join(path[len(owner) :])} {shape}"
-        if isinstance(variable, Constant):
-            arrays[owner].append(f"({label})")
-        else:
+        if isinstance(variable, nnx.Param):
             arrays[owner].append(label)
             counts[owner] += math.prod(variable.shape)
             size += math.prod(variable.shape) * variable.dtype.itemsize
+        else:
+            arrays[owner].append(f"({label})")
     rows = [("module", "class", "in", "out", "arrays", "parameters")]
-    for path in sorted(modules, key=lambda path: tuple(map(str, path))):
-        module = modules[path]
-        out = getattr(module, "output_shape", None) or getattr(
-            module, "output_size", ""
-        )
+    for path, module in modules.items():
         rows.append(
             (
                 _join(path) or "(model)",
                 type(module).__name__,
-                str(getattr(module, "input_size", "")),
-                "x".join(map(str, out)) if isinstance(out, tuple) else str(out),
+                _size(module, INPUT_SIZES),
+                _size(module, OUTPUT_SIZES),
                 ", ".join(arrays[path]),
                 f"{counts[path]:,}" if counts[path] else "",
             )
         )
     rows.append(("total", "", "", "", _bytes(size), f"{sum(counts.values()):,}"))
     return _table(rows)
+
+
+def _position(tree: dict[Any, nnx.Module], path: tuple[Any, ...]) -> list[int]:
+    """Return the place of a module: a module comes before its parts, in their order."""
+    place = []
+    for n, name in enumerate(path):
+        names = list(vars(tree[path[:n]])) if path[:n] in tree else []
+        place.append(names.index(str(name)) if str(name) in names else 0)
+    return place
+
+
+def _size(module: nnx.Module, names: tuple[str, ...]) -> str:
+    """Return the first attribute that a module has of these, as text."""
+    size = next((getattr(module, name) for name in names if hasattr(module, name)), "")
+    return "x".join(map(str, size)) if isinstance(size, tuple) else str(size)
 
 
 def _join(path: tuple[Any, ...]) -> str:

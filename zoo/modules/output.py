@@ -45,6 +45,11 @@ class Output(nnx.Module):
             )
         self.b = nnx.Param(jnp.zeros(V))
 
+    @property
+    def output_size(self) -> int:
+        """V."""
+        return self.b.shape[0]
+
     def __call__(self, y: Array, embedding: Embedding) -> Array:
         """Compute the logits.
 
