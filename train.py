@@ -25,6 +25,7 @@ from tasks.run.folder import Position, Run, RunError, save_best
 from tasks.scores import is_better
 from zoo import artifact
 from zoo.cli.arguments import check_command
+from zoo.registry import import_cell
 
 
 class Interruption:
@@ -94,6 +95,7 @@ def prepare(task_name: str, config: Config) -> Training:
     started = time.monotonic()
     interruption = Interruption()
     optimizers.check(config)
+    import_cell(config.cell)
     run = Run(task_name, config)
     task = TASKS[task_name](config)
     run.begin()

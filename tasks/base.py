@@ -25,7 +25,7 @@ class Config(Source):
     sample_epochs: ClassVar[int | None] = None  # instead, on a large sample
 
     cell: str = "lstm"
-    """Cell of the recurrent layers; `python -m zoo cells` lists them."""
+    """Cell of the recurrent layers (python -m zoo cells), or your own: module:Class."""
     hidden_size: int = 128
     """Hidden units of each layer and direction."""
     num_layers: int = 1

@@ -19,6 +19,7 @@ from tasks.run import console, flags
 from tasks.scores import Scores
 from zoo import artifact
 from zoo.cli.arguments import check_options
+from zoo.cli.model import load
 
 FILES = ("data", "train_file", "dev_file", "test_file")
 
@@ -29,6 +30,8 @@ class Evaluate(Source):
 
     run: Positional[Path] = dataclasses.field(kw_only=True)
     """Run folder, or the model folder in it."""
+    cell: str | None = None
+    """The model's cell if it is your own, as module:Class: permission to import it."""
     data: str | None = None
     """A file, a folder, a glob or hub:NAME[/CONFIG]. Default: the run's own data."""
     split: Literal["train", "dev", "test"] = "test"
@@ -52,7 +55,7 @@ def evaluate(options: Evaluate) -> None:
         tasks.data.DataError: if the data cannot be read, or neither the options nor the
             run name any.
     """
-    trained = artifact.load(options.run)
+    trained = load(options.run, options.cell)
     name = artifact.about(options.run).get("task")
     if name not in TASKS:
         known = ", ".join(TASKS)

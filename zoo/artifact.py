@@ -20,6 +20,7 @@ import safetensors.numpy
 from flax import nnx
 
 from zoo.pipelines import PIPELINES, Pipeline
+from zoo.registry import CellError
 
 FORMAT_VERSION = 2  # 1: without the name of the tokenizer
 WEIGHTS, CONFIG, CARD = "weights.safetensors", "config.json", "README.md"
@@ -84,6 +85,9 @@ def load(path: str | os.PathLike) -> Pipeline:
 
         zoo.load("runs/ner").predict(["Anna Lind flew to Peru."])
 
+    A model with a cell of your own, ``--cell module:Class``, needs an import of the
+    module first: ``import module``.
+
     Args:
         path: a folder that `save` wrote, or a run folder with ``model`` in it.
 
@@ -92,11 +96,14 @@ def load(path: str | os.PathLike) -> Pipeline:
 
     Raises:
         FileNotFoundError: if there is no model.
-        ArtifactError: if a file is damaged, or written by a newer version.
+        ArtifactError: if a file is damaged, or written by a newer version, or the
+            module of its cell has not been imported.
     """
     config, path = _config(path)
     try:
         pipeline = PIPELINES[config["kind"]].from_json(config["pipeline"])
+    except CellError as error:
+        raise ArtifactError(f"{path / CONFIG}: {error}") from error
     except (KeyError, TypeError, ValueError) as error:
         raise ArtifactError(
             f"{path / CONFIG} does not describe a model of this version: {error!r}"

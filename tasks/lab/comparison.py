@@ -28,9 +28,10 @@ from tasks.program import Program
 from tasks.run import console, log
 from tasks.run.folder import Run
 from tasks.run.gradient_decay import gate_values, gradient_by_lag, layers_of
-from zoo import checks, diagnostics
+from zoo import diagnostics
 from zoo.cli.arguments import check_options
 from zoo.pipelines import ReaderPipeline
+from zoo.registry import import_cell
 
 TRAIN = Path(__file__).parents[2] / "train.py"
 Init = Literal["default", "torch", "identity", "chrono"]
@@ -43,7 +44,7 @@ class Lab:
     """Compare recurrent cells on a memory problem, and show why they differ."""
 
     cells: str = "rnn,lstm,gru,lru"
-    """Names of cells, separated by commas; `python -m zoo cells` lists them."""
+    """Cells, separated by commas, each as for --cell of train.py."""
     problem: Literal["copy", "adding", "digits", "delay"] = "adding"
     """Copy symbols, add two marked numbers, classify digits by pixel, delay by T."""
     length: int = 200
@@ -92,7 +93,7 @@ def names(lab: Lab) -> list[str]:
     if not cells or len(set(cells)) < len(cells):
         raise ValueError(f"--cells must name each cell once, got {lab.cells!r}")
     for name in cells:
-        checks.one_of("the name of a cell", name, zoo.cells())
+        import_cell(name)
     return cells
 
 

@@ -171,9 +171,11 @@ def usage(run: Run, task: RunTask) -> str:
         task: the task.
     """
     text = shlex.quote(task.example())
+    cell = task.config.cell
+    own = f" --cell {cell}" if ":" in cell else ""
     if task.pipeline.kind == "language_model":
-        return f"python -m zoo generate {run.path} --prompt {text} --length 500"
-    return f"python -m zoo predict {run.path} {text}"
+        return f"python -m zoo generate {run.path}{own} --prompt {text} --length 500"
+    return f"python -m zoo predict {run.path}{own} {text}"
 
 
 def interrupted(run: Run) -> None:
@@ -208,7 +210,8 @@ def errors(debug: bool) -> Iterator[None]:
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:
             free = shutil.disk_usage(".").free
             text += f" (free here: {free / 2**20:,.0f} MB); the last checkpoint is kept"
-        own = type(error).__module__.startswith("tasks") or type(error) is ValueError
+        own = type(error).__module__.startswith(("tasks", "zoo"))
+        own = own or type(error) is ValueError
         message = text if own else f"{type(error).__name__}: {text}"
         print(f"error: {message}", file=sys.stderr)
         raise SystemExit(1) from None

@@ -1,20 +1,15 @@
 """``python -m zoo generate``: text of a trained language model."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
-from tyro.conf import Positional
-
-from zoo import artifact
+from zoo.cli.model import TrainedModel
 from zoo.pipelines import LanguageModelPipeline
 
 
 @dataclass(frozen=True)
-class Generate:
+class Generate(TrainedModel):
     """Generate text with a trained language model."""
 
-    run: Positional[Path]
-    """Run folder, or the model folder in it."""
     prompt: str = ""
     """The text to continue."""
     length: int = 500
@@ -30,7 +25,7 @@ class Generate:
 
     def main(self) -> None:
         """Print the prompt and the generated text."""
-        pipeline = artifact.load(self.run)
+        pipeline = self.load()
         if not isinstance(pipeline, LanguageModelPipeline):
             raise ValueError(
                 f"{self.run} is a {pipeline.kind}: use python -m zoo predict"

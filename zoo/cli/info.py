@@ -1,26 +1,22 @@
 """``python -m zoo info``: what a trained model is."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import jax
-from tyro.conf import Positional
 
 from zoo import artifact
+from zoo.cli.model import TrainedModel
 from zoo.pipelines import Pipeline
 
 
 @dataclass(frozen=True)
-class Info:
+class Info(TrainedModel):
     """Show the kind, options, sizes and scores of a trained model."""
-
-    run: Positional[Path]
-    """Run folder, or the model folder in it."""
 
     def main(self) -> None:
         """Print the information."""
         about = artifact.about(self.run)
-        pipeline = artifact.load(self.run)
+        pipeline = self.load()
         count = sum(leaf.size for leaf in jax.tree.leaves(pipeline.params))
         for name, value in {**about, "parameters": f"{count:,}"}.items():
             print(f"{name:<16} {value}")

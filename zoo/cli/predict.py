@@ -11,8 +11,8 @@ from typing import Any
 
 from tyro.conf import Positional
 
-from zoo import artifact
 from zoo.cli.lines import lines
+from zoo.cli.model import TrainedModel
 from zoo.diagnostics import plots
 from zoo.pipelines import (
     Classification,
@@ -27,15 +27,13 @@ COLORS = {"PER": 35, "ORG": 34, "LOC": 32, "MISC": 33}
 
 
 @dataclass(frozen=True)
-class Predict:
+class Predict(TrainedModel):
     """Classify, tag or translate texts with a trained model.
 
     Texts come from the arguments, from --file, or from standard input, one per line.
     There is one output for each: a blank line is an empty text.
     """
 
-    run: Positional[Path]
-    """Run folder, or the model folder in it."""
     texts: Positional[tuple[str, ...]] = ()
     """Texts, each in quotes."""
     file: Path | None = None
@@ -61,7 +59,7 @@ class Predict:
 
     def main(self) -> None:
         """Print the predictions."""
-        pipeline: Any = artifact.load(self.run)
+        pipeline: Any = self.load()
         options = self._options(pipeline.kind)
         plotted = []
         if isinstance(pipeline, LanguageModelPipeline):

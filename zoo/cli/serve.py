@@ -1,22 +1,18 @@
 """``python -m zoo serve``: a web page to try a trained model on."""
 
 from dataclasses import dataclass
-from pathlib import Path
-
-from tyro.conf import Positional
 
 from zoo import artifact
+from zoo.cli.model import TrainedModel
 
 
 @dataclass(frozen=True)
-class Serve:
+class Serve(TrainedModel):
     """Serve a web page to try a trained model on.
 
     Needs gradio: pip install 'rnn-zoo[serve]'.
     """
 
-    run: Positional[Path]
-    """Run folder, or the model folder in it."""
     host: str = "127.0.0.1"
     """Address to listen on; by default this machine only."""
     port: int = 0
@@ -27,4 +23,4 @@ class Serve:
         from zoo.cli.web_page import serve  # gradio is large and optional
 
         title = artifact.about(self.run).get("task", "")
-        serve(artifact.load(self.run), self.host, self.port, title)
+        serve(self.load(), self.host, self.port, title)

@@ -7,7 +7,9 @@ import jax
 import numpy as np
 from flax import nnx
 
+from zoo.cells import Cell
 from zoo.functional import functional
+from zoo.registry import cell_name
 from zoo.text import pad
 
 
@@ -17,7 +19,8 @@ class Pipeline:
     Attributes:
         kind: ``"classifier"``, ``"tagger"``, ``"language_model"``, ``"seq2seq"``
             or ``"reader"``.
-        options: arguments of the model's constructor.
+        options: arguments of the model's constructor, with the names of cells instead
+            of their classes.
         model: the module, with its initial parameters.
         params: the parameters in use; assign trained ones.
     """
@@ -32,7 +35,10 @@ class Pipeline:
             options: arguments of the model's constructor, without ``rngs``.
             seed: of the initialisation.
         """
-        self.options = dict(options)
+        self.options: dict[str, Any] = {
+            name: cell_name(value) if _is_cell(value) else value
+            for name, value in options.items()
+        }
         self.model = type(self).model_class(**options, rngs=nnx.Rngs(seed))
         self.bind()
 
@@ -81,6 +87,11 @@ class Pipeline:
         """Return T of a batch: one of few values, so that few programs compile."""
         step = 8 if longest <= 64 else 64
         return max(step, -(-longest // step) * step)
+
+
+def _is_cell(value: Any) -> bool:
+    """Return whether an option is the class of a cell."""
+    return isinstance(value, type) and issubclass(value, Cell)
 
 
 def several(texts: Any, name: str) -> Sequence[Any]:

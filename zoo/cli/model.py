@@ -1,0 +1,51 @@
+"""The trained model that a command names."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tyro.conf import Positional
+
+from zoo import artifact
+from zoo.pipelines import Pipeline
+from zoo.registry import import_cell
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """The arguments of a command that loads a trained model."""
+
+    run: Positional[Path]
+    """Run folder, or the model folder in it."""
+    cell: str | None = None
+    """The model's cell if it is your own, as module:Class: permission to import it."""
+
+    def load(self) -> Pipeline:
+        """Load the model.
+
+        Raises:
+            FileNotFoundError: if there is no model.
+            ValueError: if it cannot be loaded, or has another cell than `cell`.
+        """
+        return load(self.run, self.cell)
+
+
+def load(run: Path, cell: str | None) -> Pipeline:
+    """Load a trained model.
+
+    Args:
+        run: the run folder, or the model folder in it.
+        cell: the name of its cell, whose module is imported first if it is a
+            ``module:Class``; None imports nothing.
+
+    Raises:
+        FileNotFoundError: if there is no model.
+        ValueError: if it cannot be loaded, or has another cell than `cell`.
+    """
+    if cell is not None:
+        import_cell(cell)
+    pipeline = artifact.load(run)
+    options = pipeline.options
+    own = [options[k] for k in ("cell", "decoder_cell") if options.get(k)]
+    if cell is not None and cell not in own:
+        raise ValueError(f"--cell {cell}: the cell of {run} is {' and '.join(own)}")
+    return pipeline
