@@ -97,33 +97,76 @@ def shape(name: str, value: Any, expected: tuple[int, ...], axes: str) -> None:
         )
 
 
-def floating(name: str, value: Any) -> None:
+def floating(name: str, value: Any, *, for_ints: str = "") -> None:
     """Check that an array has a real floating-point dtype.
 
     Args:
         name: the name of the argument, for the message.
         value: the array.
+        for_ints: what to write if the array has ints, for the message.
 
     Raises:
         TypeError: if it has another dtype.
     """
-    if not jnp.issubdtype(jnp.result_type(value), jnp.floating):
-        raise TypeError(f"{name} must be floating point, got {jnp.result_type(value)}")
+    dtype = jnp.result_type(value)
+    if not jnp.issubdtype(dtype, jnp.floating):
+        are_ints = jnp.issubdtype(dtype, jnp.integer)
+        hint = f"; {for_ints}" if for_ints and are_ints else ""
+        raise TypeError(f"{name} must be floating point, got {dtype}{hint}")
 
 
-def boolean(name: str, value: Any) -> None:
-    """Check that an array is bool.
+def mask(name: str, value: Any, expected: tuple[int, ...], axes: str) -> None:
+    """Check that an array is a mask.
 
     Args:
         name: the name of the argument, for the message.
         value: the array.
+        expected: the expected shape.
+        axes: the names of the axes, such as ``"[B, T]"``.
 
     Raises:
-        TypeError: if it has another dtype. Numbers are refused because they could be
-            lengths, or an additive mask of -inf.
+        ValueError: if the array has another shape.
+        TypeError: if it is not bool. Numbers are refused because they could be lengths,
+            or an additive mask of -inf.
     """
-    if jnp.result_type(value) != jnp.bool_:
+    dtype = jnp.result_type(value)
+    is_row = len(expected) == 2 and jnp.shape(value) == expected[:1]
+    if is_row and jnp.issubdtype(dtype, jnp.integer):
         raise TypeError(
-            f"{name} must be bool (True = a real token), got "
-            f"{jnp.result_type(value)}; zoo.mask_from_lengths makes one of lengths"
+            f"{name} must be bool {axes}, got {dtype} {list(jnp.shape(value))}; if "
+            f"these are lengths, write {name}=zoo.mask_from_lengths(lengths, "
+            f"{expected[1]})"
+        )
+    shape(name, value, expected, axes)
+    if dtype != jnp.bool_:
+        raise TypeError(
+            f"{name} must be bool (True = a real token), got {dtype}; if 1 is a real "
+            f"token and 0 is padding, write {name}.astype(bool)"
+        )
+
+
+def rngs(value: Any, stream: str | None = "params") -> None:
+    """Check that a value is ``nnx.Rngs`` and has the keys of an initialisation.
+
+    Args:
+        value: the argument `rngs`.
+        stream: a stream that it must have, by its name or as the default.
+
+    Raises:
+        TypeError: if it is not ``nnx.Rngs``.
+        ValueError: if it has no such stream.
+    """
+    from flax import nnx  # not above: the engine and the CRF do not depend on Flax
+
+    if not isinstance(value, nnx.Rngs):
+        is_int = isinstance(value, int) and not isinstance(value, bool)
+        seed = value if is_int else "key" if hasattr(value, "dtype") else 0
+        raise TypeError(
+            f"rngs must be flax.nnx.Rngs, got {type(value).__name__}: write "
+            f"rngs=nnx.Rngs({seed})"
+        )
+    if stream is not None and not {stream, "default"} & set(value):
+        raise ValueError(
+            f"rngs has no stream {stream!r}, only {', '.join(value) or 'none'}: write "
+            "rngs=nnx.Rngs(params=0, dropout=1)"
         )

@@ -5,6 +5,7 @@ from typing import Any
 
 from flax import nnx
 
+from zoo.stochastic import explicit_keys
 from zoo.types import Params
 
 Apply = Callable[..., Any]
@@ -20,7 +21,8 @@ def functional(model: nnx.Module) -> tuple[Params, Apply]:
         state, y_t = apply(params, state, x_t, method="step")   # layer.step(state, x_t)
 
     `apply` works under ``jax.jit``, ``jax.grad`` and ``jax.vmap``, including
-    ``jax.vmap`` over stacked parameters.
+    ``jax.vmap`` over stacked parameters. It draws noise from the argument ``key``
+    alone, whatever the mode of the module.
 
     Args:
         model: any module; it is not modified. `apply` closes over its
@@ -34,11 +36,12 @@ def functional(model: nnx.Module) -> tuple[Params, Apply]:
     graph, params, constants = nnx.split(model, nnx.Param, ...)
 
     def apply(params: Params, *args: Any, method: Any = None, **kwargs: Any) -> Any:
-        bound = nnx.merge(graph, params, constants)
-        if method is None:
-            return bound(*args, **kwargs)  # pyright: ignore[reportCallIssue]
-        if isinstance(method, str):
-            return getattr(bound, method)(*args, **kwargs)
-        return method(bound, *args, **kwargs)
+        bound: Any = nnx.merge(graph, params, constants)
+        with explicit_keys():
+            if method is None:
+                return bound(*args, **kwargs)
+            if isinstance(method, str):
+                return getattr(bound, method)(*args, **kwargs)
+            return method(bound, *args, **kwargs)
 
     return nnx.to_pure_dict(params), apply

@@ -27,14 +27,27 @@ X = np.random.default_rng(0).normal(size=(2, 5, D)).astype(np.float32)
             ValueError,
             r"x must .* input_size = 3, got \(2, 5, 2",
         ),
-        (lambda: LSTM(X[0]), ValueError, r"\[B, T, D\]"),
+        (lambda: LSTM(X[0]), ValueError, r"\[B, T, D\].*add a batch axis: x\[None\]"),
+        (lambda: LSTM.step((), X[0, 0]), ValueError, r"batch axis: x_t\[None\]"),
         (lambda: LSTM(X.astype(int)), TypeError, "x must be floating point, got int"),
+        (lambda: LSTM(np.ones((2, 5), int)), TypeError, r"embed .*\(zoo.Embedding\)"),
         (
             lambda: LSTM(X, np.ones((5, 2), bool)),
             ValueError,
             r"mask must have shape \[B, T\] = \(2, 5\), got \(5, 2\)",
         ),
         (lambda: LSTM(X, np.ones((2, 5))), TypeError, "mask must be bool .*float"),
+        (
+            lambda: LSTM(X, np.array([5, 3])),
+            TypeError,
+            r"got int\d+ \[2\]; .* mask=zoo.mask_from_lengths\(lengths, 5\)",
+        ),
+        (lambda: LSTM(X, np.ones((2, 5), int)), TypeError, r"mask.astype\(bool\)"),
+        (
+            lambda: zoo.pooling.mean(jnp.asarray(X), np.array([5, 3])),
+            TypeError,
+            "write mask=zoo.mask_from_lengths",
+        ),
         (
             lambda: LSTM(X, reset=np.ones((2, 4), bool)),
             ValueError,
@@ -75,7 +88,54 @@ X = np.random.default_rng(0).normal(size=(2, 5, D)).astype(np.float32)
             ValueError,
             "merge must be one of",
         ),
-        (lambda: untyped(zoo.LSTM)(D, H, rngs=RNGS, zonout=0.1), TypeError, "zonout"),
+        (
+            lambda: zoo.LSTM(D, H, rngs=untyped(0)),
+            TypeError,
+            r"rngs must be flax.nnx.Rngs, got int: write rngs=nnx.Rngs\(0\)",
+        ),
+        (
+            lambda: zoo.models.LanguageModel(9, rngs=untyped(jax.random.key(0))),
+            TypeError,
+            r"write rngs=nnx.Rngs\(key\)",
+        ),
+        (
+            lambda: zoo.GRUCell(D, H, rngs=nnx.Rngs(dropout=1)),
+            ValueError,
+            "no stream 'params', only dropout: write rngs=nnx.Rngs",
+        ),
+        (
+            lambda: zoo.Stacked([LSTM], dropout=0.5, rngs=untyped(0)),
+            TypeError,
+            r"write rngs=nnx.Rngs\(0\)",
+        ),
+        *(
+            (
+                lambda name=name: untyped(zoo.LSTM)(D, H, rngs=RNGS, **{name: 1}),
+                TypeError,
+                f"^LSTM or LSTMCell has no argument '{name}': {hint}",
+            )
+            for name, hint in {
+                "zonout": "did you mean 'zoneout'",
+                "batch_first": r"x is always \[B, T, D\]",
+                "nlayers": "write num_layers=",
+                "dropout_rate": "write dropout=",
+                "nonlinearity": "only zoo.RNN has it",
+                "bidirectionl": "did you mean 'bidirectional'",
+                "return_sequences": "y always has",
+            }.items()
+        ),
+        (
+            lambda: untyped(zoo.models.Classifier)(9, 2, hidden=8, rngs=RNGS),
+            TypeError,
+            "^Classifier or LSTMCell has no argument 'hidden': write hidden_size=",
+        ),
+        (
+            lambda: untyped(zoo.models.Tagger)(
+                *(9, 2), num_chars=7, char_dims=8, rngs=RNGS
+            ),
+            TypeError,
+            "'char_dims': did you mean 'char_dim'",
+        ),
         (lambda: zoo.Stacked([]), ValueError, "one layer or more"),
         (lambda: zoo.Stacked([LSTM, LSTM]), ValueError, r"layers\[1\] must take"),
         (
@@ -164,6 +224,65 @@ def test_constants_are_not_parameters():
     assert set(params) == {"w"}
     assert_identical(apply({"w": jnp.full(3, 2.0)}), jnp.array([0.0, 2.0, 4.0]))
     assert "(table 3)" in zoo.summary(Fixed())
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        zoo.models.Classifier(9, 2, pooling="attention", num_layers=2, rngs=RNGS),
+        zoo.models.Tagger(9, 5, num_chars=7, chars="lstm", use_crf=True, rngs=RNGS),
+        zoo.models.LanguageModel(9, rngs=RNGS, tied=True, hidden_size=64),
+        zoo.models.Reader(D, 2, rngs=RNGS),
+        zoo.models.Seq2Seq(9, 7, rngs=RNGS),
+        zoo.Residual(zoo.GRU(D, D, bidirectional=True, merge="sum", rngs=RNGS)),
+        zoo.LSTM(D, H, 2, dropout=0.5, rngs=nnx.Rngs(params=0, dropout=1)),
+    ],
+    ids=lambda model: type(model).__name__,
+)
+def test_summary_of_a_model(model):
+    """A row for each module, the modules in their order, every parameter counted."""
+    lines = zoo.summary(model).splitlines()
+    rows = [line.split()[:2] for line in lines[2:-2]]
+    modules = {
+        ".".join(map(str, path)): type(module).__name__
+        for path, module in nnx.iter_modules(model)
+        if not isinstance(module, nnx.List | nnx.Dict)
+    }
+    assert dict(rows) == {path or "(model)": kind for path, kind in modules.items()}
+    parts = [path for path, _ in rows if path != "(model)" and "." not in path]
+    attributes = [name for name in vars(model) if name in parts]
+    assert rows[0][0] == "(model)" and parts == attributes
+    counts = [line.split()[-1] for line in lines[2:-2] if line[-1] != " "]
+    total = sum(leaf.size for leaf in jax.tree.leaves(zoo.functional(model)[0]))
+    assert sum(int(count.replace(",", "")) for count in counts) == total
+    assert lines[-1].split()[-1] == f"{total:,}"
+
+
+def test_summary_of_a_program_of_flax():
+    class Program(nnx.Module):
+        def __init__(self):
+            self.embedding = nnx.Embed(10, D, rngs=RNGS)
+            self.layers = nnx.List([zoo.GRU(D, D, rngs=RNGS) for _ in range(2)])
+            self.norm = nnx.BatchNorm(D, rngs=RNGS)
+            self.dropout = nnx.Dropout(0.5, rngs=RNGS)
+            self.output = nnx.Linear(D, 2, rngs=RNGS)
+
+    lines = zoo.summary(Program()).splitlines()
+    cells = "GRUCell 3 3 U 3x9, W 3x9, b 9, b_hn 3 66"
+    assert [" ".join(line.split()) for line in lines[2:-2]] == [
+        "(model) Program",
+        "embedding Embed 3 embedding 10x3 30",
+        "layers.0 GRU 3 3",
+        "layers.0.layers.0 Recurrent 3 3",
+        f"layers.0.layers.0.cell {cells}",
+        "layers.1 GRU 3 3",
+        "layers.1.layers.0 Recurrent 3 3",
+        f"layers.1.layers.0.cell {cells}",
+        "norm BatchNorm bias 3, (mean 3), scale 3, (var 3) 6",
+        "dropout Dropout",
+        "output Linear 3 2 bias 2, kernel 3x2 8",
+    ]
+    assert lines[-1].split()[-1] == str(30 + 2 * 66 + 6 + 8)
 
 
 def test_summary_counts_every_parameter():

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 LEVELS = [
     ["zoo.types", "zoo.checks"],
     ["zoo.functional", "zoo.summary", "zoo.initializers", "zoo.regularizers"]
-    + ["zoo.text"],
+    + ["zoo.stochastic", "zoo.text"],
     ["zoo.engine"],
     ["zoo.cells"],
     ["zoo.layers", "zoo.modules", "zoo.registry"],

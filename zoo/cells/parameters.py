@@ -66,7 +66,9 @@ class CellParameters(nnx.Module):
 
         Raises:
             ValueError: if a size is not an int of 1 or more.
+            TypeError: if `rngs` is not ``nnx.Rngs``.
         """
+        checks.rngs(rngs)
         self.input_size = checks.positive("input_size", input_size)
         self.hidden_size = checks.positive("hidden_size", hidden_size)
         self.param_dtype = jnp.dtype(param_dtype)

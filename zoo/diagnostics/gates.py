@@ -13,6 +13,7 @@ from zoo import checks
 from zoo.engine.broadcast import spread
 from zoo.engine.masks import zero_padding
 from zoo.layers import Bidirectional, Layer, Recurrent, Residual, Stacked
+from zoo.stochastic import explicit_keys
 from zoo.types import Array, ArrayLike, State
 
 Gates = dict[str, Array]
@@ -48,6 +49,7 @@ def gates(
 
 
 @partial(jax.jit, static_argnames=("graph",))
+@explicit_keys()
 def _gates(
     graph: Any, variables: Any, x: Array, mask: Array | None
 ) -> tuple[Gates, ...]:
@@ -169,8 +171,7 @@ def saturation(
         )
     checks.positive("bins", bins)
     real = jnp.ones(values.shape[:2], bool) if mask is None else jnp.asarray(mask)
-    checks.shape("mask", real, values.shape[:2], "[B, T]")
-    checks.boolean("mask", real)
+    checks.mask("mask", real, values.shape[:2], "[B, T]")
     weight = real.astype(values.dtype)
     count = jnp.maximum(weight.sum(), 1)
 

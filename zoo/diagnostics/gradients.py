@@ -12,6 +12,7 @@ from flax import nnx
 from zoo import checks
 from zoo.cells import Cell
 from zoo.layers import Layer, Stacked
+from zoo.stochastic import explicit_keys
 from zoo.types import Array, ArrayLike, Key, State
 
 
@@ -229,6 +230,7 @@ class MemorySpan(NamedTuple):
     span: Array
 
 
+@explicit_keys()
 def memory_span(
     layer: Layer,
     x: ArrayLike,

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from zoo import checks
 from zoo.layers import Layer, Stacked
+from zoo.stochastic import explicit_keys
 from zoo.types import Array, ArrayLike, floating
 
 
@@ -26,6 +27,7 @@ class Trajectories(NamedTuple):
     explained: Array
 
 
+@explicit_keys()
 def trajectories(
     layer: Layer,
     x: ArrayLike,

@@ -1,7 +1,7 @@
 """The layer contract."""
 
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -9,10 +9,13 @@ from flax import nnx
 
 from zoo import checks
 from zoo.layers.recording import is_recording
+from zoo.stochastic import Stochastic
 from zoo.types import Array, ArrayLike, Key, State
 
+FOR_INTS = "embed token IDs first (zoo.Embedding), or convert numbers to float32"
 
-class Layer(nnx.Module):
+
+class Layer(Stochastic):
     """A layer over time: one call and one contract, whatever the cell.
 
     ::
@@ -28,6 +31,9 @@ class Layer(nnx.Module):
     - ``layer.step(state, x_t)`` is one step of the same, and ``layer.states(...)``
       gives the states after all steps.
 
+    - Noise is drawn from `key`; without one, in training mode alone, from the layer's
+      stream: see `zoo.stochastic.Stochastic`.
+
     A layer can be called inside and outside of ``jax.jit``; outside, it is compiled
     once per set of shapes.
 
@@ -36,6 +42,7 @@ class Layer(nnx.Module):
     """
 
     direction: str = "forward"
+    noise_rates: ClassVar[tuple[str, ...]] = ()
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -99,13 +106,15 @@ class Layer(nnx.Module):
             reset: bool ``[B, T]``, True = the first token of a sequence packed into the
                 row: the state restarts there from ``init_state(B)``. A reversed loop
                 restarts after that token, but returns the state after its last step.
-            key: key of the noise of training; None means evaluation.
+            key: of the noise of training. None means evaluation, but in training mode
+                the next key of the layer's stream.
 
         Returns:
             The final state, and y ``[B, T, H]``.
 
         Raises:
-            ValueError: if a shape, or the structure of `state`, is wrong.
+            ValueError: if a shape, or the structure of `state`, is wrong, or there is
+                no key in training mode.
             TypeError: if `x` is not floating point, or a mask is not bool.
         """
         return self._checked(x, mask, state, reset, key, states=False)[:2]
@@ -169,6 +178,7 @@ class Layer(nnx.Module):
         x, mask, reset = self._checked_batch(x, mask, reset)
         if state is not None:
             self._check_state(state, x.shape[0])
+        key = self._noise_key(key)  # the copy that is compiled cannot advance a stream
         if is_recording():
             return _run_layer(self, x, mask, state, reset, key, states)
         graph, variables = nnx.split(self)
@@ -181,24 +191,25 @@ class Layer(nnx.Module):
         x = self._checked_input("x", x, "[B, T, D]")
         for name, flags in (("mask", mask), ("reset", reset)):
             if flags is not None:
-                checks.shape(name, flags, x.shape[:2], "[B, T]")
-                checks.boolean(name, flags)
+                checks.mask(name, flags, x.shape[:2], "[B, T]")
         mask = None if mask is None else jnp.asarray(mask)
         return x, mask, None if reset is None else jnp.asarray(reset)
 
     def _checked_input(self, name: str, x: ArrayLike, axes: str) -> Array:
         """Return inputs as an array if they have the right axes."""
         x = jnp.asarray(x)
+        checks.floating(name, x, for_ints=FOR_INTS)
         shape = self.input_shape
         ndim = axes.count(",") + len(shape)
         if x.ndim != ndim or x.shape[-len(shape) :] != shape:
             expected = f"D = input_size = {shape[0]}"
             if len(shape) > 1:
                 expected = f"{', '.join(map(str, shape))} in place of D"
+            is_row = x.ndim == ndim - 1 and x.shape[-len(shape) :] == shape
+            hint = f"; add a batch axis: {name}[None]" if is_row else ""
             raise ValueError(
-                f"{name} must have shape {axes} with {expected}, got {x.shape}"
+                f"{name} must have shape {axes} with {expected}, got {x.shape}{hint}"
             )
-        checks.floating(name, x)
         return x
 
     def _check_state(self, state: State, batch_size: int) -> None:

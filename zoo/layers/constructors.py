@@ -1,8 +1,7 @@
 """Stacks of one cell, built as in PyTorch."""
 
 import warnings
-from collections.abc import Mapping
-from typing import Any, TypedDict, Unpack
+from typing import Any, Unpack
 
 from flax import nnx
 
@@ -11,54 +10,12 @@ from zoo.cells.base import Cell
 from zoo.cells.elman import ElmanCell
 from zoo.cells.gru import GRUCell
 from zoo.cells.lstm import LSTMCell, ProjectedLSTMCell
-from zoo.engine.schedule import (
-    BackendOption,
-    GradientOption,
-    LoopsOption,
-    ProjectOption,
-    StepsOption,
-    UnrollOption,
-)
-from zoo.initializers import BiasInitializer, Initializer
+from zoo.engine.schedule import LoopsOption
 from zoo.layers.base import Layer
 from zoo.layers.bidirectional import Bidirectional
+from zoo.layers.options import LoopOptions, Options, check_options
 from zoo.layers.recurrent import Recurrent
 from zoo.layers.stacked import Stacked
-
-
-class CellOptions(TypedDict, total=False):
-    """Options of every cell, see `zoo.Cell`."""
-
-    bias: bool
-    W_init: Initializer
-    U_init: Initializer
-    b_init: BiasInitializer
-    dtype: Any
-    param_dtype: Any
-
-
-class LoopOptions(TypedDict, total=False):
-    """Options of every layer, see `zoo.Recurrent`."""
-
-    learn_initial_state: bool
-    recurrent_dropout: float
-    candidate_dropout: float
-    zoneout: float | Mapping[str, float]
-    weight_drop: float
-    unroll: UnrollOption
-    remat: str
-    project: ProjectOption
-    gradient: GradientOption
-    steps: StepsOption
-    backend: BackendOption
-
-
-class Options(CellOptions, LoopOptions, total=False):
-    """Options of `RNN`, `LSTM` and `GRU` apart from their own arguments."""
-
-    merge: str
-    loops: LoopsOption
-    locked_dropout: float
 
 
 class CellStack(Stacked):
@@ -92,12 +49,15 @@ class CellStack(Stacked):
             loops: the number of loops for both directions, see `Bidirectional`.
             dropout: rate of dropout between layers.
             locked_dropout: the same, with one mask for all steps of a sequence.
-            rngs: random keys for the initialisation.
+            rngs: random keys for the initialisation; a stream named ``dropout`` also
+                for noise, see `Recurrent`.
             **options: of `Recurrent`, and of the cell.
 
         Raises:
             ValueError: if an argument is out of its range.
+            TypeError: if there is no option of a name.
         """
+        check_options(type(self), cell, options)
         checks.positive("num_layers", num_layers)
         checks.one_of("merge", merge, ("concat", "sum", "stack"))
         names = LoopOptions.__annotations__
@@ -105,7 +65,7 @@ class CellStack(Stacked):
 
         def recurrent(width: int, reverse: bool) -> Recurrent:
             new = cell(width, hidden_size, rngs=rngs, **options)
-            return Recurrent(new, reverse=reverse, **loop_options)
+            return Recurrent(new, reverse=reverse, rngs=rngs, **loop_options)
 
         layers: list[Layer] = []
         for k in range(num_layers):
@@ -121,7 +81,9 @@ class CellStack(Stacked):
                     loops=loops,
                 )
             layers.append(layer)
-        super().__init__(layers, dropout=dropout, locked_dropout=locked_dropout)
+        super().__init__(
+            layers, dropout=dropout, locked_dropout=locked_dropout, rngs=rngs
+        )
         if num_layers == 1 and (dropout or locked_dropout):
             warnings.warn(
                 "dropout and locked_dropout act between layers: with num_layers=1 they "

@@ -40,6 +40,7 @@ class Recurrent(Layer):
         candidate_dropout: float = 0.0,
         zoneout: float | Mapping[str, float] = 0.0,
         weight_drop: float = 0.0,
+        rngs: nnx.Rngs | None = None,
         unroll: UnrollOption = "auto",
         remat: str = "none",
         project: ProjectOption = "auto",
@@ -70,6 +71,8 @@ class Recurrent(Layer):
                 arXiv:1606.01305.
             weight_drop: rate of dropout on the recurrent matrices, one mask per call.
                 Merity et al. 2017, arXiv:1708.02182.
+            rngs: its stream ``dropout``, if named, gives the keys of calls without
+                one: see `zoo.stochastic.Stochastic`.
             unroll: steps per iteration of the loop.
             remat: what the backward pass recomputes instead of storing: ``"none"``,
                 ``"step"`` or ``"chunk:n"``.
@@ -96,6 +99,7 @@ class Recurrent(Layer):
         )
         self._check_support()
         self.initial = _initial_state(cell) if learn_initial_state else None
+        self._keep_stream(rngs)
 
     def _check_support(self) -> None:
         """Check that the cell has what the schedule asks for."""
@@ -111,6 +115,11 @@ class Recurrent(Layer):
             )
         if self.schedule.backend == "native" and self.cell.kernel() is None:
             raise ValueError(f'backend="native": there is no kernel for {name}')
+
+    @property
+    def is_noisy(self) -> bool:
+        """Whether a regulariser has a rate above zero."""
+        return any(self.rates)
 
     @property
     def direction(self) -> str:

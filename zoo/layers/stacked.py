@@ -1,6 +1,7 @@
 """Stacked layers."""
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import jax
 from flax import nnx
@@ -16,12 +17,15 @@ class Stacked(Layer):
     The state is a tuple of the layers' states, lowest first.
     """
 
+    noise_rates: ClassVar[tuple[str, ...]] = ("dropout", "locked_dropout")
+
     def __init__(
         self,
         layers: Sequence[Layer],
         *,
         dropout: float = 0.0,
         locked_dropout: float = 0.0,
+        rngs: nnx.Rngs | None = None,
     ):
         """Stack layers.
 
@@ -29,6 +33,7 @@ class Stacked(Layer):
             layers: lowest first; their widths, cells and directions may differ.
             dropout: rate of dropout between layers, in [0, 1).
             locked_dropout: the same, with one mask for all steps of a sequence.
+            rngs: as for `Recurrent`, for the noise between layers.
 
         Raises:
             ValueError: if there is no layer, the output of one does not fit the next,
@@ -47,6 +52,12 @@ class Stacked(Layer):
         self.layers = nnx.List(layers)
         self.dropout = checks.rate("dropout", dropout)
         self.locked_dropout = checks.rate("locked_dropout", locked_dropout)
+        self._keep_stream(rngs)
+
+    @property
+    def is_noisy(self) -> bool:
+        """Whether there is noise between layers."""
+        return len(self.layers) > 1 and super().is_noisy
 
     @property
     def direction(self) -> str:

@@ -6,14 +6,16 @@ import jax
 from flax import nnx
 
 from zoo import checks, regularizers
+from zoo.cells import Cell
 from zoo.models.stack import stack
 from zoo.modules.dense import Linear
 from zoo.modules.embedding import Embedding
 from zoo.modules.pooling import Pooling
+from zoo.stochastic import Stochastic, explicit_keys
 from zoo.types import Array, ArrayLike, Key
 
 
-class Classifier(nnx.Module):
+class Classifier(Stochastic):
     """Embedding, recurrent layers, pooling over time, dense output.
 
     ``logits = pool_t(layers(E[w_1 ... w_T])) W + b``, with dropout on the embeddings,
@@ -31,7 +33,7 @@ class Classifier(nnx.Module):
         num_labels: int,
         *,
         embedding_dim: int = 100,
-        cell: str = "lstm",
+        cell: str | type[Cell] = "lstm",
         hidden_size: int = 128,
         num_layers: int = 1,
         bidirectional: bool = True,
@@ -47,7 +49,7 @@ class Classifier(nnx.Module):
             vocab_size: V; token 0 is padding.
             num_labels: K.
             embedding_dim: embedding size of a token.
-            cell: one of ``zoo.cells()``.
+            cell: one of ``zoo.cells()``, or the class of a cell.
             hidden_size: H of each layer and direction.
             num_layers: number of layers.
             bidirectional: read in both directions.
@@ -62,8 +64,10 @@ class Classifier(nnx.Module):
         """
         checks.positive("num_labels", num_labels)
         self.dropout = checks.rate("dropout", dropout)
+        self._keep_stream(rngs)
         self.embedding = Embedding(vocab_size, embedding_dim, padding_idx=0, rngs=rngs)
         self.layers = stack(
+            self,
             cell,
             embedding_dim,
             hidden_size,
@@ -86,7 +90,7 @@ class Classifier(nnx.Module):
         Args:
             words: ints ``[B, T]``.
             mask: bool ``[B, T]``, True = a real token.
-            key: of dropout; None means evaluation.
+            key: of dropout; None means evaluation, or the stream in training mode.
 
         Returns:
             logits ``[B, K]``.
@@ -95,6 +99,7 @@ class Classifier(nnx.Module):
             ValueError: if a shape is wrong.
             TypeError: if `words` are not ints, or `mask` is not bool.
         """
+        key = self._noise_key(key)
         input_key, layers_key, output_key = regularizers.split(key, 3)
         x = self.embedding(words, mask)
         x = regularizers.dropout(input_key, x, self.dropout)
@@ -102,6 +107,7 @@ class Classifier(nnx.Module):
         pooled = self.pooling(y, mask)
         return self.output(regularizers.dropout(output_key, pooled, self.dropout))
 
+    @explicit_keys()
     def contributions(self, words: ArrayLike, mask: ArrayLike) -> Array:
         """Return the contribution of each token to the logit of the predicted label.
 
@@ -124,6 +130,7 @@ class Classifier(nnx.Module):
 
         return (jax.grad(best)(x) * x).sum(axis=-1)
 
+    @explicit_keys()
     def attention(self, words: ArrayLike, mask: ArrayLike) -> Array:
         """Return the attention weight of each token, for ``pooling="attention"``.
 

@@ -7,11 +7,13 @@ import jax.numpy as jnp
 from flax import nnx
 
 from zoo import checks, regularizers
+from zoo.cells import Cell
 from zoo.models.stack import stack
 from zoo.modules.attention import Attention, Memory
 from zoo.modules.dense import Linear
 from zoo.modules.embedding import Embedding
 from zoo.modules.output import Output
+from zoo.stochastic import Stochastic, explicit_keys
 from zoo.types import Array, ArrayLike, Key, State
 
 
@@ -28,7 +30,7 @@ class DecoderState(NamedTuple):
     fed: Array | None
 
 
-class Decoder(nnx.Module):
+class Decoder(Stochastic):
     """Embedding, recurrent layers, attention, and logits of the next token.
 
     ::
@@ -57,7 +59,7 @@ class Decoder(nnx.Module):
         vocab_size: int,
         *,
         embedding_dim: int = 256,
-        cell: str = "lstm",
+        cell: str | type[Cell] = "lstm",
         hidden_size: int = 256,
         num_layers: int = 1,
         attention: str | None = None,
@@ -73,7 +75,7 @@ class Decoder(nnx.Module):
         Args:
             vocab_size: V.
             embedding_dim: embedding size of a token.
-            cell: one of ``zoo.cells()``.
+            cell: one of ``zoo.cells()``, or the class of a cell.
             hidden_size: H of each layer.
             num_layers: number of layers.
             attention: one of ``zoo.attention.KINDS``, or None.
@@ -97,9 +99,11 @@ class Decoder(nnx.Module):
         if input_feeding and attention is None:
             raise ValueError("input_feeding needs attention, got None")
         self.dropout = checks.rate("dropout", dropout)
+        self._keep_stream(rngs, always=True)  # for scheduled sampling
         self.input_feeding = input_feeding
         self.embedding = Embedding(vocab_size, embedding_dim, rngs=rngs)
         self.layers = stack(
+            self,
             cell,
             embedding_dim + (hidden_size if input_feeding else 0),
             hidden_size,
@@ -164,7 +168,8 @@ class Decoder(nnx.Module):
                 that a token other than the first is replaced by one drawn from the
                 previous step's distribution. Bengio et al. 2015, arXiv:1506.03099. An
                 array can change without recompilation.
-            key: of dropout and sampling; None means evaluation.
+            key: of dropout and sampling; None means evaluation, or the stream in
+                training mode.
 
         Returns:
             The state after the last token, and logits ``[B, T, V]``.
@@ -182,11 +187,13 @@ class Decoder(nnx.Module):
             state = self.init_state(ids.shape[0])
         if isinstance(sampling, float | int) and not 0 <= sampling <= 1:
             raise ValueError(f"sampling must lie in [0, 1], got {sampling!r}")
+        key = self._noise_key(key, needed=sampling is not None)
         if self.input_feeding or (sampling is not None and key is not None):
             return self._loop(ids, mask, state, memory, sampling, key)
         state, logits, _ = self._read(ids, mask, state, memory, key)
         return state, logits
 
+    @explicit_keys()
     def step(
         self, state: DecoderState, memory: Memory | None, ids: ArrayLike
     ) -> tuple[DecoderState, Array, Array | None]:

@@ -5,13 +5,15 @@ from typing import Any
 from flax import nnx
 
 from zoo import checks, regularizers
+from zoo.cells import Cell
 from zoo.models.stack import stack
 from zoo.modules.embedding import Embedding
 from zoo.modules.output import Output
+from zoo.stochastic import Stochastic
 from zoo.types import Array, ArrayLike, Key, State
 
 
-class LanguageModel(nnx.Module):
+class LanguageModel(Stochastic):
     """Embedding, recurrent layers, and logits of the next token.
 
     ``p(w_{t+1} | w_1 ... w_t) = softmax(h_t W + b)``. With tied embeddings W is the
@@ -29,7 +31,7 @@ class LanguageModel(nnx.Module):
         vocab_size: int,
         *,
         embedding_dim: int = 64,
-        cell: str = "lstm",
+        cell: str | type[Cell] = "lstm",
         hidden_size: int = 256,
         num_layers: int = 2,
         dropout: float = 0.3,
@@ -42,7 +44,7 @@ class LanguageModel(nnx.Module):
         Args:
             vocab_size: V.
             embedding_dim: embedding size of a token.
-            cell: one of ``zoo.cells()``.
+            cell: one of ``zoo.cells()``, or the class of a cell.
             hidden_size: H of each layer.
             num_layers: number of layers.
             dropout: rate between the layers and after the last one.
@@ -54,8 +56,10 @@ class LanguageModel(nnx.Module):
             ValueError: if an argument is out of its range, or `tied` needs other sizes.
         """
         self.dropout = checks.rate("dropout", dropout)
+        self._keep_stream(rngs)
         self.embedding = Embedding(vocab_size, embedding_dim, rngs=rngs)
         self.layers = stack(
+            self,
             cell,
             embedding_dim,
             hidden_size,
@@ -90,7 +94,7 @@ class LanguageModel(nnx.Module):
             ids: ints ``[B, T]``.
             mask: bool ``[B, T]``, True = a real token.
             state: the state after the preceding text; by default `init_state`.
-            key: of dropout; None means evaluation.
+            key: of dropout; None means evaluation, or the stream in training mode.
 
         Returns:
             The state after the last token, and logits ``[B, T, V]``.
@@ -99,6 +103,7 @@ class LanguageModel(nnx.Module):
             ValueError: if a shape is wrong.
             TypeError: if `ids` are not ints, or `mask` is not bool.
         """
+        key = self._noise_key(key)
         layers_key, output_key = regularizers.split(key, 2)
         state, y = self.layers(self.embedding(ids, mask), mask, state, key=layers_key)
         y = regularizers.dropout(output_key, y, self.dropout)

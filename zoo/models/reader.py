@@ -5,15 +5,17 @@ from typing import Any, Literal
 from flax import nnx
 
 from zoo import checks, initializers, regularizers
+from zoo.cells import Cell
 from zoo.models.stack import stack
 from zoo.modules.dense import Linear
 from zoo.modules.pooling import Pooling
+from zoo.stochastic import Stochastic
 from zoo.types import Array, ArrayLike, Key
 
 INITS = ("default", "torch", "identity", "chrono")
 
 
-class Reader(nnx.Module):
+class Reader(Stochastic):
     """Recurrent layers over vectors, with a dense layer on every step or the last one.
 
     ``y_t = layers(x)_t W + b``, or ``y = layers(x)_last W + b``.
@@ -25,7 +27,7 @@ class Reader(nnx.Module):
         output_size: int,
         *,
         each: bool = False,
-        cell: str = "lstm",
+        cell: str | type[Cell] = "lstm",
         hidden_size: int = 128,
         num_layers: int = 1,
         bidirectional: bool = False,
@@ -41,7 +43,7 @@ class Reader(nnx.Module):
             input_size: D.
             output_size: K.
             each: return an output for every step, not only the last one.
-            cell: one of ``zoo.cells()``.
+            cell: one of ``zoo.cells()``, or the class of a cell.
             hidden_size: H of each layer and direction.
             num_layers: number of layers.
             bidirectional: read in both directions.
@@ -63,7 +65,9 @@ class Reader(nnx.Module):
         elif init == "chrono":
             options["b_init"] = initializers.chrono(longest)
         self.each, self.dropout = each, checks.rate("dropout", dropout)
+        self._keep_stream(rngs)
         self.layers = stack(
+            self,
             cell,
             input_size,
             hidden_size,
@@ -84,7 +88,7 @@ class Reader(nnx.Module):
         Args:
             x: ``[B, T, D]``.
             mask: bool ``[B, T]``, True = a real step.
-            key: of dropout; None means evaluation.
+            key: of dropout; None means evaluation, or the stream in training mode.
 
         Returns:
             ``[B, T, K]``, or ``[B, K]``.
@@ -93,6 +97,7 @@ class Reader(nnx.Module):
             ValueError: if a shape is wrong.
             TypeError: if `x` is not floating point, or `mask` is not bool.
         """
+        key = self._noise_key(key)
         layers_key, output_key = regularizers.split(key, 2)
         _, y = self.layers(x, mask, key=layers_key)
         y = y if self.each else self.pooling(y, mask)

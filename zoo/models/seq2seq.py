@@ -6,15 +6,17 @@ import jax
 from flax import nnx
 
 from zoo import checks, regularizers
+from zoo.cells import Cell
 from zoo.models.bridge import Bridge
 from zoo.models.decoder import Decoder, DecoderState
 from zoo.models.stack import stack
 from zoo.modules.attention import Memory
 from zoo.modules.embedding import Embedding
+from zoo.stochastic import Stochastic
 from zoo.types import Array, ArrayLike, Key, State
 
 
-class Seq2Seq(nnx.Module):
+class Seq2Seq(Stochastic):
     """An encoder, a decoder, and a bridge between their states.
 
     ::
@@ -42,11 +44,11 @@ class Seq2Seq(nnx.Module):
         target_vocab_size: int,
         *,
         embedding_dim: int = 256,
-        cell: str = "lstm",
+        cell: str | type[Cell] = "lstm",
         hidden_size: int = 256,
         num_layers: int = 1,
         bidirectional: bool = True,
-        decoder_cell: str | None = None,
+        decoder_cell: str | type[Cell] | None = None,
         decoder_hidden_size: int | None = None,
         decoder_num_layers: int | None = None,
         attention: str | None = "additive",
@@ -62,7 +64,7 @@ class Seq2Seq(nnx.Module):
             source_vocab_size: V of the source.
             target_vocab_size: V of the target.
             embedding_dim: embedding size of a token, in source and target.
-            cell: one of ``zoo.cells()``.
+            cell: one of ``zoo.cells()``, or the class of a cell.
             hidden_size: H of each layer and direction of the encoder.
             num_layers: number of layers of the encoder.
             bidirectional: the encoder reads in both directions.
@@ -81,8 +83,10 @@ class Seq2Seq(nnx.Module):
             ValueError: if an argument is out of its range, or two are incompatible.
         """
         self.dropout = checks.rate("dropout", dropout)
+        self._keep_stream(rngs, always=True)  # for scheduled sampling
         self.embedding = Embedding(source_vocab_size, embedding_dim, rngs=rngs)
         self.encoder = stack(
+            self,
             cell,
             embedding_dim,
             hidden_size,
@@ -126,7 +130,7 @@ class Seq2Seq(nnx.Module):
         Args:
             source: ints ``[B, S]``.
             mask: bool ``[B, S]``, True = a real token; by default all are.
-            key: of dropout; None means evaluation.
+            key: of dropout; None means evaluation, or the stream in training mode.
 
         Returns:
             The final state of the encoder, and the memory or None without attention.
@@ -135,7 +139,7 @@ class Seq2Seq(nnx.Module):
             ValueError: if a shape is wrong.
             TypeError: if `source` are not ints, or `mask` is not bool.
         """
-        input_key, layers_key = regularizers.split(key, 2)
+        input_key, layers_key = regularizers.split(self._noise_key(key), 2)
         x = regularizers.dropout(input_key, self.embedding(source, mask), self.dropout)
         state, y = self.encoder(x, mask, key=layers_key)
         if self.decoder.attention is None:
@@ -171,7 +175,8 @@ class Seq2Seq(nnx.Module):
                 all tokens but the last.
             target_mask: bool ``[B, T]``, True = a real token; None if all are.
             sampling: rate of scheduled sampling, as for `Decoder`.
-            key: of dropout and sampling; None means evaluation.
+            key: of dropout and sampling; None means evaluation, or the stream in
+                training mode.
 
         Returns:
             logits ``[B, T, V]`` of the token after each token of `target`.
@@ -180,6 +185,7 @@ class Seq2Seq(nnx.Module):
             ValueError: if a shape is wrong.
             TypeError: if tokens are not ints, or a mask is not bool.
         """
+        key = self._noise_key(key, needed=sampling is not None)
         encoder_key, decoder_key = regularizers.split(key, 2)
         encoded, memory = self.encode(source, source_mask, key=encoder_key)
         state = self.init_decoder(encoded)

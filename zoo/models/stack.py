@@ -4,12 +4,15 @@ from typing import Any
 
 from flax import nnx
 
+from zoo.cells import Cell
 from zoo.layers import CellStack
-from zoo.registry import make
+from zoo.layers.options import check_options, parameters
+from zoo.registry import cell_class, make
 
 
 def stack(
-    cell: str,
+    model: nnx.Module,
+    cell: str | type[Cell],
     input_size: int,
     hidden_size: int,
     num_layers: int,
@@ -21,15 +24,21 @@ def stack(
     """Build the recurrent layers of a model, with dropout between them.
 
     Args:
-        cell: one of ``zoo.cells()``.
+        model: the model, for messages.
+        cell: one of ``zoo.cells()``, or the class of a cell.
         input_size: D.
         hidden_size: H of every layer.
         num_layers: number of layers.
         dropout: the model's dropout rate; a single layer has none between layers.
         rngs: keys of the initialisation.
         **options: as for `zoo.make`.
+
+    Raises:
+        TypeError: if there is no option of a name.
     """
+    kind = cell_class(cell)
+    check_options(type(model), kind, options, more=parameters(CellStack))
     between = dropout if num_layers > 1 else 0.0
     return make(
-        cell, input_size, hidden_size, num_layers, dropout=between, rngs=rngs, **options
+        kind, input_size, hidden_size, num_layers, dropout=between, rngs=rngs, **options
     )

@@ -8,19 +8,21 @@ import jax.numpy as jnp
 from flax import nnx
 
 from zoo import checks, initializers, regularizers
+from zoo.cells import Cell
 from zoo.models.decoding import argmax
 from zoo.models.stack import stack
 from zoo.modules import crf
 from zoo.modules.characters import CharCNN, CharLSTM
 from zoo.modules.dense import Linear
 from zoo.modules.embedding import Embedding
+from zoo.stochastic import Stochastic
 from zoo.text import NUM_SHAPES
 from zoo.types import Array, ArrayLike, Key
 
 CHARS = ("cnn", "lstm", "none")
 
 
-class Tagger(nnx.Module):
+class Tagger(Stochastic):
     """Words, characters and shapes; recurrent layers; softmax or CRF.
 
     ``x_t = [E[w_t]; chars(w_t); S[shape(w_t)]]``, ``logits = layers(x) W + b``. A CRF
@@ -40,7 +42,7 @@ class Tagger(nnx.Module):
         char_dim: int = 30,
         char_size: int = 100,
         shape_dim: int = 10,
-        cell: str = "lstm",
+        cell: str | type[Cell] = "lstm",
         hidden_size: int = 200,
         num_layers: int = 2,
         bidirectional: bool = True,
@@ -61,7 +63,7 @@ class Tagger(nnx.Module):
             char_dim: embedding size of a character.
             char_size: output size of the character encoder.
             shape_dim: embedding size of a word's shape; 0 omits shapes.
-            cell: one of ``zoo.cells()``.
+            cell: one of ``zoo.cells()``, or the class of a cell.
             hidden_size: H of each layer and direction.
             num_layers: number of layers.
             bidirectional: read in both directions.
@@ -79,6 +81,7 @@ class Tagger(nnx.Module):
         checks.positive("num_labels", num_labels)
         checks.one_of("chars", chars, CHARS)
         self.dropout = checks.rate("dropout", dropout)
+        self._keep_stream(rngs)
         self.embedding = Embedding(vocab_size, embedding_dim, padding_idx=0, rngs=rngs)
         size = embedding_dim
         if chars == "cnn":
@@ -95,6 +98,7 @@ class Tagger(nnx.Module):
         else:
             self.shapes = None
         self.layers = stack(
+            self,
             cell,
             size,
             hidden_size,
@@ -138,7 +142,7 @@ class Tagger(nnx.Module):
             mask: bool ``[B, T]``, True = a real token.
             chars: ints ``[B, T, C]``, unless built with ``chars="none"``.
             shapes: ints ``[B, T]``, unless built with ``shape_dim=0``.
-            key: of dropout; None means evaluation.
+            key: of dropout; None means evaluation, or the stream in training mode.
 
         Returns:
             logits ``[B, T, K]``.
@@ -147,6 +151,7 @@ class Tagger(nnx.Module):
             ValueError: if an input is missing, or a shape is wrong.
             TypeError: if IDs are not ints, or `mask` is not bool.
         """
+        key = self._noise_key(key)
         chars_key, input_key, layers_key, output_key = regularizers.split(key, 4)
         parts = [self.embedding(words, mask)]
         if self.chars is not None:

@@ -73,6 +73,7 @@ class Attention(nnx.Module):
         Raises:
             ValueError: if `kind` is unknown, or a size is invalid for it.
         """
+        checks.rngs(rngs)
         self.kind = checks.one_of("kind", kind, KINDS)
         self.query_size = checks.positive("query_size", query_size)
         self.memory_size = checks.positive("memory_size", memory_size)
@@ -114,8 +115,7 @@ class Attention(nnx.Module):
             )
         if mask is None:
             mask = jnp.ones(values.shape[:2], bool)
-        checks.shape("mask", mask, values.shape[:2], "[B, S]")
-        checks.boolean("mask", mask)
+        checks.mask("mask", mask, values.shape[:2], "[B, S]")
         mask = jnp.asarray(mask)
         # Zero padding before any product: 0 * NaN is NaN, in outputs and gradients.
         values = jnp.where(mask[..., None], values, jnp.zeros((), values.dtype))

@@ -12,10 +12,11 @@ from zoo.cells.lstm import LSTMCell
 from zoo.engine.broadcast import align
 from zoo.layers import Bidirectional, Recurrent
 from zoo.modules.embedding import Embedding
+from zoo.stochastic import Stochastic
 from zoo.types import Array, ArrayLike, Key
 
 
-class CharEncoder(nnx.Module):
+class CharEncoder(Stochastic):
     """The base of the word encoders: an embedding of characters, with dropout.
 
     Attributes:
@@ -58,6 +59,7 @@ class CharEncoder(nnx.Module):
             rngs=rngs,
         )
         self.dropout = checks.rate("dropout", dropout)
+        self._keep_stream(rngs)
 
     def __call__(
         self,
@@ -72,7 +74,7 @@ class CharEncoder(nnx.Module):
             chars: ints ``[..., C]``, the character IDs of each word.
             mask: bool ``[..., C]``, True = a real character; by default all but
                 `padding_idx`.
-            key: of dropout; None means evaluation.
+            key: of dropout; None means evaluation, or the stream in training mode.
 
         Returns:
             ``[..., output_size]``; zeros for a word without characters.
@@ -83,13 +85,13 @@ class CharEncoder(nnx.Module):
         """
         chars = jnp.asarray(chars)
         if mask is not None:
-            checks.shape("mask", mask, chars.shape, "[..., C]")
-            checks.boolean("mask", mask)
+            checks.mask("mask", mask, chars.shape, "[..., C]")
             real = jnp.asarray(mask)
         elif self.embedding.padding_idx is not None:
             real = chars != self.embedding.padding_idx
         else:
             real = jnp.ones(chars.shape, bool)
+        key = self._noise_key(key)
         e = regularizers.dropout(key, self.embedding(chars, real), self.dropout)
         return self._encode(e, real)
 

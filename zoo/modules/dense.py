@@ -46,10 +46,21 @@ class Linear(nnx.Module):
         Raises:
             ValueError: if a size is not positive.
         """
+        checks.rngs(rngs)
         D = checks.positive("input_size", input_size)
         K = checks.positive("output_size", output_size)
         self.W = nnx.Param(initializers.glorot(rngs.params(), (D, K), param_dtype))
         self.b = nnx.Param(jnp.zeros(K, param_dtype))
+
+    @property
+    def input_size(self) -> int:
+        """D."""
+        return self.W.shape[0]
+
+    @property
+    def output_size(self) -> int:
+        """K."""
+        return self.W.shape[1]
 
     def __call__(self, x: Array) -> Array:
         """Apply the layer.

@@ -1,16 +1,17 @@
 """The embedding layer."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import jax.numpy as jnp
 from flax import nnx
 
 from zoo import checks, initializers, regularizers
 from zoo.initializers import Initializer
+from zoo.stochastic import Stochastic
 from zoo.types import Array, ArrayLike, Key
 
 
-class Embedding(nnx.Module):
+class Embedding(Stochastic):
     """The embedding layer: ``y = table[ids]``.
 
     The vector of padding is zero and is not trained. An ID outside the table returns
@@ -21,6 +22,8 @@ class Embedding(nnx.Module):
         embedding = Embedding(10_000, 100, padding_idx=0, rngs=nnx.Rngs(0))
         x = embedding(ids)      # [B, T] -> [B, T, 100]
     """
+
+    noise_rates: ClassVar[tuple[str, ...]] = ("word_dropout",)
 
     def __init__(
         self,
@@ -51,6 +54,7 @@ class Embedding(nnx.Module):
         Raises:
             ValueError: if an argument is out of its range.
         """
+        checks.rngs(rngs)
         self.num_embeddings = checks.positive("num_embeddings", num_embeddings)
         self.embedding_dim = checks.positive("embedding_dim", embedding_dim)
         for name, token in (("padding_idx", padding_idx), ("unknown_idx", unknown_idx)):
@@ -64,6 +68,7 @@ class Embedding(nnx.Module):
         self.word_dropout = checks.rate("word_dropout", word_dropout)
         if self.word_dropout and unknown_idx is None:
             raise ValueError("word_dropout needs unknown_idx, got None")
+        self._keep_stream(rngs)
         self.dtype = jnp.dtype(param_dtype if dtype is None else dtype)
         shape = (num_embeddings, embedding_dim)
         self.table = nnx.Param(init(rngs.params(), shape, param_dtype))
@@ -86,7 +91,7 @@ class Embedding(nnx.Module):
             ids: ints of any shape ``[...]``, from 0 to V-1.
             mask: bool ``[...]``, True = a real token. Where it is False, `ids` may hold
                 anything and the vector is zero.
-            key: of word dropout; None means evaluation.
+            key: of word dropout; None means evaluation, or the stream in training mode.
 
         Returns:
             ``[..., D]``.
@@ -100,15 +105,14 @@ class Embedding(nnx.Module):
             raise TypeError(f"ids must be ints, got {ids.dtype}")
         real = None
         if mask is not None:
-            checks.shape("mask", mask, ids.shape, "[...] of ids")
-            checks.boolean("mask", mask)
+            checks.mask("mask", mask, ids.shape, "[...] of ids")
             real = jnp.asarray(mask)
         if self.padding_idx is not None:
             token = ids != self.padding_idx
             real = token if real is None else real & token
         if self.unknown_idx is not None:
             ids = regularizers.word_dropout(
-                key, ids, self.word_dropout, self.unknown_idx
+                self._noise_key(key), ids, self.word_dropout, self.unknown_idx
             )
         if real is None:
             return self._look_up(ids)

@@ -157,6 +157,7 @@ class Pooling(nnx.Module):
         Raises:
             ValueError: if `kind` is unknown, or `length` does not match it.
         """
+        checks.rngs(rngs)
         self.kind = checks.one_of("kind", kind, KINDS)
         self.input_size = checks.positive("input_size", input_size)
         if (kind == "concat") != (length is not None):
@@ -234,8 +235,7 @@ def _mask(y: Array, mask: ArrayLike | None) -> Array:
     """Return the mask as an array, all True by default."""
     if mask is None:
         return jnp.ones(y.shape[:2], bool)
-    checks.shape("mask", mask, y.shape[:2], "[B, T]")
-    checks.boolean("mask", mask)
+    checks.mask("mask", mask, y.shape[:2], "[B, T]")
     return jnp.asarray(mask)
 
 

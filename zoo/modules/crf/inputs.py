@@ -24,8 +24,7 @@ def prepare(
     scores = [jnp.asarray(a).astype(dtype) for a in transitions]
     if mask is None:
         mask = jnp.ones((B, T), bool)
-    checks.shape("mask", mask, (B, T), "[B, T]")
-    checks.boolean("mask", mask)
+    checks.mask("mask", mask, (B, T), "[B, T]")
     mask = jnp.asarray(mask)
     logits = jnp.where(mask[..., None], logits.astype(dtype), jnp.zeros((), dtype))
     between, start, end = scores

@@ -1,0 +1,132 @@
+"""The options of a stack of layers, and errors for names that it does not have."""
+
+import difflib
+import inspect
+from collections.abc import Iterable, Mapping
+from typing import Any, TypedDict
+
+from zoo.engine.schedule import (
+    BackendOption,
+    GradientOption,
+    LoopsOption,
+    ProjectOption,
+    StepsOption,
+    UnrollOption,
+)
+from zoo.initializers import BiasInitializer, Initializer
+
+
+class CellOptions(TypedDict, total=False):
+    """Options of every cell, see `zoo.Cell`."""
+
+    bias: bool
+    W_init: Initializer
+    U_init: Initializer
+    b_init: BiasInitializer
+    dtype: Any
+    param_dtype: Any
+
+
+class LoopOptions(TypedDict, total=False):
+    """Options of every layer, see `zoo.Recurrent`."""
+
+    learn_initial_state: bool
+    recurrent_dropout: float
+    candidate_dropout: float
+    zoneout: float | Mapping[str, float]
+    weight_drop: float
+    unroll: UnrollOption
+    remat: str
+    project: ProjectOption
+    gradient: GradientOption
+    steps: StepsOption
+    backend: BackendOption
+
+
+class Options(CellOptions, LoopOptions, total=False):
+    """Options of `RNN`, `LSTM` and `GRU` apart from their own arguments."""
+
+    merge: str
+    loops: LoopsOption
+    locked_dropout: float
+
+
+# Arguments of the layers of PyTorch, Keras and Flax, and what replaces them here.
+_SIZES = {
+    **dict.fromkeys(("input_dim", "in_features", "input"), "input_size"),
+    **dict.fromkeys(("hidden", "hidden_dim", "hidden_features"), "hidden_size"),
+    **dict.fromkeys(("units", "features", "num_units", "n_hidden"), "hidden_size"),
+    **dict.fromkeys(("layers", "n_layers", "nlayers", "depth"), "num_layers"),
+    **dict.fromkeys(("use_bias", "with_bias"), "bias"),
+    **dict.fromkeys(("drop", "dropout_rate", "dropout_prob", "p"), "dropout"),
+    **dict.fromkeys(("variational_dropout", "input_dropout"), "locked_dropout"),
+    **dict.fromkeys(("kernel_init", "kernel_initializer"), "W_init"),
+    **dict.fromkeys(("recurrent_kernel_init", "recurrent_initializer"), "U_init"),
+    **dict.fromkeys(("bias_init", "bias_initializer"), "b_init"),
+}
+_HABITS = {
+    **{name: f"write {new}=" for name, new in _SIZES.items()},
+    "batch_first": "x is always [B, T, D], leave it out",
+    "time_major": "x is always [B, T, D], leave it out",
+    "nonlinearity": "only zoo.RNN has it",
+    "activation": "only zoo.RNN has one to choose, nonlinearity=",
+    "proj_size": "only zoo.LSTM has it",
+    "return_sequences": "y always has the outputs of all steps, leave it out",
+    "return_state": "a call always returns (state, y), leave it out",
+    "return_carry": "a call always returns (state, y), leave it out",
+    "stateful": "pass the state that the last call returned: layer(x, state=state)",
+    "reverse": "zoo.Recurrent(cell, reverse=True) reads from the last token",
+    "go_backwards": "zoo.Recurrent(cell, reverse=True) reads from the last token",
+    "key": "write rngs=nnx.Rngs(key)",
+    "seed": "write rngs=nnx.Rngs(seed)",
+    "device": "leave it out: jax.device_put moves arrays",
+}
+
+
+def check_options(
+    owner: type, cell: type, options: Iterable[str], *, more: Iterable[str] = ()
+) -> None:
+    """Check the names of the options that a stack passes to its layers and cells.
+
+    Args:
+        owner: the class that the user calls.
+        cell: the class of the cells.
+        options: the names of the options.
+        more: names that are options as well.
+
+    Raises:
+        TypeError: if there is no option of a name; the message says what to write.
+    """
+    accepted = [*LoopOptions.__annotations__, *parameters(cell), *more]
+    for name in options:
+        if name in accepted:
+            continue
+        names = [*parameters(owner), *accepted]
+        near = difflib.get_close_matches(name, names, n=1, cutoff=0.75)
+        hint = _HABITS.get(name) or (near and f"did you mean {near[0]!r}?")
+        cells = f" or {cell.__name__}" if cell is not owner else ""
+        message = f"{owner.__name__}{cells} has no argument {name!r}"
+        raise TypeError(f"{message}: {hint}" if hint else message)
+
+
+def parameters(cls: type) -> list[str]:
+    """Return the names of the arguments of a class's constructor.
+
+    A constructor that takes ``**options`` passes them to the one of its base class.
+
+    Args:
+        cls: the class.
+    """
+    names: list[str] = []
+    for base in cls.__mro__:
+        if "__init__" not in vars(base):
+            continue
+        arguments = list(inspect.signature(vars(base)["__init__"]).parameters.values())
+        names += [
+            argument.name
+            for argument in arguments[1:]
+            if argument.kind not in (argument.VAR_KEYWORD, argument.VAR_POSITIONAL)
+        ]
+        if not any(argument.kind is argument.VAR_KEYWORD for argument in arguments):
+            break
+    return names
