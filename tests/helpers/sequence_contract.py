@@ -34,6 +34,11 @@ class SequenceContract:
         assert y.shape == (B, T, *subject.layer.output_shape)
         assert np.isfinite(y).all()
 
+    def test_the_initial_state_can_be_donated(self, subject: Subject) -> None:
+        leaves = jax.tree.leaves(subject.layer.init_state(B))
+        buffers = [leaf.unsafe_buffer_pointer() for leaf in leaves if leaf.size]
+        assert len(set(buffers)) == len(buffers), "two parts share a buffer"
+
     def test_nan_in_padding_changes_nothing(self, subject: Subject) -> None:
         poisoned = np.where(MASK[..., None], subject.x, np.nan).astype(np.float32)
         zeros = np.where(MASK[..., None], subject.x, 0).astype(np.float32)

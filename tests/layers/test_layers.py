@@ -198,6 +198,15 @@ def test_any_mask_equals_the_packed_tokens(data):
     assert not np.asarray(y)[~mask].any()
 
 
+def test_an_initial_state_can_be_donated():
+    """Of layers in both directions, and of a cell with four parts of one shape."""
+    layer = zoo.make("slstm", D, H, 2, bidirectional=True, rngs=nnx.Rngs(0))
+    run = jax.jit(lambda state: layer(X, None, state), donate_argnums=0)
+    state = layer.init_state(2)
+    assert_close(run(state), layer(X), SCHEDULE)
+    assert all(leaf.is_deleted() for leaf in jax.tree.leaves(state))
+
+
 def test_functional_view():
     params, apply = zoo.functional(LSTM)
     assert type(params) is dict

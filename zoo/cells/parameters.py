@@ -1,7 +1,7 @@
 """The sizes, dtypes and parameters of a cell."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import jax.numpy as jnp
 from flax import nnx
@@ -11,6 +11,8 @@ from zoo.engine.broadcast import align
 from zoo.engine.matmul import product
 from zoo.initializers import BiasInitializer, Initializer
 from zoo.types import Array
+
+S = TypeVar("S", bound=NamedTuple)
 
 
 class CellParameters(nnx.Module):
@@ -147,6 +149,18 @@ class CellParameters(nnx.Module):
             *shape: of the array.
         """
         return jnp.zeros(shape, self.state_dtype)
+
+    def zero_state(self, kind: type[S], *shape: int) -> S:
+        """Return a state whose parts are zeros of one shape, in `state_dtype`.
+
+        Each part is an array of its own: parts that shared one could not be donated to
+        a compiled function (``jax.jit(f, donate_argnums=0)``).
+
+        Args:
+            kind: the NamedTuple of the state.
+            *shape: of each part.
+        """
+        return kind._make(self.zeros(*shape) for _ in kind._fields)
 
     def in_state_dtype(self, param: nnx.Variable, like: Array | None = None) -> Array:
         """Return a parameter in `state_dtype`, for elementwise arithmetic.

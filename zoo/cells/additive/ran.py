@@ -40,8 +40,7 @@ class RANCell(Cell):
         Args:
             batch_size: B.
         """
-        zeros = self.zeros(batch_size, self.hidden_size)
-        return LSTMState(zeros, zeros)
+        return self.zero_state(LSTMState, batch_size, self.hidden_size)
 
     def project(self, x: Array) -> tuple[Array, Array]:
         """Return the input part of the gates' pre-activations, and g.

@@ -56,8 +56,7 @@ class IntersectionRNNCell(SkipCell):
         Args:
             batch_size: B.
         """
-        zeros = self.zeros(batch_size, self.hidden_size)
-        return IntersectionState(zeros, zeros)
+        return self.zero_state(IntersectionState, batch_size, self.hidden_size)
 
     def project(self, x: Array) -> tuple[Array, Array]:
         """Return ``xW + b`` and ``skip(x)``."""

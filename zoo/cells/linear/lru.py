@@ -97,8 +97,7 @@ class LRUCell(ComplexCell):
         Args:
             batch_size: B.
         """
-        zeros = self.zeros(batch_size, self.hidden_size)
-        return ComplexState(zeros, zeros)
+        return self.zero_state(ComplexState, batch_size, self.hidden_size)
 
     def project(self, x: Array) -> tuple[Array, Array]:
         """Return ``exp(gamma) * (x B)``, real then imaginary parts, and ``x D``.

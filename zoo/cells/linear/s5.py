@@ -141,8 +141,7 @@ class S5Cell(BlockCell, ComplexCell):
         Args:
             batch_size: B.
         """
-        zeros = self.zeros(batch_size, self.state_size)
-        return ComplexState(zeros, zeros)
+        return self.zero_state(ComplexState, batch_size, self.state_size)
 
     def coefficients(self, p: dict[str, Array]) -> tuple[Array, Array]:
         """Return exp(Lambda Delta) and (exp(Lambda Delta) - 1) / Lambda * (x B)."""

@@ -116,8 +116,7 @@ class ConvLSTMCell(LSTMCell):
         Args:
             batch_size: B.
         """
-        zeros = self.zeros(batch_size, *self.output_shape)
-        return LSTMState(zeros, zeros)
+        return self.zero_state(LSTMState, batch_size, *self.output_shape)
 
     def dot(self, x: Array, weights: Array) -> Array:
         """Convolve in `dtype` and accumulate in `state_dtype`.

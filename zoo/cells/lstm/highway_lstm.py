@@ -125,8 +125,9 @@ class HighwayLSTMCell(Cell):
         Args:
             batch_size: B.
         """
-        zeros = self.zeros(batch_size, self.depth * self.hidden_size)
-        return HighwayLSTMState(zeros, zeros)
+        return self.zero_state(
+            HighwayLSTMState, batch_size, self.depth * self.hidden_size
+        )
 
     def project(self, x: Array) -> Array:
         """Return ``xW``; each layer adds its own bias in `advance`."""

@@ -56,8 +56,7 @@ class MCLSTMCell(LSTMCell):
         Args:
             batch_size: B.
         """
-        zeros = self.zeros(batch_size, self.hidden_size)
-        return MCLSTMState(zeros, zeros, zeros)
+        return self.zero_state(MCLSTMState, batch_size, self.hidden_size)
 
     def recur(self, state: MCLSTMState) -> Array:
         """Return ``vU``."""

@@ -48,8 +48,7 @@ class NASCell(Cell):
         Args:
             batch_size: B.
         """
-        zeros = self.zeros(batch_size, self.hidden_size)
-        return LSTMState(zeros, zeros)
+        return self.zero_state(LSTMState, batch_size, self.hidden_size)
 
     def project(self, x: Array) -> Array:
         """Return ``xW``; `update` adds the bias."""

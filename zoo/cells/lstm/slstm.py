@@ -126,8 +126,7 @@ class SLSTMCell(Cell):
         Args:
             batch_size: B.
         """
-        zeros = self.zeros(batch_size, self.hidden_size)
-        return SLSTMState(zeros, zeros, zeros, zeros)
+        return self.zero_state(SLSTMState, batch_size, self.hidden_size)
 
     def recur(self, state: SLSTMState) -> Array:
         """Return ``hU``, separately for each head."""

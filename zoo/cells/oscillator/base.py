@@ -31,5 +31,4 @@ class OscillatorCell(Cell):
         Args:
             batch_size: B.
         """
-        zeros = self.zeros(batch_size, self.hidden_size)
-        return OscillatorState(zeros, zeros)
+        return self.zero_state(OscillatorState, batch_size, self.hidden_size)

@@ -90,9 +90,11 @@ class QRNNCell(Cell):
         Args:
             batch_size: B.
         """
-        c = self.zeros(batch_size, self.hidden_size)
-        x = self.zeros(batch_size, (self.window - 1) * self.input_size)
-        return QRNNState(c, x, c)
+        return QRNNState(
+            self.zeros(batch_size, self.hidden_size),
+            self.zeros(batch_size, (self.window - 1) * self.input_size),
+            self.zeros(batch_size, self.hidden_size),
+        )
 
     def project(self, x: Array) -> tuple[Array, Array]:
         """Return ``xW + b``, and x in `state_dtype`."""

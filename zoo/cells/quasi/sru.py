@@ -109,8 +109,7 @@ class SRUCell(SkipCell):
         Args:
             batch_size: B.
         """
-        zeros = self.zeros(batch_size, self.hidden_size)
-        return SRUState(zeros, zeros)
+        return self.zero_state(SRUState, batch_size, self.hidden_size)
 
     def project(self, x: Array) -> tuple[Array, Array, Array]:
         """Return ``xW + b`` of the gates, ``x W_z``, and ``scale * skip(x)``."""

@@ -52,8 +52,11 @@ class TLSTMCell(StronglyTypedCell):
         Args:
             batch_size: B.
         """
-        c = self.zeros(batch_size, self.hidden_size)
-        return TLSTMState(c, self.zeros(batch_size, self.input_size), c)
+        return TLSTMState(
+            self.zeros(batch_size, self.hidden_size),
+            self.zeros(batch_size, self.input_size),
+            self.zeros(batch_size, self.hidden_size),
+        )
 
     def update(self, state: TLSTMState, p: tuple[Array, Array], q: Array) -> TLSTMState:
         """Return the new state."""

@@ -95,8 +95,7 @@ class URNNCell(Cell):
         Args:
             batch_size: B.
         """
-        zeros = self.zeros(batch_size, self.hidden_size)
-        return ComplexState(zeros, zeros)
+        return self.zero_state(ComplexState, batch_size, self.hidden_size)
 
     def project(self, x: Array) -> Array:
         """Return ``xW``, real then imaginary parts; `advance` adds the bias."""
