@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import safetensors
 import safetensors.numpy
@@ -48,11 +49,8 @@ def save(
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    arrays = {
-        f"{group}/{name}": np.asarray(value)
-        for group, tree in _variables(pipeline).items()
-        for name, value in _flat(tree).items()
-    }
+    constants = nnx.to_pure_dict(nnx.state(pipeline.model, nnx.Not(nnx.Param)))
+    arrays = _flat({"params": pipeline.params, "constants": constants})
     config = {
         "format_version": FORMAT_VERSION,
         "kind": pipeline.kind,
@@ -61,7 +59,7 @@ def save(
     }
     new = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
     try:
-        safetensors.numpy.save_file(arrays, new / WEIGHTS)
+        safetensors.numpy.save_file(jax.tree.map(np.asarray, arrays), new / WEIGHTS)
         (new / CONFIG).write_text(
             json.dumps(config, ensure_ascii=False, indent=1), encoding="utf-8"
         )
@@ -114,12 +112,12 @@ def load(path: str | os.PathLike) -> Pipeline:
         raise ArtifactError(
             f"{path / WEIGHTS} cannot be read, it may be truncated: {error}"
         ) from error
-    groups = _variables(pipeline)
-    expected = {
-        f"{group}/{name}": value
-        for group, tree in groups.items()
-        for name, value in _flat(tree).items()
+    _, params, constants = nnx.split(pipeline.model, nnx.Param, ...)
+    initial = {
+        "params": nnx.to_pure_dict(params),
+        "constants": nnx.to_pure_dict(constants),
     }
+    expected = _flat(initial)
     for name in sorted(expected.keys() | arrays.keys()):
         shape = np.shape(expected[name]) if name in expected else "no such array"
         got = arrays[name].shape if name in arrays else "nothing"
@@ -127,18 +125,13 @@ def load(path: str | os.PathLike) -> Pipeline:
             raise ArtifactError(
                 f"{path / WEIGHTS}: {name} should be {shape}, got {got}"
             )
-    restored = {
-        group: jax.tree.unflatten(
-            jax.tree.structure(tree),
-            [arrays[f"{group}/{name}"] for name in _flat(tree)],
-        )
-        for group, tree in groups.items()
-    }
-    constants = nnx.state(pipeline.model, nnx.Not(nnx.Param))
+    restored = jax.tree.unflatten(
+        jax.tree.structure(initial), [jnp.asarray(arrays[name]) for name in expected]
+    )
+    nnx.replace_by_pure_dict(params, restored["params"])
     nnx.replace_by_pure_dict(constants, restored["constants"])
-    nnx.update(pipeline.model, constants)
+    nnx.update(pipeline.model, params, constants)
     pipeline.bind()
-    pipeline.params = jax.tree.map(jax.numpy.asarray, restored["params"])
     return pipeline
 
 
@@ -183,14 +176,8 @@ def _config(path: str | os.PathLike) -> tuple[dict[str, Any], Path]:
     return config, path
 
 
-def _variables(pipeline: Pipeline) -> dict[str, Any]:
-    """Return the arrays of a model: its parameters and its constants."""
-    constants = nnx.state(pipeline.model, nnx.Not(nnx.Param))
-    return {"params": pipeline.params, "constants": nnx.to_pure_dict(constants)}
-
-
 def _flat(tree: Any) -> dict[str, Any]:
-    """Return the leaves of a tree by path, such as ``layers/0/cell/W``."""
+    """Return the leaves of a tree by path, such as ``params/layers/0/cell/W``."""
     leaves, _ = jax.tree.flatten_with_path(tree)
     return {
         jax.tree_util.keystr(path, simple=True, separator="/"): leaf

@@ -4,7 +4,6 @@ from typing import Any
 
 import jax
 import numpy as np
-from flax import nnx
 
 import zoo
 from zoo import diagnostics
@@ -20,8 +19,7 @@ def layers_of(pipeline: Any) -> zoo.Layer:
     Args:
         pipeline: of the model.
     """
-    nnx.update(pipeline.model, pipeline.params)
-    return pipeline.model.layers
+    return pipeline.apply(pipeline.params, method=lambda model: model.layers)
 
 
 def gradient_by_lag(layers: zoo.Layer, x: np.ndarray) -> np.ndarray:

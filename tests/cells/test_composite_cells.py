@@ -136,7 +136,7 @@ def test_layer_contract(make):
         now, y_t = layer.step(now, x[:, t])
         outputs.append(y_t)
     assert_close(jnp.stack(outputs, axis=1), layer(x)[1], SCHEDULE)
-    unused = {"['cell']['fast'][2]['W']"}  # the third fast cell reads a zero
+    unused = {"['cell']['fast']['2']['W']"}  # the third fast cell reads a zero
     for path, g in jax.tree.leaves_with_path(gradients):
         name = jax.tree_util.keystr(path)
         assert (np.abs(g).max() > 0) != (name[3:] in unused), name

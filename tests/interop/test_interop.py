@@ -42,6 +42,13 @@ def add_noise(tree: Any) -> Any:
     )
 
 
+def with_noise(layer: zoo.Layer) -> tuple[Any, Any]:
+    """Return a copy of a layer with noise in its parameters, and these."""
+    params, apply = zoo.functional(layer)
+    params = add_noise(params)
+    return apply(params, method=lambda layer: layer), params
+
+
 def weighted_sum(y: Array) -> Array:
     """Return a sum with a different weight for each entry."""
     return (y * jnp.cos(jnp.arange(y.size, dtype=y.dtype)).reshape(y.shape)).sum()
@@ -100,8 +107,7 @@ def test_nnx_forward_and_round_trip(name):
 def test_keras_round_trip(name, bias):
     (layer,) = zoo.make(name, D, H, rngs=nnx.Rngs(0), bias=bias).layers
     assert isinstance(layer, zoo.Recurrent)
-    params = add_noise(zoo.functional(layer)[0])
-    nnx.update(layer, params)
+    layer, params = with_noise(layer)
     weights = interop.to_keras(layer)
     assert len(weights) == 2 + bias
     kind = "gru" if "gru" in name else name
@@ -120,8 +126,7 @@ def test_keras_round_trip(name, bias):
     ],
 )
 def test_torch_arrays_round_trip(build):
-    layer = build(nnx.Rngs(0))
-    nnx.update(layer, add_noise(zoo.functional(layer)[0]))
+    layer, _ = with_noise(build(nnx.Rngs(0)))
     arrays = interop.to_torch_arrays(layer)
     kind = type(layer).__name__.lower()
     options: dict[str, Any] = {"nonlinearity": "relu"} if kind == "rnn" else {}

@@ -210,7 +210,7 @@ def test_an_initial_state_can_be_donated():
 def test_functional_view():
     params, apply = zoo.functional(LSTM)
     assert type(params) is dict
-    assert set(params["layers"][0]["cell"]) == {"W", "U", "b"}
+    assert set(params["layers"]["0"]["cell"]) == {"W", "U", "b"}
     assert_identical(apply(params, X), LSTM(X))
     double = apply(params, X, method=lambda model, x: model(x)[1] * 2)
     assert_close(double, LSTM(X)[1] * 2, SCHEDULE)
@@ -218,6 +218,33 @@ def test_functional_view():
     assert_identical(
         apply(params, state, X[:, 0], method="step"), LSTM.step(state, X[:, 0])
     )
+
+
+def test_functional_names_the_layers_of_a_stack_by_strings():
+    """Sorted strings put layer 10 before layer 2, ints do not."""
+    layer = zoo.GRU(D, D, 12, rngs=nnx.Rngs(0))
+    params, apply = zoo.functional(layer)
+    assert list(params["layers"]) == [str(k) for k in range(12)]
+    leaves, structure = jax.tree.flatten(params)
+    params = jax.tree.unflatten(structure, leaves)  # sorts the keys
+    expected = layer(X)
+    assert_identical(apply(params, X), expected)
+    assert_identical(apply(nnx.state(layer, nnx.Param), X), expected)
+    copy = apply(params, method=lambda layer: layer)
+    assert type(copy) is zoo.GRU
+    assert_identical(copy(X), expected)
+
+
+def test_functional_refuses_other_parameters():
+    params, apply = zoo.functional(LSTM)
+    renamed = {"layers": {"1": params["layers"]["0"]}}
+    message = r"params\[\"layers\"\] must have the keys \['0'\], got \['1'\]"
+    with pytest.raises(ValueError, match=message):
+        apply(renamed, X)
+    with pytest.raises(
+        TypeError, match=r"params\[\"layers\"\] must be a dict, got list"
+    ):
+        apply({"layers": list(params["layers"].values())}, X)
 
 
 def test_constants_are_not_parameters():

@@ -234,6 +234,7 @@ def test_saving_and_loading(kind, tmp_path):
     loaded = zoo.load(tmp_path)
     assert predict(loaded) == predict(pipeline)
     assert_identical(loaded.params, pipeline.params)
+    assert_identical(zoo.functional(loaded.model)[0], pipeline.params)
 
 
 def test_predictions_do_not_depend_on_the_batch():

@@ -7,9 +7,12 @@ import subprocess
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import safetensors.numpy
 
+from tasks.program import TrainState
+from tasks.run.checkpoints import Checkpoints
 from tests.helpers.tolerances import assert_identical
 from tests.helpers.training import (
     ROOT,
@@ -63,6 +66,21 @@ def test_a_killed_and_resumed_run_equals_an_uninterrupted_one(
     assert [(epoch["train_loss"], epoch["dev_loss"]) for epoch in actual] == [
         (epoch["train_loss"], epoch["dev_loss"]) for epoch in expected
     ]
+
+
+def test_checkpoints_with_ints_as_keys_can_be_read(tmp_path: Path) -> None:
+    """Earlier versions named the layers of a stack by ints, which sort differently."""
+    saved = {k: np.full(2, k, np.float32) for k in range(12)}
+    like = {str(k): np.zeros(2, np.float32) for k in range(12)}
+    checkpoints = Checkpoints(tmp_path)
+    checkpoints.save(0, TrainState(saved, (), (saved,), (), np.zeros(2)), {"epoch": 1})
+    state, position = checkpoints.restore(
+        0, TrainState(like, (), (like,), (), np.zeros(2))
+    )
+    checkpoints.close()
+    assert position == {"epoch": 1}
+    for params in (state.params, state.opt_state[0]):
+        assert_identical(params, {str(k): value for k, value in saved.items()})
 
 
 def test_a_full_disk_is_reported_and_the_run_can_be_resumed(

@@ -1,8 +1,7 @@
 """Diagnostics of recurrent networks: gradients, memory, gates and state trajectories.
 
 Each function takes a layer and returns arrays; `zoo.plots` plots them. The layers of a
-loaded model are attributes of ``pipeline.model``, after ``nnx.update(pipeline.model,
-pipeline.params)``.
+loaded model are attributes of ``zoo.load(path).model``.
 """
 
 from zoo.diagnostics.gates import Saturation, gates, saturation

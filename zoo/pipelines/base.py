@@ -21,8 +21,8 @@ class Pipeline:
             or ``"reader"``.
         options: arguments of the model's constructor, with the names of cells instead
             of their classes.
-        model: the module, with its initial parameters.
-        params: the parameters in use; assign trained ones.
+        model: the module; with the trained parameters after `zoo.load`.
+        params: the parameters in use, at first those of `model`; assign trained ones.
     """
 
     kind: ClassVar[str]

@@ -69,7 +69,9 @@ class Zoo(JaxRunner):
             [layer[direction]["cell"] for direction in directions]
             if self.bidirectional
             else [layer["cell"]]
-            for _, layer in sorted(params["layers"].items())
+            for layer in (
+                params["layers"][k] for k in sorted(params["layers"], key=int)
+            )
         ]
 
     def to_weights(self, d_params: Any) -> Weights:
