@@ -15,6 +15,7 @@ from zoo import (
     interop,
     models,
     regularizers,
+    serialization,
     text,
 )
 from zoo.artifact import load, save

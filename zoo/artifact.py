@@ -20,6 +20,8 @@ import safetensors
 import safetensors.numpy
 from flax import nnx
 
+from zoo.engine.schedule import BackendOption
+from zoo.layers.recurrent import set_backend
 from zoo.pipelines import PIPELINES, Pipeline
 from zoo.registry import CellError
 
@@ -76,7 +78,7 @@ def save(
         shutil.rmtree(new, ignore_errors=True)
 
 
-def load(path: str | os.PathLike) -> Pipeline:
+def load(path: str | os.PathLike, *, backend: BackendOption | None = None) -> Pipeline:
     """Load a trained model.
 
     ::
@@ -88,6 +90,9 @@ def load(path: str | os.PathLike) -> Pipeline:
 
     Args:
         path: a folder that `save` wrote, or a run folder with ``model`` in it.
+        backend: ``"scan"``, ``"native"`` or ``"auto"`` for all recurrent layers, see
+            `zoo.engine.schedule.Schedule`; None keeps those that the model was built
+            with.
 
     Returns:
         The pipeline: with ``generate`` for a language model, ``predict`` otherwise.
@@ -96,6 +101,8 @@ def load(path: str | os.PathLike) -> Pipeline:
         FileNotFoundError: if there is no model.
         ArtifactError: if a file is damaged, or written by a newer version, or the
             module of its cell has not been imported.
+        ValueError: if `backend` is unknown, or ``"native"`` and there is no kernel for
+            a cell.
     """
     config, path = _config(path)
     try:
@@ -131,6 +138,8 @@ def load(path: str | os.PathLike) -> Pipeline:
     nnx.replace_by_pure_dict(params, restored["params"])
     nnx.replace_by_pure_dict(constants, restored["constants"])
     nnx.update(pipeline.model, params, constants)
+    if backend is not None:
+        set_backend(pipeline.model, backend)
     pipeline.bind()
     return pipeline
 

@@ -13,6 +13,7 @@ import pytest
 from flax import nnx
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jax import export
 
 import zoo
 from tests.helpers.kernels import (
@@ -214,6 +215,21 @@ def test_the_affinity_of_threads_is_restored():
     for name in os.listdir("/proc/self/task"):
         with contextlib.suppress(ProcessLookupError):  # the thread has ended
             assert os.sched_getaffinity(int(name)) == allowed
+
+
+def test_only_the_scan_exports_with_fixed_sizes():
+    """Symbolic sizes run the scan anyway."""
+    kernel, loop = kernel_and_loop("lstm", 8, 16)
+    x, _ = random_inputs(kernel, 4, 12, 8)
+    with pytest.raises(ValueError, match="custom calls.* no compatibility guarantees"):
+        export.export(jax.jit(lambda x: kernel(x)))(x)
+    exported = export.export(jax.jit(lambda x: loop(x)))(x)
+    assert_close(exported.call(x), kernel(x), REFERENCE)
+    auto = zoo.Recurrent(kernel.cell)
+    B, T = export.symbolic_shape("b, t")
+    symbolic = jax.ShapeDtypeStruct((B, T, 8), x.dtype)
+    exported = export.export(jax.jit(lambda x: auto(x)))(symbolic)
+    assert_close(exported.call(x), kernel(x), REFERENCE)
 
 
 PROGRAM = """

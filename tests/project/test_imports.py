@@ -20,7 +20,8 @@ LEVELS = [
     ["zoo.cells"],
     ["zoo.layers", "zoo.modules", "zoo.registry"],
     ["zoo.models"],
-    ["zoo.pipelines", "zoo.interop", "zoo.diagnostics", "zoo.artifact"],
+    ["zoo.pipelines", "zoo.interop", "zoo.diagnostics", "zoo.artifact"]
+    + ["zoo.serialization"],
     ["zoo.cli", "zoo.__main__"],
     ["tasks.data"],
     ["tasks.scores"],

@@ -232,6 +232,23 @@ class Recurrent(Layer):
         return state, functions.output(params, state, p)
 
 
+def set_backend(model: nnx.Module, backend: BackendOption) -> None:
+    """Choose the backend of all recurrent layers in a model.
+
+    Args:
+        model: any layer or model, which is changed.
+        backend: as for `Recurrent`.
+
+    Raises:
+        ValueError: if `backend` is unknown, or ``"native"`` and there is no kernel for
+            a cell.
+    """
+    for _, layer in nnx.iter_modules(model):
+        if isinstance(layer, Recurrent):
+            layer.schedule = layer.schedule._replace(backend=backend).check()
+            layer._check_support()
+
+
 def _initial_state(cell: Cell) -> nnx.Dict:
     """Return a parameter, initialised to zero, for each part that a step reads."""
     state = jax.eval_shape(lambda: cell.init_state(1))
