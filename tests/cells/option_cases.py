@@ -12,7 +12,11 @@ OPTIONS: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
     ("esn", {"leak": 0.5, "spectral_radius": 0.5, "connectivity": 0.5}, ("leak",)),
     ("projected_lstm", {"proj_size": 3}, ()),
     ("janet", {"beta": 0.5}, ("beta",)),
-    ("mogrifier_lstm", {"rounds": 2}, ()),
+    (
+        "mogrifier_lstm",
+        {"rounds": 2, "cap_input_gate": False, "round_bias": False},
+        ("cap_input_gate",),
+    ),
     ("highway_lstm", {"depth": 3}, ()),
     ("phased_lstm", {"leak": 0.1}, ("leak",)),
     ("phased_lstm", {"periods": "paper", "learn_r": True}, ()),

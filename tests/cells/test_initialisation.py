@@ -71,11 +71,69 @@ def test_phased_lstm():
     np.testing.assert_allclose(values(cell.r), 0.05, rtol=1e-6)
     assert not isinstance(cell.r, nnx.Param)
     assert (values(cell.b)[400:800] == 2).all()
-    np.testing.assert_allclose([cell.W[...].std(), cell.U[...].std()], 0.1, rtol=0.05)
+    for name in "WUV":
+        np.testing.assert_allclose(values(getattr(cell, name)).std(), 0.1, rtol=0.05)
     cell = build(zoo.PhasedLSTMCell, periods="paper", learn_r=True)
     assert_uniform(np.log(values(cell.tau)), 0, 3)
     assert_uniform(values(cell.s) / values(cell.tau), 0, 1)
     assert isinstance(cell.r, nnx.Param)
+
+
+def test_mogrifier_lstm_draws_all_but_the_biases_of_its_rounds():
+    cell = build(zoo.MogrifierLSTMCell)
+    for name, fan_in in {"W": 40, "U": 400, "Q": 400, "R": 40}.items():
+        std = values(getattr(cell, name)).std()
+        np.testing.assert_allclose(std, fan_in**-0.5, rtol=0.05)
+    i, f, g, o = np.split(values(cell.b), 4)
+    np.testing.assert_allclose([i.mean(), f.mean()], [0, 1], atol=0.01)
+    np.testing.assert_allclose([f.std(), o.std()], 400**-0.5, rtol=0.1)
+    assert not values(cell.b_Q).any() and not values(cell.b_R).any()
+    assert build(zoo.MogrifierLSTMCell, round_bias=False).b_Q is None
+
+
+def test_augmented_lstm_is_orthogonal():
+    cell = build(zoo.AugmentedLSTMCell)
+    for block in np.split(values(cell.W), 6, axis=1):
+        np.testing.assert_allclose(block @ block.T, np.eye(40), atol=1e-5)
+
+
+def test_biases_of_gates():
+    """Zero or one, as in the authors' code."""
+    biases = {
+        zoo.UGRNNCell: [1, 0],
+        zoo.IntersectionRNNCell: [0, 0, 1, 1],
+        zoo.LayerNormLSTMCell: [0, 0, 0, 0],
+        zoo.CoupledLSTMCell: [1, 0, 0],
+    }
+    for cell, expected in biases.items():
+        b = values(build(cell, 4, 5).b)
+        np.testing.assert_array_equal(b, np.repeat(expected, 5))
+
+
+def test_rhn():
+    cell = build(zoo.RHNCell, depth=3)
+    b = values(cell.b).reshape(3, 2, 400)
+    for drawn in (values(cell.W), values(cell.U), *b[:, 0]):
+        assert_uniform(drawn, -0.04, 0.04)
+    assert (b[:, 1] == -2).all() and (b[0, 0] != b[1, 0]).all()
+
+
+def test_qrnn():
+    cell = build(zoo.QRNNCell, window=3)
+    for name in "WVb":
+        assert_uniform(values(getattr(cell, name)), -(120**-0.5), 120**-0.5)
+
+
+def test_scrn_and_lmu():
+    cell = build(zoo.SCRNCell)
+    for name in "WUBP":
+        np.testing.assert_allclose(values(getattr(cell, name)).std(), 0.05, rtol=0.05)
+    cell = build(zoo.LMUCell)
+    for name, rows in {"W": 40, "U": 400, "M": 16}.items():
+        std = values(getattr(cell, name)).std()
+        np.testing.assert_allclose(std, (2 / (rows + 400)) ** 0.5, rtol=0.05)
+    assert_uniform(values(cell.e_h), -((3 / 400) ** 0.5), (3 / 400) ** 0.5)
+    assert not values(cell.e_m).any()
 
 
 def test_lipschitz_rnn():

@@ -112,21 +112,25 @@ def multiplicative_lstm(params, state, x):
     return {"h": h, "c": c}
 
 
-def mogrifier_lstm(params, state, x):
-    """Melis et al. 2019, arXiv:1909.01792."""
+def mogrifier_lstm(params, state, x, cap_input_gate=True):
+    """Melis et al. 2019, arXiv:1909.01792, or as in the authors' code."""
     h = state["h"]
+    b_Q, b_R = (params.get(k, np.zeros((9, 1))) for k in ("b_Q", "b_R"))
     for k in range(len(params["Q"]) + len(params["R"])):
         if k % 2 == 0:
-            x = 2 * sigmoid(h @ params["Q"][k // 2]) * x
+            x = 2 * sigmoid(h @ params["Q"][k // 2] + b_Q[k // 2]) * x
         else:
-            h = 2 * sigmoid(x @ params["R"][k // 2]) * h
-    h, c = _lstm_output(affine(params, IFGO, x, h), state["c"])
-    return {"h": h, "c": c}
+            h = 2 * sigmoid(x @ params["R"][k // 2] + b_R[k // 2]) * h
+    a = affine(params, IFGO, x, h)
+    f, i = sigmoid(a["f"]), sigmoid(a["i"])
+    i = np.minimum(1 - f, i) if cap_input_gate else i
+    c = f * state["c"] + i * np.tanh(a["g"])
+    return {"h": sigmoid(a["o"]) * np.tanh(c), "c": c}
 
 
 def augmented_lstm(params, state, x):
     """He et al. 2017, equations 1 to 6 with the highway."""
-    which = IFGO | {"r": "WUb", "x": "W"}
+    which = IFGO | {"r": "WUb", "x": "Wb"}
     a = affine(params, which, x, state["h"])
     inner, c = _lstm_output(a, state["c"])
     r = sigmoid(a["r"])
@@ -171,7 +175,7 @@ def highway_lstm(params, state, x):
 
 def phased_lstm(params, state, x, leak=0.001):
     """Neil et al. 2016, arXiv:1610.09513."""
-    h, c = _lstm_output(affine(params, IFGO, x, state["h"]), state["c"])
+    h, c = peephole_lstm(params, state, x).values()
     phi = np.mod(state["t"][0] - params["s"], params["tau"]) / params["tau"]
     r = params["r"]
     k = np.select([phi < r / 2, phi < r], [2 * phi / r, 2 - 2 * phi / r], leak * phi)

@@ -35,7 +35,8 @@ class ClockworkRNNCell(Cell):
 
     The H units are split into one block for each period. A block reads only the blocks
     with the same or a longer period; the other entries of ``U`` are not used. t starts
-    at zero with each sequence. Source: Koutnik et al. 2014, arXiv:1402.3511.
+    at zero with each sequence. In IDSIA/brainstorm, ``clockwork_layer.py``, a block
+    reads all blocks. Source: Koutnik et al. 2014, arXiv:1402.3511.
     """
 
     name = "clockwork_rnn"

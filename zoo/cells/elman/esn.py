@@ -68,6 +68,7 @@ class ESNCell(Cell):
 
     ``U`` is sparse and scaled to a given spectral radius; below one, the influence of
     past inputs usually decays. W, U and b are constants: the cell has no parameters.
+    tensorflow/addons, ``esn_cell.py``, has the same step, but draws W and U uniformly.
     Source: Jaeger 2001, "The echo state approach to analysing and training recurrent
     neural networks".
     """

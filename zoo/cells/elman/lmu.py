@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from zoo import checks, initializers
+from zoo import checks
 from zoo.cells.base import Cell
 from zoo.types import Array, Constant
 
@@ -68,8 +68,10 @@ class LMUCell(Cell):
 
     The memory m holds the Legendre coefficients of the last theta steps of u. A and B
     are constants; see `legendre_matrices`. ``e_x[D]``, ``e_h[H]``, ``e_m[N]``, ``M[N,
-    H]``; e_m is initialised to zero. Source: Voelker et al. 2019, "Legendre memory
-    units", NeurIPS.
+    H]``. The initialisation is that of the authors' first release: W, U and M from
+    Glorot's normal distribution, e_x and e_h from LeCun's uniform one, and e_m zero.
+    Source: Voelker et al. 2019, "Legendre memory units", NeurIPS; abr/neurips2019,
+    ``lmu.py``; nengo/keras-lmu, ``layers.py``.
     """
 
     name = "lmu"
@@ -99,7 +101,8 @@ class LMUCell(Cell):
             order: N, the number of polynomials.
             theta: the length of the window in steps.
             rngs: random keys for the initialisation.
-            **options: as for `Cell`; `W_init` also initialises ``M``.
+            **options: as for `Cell`, with other defaults; `W_init` also initialises
+                ``M``.
 
         Raises:
             ValueError: if `order` or `theta` is not positive.
@@ -107,9 +110,10 @@ class LMUCell(Cell):
         self.order = checks.positive("order", order)
         if not theta > 0:
             raise ValueError(f"theta must be above 0, got {theta!r}")
+        init = options.setdefault("W_init", nnx.initializers.glorot_normal())
+        options.setdefault("U_init", nnx.initializers.glorot_normal())
         super().__init__(input_size, hidden_size, rngs=rngs, **options)
         lecun = nnx.initializers.lecun_uniform()
-        init = options.get("W_init", initializers.glorot)
 
         def vector(size: int) -> nnx.Param:
             return self._store(lecun(rngs.params(), (size, 1), self.draw_dtype)[:, 0])

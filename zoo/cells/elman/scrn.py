@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from zoo import checks, initializers
+from zoo import checks
 from zoo.cells.base import Cell
 from zoo.types import Array
 
@@ -37,8 +37,10 @@ class SCRNCell(Cell):
     The output concatenates both, H + M entries, because the output layer of the paper
     reads both. ``B[D, M]``, ``P[M, H]``. In the paper, the hidden units read the new
     context, ``s' P``: the option ``reads="new"``. The default is that of the authors'
-    code, where they read the old one. Source: Mikolov et al. 2014, arXiv:1412.7753;
-    facebookarchive/SCRNNs, ``mfactory.lua``.
+    code, where they read the old one. The initialisation is that of the code: all
+    matrices are drawn from N(0, 0.05²). The state there starts at 0.1, here at zero.
+    Source: Mikolov et al. 2014, arXiv:1412.7753; facebookarchive/SCRNNs,
+    ``mfactory.lua``.
     """
 
     name = "scrn"
@@ -74,7 +76,8 @@ class SCRNCell(Cell):
             reads: which context the hidden units read, ``"old"`` or ``"new"``.
             bias: whether the hidden units have a bias; the paper has none.
             rngs: random keys for the initialisation.
-            **options: as for `Cell`; `W_init` also initialises ``B`` and ``P``.
+            **options: as for `Cell`, with other defaults; `W_init` also initialises
+                ``B`` and ``P``.
 
         Raises:
             ValueError: if `alpha` is outside [0, 1], or `reads` is neither.
@@ -86,8 +89,9 @@ class SCRNCell(Cell):
         self.context_size = checks.positive("context_size", context_size)
         self.alpha = float(alpha)
         self.reads = checks.one_of("reads", reads, ("old", "new"))
+        init = options.setdefault("W_init", nnx.initializers.normal(0.05))
+        options.setdefault("U_init", nnx.initializers.normal(0.05))
         super().__init__(input_size, hidden_size, bias=bias, rngs=rngs, **options)
-        init = options.get("W_init", initializers.glorot)
         self.B = self._param(init, rngs, (input_size, context_size))
         self.P = self._param(init, rngs, (context_size, hidden_size))
 

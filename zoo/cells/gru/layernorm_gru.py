@@ -24,8 +24,9 @@ class LayerNormGRUCell(GRUCell):
 
     ``LN(a) = (a - mean(a)) / sqrt(var(a) + 1e-5)``, over the gates r and z of a row
     jointly, and over n separately. The paper's shifts of the products are part of b and
-    b_hn. The paper's z is 1 - z here, as in `GRUCell`. Source: Ba et al. 2016,
-    arXiv:1607.06450, supplementary equations of the GRU.
+    b_hn. The paper's z is 1 - z here, as in `GRUCell` and in the authors' code. Source:
+    Ba et al. 2016, arXiv:1607.06450, supplementary equations of the GRU;
+    ryankiros/layer-norm, ``layers.py``, which also adds b to x W before its norm.
     """
 
     name = "layernorm_gru"

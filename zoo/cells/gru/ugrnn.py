@@ -1,9 +1,11 @@
 """The update-gate recurrent network."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import jax.numpy as jnp
+from flax import nnx
 
+from zoo import initializers
 from zoo.cells.base import Cell, HiddenState, drop_candidate, gate
 from zoo.types import Array
 
@@ -19,7 +21,8 @@ class UGRNNCell(Cell):
         n = tanh(x W_n + h U_n + b_n)
         h' = g * h + (1 - g) * n
 
-    Source: Collins et al. 2016, arXiv:1611.09913.
+    As in the authors' code, the bias of g is initialised to one. Source: Collins et al.
+    2016, arXiv:1611.09913; ``tf.contrib.rnn.UGRNNCell`` of TensorFlow 1.
     """
 
     name = "ugrnn"
@@ -32,6 +35,20 @@ class UGRNNCell(Cell):
     gates: ClassVar = {"g": +1, "n": 0}
     candidate = True
     additive = True
+
+    def __init__(
+        self, input_size: int, hidden_size: int, *, rngs: nnx.Rngs, **options: Any
+    ):
+        """Build the cell.
+
+        Args:
+            input_size: D.
+            hidden_size: H.
+            rngs: random keys for the initialisation.
+            **options: as for `Cell`; `b_init` has another default.
+        """
+        options.setdefault("b_init", initializers.retain(1.0))
+        super().__init__(input_size, hidden_size, rngs=rngs, **options)
 
     def update(
         self, state: HiddenState, p: Array, q: Array, keep: Array | None = None

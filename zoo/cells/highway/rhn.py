@@ -7,10 +7,19 @@ from flax import nnx
 
 from zoo import checks, initializers
 from zoo.cells.base import Cell, HiddenState, gate
-from zoo.initializers import BiasInitializer, Initializer
-from zoo.types import Array
+from zoo.initializers import BiasInitializer, Gates, Initializer
+from zoo.types import Array, Key
 
 __all__ = ["RHNCell"]
+
+SMALL = initializers.uniform(0.04)
+
+
+def carry(key: Key, gates: Gates, size: int, dtype: Any) -> Array:
+    """Initialise the biases of t to -2, and draw those of n from U(-0.04, 0.04)."""
+    b = SMALL(key, (len(gates), size), dtype)
+    is_t = jnp.array([name == "t" for name in gates])
+    return jnp.where(is_t[:, None], -2, b).reshape(-1)
 
 
 class RHNCell(Cell):
@@ -24,10 +33,11 @@ class RHNCell(Cell):
         s_l = t_l * n_l + (1 - t_l) * s_(l-1)          l = 1 ... L
         h' = s_L
 
-    The carry gate is ``1 - t``, as in the paper's experiments, and ``b_t`` is
-    initialised to -2. ``U[H, 2HL]`` and ``b[2HL]`` hold the blocks of n and t of the
-    first layer, then of the second, and so on. Source: Zilly et al. 2016,
-    arXiv:1607.03474.
+    The carry gate is ``1 - t``, as in the paper's experiments. ``U[H, 2HL]`` and
+    ``b[2HL]`` hold the blocks of n and t of the first layer, then of the second, and so
+    on. The initialisation is that of the authors' code: ``b_t`` is -2, and all other
+    parameters are drawn from U(-0.04, 0.04). Source: Zilly et al. 2016,
+    arXiv:1607.03474; jzilly/RecurrentHighwayNetworks, ``rhn.py``.
     """
 
     name = "rhn"
@@ -46,8 +56,9 @@ class RHNCell(Cell):
         hidden_size: int,
         *,
         depth: int = 3,
-        U_init: Initializer = initializers.orthogonal,
-        b_init: BiasInitializer = initializers.retain(0.0, overwrite=-2.0),  # noqa: B008
+        W_init: Initializer = SMALL,
+        U_init: Initializer = SMALL,
+        b_init: BiasInitializer = carry,
         rngs: nnx.Rngs,
         **options: Any,
     ):
@@ -57,19 +68,25 @@ class RHNCell(Cell):
             input_size: D.
             hidden_size: H.
             depth: L, the number of highway layers.
+            W_init: initialiser of each block of ``W``.
             U_init: initialiser of each layer's blocks of ``U``.
-            b_init: initialiser of ``b``.
+            b_init: initialiser of each layer's biases.
             rngs: random keys for the initialisation.
             **options: as for `Cell`.
         """
         self.depth = checks.positive("depth", depth)
         super().__init__(
-            input_size, hidden_size, U_init=U_init, b_init=b_init, rngs=rngs, **options
+            input_size, hidden_size, W_init=W_init, b_init=b_init, rngs=rngs, **options
         )
         blocks = ("n", "t") * depth
         self.U = self._matrix(U_init, rngs, (hidden_size, hidden_size), blocks)
         if self.b is not None:
-            self.b = self._store(jnp.tile(self.b[...], depth))
+            first = self.b[...].astype(self.draw_dtype)
+            later = [
+                b_init(rngs.params(), self.gates, hidden_size, self.draw_dtype)
+                for _ in range(depth - 1)
+            ]
+            self.b = self._store(jnp.concatenate([first, *later]))
 
     def project(self, x: Array) -> Array:
         """Return ``xW``; `advance` adds the bias of each layer."""

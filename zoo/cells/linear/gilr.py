@@ -20,7 +20,9 @@ class GILRCell(LinearCell):
         i = tanh(x W_i + b_i)
         h' = g * h + (1 - g) * i
 
-    Source: Martin and Cundy 2017, arXiv:1709.04057.
+    The nonlinearity of i is the one that the authors' LSTM gives to this layer; the
+    layer alone has an ELU there by default. Source: Martin and Cundy 2017,
+    arXiv:1709.04057; eamartin/parallelizing_linear_rnns, ``layers.py``.
     """
 
     name = "gilr"

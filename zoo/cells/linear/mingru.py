@@ -20,8 +20,8 @@ class MinGRUCell(LinearCell):
         h' = (1 - z) * h + z * (x W_n + b_n)
 
     As in the main text of the paper. Its appendix computes in logarithms with a
-    positive candidate, which is a different function. Source: Feng et al. 2024,
-    arXiv:2410.01201.
+    positive candidate, which is a different function, as in lucidrains/minGRU-pytorch.
+    Source: Feng et al. 2024, arXiv:2410.01201.
     """
 
     name = "mingru"

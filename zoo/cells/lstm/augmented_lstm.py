@@ -1,9 +1,11 @@
 """The LSTM with a highway connection from its input to its output."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import jax.numpy as jnp
+from flax import nnx
 
+from zoo import initializers
 from zoo.cells.base import drop_candidate, gate
 from zoo.cells.lstm.lstm import LSTMCell, LSTMState
 from zoo.types import Array
@@ -19,26 +21,42 @@ class AugmentedLSTMCell(LSTMCell):
         i, f, o, r = sigmoid(x W + h U + b)
         g = tanh(x W + h U + b)
         c' = f * c + i * g
-        h' = r * o * tanh(c') + (1 - r) * (x W_x)
+        h' = r * o * tanh(c') + (1 - r) * (x W_x + b_x)
 
-    Source: He et al. 2017, "Deep semantic role labeling: what works and what's next",
-    after Zhang et al. 2016.
+    The paper has no ``b_x``; the authors' code does. As there, the blocks of W and U
+    are initialised to orthogonal matrices. Source: He et al. 2017, "Deep semantic role
+    labeling: what works and what's next", after Zhang et al. 2016; luheng/deep_srl and
+    allenai/allennlp, ``augmented_lstm.py``.
     """
 
     name = "augmented_lstm"
     paper = "He et al. 2017, Deep semantic role labeling"
     equation = (
         "i, f, o, r = sigmoid(x W + h U + b); g = tanh(x W + h U + b); "
-        "c' = f * c + i * g; h' = r * o * tanh(c') + (1 - r) * (x W)"
+        "c' = f * c + i * g; h' = r * o * tanh(c') + (1 - r) * (x W + b)"
     )
-    parameters = "6*D*H + 5*H*H + 5*H"
+    parameters = "6*D*H + 5*H*H + 6*H"
     gates: ClassVar = {"i": -1, "f": +1, "g": 0, "o": 0, "r": 0, "x": 0}
-    recurrent_gates = bias_gates = ("i", "f", "g", "o", "r")
+    recurrent_gates = ("i", "f", "g", "o", "r")
+
+    def __init__(
+        self, input_size: int, hidden_size: int, *, rngs: nnx.Rngs, **options: Any
+    ):
+        """Build the cell.
+
+        Args:
+            input_size: D.
+            hidden_size: H.
+            rngs: random keys for the initialisation.
+            **options: as for `LSTMCell`; `W_init` is orthogonal by default.
+        """
+        options.setdefault("W_init", initializers.orthogonal)
+        super().__init__(input_size, hidden_size, rngs=rngs, **options)
 
     def project(self, x: Array) -> tuple[Array, Array]:
-        """Return ``xW + b`` of the gates, and ``x W_x``."""
-        *p, x = self.split(self.dot(x, self.W[...]))
-        return self.add_bias(jnp.concatenate(p, axis=-1), self.b), x
+        """Return ``xW + b`` of the gates, and ``x W_x + b_x``."""
+        p = super().project(x)
+        return p[..., : -self.hidden_size], p[..., -self.hidden_size :]
 
     def update(
         self,

@@ -5,6 +5,7 @@ from typing import Any
 import jax.numpy as jnp
 from flax import nnx
 
+from zoo import initializers
 from zoo.cells.base import drop_candidate, gate
 from zoo.cells.lstm.lstm import LSTMCell, LSTMState
 from zoo.cells.normalization import normalize
@@ -23,8 +24,10 @@ class LayerNormLSTMCell(LSTMCell):
         h' = sigmoid(o) * tanh(scale_c * LN(c') + b_c)
 
     ``LN(a) = (a - mean(a)) / sqrt(var(a) + 1e-5)``, over the four gates of a row
-    jointly, as in the paper. The paper's shifts of the two products are part of b.
-    Source: Ba et al. 2016, arXiv:1607.06450.
+    jointly, as in the paper. The paper's shifts of the two products are part of b. As
+    in the authors' code, all biases are initialised to zero, also that of the forget
+    gate. Source: Ba et al. 2016, arXiv:1607.06450; ryankiros/layer-norm, ``layers.py``,
+    which also adds b to x W before its norm.
     """
 
     name = "layernorm_lstm"
@@ -45,8 +48,10 @@ class LayerNormLSTMCell(LSTMCell):
             input_size: D.
             hidden_size: H.
             rngs: random keys for the initialisation.
-            **options: as for `LSTMCell`; ``bias=False`` also removes ``b_c``.
+            **options: as for `LSTMCell`, but `b_init` is zero by default;
+                ``bias=False`` also removes ``b_c``.
         """
+        options.setdefault("b_init", initializers.zeros)
         super().__init__(input_size, hidden_size, rngs=rngs, **options)
         gates = len(self.gates) * hidden_size
         self.scale_x = self._store(jnp.ones(gates, self.draw_dtype))

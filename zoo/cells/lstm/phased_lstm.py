@@ -7,8 +7,9 @@ import jax.numpy as jnp
 from flax import nnx
 
 from zoo import checks, initializers
-from zoo.cells.base import drop_candidate, gate
-from zoo.cells.lstm.lstm import LSTMCell
+from zoo.cells.base import gate
+from zoo.cells.lstm.lstm import LSTMState
+from zoo.cells.lstm.peephole_lstm import PeepholeLSTMCell
 from zoo.types import Array, Constant
 
 __all__ = ["PhasedLSTMCell", "PhasedLSTMState"]
@@ -28,7 +29,7 @@ class PhasedLSTMState(NamedTuple):
     t: Array
 
 
-class PhasedLSTMCell(LSTMCell):
+class PhasedLSTMCell(PeepholeLSTMCell):
     """The LSTM whose units are updated in a periodic phase of their own.
 
     ::
@@ -37,7 +38,7 @@ class PhasedLSTMCell(LSTMCell):
         k = 2 phi / r            if phi < r / 2
         k = 2 - 2 phi / r        if r / 2 <= phi < r
         k = leak * phi           otherwise
-        h~, c~ = LSTM(x, h, c)
+        h~, c~ = PeepholeLSTM(x, h, c)
         c' = k * c~ + (1 - k) * c
         h' = k * h~ + (1 - k) * h
 
@@ -46,18 +47,18 @@ class PhasedLSTMCell(LSTMCell):
     the authors' code, and so are matrices from N(0, 0.1²) and a forget-gate bias of 2.
     The paper has periods exp(U(0, 3)) and shifts U(0, tau), ``periods="paper"``, and
     learns r, ``learn_r=True``. Time is the number of steps. The paper and the authors'
-    code apply the leak only in training; here it always applies. There are no
-    peepholes. Source: Neil et al. 2016, arXiv:1610.09513; dannyneil/public_plstm.
+    code apply the leak only in training; here it always applies. Source: Neil et al.
+    2016, arXiv:1610.09513; dannyneil/public_plstm, ``plstm.py``.
     """
 
     name = "phased_lstm"
     paper = "Neil et al. 2016, arXiv:1610.09513"
     equation = (
         "phi = ((t - s) mod tau) / tau; k = 2 phi / r, then 2 - 2 phi / r, then leak * "
-        "phi; (h~, c~) = LSTM(x, h, c); c' = k * c~ + (1 - k) * c; "
+        "phi; (h~, c~) = PeepholeLSTM(x, h, c); c' = k * c~ + (1 - k) * c; "
         "h' = k * h~ + (1 - k) * h"
     )
-    parameters = "4 * (D*H + H*H + H) + 2*H"
+    parameters = "4 * (D*H + H*H + H) + 5*H"
     additive = True
 
     def __init__(
@@ -80,7 +81,7 @@ class PhasedLSTMCell(LSTMCell):
             periods: the initial periods and shifts, ``"code"`` or ``"paper"``.
             learn_r: whether the open ratio is a parameter.
             rngs: random keys for the initialisation.
-            **options: as for `LSTMCell`, with other defaults.
+            **options: as for `PeepholeLSTMCell`, with other defaults.
 
         Raises:
             ValueError: if `periods` is neither.
@@ -123,10 +124,7 @@ class PhasedLSTMCell(LSTMCell):
         self, state: PhasedLSTMState, p: Array, q: Array, keep: Array | None = None
     ) -> PhasedLSTMState:
         """Return the new state."""
-        i, f, g, o = self.split(p + q)
-        g = drop_candidate(jnp.tanh(g), keep)
-        c = gate("f", f) * state.c + gate("i", i) * g
-        h = gate("o", o) * jnp.tanh(c)
+        h, c = super().update(LSTMState(state.h, state.c), p, q, keep)
         k = gate("k", self._time_gate(state.t), None)
         return PhasedLSTMState(
             k * h + (1 - k) * state.h, k * c + (1 - k) * state.c, state.t + 1

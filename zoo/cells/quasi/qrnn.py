@@ -38,8 +38,9 @@ class QRNNCell(Cell):
 
     The window holds the k - 1 inputs before x, with zeros before the first.
     ``V[(k-1)*D, 3H]`` and W form one filter of width k. This is the paper's fo-pooling;
-    pytorch-qrnn has 1 - f in place of f. Source: Bradbury et al. 2016,
-    arXiv:1611.01576.
+    the authors' code has 1 - f in place of f. The initialisation is that of the code:
+    W, V and b are uniform in ``[-1/sqrt(k D), 1/sqrt(k D)]``. Source: Bradbury et al.
+    2016, arXiv:1611.01576; salesforce/pytorch-qrnn, ``qrnn.py``.
     """
 
     name = "qrnn"
@@ -71,16 +72,19 @@ class QRNNCell(Cell):
             hidden_size: H.
             window: k, the width of the convolution filter in steps, 2 or more.
             rngs: random keys for the initialisation.
-            **options: as for `Cell`; `W_init` also initialises ``V``.
+            **options: as for `Cell`, with other defaults; `W_init` also initialises
+                ``V``.
 
         Raises:
             ValueError: if `window` is below 2.
         """
         if checks.positive("window", window) < 2:
             raise ValueError(f"window must be 2 steps or more, got {window}")
+        bound = (window * checks.positive("input_size", input_size)) ** -0.5
+        init = options.setdefault("W_init", initializers.uniform(bound))
+        options.setdefault("b_init", initializers.uniform_bias(bound))
         super().__init__(input_size, hidden_size, rngs=rngs, **options)
         self.window = window
-        init = options.get("W_init", initializers.glorot)
         shape = ((window - 1) * input_size, hidden_size)
         self.V = self._matrix(init, rngs, shape, None)
 
