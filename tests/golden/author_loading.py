@@ -23,12 +23,15 @@ def put_empty(names: Iterable[str]) -> None:
     """Replace modules by empty ones.
 
     Args:
-        names: of the modules.
+        names: of the modules, packages before their parts.
     """
     for name in names:
         stub = types.ModuleType(name)
         stub.__getattr__ = _attribute  # pyright: ignore[reportAttributeAccessIssue]
         sys.modules[name] = stub
+        package, _, part = name.rpartition(".")
+        if package in sys.modules:
+            setattr(sys.modules[package], part, stub)
 
 
 def load(folder: Path, name: str, empty: Iterable[str] = ()) -> Any:

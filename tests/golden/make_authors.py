@@ -5,13 +5,15 @@
     python -m tests.golden.make_authors CHECKOUTS [NAME...]
 
 CHECKOUTS has a folder OWNER/NAME for each repository of `authors.toml`, at the commit
-that it names. Needs the extras ``[test,parity]`` and einops. With names, only those are
-made again.
+that it names. Needs the extras ``[test,parity]``, and einops, TensorFlow 2, six,
+typeguard and lupa. With names, only those are made again.
 """
 
 import sys
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -20,14 +22,66 @@ import torch
 from flax import nnx
 
 import zoo
-from tests.golden import author_other_libraries, author_programs  # noqa: F401
-from tests.golden.author_loading import PROGRAMS
+from tests.golden import (  # noqa: F401
+    author_jax,
+    author_lua,
+    author_numpy,
+    author_theano,
+    author_torch,
+    author_torch_linear,
+)
+from tests.golden.author_loading import PROGRAMS, Params
+from tests.golden.author_tensorflow import tf
 from tests.helpers.typed import present
 
 HERE = Path(__file__).parent
 SOURCES = tomllib.loads((HERE / "authors.toml").read_text())
 FILE = HERE / "authors.npz"
 B, T, H = 2, 5, 4
+Run = Callable[[Params, Any], Any]
+Draw = Callable[[Any], np.ndarray]
+
+
+def with_jax(run: Run, params: Params, x: np.ndarray, draw: Draw) -> tuple[Any, ...]:
+    """Return y, w and the gradients with respect to params and x, from JAX.
+
+    Args:
+        run: a program, ``(params, x) -> y``.
+        params: arrays by name.
+        x: the inputs.
+        draw: returns w for the shape of y.
+    """
+    y = run(params, jnp.asarray(x))
+    w = draw(y.shape)
+    loss = lambda p, x: (run(p, x) * w).sum()  # noqa: E731
+    return y, w, *jax.grad(loss, argnums=(0, 1))(params, jnp.asarray(x))
+
+
+def with_torch(run: Run, params: Params, x: np.ndarray, draw: Draw) -> tuple[Any, ...]:
+    """Return y, w and the gradients, from PyTorch; see `with_jax`."""
+    tensors = {k: torch.tensor(v, requires_grad=True) for k, v in params.items()}
+    inputs = torch.tensor(x, requires_grad=True)
+    y = run(tensors, inputs)
+    w = draw(y.shape)
+    (y * torch.tensor(w)).sum().backward()
+    d_params = {k: present(v.grad).numpy() for k, v in tensors.items()}
+    return y.detach().numpy(), w, d_params, present(inputs.grad).numpy()
+
+
+def with_tensorflow(
+    run: Run, params: Params, x: np.ndarray, draw: Draw
+) -> tuple[Any, ...]:
+    """Return y, w and the gradients, from TensorFlow; see `with_jax`."""
+    tensors, inputs = {k: tf.constant(v) for k, v in params.items()}, tf.constant(x)
+    with tf.GradientTape() as tape:
+        tape.watch((tensors, inputs))
+        y = run(tensors, inputs)
+        w = draw(tuple(y.numpy().shape))
+        loss = tf.reduce_sum(y * w)
+    return y, w, *tape.gradient(loss, (tensors, inputs))
+
+
+LIBRARIES = {"jax": with_jax, "torch": with_torch, "tensorflow": with_tensorflow}
 
 
 def record(name: str, folder: Path) -> dict[str, np.ndarray]:
@@ -49,28 +103,15 @@ def record(name: str, folder: Path) -> dict[str, np.ndarray]:
         block *= np.eye(H)
     constants = nnx.to_pure_dict(nnx.state(cell, zoo.Constant))
     constants = {k: np.asarray(v) for k, v in constants.items()}
-
-    def run(folder, params, x):
-        return PROGRAMS[name](folder, {**params, **constants}, x)
-
-    if source.get("library") == "jax":
-        y = np.asarray(run(folder, params, x))
-        w = rng.randn(*y.shape)
-        loss = lambda p, x: (run(folder, p, x) * w).sum()  # noqa: E731
-        d_params, d_x = jax.grad(loss, argnums=(0, 1))(params, jnp.asarray(x))
-    else:
-        tensors = {k: torch.tensor(v, requires_grad=True) for k, v in params.items()}
-        inputs = torch.tensor(x, requires_grad=True)
-        result = run(folder, tensors, inputs)
-        y = result.detach().numpy()
-        w = rng.randn(*y.shape)
-        (result * torch.tensor(w)).sum().backward()
-        d_params = {k: present(v.grad).numpy() for k, v in tensors.items()}
-        d_x = present(inputs.grad).numpy()
+    for key, value in source.get("constants", {}).items():
+        constants[key] = np.full_like(constants[key], value)
+    run = lambda params, x: PROGRAMS[name](folder, params | constants, x)  # noqa: E731
+    differentiate = LIBRARIES[source.get("library", "torch")]
+    y, w, d_params, d_x = differentiate(run, params, x, lambda s: rng.randn(*s))
     d_params = {k: np.array(v) for k, v in d_params.items()}
     if vector:
         d_params[vector][:, -H:][~np.eye(H, dtype=bool)] = np.nan
-    values = {"x": x, "y": y, "w": w, "d_x": np.asarray(d_x)}
+    values = {"x": x, "y": np.asarray(y), "w": w, "d_x": np.asarray(d_x)}
     values |= {f"params/{k}": v for k, v in params.items()}
     values |= {f"constants/{k}": v for k, v in constants.items()}
     return values | {f"d_params/{k}": v for k, v in d_params.items()}
