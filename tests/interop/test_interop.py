@@ -92,7 +92,7 @@ def test_nnx_forward_and_round_trip(name):
     module = NNX[name](D, H, rngs=nnx.Rngs(0))
     graph, state = nnx.split(module)
     module = nnx.merge(graph, add_noise(state))
-    cell = untyped(interop.from_flax(nnx.RNN(module)))
+    cell = untyped(interop.from_flax(nnx.RNN(module))).cell
     assert_close(output_and_gradients(cell, X)[0], nnx.RNN(module)(X), REFERENCE)
     target = "nnx_optimized" if name == "lstm_optimized" else "nnx"
     exported = interop.to_flax(cell, target)
@@ -111,7 +111,7 @@ def test_keras_round_trip(name, bias):
     weights = interop.to_keras(layer)
     assert len(weights) == 2 + bias
     kind = "gru" if "gru" in name else name
-    imported = interop.from_keras(weights, kind, reset_after=name == "gru")
+    imported = untyped(interop.from_keras(weights, kind, reset_after=name == "gru"))
     assert type(imported.cell) is type(layer.cell)
     assert_identical(zoo.functional(imported)[0], params)
 
@@ -188,7 +188,7 @@ def torch_lstm(**changes: Any) -> dict[str, Any]:
             lambda: interop.to_torch_arrays(
                 zoo.LSTM(D, H, bidirectional=True, merge="sum", rngs=nnx.Rngs(0))
             ),
-            "merge='concat'",
+            "merge must be 'concat'",
         ),
         (
             lambda: interop.to_torch_arrays(
@@ -208,10 +208,6 @@ def torch_lstm(**changes: Any) -> dict[str, Any]:
                 nnx.SimpleCell(D, H, residual=True, rngs=nnx.Rngs(0))
             ),
             "residual",
-        ),
-        (
-            lambda: interop.to_flax(zoo.GRU(D, H, 2, rngs=nnx.Rngs(0))),
-            "one cell .* got a layer with 2",
         ),
         (lambda: interop.from_keras([X[0]], "gru"), "got 1 arrays"),
         (lambda: interop.from_keras([X[0], X[0]], "gru"), "reset_after is required"),
@@ -240,18 +236,6 @@ def test_the_shapes_of_a_state_dict_show_its_kind(kind, make, caplog):
     assert f"are those of kind {kind!r}" in caplog.text
     assert ("nonlinearity='tanh'" in caplog.text) == (kind == "rnn")
     assert_identical(zoo.functional(back)[0], zoo.functional(layer)[0])
-
-
-@pytest.mark.parametrize("keep_order", [True, False])
-def test_a_reversed_flax_layer_stays_reversed(keep_order, caplog):
-    cell = nnx.LSTMCell(D, H, rngs=nnx.Rngs(0))
-    module = nnx.RNN(cell, reverse=True, keep_order=keep_order)
-    layer = untyped(interop.from_flax(module))
-    assert layer.direction == "reverse"
-    expected = np.asarray(module(X))
-    expected = expected if keep_order else expected[:, ::-1]
-    assert_close(layer(X)[1], expected, REFERENCE)
-    assert ("in reading order" in caplog.text) != keep_order
 
 
 def test_arrays_of_another_byte_order():

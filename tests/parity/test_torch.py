@@ -1,10 +1,5 @@
 """Live parity with PyTorch: layers, cells, and export of weights."""
 
-import re
-import subprocess
-import sys
-from pathlib import Path
-
 import jax
 import numpy as np
 import pytest
@@ -78,15 +73,3 @@ def test_export_of_weights(name, bias):
     with torch.no_grad():
         assert_close(exported(x)[0].numpy(), module(x)[0].numpy(), REFERENCE)
     assert jax.tree.map(np.shape, zoo.functional(layer)[0])
-
-
-def test_blocks_of_the_guide_run():
-    """The blocks for PyTorch, and those for this library."""
-    text = (Path(__file__).parents[2] / "docs" / "from-torch.md").read_text()
-    for language in ("python torch", "python"):
-        blocks = re.findall(rf"^```{language}\n(.*?)^```$", text, re.M | re.S)
-        assert len(blocks) >= 3
-        run = subprocess.run(
-            [sys.executable, "-c", "\n".join(blocks)], capture_output=True, text=True
-        )
-        assert run.returncode == 0, run.stderr

@@ -1,5 +1,6 @@
-"""Helpers of the converters: set the arrays of cells, list the cells of a layer."""
+"""Arrays of other libraries: read them, set the parameters of cells with them."""
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax.numpy as jnp
@@ -8,7 +9,6 @@ from flax import nnx
 
 from zoo import checks
 from zoo.cells import Cell
-from zoo.layers import Bidirectional, Layer, Recurrent, Stacked
 
 
 def array(value: Any) -> np.ndarray:
@@ -17,7 +17,12 @@ def array(value: Any) -> np.ndarray:
     Args:
         value: a numpy or jax array, a flax variable, a torch tensor on any device.
             NumPy has no bfloat16: such a tensor becomes float32, without rounding.
+
+    Raises:
+        ValueError: if `value` is a torch tensor without data.
     """
+    if getattr(value, "is_meta", False):
+        raise ValueError("the weights have no data: their device is 'meta'")
     if hasattr(value, "detach"):
         value = value.detach().cpu()
         if str(value.dtype) == "torch.bfloat16":
@@ -39,70 +44,65 @@ def fill(cell: Cell, **arrays: np.ndarray | None) -> Cell:
 
     Raises:
         ValueError: if a shape differs from that of the parameter.
+        TypeError: if an array is not floating point, for example quantised.
     """
     for name, value in arrays.items():
         if value is None:
             continue
         param = getattr(cell, name)
+        checks.floating(f"{type(cell).__name__}.{name}", value)
         checks.shape(name, value, param.shape, f"of {type(cell).__name__}.{name}")
         param[...] = jnp.asarray(value, param.dtype)
     return cell
 
 
-def directions(layer: Layer) -> list[tuple[Recurrent, ...]]:
-    """Return the recurrent layers of each level of a stack, one or two per level.
+def matching(
+    function: Callable[..., Any],
+    candidates: Mapping[str, Callable[..., np.ndarray]],
+    *inputs: np.ndarray,
+) -> str | None:
+    """Return the name of the candidate that computes the same as a function.
+
+    The names of functions are no evidence: anyone may write another ``tanh``.
 
     Args:
-        layer: a `Recurrent`, a `Bidirectional`, or a `Stacked` of them.
-
-    Raises:
-        ValueError: if the layer has other parts, or computes something else than a
-            plain recurrent layer.
+        function: of any library, elementwise or of two arrays.
+        candidates: functions of numpy arrays by name.
+        *inputs: what the functions are compared on.
     """
-    levels = list(layer.layers) if isinstance(layer, Stacked) else [layer]
-    pairs = []
-    for level in levels:
-        if isinstance(level, Bidirectional):
-            if level.merge != "concat":
-                raise ValueError(
-                    f"only merge='concat' can be converted, got {level.merge!r}"
-                )
-            pair = (level.forward, level.backward)
-        else:
-            pair = (level,)
-            if level.direction == "reverse":
-                raise ValueError(
-                    "a layer that runs only in reverse cannot be converted"
-                )
-        for one in pair:
-            if not isinstance(one, Recurrent):
-                raise ValueError(
-                    "only Recurrent layers, in one direction or in both, can be "
-                    f"converted, got {type(one).__name__}"
-                )
-            if one.initial is not None:
-                raise ValueError("a learned initial state cannot be converted")
-            if one.rates.zoneout:
-                raise ValueError("zoneout cannot be converted: it acts at evaluation")
-        pairs.append(pair)
-    return pairs
+    value = array(function(*inputs))
+    for name, candidate in candidates.items():
+        expected = candidate(*inputs)
+        if value.shape == expected.shape and np.allclose(value, expected, atol=1e-5):
+            return name
+    return None
 
 
-def only_cell(source: Cell | Layer) -> Cell:
-    """Return the cell of a layer with a single cell.
+def activation(
+    name: str, function: Callable[..., Any], allowed: tuple[str, ...]
+) -> str:
+    """Return which activation a function computes.
 
     Args:
-        source: a cell, or a layer of one level and one direction.
+        name: of the option, for the message.
+        function: of any library.
+        allowed: some of ``"tanh"``, ``"relu"`` and ``"sigmoid"``.
 
     Raises:
-        ValueError: if the layer has several cells.
+        ValueError: if it computes none of those allowed.
     """
-    if isinstance(source, Cell):
-        return source
-    levels = directions(source)
-    if len(levels) != 1 or len(levels[0]) != 1:
+    inputs = np.linspace(-8.0, 8.0, 34, dtype=np.float32).reshape(2, 17)
+    detected = matching(function, {n: _ACTIVATIONS[n] for n in allowed}, inputs)
+    if detected is None:
         raise ValueError(
-            "only one cell can be converted at a time, got a layer with "
-            f"{sum(map(len, levels))}; convert each cell"
+            f"{name} must be {' or '.join(allowed)}, got {function}, which computes "
+            "something else"
         )
-    return levels[0][0].cell
+    return detected
+
+
+_ACTIVATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "tanh": np.tanh,
+    "relu": lambda x: np.maximum(x, 0.0),
+    "sigmoid": lambda x: 1.0 / (1.0 + np.exp(-x)),
+}

@@ -1,251 +1,259 @@
-"""Weights from and to Flax, linen and nnx.
+"""Layers from and to Flax, linen and nnx."""
 
-linen stores a matrix per gate, ``ii if ig io`` for the input and ``hi hf hg ho`` for
-the state, with one bias per gate, for the LSTM next to the state's matrix. nnx's
-OptimizedLSTMCell concatenates them into ``dense_i`` and ``dense_h``.
-"""
-
-import logging
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from typing import Any
 
-import jax
+import jax.numpy as jnp
 import numpy as np
-from flax import nnx
+from flax import linen, nnx
 
 from zoo import checks
-from zoo.cells import Cell, ElmanCell, GRUCell, LSTMCell, ResetAfterMGUCell
-from zoo.interop.arrays import array, fill, only_cell
-from zoo.layers import Layer, Recurrent
+from zoo.cells import Cell
+from zoo.interop.arrays import matching
+from zoo.interop.flax_cells import CELLS, cell_from_flax, cell_to_flax, linen_cell
+from zoo.interop.stacks import (
+    bidirectional,
+    chain,
+    check_plain,
+    in_reading_order,
+    levels,
+    recurrent_part,
+    stacked,
+)
+from zoo.layers import Bidirectional, Layer, Recurrent
 
-_log = logging.getLogger(__name__)
+_RNN = (nnx.RNN, linen.RNN)
+_BIDIRECTIONAL = (nnx.Bidirectional, linen.Bidirectional)
+_SEQUENTIAL = (nnx.Sequential, linen.Sequential)
+_DIRECTIONS = ("forward_rnn", "backward_rnn")
+_SAMPLES = np.arange(1.0, 13.0, dtype=np.float32).reshape(2, 1, 2, 3)
 
-# kind: our cell, and Flax's names of the input and state matrices in our gate order
-_KINDS: dict[str, tuple[type[Cell], tuple[str, ...], tuple[str, ...]]] = {
-    "lstm": (LSTMCell, ("ii", "if", "ig", "io"), ("hi", "hf", "hg", "ho")),
-    "gru": (GRUCell, ("ir", "iz", "in"), ("hr", "hz", "hn")),
-    "mgu": (ResetAfterMGUCell, ("if", "in"), ("hf", "hn")),
-    "rnn": (ElmanCell, ("i",), ("h",)),
+
+def _stack(forward: Any, backward: Any) -> Any:
+    """Return the outputs of both directions, apart: ``[..., 2, H]``."""
+    return jnp.stack([forward, backward], axis=-2)
+
+
+_MERGES: dict[str, Callable[..., Any]] = {
+    "concat": lambda f, b: np.concatenate([f, b], axis=-1),
+    "sum": np.add,
+    "stack": lambda f, b: np.stack([f, b], axis=-2),
 }
-_WITH_B_HN = ("gru", "mgu")  # kinds with a bias of the state's product, ``b_hn``
-_NNX = {
-    nnx.LSTMCell: "lstm",
-    nnx.OptimizedLSTMCell: "lstm",
-    nnx.GRUCell: "gru",
-    nnx.SimpleCell: "rnn",
-}
 
 
-def from_flax(source: Any, kind: str | None = None) -> Cell | Recurrent:
-    """Convert a Flax cell into an equivalent cell.
+def from_flax(
+    source: Any, kind: str | None = None, *, params: Any = None
+) -> Cell | Layer:
+    """Convert a Flax cell or layer into an equivalent cell or layer.
+
+    ::
+
+        cell = nnx.GRUCell(50, 100, rngs=nnx.Rngs(0))
+        layer = zoo.interop.from_flax(nnx.RNN(cell))
+        state, y = layer(x)     # x [B, T, 50], whatever time_major was
+
+        module = linen.Bidirectional(linen.RNN(f), linen.RNN(b))
+        layer = zoo.interop.from_flax(module, params=variables["params"])
 
     Args:
-        source: an ``nnx`` LSTMCell, OptimizedLSTMCell, GRUCell or SimpleCell, or an
-            ``nnx.RNN`` of one; or the parameters of the linen cell of that name, or of
-            a linen MGUCell, with or without the outer ``"params"``. Activations must be
-            the defaults.
-        kind: ``"lstm"``, ``"gru"``, ``"mgu"`` or ``"rnn"``; by default detected from
-            the names.
+        source: an LSTMCell, OptimizedLSTMCell, GRUCell or SimpleCell of ``nnx`` or
+            linen, or linen's MGUCell; an ``RNN`` of one; a ``Bidirectional`` of two
+            ``RNN``; or a ``Sequential`` or a list of these. Or the parameters of such a
+            linen module without the module: they show no options, which must be the
+            defaults.
+        kind: ``"lstm"``, ``"gru"``, ``"mgu"`` or ``"rnn"``, for the parameters of a
+            linen cell; by default detected from the names.
+        params: of a linen module, with or without the outer ``"params"``; a list of
+            them for a list of modules.
 
     Returns:
-        An `LSTMCell`, a `GRUCell`, a `ResetAfterMGUCell` or an `ElmanCell`; for an
-        ``nnx.RNN`` with ``reverse=True`` a `Recurrent` of it in reverse, whose outputs
-        stay in reading order, as with Flax's ``keep_order=True``.
+        For a cell an `LSTMCell`, a `GRUCell`, a `ResetAfterMGUCell` or an `ElmanCell`;
+        for a layer a `Recurrent`, a `Bidirectional` or a `Stacked`. The outputs of a
+        layer with ``reverse=True`` stay in reading order, as with Flax's
+        ``keep_order=True``.
 
     Raises:
-        ValueError: if a name or a shape is unexpected, or an option of the cell has no
-            equivalent.
-        TypeError: if `source` is neither.
+        ValueError: if a name or a shape is unexpected, or an option has no equivalent.
+        TypeError: if `source` is or contains something else.
     """
-    if isinstance(source, nnx.RNN):
-        cell = only_cell(from_flax(source.cell, kind))
-        if not source.reverse:
-            return cell
-        if not source.keep_order:
-            _log.warning(
-                "nnx.RNN(reverse=True, keep_order=False) returns its outputs from the "
-                "last step to the first; the converted layer returns them in reading "
-                "order"
+    if isinstance(source, Mapping):
+        params = source.get("params", source)
+        source = _linen_module(params, kind)
+    elif isinstance(params, Mapping):
+        params = params.get("params", params)
+    if type(source) in CELLS:
+        return _cell(source, params)
+    layer, flipped = _convert(source, params, False)
+    if len(_time_axes(source)) > 1:
+        raise ValueError("time_major must be the same in all layers")
+    return in_reading_order(layer, flipped, "reverse=True and keep_order=False")
+
+
+def _linen_module(params: Mapping[str, Any], kind: str | None = None) -> Any:
+    """Return the linen module, with default options, that has some parameters."""
+    if set(params) == {"cell"}:
+        return linen.RNN(_linen_module(params["cell"], kind))
+    if set(params) == set(_DIRECTIONS):
+        return linen.Bidirectional(*(_linen_module(params[n]) for n in _DIRECTIONS))
+    if all(re.fullmatch(r"layers_\d+", name) for name in params):
+        names = [f"layers_{k}" for k in range(len(params))]
+        if set(names) != set(params):
+            raise ValueError(
+                f"{sorted(params)} have gaps: what a layer without parameters computes "
+                "is not known; pass the linen module and params="
             )
-        return Recurrent(cell, reverse=True)
-    if type(source) in _NNX:
-        kind = _NNX[type(source)]
-        _check_options(source)
-        source = _names_of_nnx(source, kind)
-    if not isinstance(source, Mapping):
-        names = ", ".join(f"nnx.{cell.__name__}" for cell in _NNX)
-        raise TypeError(
-            f"source must be one of {names}, or the parameters of a linen cell, got "
-            f"{type(source)}"
-        )
-    source = source.get("params", source)
-    kind = _detect_kind(source, kind)
-    cell_class, inputs, hiddens = _KINDS[kind]
-    missing = [name for name in inputs + hiddens if name not in source]
-    if missing:
+        return linen.Sequential([_linen_module(params[name]) for name in names])
+    return linen_cell(params, kind)
+
+
+def _entry(params: Any, name: Any) -> Any:
+    """Return the parameters of a part of a linen module; nnx has none."""
+    if params is None:
+        return None
+    try:
+        return params[name]
+    except (KeyError, IndexError) as error:
         raise ValueError(
-            f"parameters of kind {kind!r} must be {inputs + hiddens}, missing {missing}"
+            f"params must have {name!r}, got {sorted(params)}"
+            if isinstance(params, Mapping)
+            else f"params must have one entry for each module, got {len(params)}"
+        ) from error
+
+
+def _cell(source: Any, params: Any) -> Cell:
+    """Return the cell of a Flax cell."""
+    if type(source) not in CELLS:
+        names = ", ".join(f"{c.__module__.split('.')[1]}.{c.__name__}" for c in CELLS)
+        raise TypeError(
+            f"source must be one of {names}, an RNN, Bidirectional or Sequential of "
+            f"them, a list, or the parameters of a linen module, got {type(source)}"
         )
-    W, U = (
-        np.concatenate([array(source[name]["kernel"]) for name in names], axis=1)
-        for names in (inputs, hiddens)
-    )
-    biases = [
-        [array(source[n]["bias"]) if "bias" in source[n] else None for n in names]
-        for names in (inputs, hiddens)
-    ]
-    size = U.shape[0]
-    b_hn = None
-    if kind in _WITH_B_HN:
-        b_hn = biases[1][-1] if biases[1][-1] is not None else np.zeros(size, U.dtype)
-        biases[1][-1] = None
-    b = np.concatenate(
-        [
-            sum((v for v in pair if v is not None), np.zeros(size, U.dtype))
-            for pair in zip(*biases, strict=True)
-        ]
-    )
-    cell = cell_class(W.shape[0], size, param_dtype=W.dtype, rngs=nnx.Rngs(0))
-    return fill(cell, W=W, U=U, b=b, b_hn=b_hn)
+    if isinstance(source, linen.Module) and params is None:
+        raise ValueError(
+            "a linen module holds no parameters: pass params=variables['params']"
+        )
+    return cell_from_flax(source, params)
 
 
-def to_flax(source: Cell | Layer, form: str = "linen") -> Any:
-    """Convert a cell into an equivalent Flax cell.
+def _convert(source: Any, params: Any, flipped: bool) -> tuple[Layer, bool]:
+    """Return a layer, and whether Flax returns its outputs from last to first step.
 
     Args:
-        source: an `LSTMCell`, a `GRUCell`, a `ResetAfterMGUCell` or an `ElmanCell`, or
-            a layer of one of them.
-        form: ``"linen"`` for the parameters of the linen cell, ``"nnx"`` for an ``nnx``
-            cell, ``"nnx_optimized"`` for an ``nnx.OptimizedLSTMCell``.
+        source: of Flax.
+        params: of a linen module.
+        flipped: whether its inputs run from the last step to the first.
+    """
+    if isinstance(source, Mapping):
+        params = source.get("params", source)
+        source = _linen_module(params)
+    parts = _parts(source)
+    if parts is not None:
+        prefix = "layers_{}" if type(source) in _SEQUENTIAL else None
+        pairs = [
+            (part, _entry(params, prefix.format(k) if prefix else k))
+            for k, part in enumerate(parts)
+        ]
+
+        def convert(pair: tuple[Any, Any], flipped: bool) -> tuple[Layer, bool]:
+            return _convert(pair[0], pair[1], flipped)
+
+        return chain(pairs, convert, flipped)
+    if type(source) in _BIDIRECTIONAL:
+        merge = matching(source.merge_fn, _MERGES, _SAMPLES[0], _SAMPLES[1])
+        forward, backward = (
+            _cell_of_rnn(getattr(source, name), _entry(params, name))
+            for name in _DIRECTIONS
+        )
+        return bidirectional(
+            Recurrent(forward), Recurrent(backward, reverse=True), merge, flipped
+        )
+    cell = _cell_of_rnn(source, params)
+    layer = Recurrent(cell, reverse=flipped != source.reverse)
+    return layer, flipped != (source.reverse and not source.keep_order)
+
+
+def _parts(source: Any) -> list[Any] | None:
+    """Return the layers of a list or a Sequential, None of anything else."""
+    if isinstance(source, list | tuple | nnx.List):
+        return list(source)
+    return list(source.layers) if type(source) in _SEQUENTIAL else None
+
+
+def _cell_of_rnn(source: Any, params: Any) -> Cell:
+    """Return the cell of an ``RNN``."""
+    if type(source) in CELLS:
+        raise TypeError(
+            f"a {type(source).__name__} is one step: for a layer, pass an RNN of it"
+        )
+    if type(source) not in _RNN:
+        return _cell(source, params)  # raises the error that says what is expected
+    return _cell(source.cell, _entry(params, "cell"))
+
+
+def _time_axes(source: Any) -> set[bool]:
+    """Return the values of ``time_major`` of layers that are called in a chain."""
+    parts = _parts(source)
+    if parts is not None:
+        return set().union(*map(_time_axes, parts))
+    return set() if isinstance(source, Mapping) else {source.time_major}
+
+
+def to_flax(source: Any, form: str = "linen") -> Any:
+    """Convert a cell, a layer, or the recurrent layers of a model for Flax.
+
+    ::
+
+        layer = zoo.LSTM(50, 100, bidirectional=True, rngs=nnx.Rngs(0))
+        module = zoo.interop.to_flax(layer, "nnx")  # an nnx.Bidirectional
+
+    Args:
+        source: an `LSTMCell`, a `GRUCell`, a `ResetAfterMGUCell` or an `ElmanCell`; a
+            `Recurrent`, a `Bidirectional` or a `Stacked` of them; or a model with one
+            such stack.
+        form: ``"linen"`` for the parameters of the linen module, ``"nnx"`` for an
+            ``nnx`` module, ``"nnx_optimized"`` for one with ``nnx.OptimizedLSTMCell``.
+            Parameters show no options: activation, direction, ``merge_fn``.
 
     Returns:
-        ``{"params": ...}`` (also valid for linen's OptimizedLSTMCell), or a module.
+        ``{"params": ...}`` of the cell (for LSTMs also of linen's OptimizedLSTMCell),
+        of an ``RNN``, of a ``Bidirectional`` or of a ``Sequential``; or this module.
 
     Raises:
-        ValueError: if Flax has no equivalent cell.
+        ValueError: if Flax has no equivalent.
+        TypeError: if `source` is something else.
     """
     checks.one_of("form", form, ("linen", "nnx", "nnx_optimized"))
-    cell = only_cell(source)
-    known: dict[Any, str] = {value[0]: kind for kind, value in _KINDS.items()}
-    if type(cell) not in known:
-        raise ValueError(f"Flax has no {type(cell).__name__}")
-    kind = known[type(cell)]
-    _, inputs, hiddens = _KINDS[kind]
-    G = len(inputs)
-    W, U = (np.split(array(w), G, axis=1) for w in (cell.W, cell.U))
-    bias = (
-        np.zeros(G * cell.hidden_size, W[0].dtype) if cell.b is None else array(cell.b)
-    )
-    b = np.split(bias, G)
-    params: dict[str, dict[str, np.ndarray]] = {}
-    for k in range(G):
-        params[inputs[k]] = {"kernel": W[k].copy()}
-        params[hiddens[k]] = {"kernel": U[k].copy()}
-        params[(hiddens if kind == "lstm" else inputs)[k]]["bias"] = b[k].copy()
-    if isinstance(cell, GRUCell | ResetAfterMGUCell):
-        zero = np.zeros_like(b[0])
-        params["hn"]["bias"] = zero if cell.b_hn is None else array(cell.b_hn).copy()
-    if form == "linen":
-        return {"params": params}
-    return _build_nnx(cell, kind, params, form == "nnx_optimized")
+    part = recurrent_part(source)
+    if isinstance(part, Layer):
+        check_plain(part, "a recurrent layer of Flax")
+        part = stacked([part])
+    result = _build(part, form)
+    return {"params": result} if form == "linen" else result
 
 
-def _detect_kind(source: Mapping[str, Any], kind: str | None) -> str:
-    """Return the kind of cell that has these names of parameters."""
-    detected = next(
-        (k for k, (_, i, h) in _KINDS.items() if {*i, *h} == set(source)), None
-    )
-    if detected is None:
-        raise ValueError(
-            "the names of the parameters must be those of an LSTMCell, a GRUCell, an "
-            f"MGUCell or a SimpleCell of Flax, got {sorted(source)}"
-        )
-    if kind is not None and checks.one_of("kind", kind, _KINDS) != detected:
-        raise ValueError(
-            f"kind is {kind!r}, but the parameters are of kind {detected!r}"
-        )
-    return detected
-
-
-def _check_options(cell: Any) -> None:
-    """Raise an error for options that our cells lack."""
-    if getattr(cell, "residual", False):
-        raise ValueError("nnx.SimpleCell with residual=True has no equivalent")
-    defaults = {"gate_fn": nnx.sigmoid, "activation_fn": nnx.tanh}
-    for name, default in defaults.items():
-        function = getattr(cell, name, default)
-        if function is not default and function not in (jax.numpy.tanh, jax.nn.tanh):
-            raise ValueError(f"{name} must be Flax's default, got {function}")
-
-
-def _names_of_nnx(cell: Any, kind: str) -> dict[str, dict[str, Any]]:
-    """Return the parameters of an nnx cell under linen's names."""
-    _, inputs, hiddens = _KINDS[kind]
-
-    def parameters(linear: Any) -> dict[str, Any]:
-        arrays = {"kernel": array(linear.kernel)}
-        if linear.bias is not None:
-            arrays["bias"] = array(linear.bias)
-        return arrays
-
-    sides = ((inputs, _side(cell, kind, "i")), (hiddens, _side(cell, kind, "h")))
-    named: dict[str, dict[str, Any]] = {name: {} for name in inputs + hiddens}
-    for names, linears in sides:
-        if len(linears) == len(names):
-            for name, linear in zip(names, linears, strict=True):
-                named[name] = parameters(linear)
-        else:  # one layer for all gates
-            for what, value in parameters(linears[0]).items():
-                blocks = np.split(value, len(names), axis=-1)
-                for name, block in zip(names, blocks, strict=True):
-                    named[name][what] = block
-    return named
-
-
-def _side(cell: Any, kind: str, side: str) -> list[Any]:
-    """Return the linear layers of an nnx cell for its input or its state."""
-    if hasattr(cell, f"dense_{side}"):
-        return [getattr(cell, f"dense_{side}")]
-    _, inputs, hiddens = _KINDS[kind]
-    names = inputs if side == "i" else hiddens
-    # nnx names the layer of the forget gate "if_", because "if" is a Python keyword.
-    return [
-        getattr(cell, name if hasattr(cell, name) else name + "_") for name in names
-    ]
-
-
-def _build_nnx(cell: Cell, kind: str, params: dict[str, Any], optimized: bool) -> Any:
-    """Build an nnx cell with parameters under linen's names."""
-    if optimized and kind != "lstm":
-        raise ValueError("form='nnx_optimized' is for an LSTMCell")
-    if kind not in _NNX.values():
-        raise ValueError(f"nnx has no {type(cell).__name__}; form='linen' has it")
-    flax_class = next(
-        c
-        for c, k in _NNX.items()
-        if k == kind and (c is nnx.OptimizedLSTMCell) == optimized
-    )
-    options: dict[str, Any] = {"param_dtype": cell.param_dtype, "rngs": nnx.Rngs(0)}
-    if isinstance(cell, ElmanCell):
-        options["activation_fn"] = {"tanh": nnx.tanh, "relu": nnx.relu}[
-            cell.nonlinearity
-        ]
-    if kind == "gru" and np.any(params["hn"]["bias"]):
-        raise ValueError(
-            "nnx.GRUCell lacks b_hn in r * (h U + b_hn), and this cell's b_hn is not "
-            "zero; form='linen' has it"
-        )
-    flax_cell = flax_class(cell.input_size, cell.hidden_size, **options)
-    _, inputs, hiddens = _KINDS[kind]
-    for names, side in ((inputs, "i"), (hiddens, "h")):
-        linears = _side(flax_cell, kind, side)
-        groups = [[n] for n in names] if len(linears) == len(names) else [list(names)]
-        for group, linear in zip(groups, linears, strict=True):
-            for what in ("kernel", "bias"):
-                if getattr(linear, what, None) is None:
-                    continue
-                size = cell.hidden_size
-                zero = np.zeros(size, cell.param_dtype)
-                parts = [params[name].get(what, zero) for name in group]
-                getattr(linear, what)[...] = np.concatenate(parts, axis=-1)
-    return flax_cell
+def _build(part: Cell | Layer, form: str) -> Any:
+    """Return the nnx module, or the parameters of the linen module."""
+    linen_form = form == "linen"
+    if isinstance(part, Cell):
+        return cell_to_flax(part, form)
+    if isinstance(part, Recurrent):
+        cell = cell_to_flax(part.cell, form)
+        if linen_form:
+            return {"cell": cell}
+        return nnx.RNN(cell, reverse=part.reverse, keep_order=True)
+    if isinstance(part, Bidirectional):
+        directions = (part.forward, part.backward)
+        if not all(isinstance(direction, Recurrent) for direction in directions):
+            raise ValueError(
+                "Flax's Bidirectional has one RNN for each direction, got a stack"
+            )
+        pair = [_build(direction, form) for direction in directions]
+        if linen_form:
+            return dict(zip(_DIRECTIONS, pair, strict=True))
+        merge = {"sum": jnp.add, "stack": _stack}.get(part.merge)
+        return nnx.Bidirectional(*pair, **({"merge_fn": merge} if merge else {}))
+    parts = [_build(level, form) for level in levels(part)]
+    if linen_form:
+        return {f"layers_{k}": params for k, params in enumerate(parts)}
+    return nnx.Sequential(*parts)

@@ -1,29 +1,35 @@
-"""Weights from and to Keras.
+"""Layers from and to Keras."""
 
-Keras stores ``kernel[D, G*H]``, ``recurrent_kernel[H, G*H]`` and a bias, with the gates
-i f c o (LSTM) and z r h (GRU). A GRU with ``reset_after=True`` has two rows of biases.
-"""
-
+import importlib
+import logging
 from collections.abc import Sequence
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
-from flax import nnx
 
 from zoo import checks
-from zoo.cells import Cell, ElmanCell, GRUCell, LSTMCell, ResetBeforeGRUCell
-from zoo.interop.arrays import array, fill, only_cell
+from zoo.cells import Cell
+from zoo.interop.arrays import activation
+from zoo.interop.keras_build import MERGES, build
+from zoo.interop.keras_cells import cell_from_weights, weights_of_cell
+from zoo.interop.stacks import (
+    bidirectional,
+    cells,
+    chain,
+    check_plain,
+    in_reading_order,
+    levels,
+    recurrent_part,
+    stacked,
+)
 from zoo.layers import Layer, Recurrent
 
-_NAMES = {
-    "SimpleRNN": "rnn",
-    "SimpleRNNCell": "rnn",
-    "LSTM": "lstm",
-    "LSTMCell": "lstm",
-    "GRU": "gru",
-    "GRUCell": "gru",
-}
-_GATES = {"rnn": 1, "lstm": 4, "gru": 3}
+_log = logging.getLogger(__name__)
+
+_LAYERS = ("SimpleRNN", "LSTM", "GRU", "RNN")
+_CELLS = {"SimpleRNNCell": "rnn", "LSTMCell": "lstm", "GRUCell": "gru"}
+_WRAPPERS = ("Bidirectional", "Sequential", "StackedRNNCells")
 
 
 def from_keras(
@@ -32,117 +38,220 @@ def from_keras(
     *,
     reset_after: bool | None = None,
     nonlinearity: str = "tanh",
-) -> Recurrent:
-    """Convert a Keras layer into an equivalent layer.
+) -> Layer:
+    """Convert Keras layers into an equivalent layer.
+
+    ::
+
+        model = keras.Sequential([
+            keras.Input((None, 50)),
+            keras.layers.Bidirectional(keras.layers.LSTM(100, return_sequences=True)),
+            keras.layers.GRU(100),
+        ])
+        layer = zoo.interop.from_keras(model)
+        state, y = layer(x, mask)
+
+    The layer returns the outputs of all steps and the state, whatever
+    ``return_sequences`` and ``return_state`` were; where the mask is False, its outputs
+    are zero. Of the options that act in training only, ``recurrent_dropout`` is
+    converted (one mask per sequence, for all gates).
 
     Args:
-        source: a built ``keras.layers`` SimpleRNN, LSTM or GRU, or one of their cells;
-            or the result of its ``get_weights()``.
+        source: a built ``keras.layers`` SimpleRNN, LSTM or GRU, one of their cells, an
+            RNN of such cells, a Bidirectional of such layers, a list or a
+            ``keras.Sequential`` of all these; or the result of ``get_weights()`` of a
+            SimpleRNN, an LSTM or a GRU.
         kind: ``"rnn"``, ``"lstm"`` or ``"gru"``, for weights.
         reset_after: the form of a GRU, for weights without a bias.
         nonlinearity: of a SimpleRNN, for weights.
 
     Returns:
         A `Recurrent` of an `ElmanCell`, an `LSTMCell`, a `GRUCell` or a
-        `ResetBeforeGRUCell`. A layer with ``go_backwards`` becomes one in reverse,
-        whose outputs stay in reading order.
+        `ResetBeforeGRUCell`; a `Bidirectional`, in which ``merge_mode=None`` becomes
+        ``merge="stack"``; or a `Stacked`. A layer with ``go_backwards`` becomes one in
+        reverse, whose outputs stay in reading order. A layer above it reads them as
+        Keras does without a mask: Keras does not reverse the mask.
 
     Raises:
-        ValueError: if a shape is unexpected, or an activation has no equivalent.
-        TypeError: if `source` is neither.
+        ValueError: if a shape is unexpected, an option has no equivalent, or a layer is
+            not built.
+        TypeError: if `source` is or contains something else.
     """
-    reverse = False
-    if not isinstance(source, Sequence):
-        name = type(source).__name__
-        if name not in _NAMES:
-            raise TypeError(
-                f"source must be one of Keras's {', '.join(_NAMES)}, or a list of "
-                f"arrays, got {type(source)}"
-            )
-        kind = _NAMES[name]
-        nonlinearity = _check_activations(source, kind)
-        reset_after = getattr(source, "reset_after", None)
-        reverse = getattr(source, "go_backwards", False)
-        source = source.get_weights()
-    kind = checks.one_of("kind", kind, _GATES)
-    weights = [array(value) for value in source]
-    if len(weights) not in (2, 3):
-        raise ValueError(
-            "source must have kernel, recurrent_kernel and optionally a bias, got "
-            f"{len(weights)} arrays"
+    if isinstance(source, Sequence) and not any(map(_is_layer, source)):
+        cell = cell_from_weights(
+            source, kind, reset_after=reset_after, nonlinearity=nonlinearity
         )
-    W, U = weights[:2]
-    b = weights[2] if len(weights) == 3 else None
-    b_hn = None
-    if kind == "gru":
-        if b is not None:
-            if reset_after is not None and reset_after != (b.ndim == 2):
+        return Recurrent(cell)
+    layer, flipped = _convert(source, False)
+    flipped = flipped and _returns_sequences(source)
+    return in_reading_order(layer, flipped, "go_backwards=True")
+
+
+def _is_layer(value: Any) -> bool:
+    return hasattr(value, "get_weights") or isinstance(value, list | tuple)
+
+
+def _returns_sequences(source: Any) -> bool:
+    """Return whether a layer returns the outputs of all steps."""
+    parts = _parts(source)
+    if parts is not None:
+        return not parts or _returns_sequences(parts[-1])
+    return getattr(source, "return_sequences", True)
+
+
+def _parts(source: Any) -> list[Any] | None:
+    """Return the layers of a list or a Sequential, None of anything else."""
+    if isinstance(source, list | tuple):
+        return list(source)
+    return list(source.layers) if _class_name(source) == "Sequential" else None
+
+
+def _class_name(source: Any) -> str:
+    """Return the name of a class of Keras that can be converted."""
+    cls = type(source)
+    known = (*_LAYERS, *_CELLS, *_WRAPPERS)
+    if cls.__module__.split(".")[0] in ("keras", "tf_keras"):
+        if cls.__name__ in known:
+            return cls.__name__
+    base = next((c for c in cls.__mro__[1:] if c.__name__ in (*_LAYERS, *_CELLS)), None)
+    way = f"a list of recurrent layers, got {cls}"
+    if base is not None:
+        way += (
+            f", a subclass of {base.__name__} that may compute something else; to take "
+            "only its weights, pass its get_weights() and kind="
+        )
+    elif hasattr(source, "get_weights"):
+        way += "; of a model, pass the list of its recurrent layers alone"
+    raise TypeError(f"source must be one of Keras's {', '.join(known)}, or {way}")
+
+
+def _convert(source: Any, flipped: bool) -> tuple[Layer, bool]:
+    """Return a layer, and whether Keras returns its outputs from last to first step.
+
+    Args:
+        source: of Keras.
+        flipped: whether its inputs run from the last step to the first.
+    """
+    parts = _parts(source)
+    if parts is not None:
+        for part in parts[:-1]:
+            if not _returns_sequences(part):
                 raise ValueError(
-                    f"reset_after={reset_after}, but the bias is {b.shape}"
+                    f"{part.name} has return_sequences=False, so the layer above it "
+                    "cannot read its outputs"
                 )
-            reset_after = b.ndim == 2
-        if reset_after is None:
-            raise ValueError("reset_after is required for a GRU without bias")
-        W, U = _swap(W), _swap(U)
-        b = None if b is None else _swap(b)
-        if reset_after and b is not None:
-            H = U.shape[0]
-            (b, second), b_hn = b, b[1, 2 * H :]
-            b = b + np.concatenate([second[: 2 * H], np.zeros_like(b_hn)])
-    options: dict[str, Any] = {"bias": b is not None, "rngs": nnx.Rngs(0)}
-    cell_class: type[Cell] = {"rnn": ElmanCell, "lstm": LSTMCell}.get(
-        kind, GRUCell if reset_after else ResetBeforeGRUCell
+        return chain(parts, _convert, flipped)
+    name = _class_name(source)
+    if getattr(source, "stateful", False):
+        raise ValueError(
+            f"{source.name} is stateful, which has no equivalent: set its stateful to "
+            "False, and pass the state to the converted layer, layer(x, state=state)"
+        )
+    if name == "Bidirectional":
+        if source.forward_layer.go_backwards:
+            raise ValueError(
+                "the forward_layer of a Bidirectional must not have go_backwards=True"
+            )
+        merge = MERGES.get(source.merge_mode)
+        forward = _convert(source.forward_layer, False)[0]
+        backward = _convert(source.backward_layer, False)[0]
+        return bidirectional(forward, backward, merge, flipped)
+    if name in _LAYERS:
+        reverse = flipped != source.go_backwards
+        return _over_time(source.cell, reverse), reverse
+    return _over_time(source, flipped), flipped
+
+
+def _over_time(cell: Any, reverse: bool) -> Layer:
+    """Return the layer of a Keras cell, or the layers of stacked cells."""
+    name = _class_name(cell)
+    if name == "StackedRNNCells":
+        return stacked([_over_time(part, reverse) for part in cell.cells])
+    if name not in _CELLS:
+        raise TypeError(f"an RNN must have cells of {', '.join(_CELLS)}, got {name}")
+    if not cell.built:
+        raise ValueError(
+            f"{cell.name} has no weights yet: call the layer on data, or its "
+            "build((None, None, D)), first"
+        )
+    kind = _CELLS[name]
+    allowed = ("tanh", "relu") if kind == "rnn" else ("tanh",)
+    nonlinearity = activation("activation", cell.activation, allowed)
+    if kind != "rnn":
+        activation("recurrent_activation", cell.recurrent_activation, ("sigmoid",))
+    if cell.dropout:
+        _log.warning(
+            "dropout=%s of %s, of its inputs in training, is not converted: see "
+            "zoo.regularizers.locked_dropout",
+            cell.dropout,
+            cell.name,
+        )
+    converted = cell_from_weights(
+        cell.get_weights(),
+        kind,
+        reset_after=getattr(cell, "reset_after", None),
+        nonlinearity=nonlinearity,
+        dtype=jnp.dtype(cell.compute_dtype),
     )
-    if kind == "rnn":
-        options["nonlinearity"] = nonlinearity
-    cell = cell_class(W.shape[0], U.shape[0], param_dtype=W.dtype, **options)
-    return Recurrent(fill(cell, W=W, U=U, b=b, b_hn=b_hn), reverse=reverse)
+    return Recurrent(
+        converted, reverse=reverse, recurrent_dropout=cell.recurrent_dropout
+    )
 
 
-def to_keras(source: Cell | Layer) -> list[np.ndarray]:
-    """Return the weights for ``set_weights`` of the equivalent Keras layer.
+def to_keras(source: Any, form: str = "weights") -> Any:
+    """Convert a cell, a layer, or the recurrent layers of a model for Keras.
+
+    ::
+
+        layer = zoo.LSTM(50, 100, bidirectional=True, rngs=nnx.Rngs(0))
+        module = zoo.interop.to_keras(layer, "layer")   # a keras.layers.Bidirectional
 
     Args:
         source: an `ElmanCell`, an `LSTMCell`, a `GRUCell` (Keras's default,
-            ``reset_after=True``) or a `ResetBeforeGRUCell`, or a layer of one of them.
+            ``reset_after=True``) or a `ResetBeforeGRUCell`; a `Recurrent`, a
+            `Bidirectional` or a `Stacked` of them; or a model with one such stack.
+        form: ``"weights"`` for the arrays, ``"layer"`` for a built layer, which needs
+            Keras and holds the options too: activation, direction, ``merge_mode``.
 
     Returns:
-        kernel, recurrent_kernel and, if the cell has one, the bias.
+        The list of arrays for ``set_weights`` of the equivalent layer: per cell kernel,
+        recurrent_kernel and, if the cell has one, the bias. Or a layer with
+        ``return_sequences=True``: a SimpleRNN, an LSTM, a GRU or a Bidirectional, a
+        ``keras.Sequential`` of them, or a Keras cell. The outputs of a layer with
+        ``go_backwards=True`` run from the last step to the first, as always in Keras.
 
     Raises:
-        ValueError: if Keras has no equivalent cell.
+        ValueError: if Keras has no equivalent.
+        TypeError: if `source` is something else.
+        ImportError: if Keras is not installed, for ``form="layer"``.
     """
-    cell = only_cell(source)
-    if type(cell) not in (ElmanCell, LSTMCell, GRUCell, ResetBeforeGRUCell):
-        raise ValueError(f"Keras has no {type(cell).__name__}")
-    weights = [array(cell.W).copy(), array(cell.U).copy()]
-    if cell.b is not None:
-        weights.append(array(cell.b).copy())
-    if isinstance(cell, GRUCell | ResetBeforeGRUCell):
-        weights = [_swap(value) for value in weights]
-    if isinstance(cell, GRUCell) and cell.b is not None:
-        second = np.zeros_like(weights[2])
-        second[2 * cell.hidden_size :] = array(cell.b_hn)
-        weights[2] = np.stack([weights[2], second])
-    return weights
+    checks.one_of("form", form, ("weights", "layer"))
+    part = recurrent_part(source)
+    if isinstance(part, Layer):
+        check_plain(part, "a recurrent layer of Keras", has=["recurrent_dropout"])
+        part = stacked([part])
+        reverse = [level.direction == "reverse" for level in levels(part)]
+        if len(reverse) > 1 and any(reverse):
+            raise ValueError(
+                "Keras returns the outputs of a layer in reverse from the last step to "
+                "the first, so a stack with such a layer cannot be converted: convert "
+                "each layer"
+            )
+    if form == "weights":
+        return _weights(part)
+    try:
+        keras = importlib.import_module("keras")
+    except ImportError as error:
+        raise ImportError(
+            "form='layer' needs Keras; form='weights' returns the arrays"
+        ) from error
+    layer = build(keras, part)
+    shape = (None, part.input_size)
+    layer.build(shape if isinstance(part, Cell) else (None, *shape))
+    layer.set_weights(_weights(part))
+    return layer
 
 
-def _swap(value: np.ndarray) -> np.ndarray:
-    """Convert the gate order z r h to r z n, and back."""
-    first, second, third = np.split(value, 3, axis=-1)
-    return np.concatenate([second, first, third], axis=-1)
-
-
-def _check_activations(layer: Any, kind: str) -> str:
-    """Return the nonlinearity; raise an error for one that our cells lack."""
-    names = {
-        name: getattr(getattr(layer, name), "__name__", None)
-        for name in ("activation", "recurrent_activation")
-        if hasattr(layer, name)
-    }
-    allowed = ("tanh", "relu") if kind == "rnn" else ("tanh",)
-    if names.get("activation") not in allowed:
-        raise ValueError(f"activation must be one of {allowed}, got {names}")
-    if names.get("recurrent_activation", "sigmoid") != "sigmoid":
-        raise ValueError(f"recurrent_activation must be sigmoid, got {names}")
-    return names["activation"] or "tanh"
+def _weights(part: Cell | Layer) -> list[np.ndarray]:
+    parts = [part] if isinstance(part, Cell) else cells(part)
+    return [array for cell in parts for array in weights_of_cell(cell)]

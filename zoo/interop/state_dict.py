@@ -1,7 +1,7 @@
 """The entries of a PyTorch state dict, and which module they belong to."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -19,55 +19,88 @@ MODULES = {
 }
 GATES = {"rnn": 1, "lstm": 4, "gru": 3}
 MERGE = (
-    "with torch.nn.utils.remove_weight_norm(module, name) or "
-    "torch.nn.utils.parametrize.remove_parametrizations(module, name)"
+    "with torch.nn.utils.remove_weight_norm(module, name), "
+    "torch.nn.utils.parametrize.remove_parametrizations(module, name) or "
+    "torch.nn.utils.prune.remove(module, name)"
 )
+# Wrappers that compute the same as the module inside, and the attribute that holds it.
+_WRAPPERS = {
+    "OptimizedModule": "_orig_mod",  # torch.compile
+    "DataParallel": "module",
+    "DistributedDataParallel": "module",
+}
 _NAME = re.compile(
     r"(weight_ih|weight_hh|weight_hr|bias_ih|bias_hh)(_l\d+(?:_reverse)?)?"
+)
+_FIRST = re.compile(
+    r"(.*?)(?:parametrizations\.)?weight_ih(?:_l0)?(?:_g|\.original0?)?"
 )
 _REPARAMETRISED = re.compile(
     r"(weight|bias)_(ih|hh|hr)\w*_[gv]$|(^|\.)parametrizations\.|_orig$"
 )
 
 
-def check_module(source: Any) -> None:
-    """Raise an error unless an object is exactly a recurrent module of ``torch.nn``.
+def unwrap(source: Any) -> Any:
+    """Return the recurrent module of ``torch.nn`` that an object is or wraps.
 
     Args:
         source: any object.
 
     Raises:
-        TypeError: if it is not; the message says how it can be converted.
+        TypeError: if it is something else; the message says how it can be converted.
     """
+    while type(source).__module__.startswith("torch.") and (
+        attribute := _WRAPPERS.get(type(source).__name__)
+    ):
+        source = getattr(source, attribute)
     kinds = ", ".join(MODULES)
-    if not hasattr(source, "state_dict"):
+    expected = f"source must be one of torch.nn's {kinds}, or a state dict"
+    if type(source).__module__.startswith("torch.ao.nn.quantized"):
         raise TypeError(
-            f"source must be one of torch.nn's {kinds}, or a state dict, got "
-            f"{type(source)}"
+            f"{expected}, got a quantised module, whose weights are packed integers: "
+            "convert the float module that was quantised"
         )
-    if any(_REPARAMETRISED.search(name) for name in source.state_dict()):
+    if not callable(getattr(source, "state_dict", None)):
+        raise TypeError(f"{expected}, got {type(source)}")
+    names = list(source.state_dict())
+    original = getattr(source, "original_name", None)
+    base = next((c for c in type(source).__mro__ if _is_recurrent(c)), None)
+    if original not in MODULES and base is None:
+        raise TypeError(f"{expected}, got {type(source)}{_selection(names)}")
+    if any(_REPARAMETRISED.search(name) for name in names):
         raise TypeError(
             "source has weight norm or another parametrisation: first merge the parts "
             f"of its weights, {MERGE}"
         )
-    if type(source).__module__ == "torch.nn.modules.rnn":
-        if type(source).__name__ in MODULES:
-            return
-    original = getattr(source, "original_name", None)
-    base = next((c for c in type(source).__mro__ if _is_recurrent(c)), None)
-    if original in MODULES:
-        what, name = "a scripted module", original
-    elif base is not None:
+    if base is None:
+        what, name = "a scripted or traced module", str(original)
+    elif type(source) is not base:
         what, name = f"a subclass of torch.nn.{base.__name__}", base.__name__
+    elif source._forward_hooks or source._forward_pre_hooks:
+        what, name = "a module with forward hooks", base.__name__
+    elif "forward" in vars(source):
+        what, name = "a module with another forward method", base.__name__
     else:
-        raise TypeError(
-            f"source must be one of torch.nn's {kinds}, or a state dict, got "
-            f"{type(source)}; for a part of a larger model, pass the model's "
-            "state_dict() and prefix="
-        )
+        return source
     raise TypeError(
         f"source is {what}, {type(source)}, and may compute something else; to take "
         f"only its weights, use from_torch(source.state_dict(), {MODULES[name]!r})"
+    )
+
+
+def _selection(names: Iterable[str]) -> str:
+    """Return the clause of a message that says how to select a part of a model.
+
+    Args:
+        names: of the entries of a state dict.
+    """
+    matches = [_FIRST.fullmatch(name) for name in names]
+    prefixes = dict.fromkeys(match[1] for match in matches if match)
+    if not prefixes:
+        return "; it has no weights of recurrent modules"
+    listed = " or ".join(f"prefix={prefix!r}" for prefix in prefixes if prefix)
+    return (
+        f"; of a larger model, pass the model's state_dict() and {listed or 'prefix='}"
     )
 
 
@@ -123,19 +156,14 @@ def parse(source: Mapping[str, Any], prefix: str) -> dict[str, dict[str, np.ndar
         if not full.startswith(prefix):
             continue
         match = _NAME.fullmatch(full.removeprefix(prefix))
-        if match is None and _REPARAMETRISED.search(full):
-            raise ValueError(
-                f"{full!r} is a part of a weight, as weight norm stores it: first "
-                f"merge the parts, {MERGE}"
-            )
         if match is None:
-            raise ValueError(
-                f"unknown entry {full!r} in the state dict: expected names such as "
-                f"{prefix}weight_ih_l0; prefix= selects a part of a larger model"
-            )
+            raise ValueError(_why_unknown(source, full, prefix))
         entries.setdefault(match[2] or "", {})[match[1]] = array(value)
     if not entries:
-        raise ValueError(f"the state dict has no entry that starts with {prefix!r}")
+        raise ValueError(
+            f"the state dict has no entry that starts with {prefix!r}"
+            f"{_selection(source)}"
+        )
     for suffix, arrays in entries.items():
         for needed in ("weight_ih", "weight_hh"):
             if needed not in arrays:
@@ -146,3 +174,26 @@ def parse(source: Mapping[str, Any], prefix: str) -> dict[str, dict[str, np.ndar
                     f"{arrays[needed].shape}"
                 )
     return dict(sorted(entries.items()))
+
+
+def _why_unknown(source: Mapping[str, Any], name: str, prefix: str) -> str:
+    """Return the message for an entry that is no weight of a recurrent module."""
+    nested = [key for key, v in source.items() if isinstance(v, Mapping)]
+    nested += [key for key, v in source.items() if hasattr(v, "state_dict")]
+    if nested:
+        entries = " or ".join(f"source[{key!r}]" for key in nested)
+        return f"source is no state dict but a checkpoint: pass {entries}"
+    if _REPARAMETRISED.search(name):
+        return (
+            f"{name!r} is a part of a weight, as weight norm stores it: first merge "
+            f"the parts, {MERGE}"
+        )
+    if "_all_weight_values" in name or "_packed_params" in name:
+        return (
+            f"{name!r} holds the packed integers of a quantised module: convert the "
+            "state dict of the float module that was quantised"
+        )
+    return (
+        f"unknown entry {name!r} in the state dict: expected names such as "
+        f"{prefix}weight_ih_l0{_selection(source)}"
+    )

@@ -1,8 +1,4 @@
-"""Weights from and to PyTorch.
-
-PyTorch stores a matrix as ``[G*H, D]``, the transpose of ours, and two bias vectors per
-gate, whose sum is ours. Only the gate n of a GRU needs both, ``b`` and ``b_hn``.
-"""
+"""Layers from and to PyTorch."""
 
 import importlib
 import logging
@@ -15,9 +11,10 @@ from flax import nnx
 
 from zoo import checks
 from zoo.cells import Cell, ElmanCell, GRUCell, LSTMCell, ProjectedLSTMCell
-from zoo.interop.arrays import array, directions, fill
-from zoo.interop.state_dict import MODULES, check_module, detect_kind, parse
-from zoo.layers import GRU, LSTM, RNN, Layer
+from zoo.interop.stacks import check_plain, levels, recurrent_part
+from zoo.interop.state_dict import MODULES, detect_kind, parse, unwrap
+from zoo.interop.torch_cells import arrays_of_cell, check_names, set_cell
+from zoo.layers import GRU, LSTM, RNN, Bidirectional, Layer, Recurrent, Stacked
 
 KINDS = {"rnn": (ElmanCell, RNN), "lstm": (LSTMCell, LSTM), "gru": (GRUCell, GRU)}
 _log = logging.getLogger(__name__)
@@ -41,9 +38,9 @@ def from_torch(
         state, y = layer(x)     # x [B, T, 50], whatever batch_first was
 
     Args:
-        source: a ``torch.nn`` RNN, LSTM, GRU, RNNCell, LSTMCell or GRUCell; or its
-            state dict, of tensors or arrays, which defines all sizes (torch is not
-            needed).
+        source: a ``torch.nn`` RNN, LSTM, GRU, RNNCell, LSTMCell or GRUCell, also
+            compiled or in a DataParallel; or its state dict, of tensors or arrays,
+            which defines all sizes (torch is not needed).
         kind: ``"rnn"``, ``"lstm"`` or ``"gru"``, for a state dict; by default detected
             from the shapes.
         nonlinearity: of an RNN, for a state dict, whose arrays do not show it.
@@ -59,10 +56,11 @@ def from_torch(
     Raises:
         ValueError: if an entry is missing, unknown, or has an unexpected shape.
         TypeError: if `source` is neither such a module nor a mapping, for example a
-            subclass or a scripted module.
+            subclass, a scripted or a quantised module; or if an array is not floating
+            point. The message says what to pass.
     """
     if not isinstance(source, Mapping):
-        check_module(source)
+        source = unwrap(source)
         kind = MODULES[type(source).__name__]
         nonlinearity = getattr(source, "nonlinearity", nonlinearity)
         dropout = getattr(source, "dropout", dropout)
@@ -91,7 +89,7 @@ def from_torch(
         options["proj_size"] = first["weight_hr"].shape[0]
     if "" in entries:
         cell = cell_class(input_size, hidden_size, **options)
-        return _set(cell, "", first)
+        return set_cell(cell, "", first)
     num_layers = sum(not suffix.endswith("_reverse") for suffix in entries)
     layer = layer_class(
         input_size,
@@ -102,30 +100,39 @@ def from_torch(
         **options,
     )
     targets = _cells(layer)
-    _check_names("layers", entries, targets)
+    check_names("layers", entries, targets)
     for suffix, cell in targets.items():
-        _set(cell, suffix, entries[suffix])
+        set_cell(cell, suffix, entries[suffix])
     return layer
 
 
-def to_torch(source: Layer | Cell) -> dict[str, Any]:
-    """Return the state dict for the equivalent PyTorch module.
+def to_torch(source: Any, form: str = "state_dict") -> Any:
+    """Convert a cell, a layer, or the recurrent layers of a model for PyTorch.
 
     ::
 
         module = torch.nn.LSTM(50, 100, batch_first=True)
         module.load_state_dict(zoo.interop.to_torch(layer))
 
+        module = zoo.interop.to_torch(layer, "module")      # the same
+
     Args:
         source: as for `to_torch_arrays`.
+        form: ``"state_dict"`` for tensors by name, ``"module"`` for a ``torch.nn`` RNN,
+            LSTM or GRU with ``batch_first=True``, or the module of a cell.
 
     Returns:
-        Tensors by name.
+        A state dict, or a module with all options: sizes, direction, dropout between
+        the layers, nonlinearity.
 
     Raises:
         ValueError: if PyTorch has no equivalent layer or cell.
+        TypeError: if `source` is something else.
         ImportError: if torch is not installed; `to_torch_arrays` does not need it.
     """
+    checks.one_of("form", form, ("state_dict", "module"))
+    part = recurrent_part(source)
+    arrays = to_torch_arrays(part)
     try:
         torch = importlib.import_module("torch")
     except ImportError as error:
@@ -139,15 +146,53 @@ def to_torch(source: Layer | Cell) -> dict[str, Any]:
             return torch.from_numpy(a.astype(np.float32)).to(torch.bfloat16)
         return torch.from_numpy(a)
 
-    return {name: tensor(a) for name, a in to_torch_arrays(source).items()}
+    state_dict = {name: tensor(a) for name, a in arrays.items()}
+    if form == "state_dict":
+        return state_dict
+    name, options = _options(part)
+    dtype = next(iter(state_dict.values())).dtype
+    with torch.random.fork_rng(devices=[]):  # its initialisation is overwritten
+        module = getattr(torch.nn, name)(dtype=dtype, **options)
+    module.load_state_dict(state_dict)
+    return module
 
 
-def to_torch_arrays(source: Layer | Cell) -> dict[str, np.ndarray]:
+def _options(part: Cell | Layer) -> tuple[str, dict[str, Any]]:
+    """Return the name of the class in ``torch.nn``, and its options."""
+    layers = [] if isinstance(part, Cell) else _directions(part)
+    cell = part if isinstance(part, Cell) else layers[0][0].cell
+    options: dict[str, Any] = {
+        "input_size": cell.input_size,
+        "hidden_size": cell.hidden_size,
+        "bias": cell.b is not None,
+    }
+    if isinstance(cell, ElmanCell):
+        options["nonlinearity"] = cell.nonlinearity
+    projected = isinstance(cell, ProjectedLSTMCell)
+    if projected:
+        options["proj_size"] = cell.output_size
+    known = {"rnn": "RNN", "gru": "GRU"}
+    name = known.get(cell.name, "LSTM")
+    if not layers:
+        if projected:
+            raise ValueError("torch.nn.LSTMCell has no projection: convert a layer")
+        return name + "Cell", options
+    options |= {
+        "num_layers": len(layers),
+        "bidirectional": len(layers[0]) == 2,
+        "dropout": part.dropout if isinstance(part, Stacked) else 0.0,
+        "batch_first": True,
+    }
+    return name, options
+
+
+def to_torch_arrays(source: Any) -> dict[str, np.ndarray]:
     """Return the arrays of `to_torch` without torch.
 
     Args:
-        source: an Elman, LSTM, projected LSTM or GRU cell, or a layer of one of them
-            with equal sizes, in one direction or both.
+        source: an Elman, LSTM, projected LSTM or GRU cell; a layer of one of them with
+            equal sizes, in one direction or both; or a model with one stack of such
+            layers.
 
     Returns:
         Arrays by name. The bias is in ``bias_ih``; ``bias_hh`` is zero except for the
@@ -155,12 +200,15 @@ def to_torch_arrays(source: Layer | Cell) -> dict[str, np.ndarray]:
 
     Raises:
         ValueError: if PyTorch has no equivalent layer or cell.
+        TypeError: if `source` is something else.
     """
-    if isinstance(source, Cell):
-        return _get(source, "")
-    cells = _cells(source)
+    part = recurrent_part(source)
+    if isinstance(part, Cell):
+        return arrays_of_cell(part, "")
+    check_plain(part, "a recurrent layer of torch", has=["dropout"])
+    cells = _cells(part)
     first = next(iter(cells.values()))
-    width = len(directions(source)[0]) * first.output_size
+    width = len(_directions(part)[0]) * first.output_size
     state: dict[str, np.ndarray] = {}
     for suffix, cell in cells.items():
         same = (type(cell), cell.hidden_size, cell.output_size, cell.b is None)
@@ -176,7 +224,7 @@ def to_torch_arrays(source: Layer | Cell) -> dict[str, np.ndarray]:
             )
         if getattr(cell, "nonlinearity", None) != getattr(first, "nonlinearity", None):
             raise ValueError("torch has the same nonlinearity in every layer")
-        state.update(_get(cell, suffix))
+        state.update(arrays_of_cell(cell, suffix))
     return state
 
 
@@ -185,52 +233,36 @@ def _describe(cell: Cell) -> str:
     return f"{type(cell).__name__} of {cell.hidden_size} with {bias}"
 
 
+def _directions(layer: Layer) -> list[tuple[Recurrent, ...]]:
+    """Return the layers of each level of a stack, one or, bidirectional, two."""
+    pairs: list[tuple[Recurrent, ...]] = []
+    for level in levels(layer):
+        pair = (level,)
+        if isinstance(level, Bidirectional):
+            if level.merge != "concat":
+                raise ValueError(
+                    "torch concatenates both directions: merge must be 'concat', got "
+                    f"{level.merge!r}"
+                )
+            pair = (level.forward, level.backward)
+        elif level.direction == "reverse":
+            raise ValueError(
+                "a layer that runs only in reverse cannot be converted: torch has none"
+            )
+        recurrent = tuple(one for one in pair if isinstance(one, Recurrent))
+        if len(recurrent) != len(pair) or pairs and len(pair) != len(pairs[0]):
+            raise ValueError(
+                "torch has one layer, or one for each direction, on every level of a "
+                "stack"
+            )
+        pairs.append(recurrent)
+    return pairs
+
+
 def _cells(layer: Layer) -> dict[str, Cell]:
     """Return the cells of a layer by torch's suffix: ``_l0``, ``_l0_reverse``, ..."""
     return {
         f"_l{level}" + ("_reverse" if reverse else ""): one.cell
-        for level, pair in enumerate(directions(layer))
+        for level, pair in enumerate(_directions(layer))
         for reverse, one in enumerate(pair)
     }
-
-
-def _check_names(what: str, names: Any, expected: Any) -> None:
-    if set(names) != set(expected):
-        raise ValueError(f"{what} must be {sorted(expected)}, got {sorted(names)}")
-
-
-def _set(cell: Cell, suffix: str, arrays: dict[str, np.ndarray]) -> Cell:
-    """Set a cell from torch's arrays, after checking their names and shapes."""
-    expected = _get(cell, "")
-    _check_names(f"the entries of {suffix or 'the cell'}", arrays, expected)
-    for name, value in arrays.items():
-        checks.shape(name + suffix, value, expected[name].shape, "in torch")
-    W, U = arrays["weight_ih"].T, arrays["weight_hh"].T
-    P = arrays["weight_hr"].T if "weight_hr" in arrays else None
-    b = b_hn = None
-    if "bias_ih" in arrays:
-        b, second = arrays["bias_ih"], arrays["bias_hh"]
-        if isinstance(cell, GRUCell):
-            H = cell.hidden_size
-            b_hn = second[2 * H :]
-            second = np.concatenate([second[: 2 * H], np.zeros_like(b_hn)])
-        b = b + second
-    return fill(cell, W=W, U=U, P=P, b=b, b_hn=b_hn)
-
-
-def _get(cell: Cell, suffix: str) -> dict[str, np.ndarray]:
-    """Return a cell as torch's arrays."""
-    if type(cell) not in (ElmanCell, LSTMCell, ProjectedLSTMCell, GRUCell):
-        raise ValueError(f"torch has no {type(cell).__name__}")
-    arrays = {
-        "weight_ih": array(cell.W).T.copy(),
-        "weight_hh": array(cell.U).T.copy(),
-    }
-    if cell.b is not None:
-        arrays["bias_ih"] = array(cell.b).copy()
-        arrays["bias_hh"] = np.zeros_like(arrays["bias_ih"])
-        if isinstance(cell, GRUCell):
-            arrays["bias_hh"][2 * cell.hidden_size :] = array(cell.b_hn)
-    if isinstance(cell, ProjectedLSTMCell):
-        arrays["weight_hr"] = array(cell.P).T.copy()
-    return {name + suffix: value for name, value in arrays.items()}

@@ -40,7 +40,7 @@ class Tagger(nn.Module):
         self.convolution = nn.Conv1d(W.shape[1], W.shape[0], size, padding=size // 2)
         _copy(self.convolution.weight, W)
         _copy(self.convolution.bias, model.chars.b)
-        self.layers = _to_lstm(model.layers)
+        self.layers = zoo.interop.to_torch(model.layers, "module")
         self.output = _to_linear(model.output)
 
     def forward(
@@ -80,7 +80,7 @@ class CharacterModel(nn.Module):
         super().__init__()
         self.rate = model.dropout
         self.embedding = _to_embedding(model.embedding)
-        self.layers = _to_lstm(model.layers)
+        self.layers = zoo.interop.to_torch(model.layers, "module")
         self.output = _to_linear(model.output)
 
     def forward(self, ids: Tensor, state: Any) -> tuple[Tensor, Any]:
@@ -239,22 +239,3 @@ def _to_linear(ours: Any) -> nn.Linear:
     _copy(linear.weight, W.T)
     _copy(linear.bias, ours.b[...])
     return linear
-
-
-def _to_lstm(ours: Any) -> nn.LSTM:
-    """Return LSTM layers with our weights."""
-    arrays = zoo.interop.to_torch(ours)
-    input_size = arrays["weight_ih_l0"].shape[1]
-    names = [name for name in arrays if name.startswith("weight_hh_l")]
-    bidirectional = any(name.endswith("_reverse") for name in names)
-    num_layers = len(names) // (1 + bidirectional)
-    lstm = nn.LSTM(
-        input_size,
-        arrays["weight_hh_l0"].shape[1],
-        num_layers,
-        batch_first=True,
-        bidirectional=bidirectional,
-        dropout=ours.dropout if num_layers > 1 else 0.0,
-    )
-    lstm.load_state_dict(arrays)
-    return lstm

@@ -1,4 +1,4 @@
-"""Live parity with Keras and Haiku: outputs and gradients."""
+"""Live parity with the layers of Keras: outputs and gradients."""
 
 import os
 from importlib.metadata import version
@@ -8,16 +8,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax import nnx
 
 os.environ["KERAS_BACKEND"] = "jax"
-REASON = "live comparison needs the extra: pip install -e '.[parity]'"
-keras = pytest.importorskip("keras", reason=REASON)
-hk = pytest.importorskip("haiku", reason=REASON)
+keras = pytest.importorskip(
+    "keras", reason="live comparison needs the extra: pip install -e '.[parity]'"
+)
 
 import zoo  # noqa: E402
 from tests.helpers.tolerances import REFERENCE, assert_close  # noqa: E402
-from tests.helpers.typed import present, untyped  # noqa: E402
+from tests.helpers.typed import untyped  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:__array__ implementation doesn't accept a copy keyword"
@@ -74,6 +73,7 @@ def test_keras(name, compared):
     gradient = jax.grad(loss, argnums=(0, 1), has_aux=True)
     (d_variables, expected_d_x), expected = gradient(variables, X)
     converted = zoo.interop.from_keras(layer)
+    assert isinstance(converted, zoo.Recurrent)
     results, (d_params, d_x) = results_and_gradients(converted, X, MASK)
     assert_close((results, d_x), (expected, expected_d_x), REFERENCE)
     cell = {"SimpleRNN": "rnn", "GRU-before": "reset_before_gru"}.get(
@@ -94,43 +94,3 @@ def test_keras(name, compared):
         reset_after=KERAS[name].get("reset_after"),
     )
     assert_close(d_params, zoo.functional(expected_d_params)[0], REFERENCE)
-
-
-@pytest.mark.usefixtures("standard_promotion")
-@pytest.mark.parametrize("name", ["LSTM", "GRU"])
-def test_haiku(name, compared):
-    """Haiku orders gates i g f o and adds one to f; z r n with z and 1 - z swapped."""
-    run = hk.without_apply_rng(
-        hk.transform(
-            lambda x: hk.dynamic_unroll(
-                core := getattr(hk, name)(H),
-                x,
-                core.initial_state(B),
-                time_major=False,
-            )[0]
-        )
-    )
-    params = jax.tree.map(
-        lambda a: jnp.asarray(RNG.normal(size=a.shape).astype(np.float32) * 0.4),
-        run.init(jax.random.key(0), X),
-    )
-    if name == "LSTM":
-        p = params["lstm/linear"]
-        order = np.concatenate([np.arange(H) + k * H for k in (0, 2, 1, 3)])
-        W, U = p["w"][:D][:, order], p["w"][D:][:, order]
-        b = p["b"][order] + np.where(np.arange(4 * H) // H == 1, 1.0, 0.0)
-        cell = zoo.LSTMCell(D, H, rngs=nnx.Rngs(0))
-    else:
-        p = params["gru"]
-        order = np.concatenate([np.arange(H) + k * H for k in (1, 0, 2)])
-        sign = np.where(np.arange(3 * H) // H == 1, -1.0, 1.0)  # 1 - sigmoid(a)
-        W, U, b = (p[k][..., order] * sign for k in ("w_i", "w_h", "b"))
-        cell = zoo.ResetBeforeGRUCell(D, H, rngs=nnx.Rngs(0))
-    for param, value in ((cell.W, W), (cell.U, U), (present(cell.b), b)):
-        param[...] = jnp.asarray(value, jnp.float32)
-    expected = run.apply(params, X)
-    expected_d_x = jax.grad(lambda x: (run.apply(params, x) * WEIGHTS).sum())(X)
-    (y, _), (_, d_x) = results_and_gradients(zoo.Recurrent(cell), X, None)
-    assert_close((y, d_x), (expected, expected_d_x), REFERENCE)
-    peer = f"Haiku {version('dm-haiku')}"
-    compared(cell.name, peer, (y, expected), (d_x, expected_d_x))

@@ -1,0 +1,296 @@
+"""Bidirectional layers and stacks of Keras, both ways: outputs, masks, errors."""
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+os.environ["KERAS_BACKEND"] = "jax"
+keras = pytest.importorskip(
+    "keras", reason="live comparison needs the extra: pip install -e '.[parity]'"
+)
+
+import zoo  # noqa: E402
+from tests.helpers.tolerances import (  # noqa: E402
+    BFLOAT16,
+    REFERENCE,
+    assert_close,
+    assert_identical,
+)
+from tests.helpers.typed import untyped  # noqa: E402
+from zoo import interop  # noqa: E402
+
+pytestmark = [
+    pytest.mark.usefixtures("standard_promotion"),
+    pytest.mark.filterwarnings(
+        "ignore:__array__ implementation doesn't accept a copy keyword",
+        "ignore:Layer .* was passed an input with a mask attached to it",
+    ),
+]
+L = keras.layers
+B, T, D, H = 3, 6, 4, 5
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(B, T, D)).astype(np.float32)
+MASK = np.arange(T) < np.array([6, 4, 1])[:, None]
+ALL: dict[str, Any] = {"return_sequences": True}
+BACK: dict[str, Any] = {"go_backwards": True, "return_sequences": True}
+
+
+def built(layer: Any) -> Any:
+    """Return a layer with random weights of which none is zero."""
+    layer.build((None, None, D))
+    layer.set_weights(
+        [RNG.normal(size=w.shape).astype(w.dtype) * 0.4 for w in layer.get_weights()]
+    )
+    return layer
+
+
+def rngs() -> nnx.Rngs:
+    """Return keys of initialisation."""
+    return nnx.Rngs(0)
+
+
+BIDIRECTIONAL: dict[str, Callable[[], Any]] = {
+    "lstm": lambda: L.Bidirectional(L.LSTM(H, **ALL)),
+    "sum": lambda: L.Bidirectional(L.GRU(H, reset_after=False, **ALL), "sum"),
+    "cells": lambda: L.Bidirectional(L.RNN([L.LSTMCell(H), L.GRUCell(7)], **ALL)),
+    "two-kinds-in-a-stack": lambda: keras.Sequential(
+        [
+            L.Bidirectional(
+                L.GRU(H, **ALL), backward_layer=L.SimpleRNN(H, "relu", **BACK)
+            ),
+            L.GRU(7, use_bias=False, **ALL),
+        ]
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BIDIRECTIONAL)
+def test_layers_equal_keras_and_return(name):
+    module = built(BIDIRECTIONAL[name]())
+    layer = interop.from_keras(module)
+    state, y = layer(X, MASK)
+    expected = np.asarray(module(X, mask=MASK))
+    assert_close(y, np.where(MASK[..., None], expected, 0.0), REFERENCE)
+    exported = interop.to_keras(layer, "layer")
+    assert type(exported) is type(module)
+    assert_identical(exported.get_weights(), interop.to_keras(layer))
+    assert_close(np.asarray(exported(X, mask=MASK)), expected, REFERENCE)
+    back = interop.from_keras(exported)
+    assert_identical(zoo.functional(back)[0], zoo.functional(layer)[0])
+    assert jax.tree.structure(back.init_state(B)) == jax.tree.structure(state)
+
+
+def test_separate_outputs_are_stacked():
+    module = built(L.Bidirectional(L.GRU(H, **ALL), merge_mode=None))
+    layer = untyped(interop.from_keras(module))
+    assert layer.merge == "stack"
+    forward, backward = (np.asarray(y) for y in module(X))
+    assert_close(layer(X)[1], np.stack([forward, backward], axis=2), REFERENCE)
+    assert interop.to_keras(layer, "layer").merge_mode is None
+
+
+@pytest.mark.parametrize(
+    ("options", "reverse", "flipped"),
+    [
+        ([BACK], [True], True),
+        ([BACK, ALL], [True, True], True),
+        ([BACK, BACK], [True, False], False),
+    ],
+)
+def test_the_layer_above_reads_what_go_backwards_returns(
+    options, reverse, flipped, caplog
+):
+    """Keras returns the outputs of such a layer from the last step to the first."""
+    module = built(keras.Sequential([L.GRU(H, **kwargs) for kwargs in options]))
+    layer = interop.from_keras(module)
+    parts = untyped(layer).layers if len(options) > 1 else [untyped(layer)]
+    assert [part.reverse for part in parts] == reverse
+    expected = np.asarray(module(X))
+    expected = expected[:, ::-1] if flipped else expected
+    assert_close(layer(X)[1], expected, REFERENCE)
+    assert ("in reading order" in caplog.text) == flipped
+
+
+def test_the_last_output_is_the_state(caplog):
+    """Of a layer without return_sequences, in reverse."""
+    module = built(L.LSTM(H, go_backwards=True, return_state=True))
+    layer = interop.from_keras(module)
+    state, _ = untyped(layer(X, MASK))
+    last, h, c = (np.asarray(a) for a in module(X, mask=MASK))
+    assert_close((state.h, state.h, state.c), (last, h, c), REFERENCE)
+    assert "reading order" not in caplog.text
+    exported = interop.to_keras(layer, "layer")
+    assert exported.go_backwards
+    assert_identical(exported.get_weights(), module.get_weights())
+
+
+def test_cells_and_lists():
+    cells = [L.SimpleRNNCell(H), L.LSTMCell(7)]
+    module = built(L.RNN(cells, **ALL))
+    layer = interop.from_keras(module)
+    assert_close(layer(X)[1], np.asarray(module(X)), REFERENCE)
+    of_cells = interop.from_keras(module.cell)
+    assert_identical(zoo.functional(of_cells)[0], zoo.functional(layer)[0])
+    layers = [built(L.GRU(D, **ALL)), built(L.LSTM(H))]
+    layer = interop.from_keras(layers)
+    assert_close(layer(X)[1][:, -1], np.asarray(layers[1](layers[0](X))), REFERENCE)
+    cell = zoo.LSTMCell(D, H, rngs=rngs())
+    exported = interop.to_keras(cell, "layer")
+    assert type(exported) is L.LSTMCell
+    assert_identical(exported.get_weights(), interop.to_keras(cell))
+
+
+@pytest.mark.parametrize("policy", ["bfloat16", "mixed_bfloat16"])
+def test_dtypes_are_converted(policy):
+    layer = zoo.LSTM(
+        D,
+        H,
+        bidirectional=True,
+        dtype=jnp.bfloat16,
+        param_dtype=jnp.float32 if "mixed" in policy else jnp.bfloat16,
+        rngs=rngs(),
+    )
+    module = interop.to_keras(layer, "layer")
+    assert module.forward_layer.cell.dtype_policy.name == policy
+    back = untyped(interop.from_keras(module))
+    assert back.forward.cell.dtype == jnp.bfloat16
+    assert_identical(zoo.functional(back)[0], zoo.functional(layer)[0])
+    assert_close(np.asarray(module(X)), layer(X)[1], BFLOAT16)
+
+
+def test_float64_round_trip():
+    with jax.enable_x64(True):
+        layer = zoo.GRU(D, H, 2, param_dtype=jnp.float64, rngs=rngs())
+        module = interop.to_keras(layer, "layer")
+        assert module.get_weights()[0].dtype == np.float64
+        back = interop.from_keras(module)
+        assert_identical(zoo.functional(back)[0], zoo.functional(layer)[0])
+        # Keras computes tanh in float32.
+        assert_close(np.asarray(module(X.astype(float))), layer(X)[1], REFERENCE)
+
+
+def test_recurrent_dropout_is_converted_and_input_dropout_is_not(caplog):
+    module = built(L.GRU(H, recurrent_dropout=0.3, dropout=0.2))
+    layer = untyped(interop.from_keras(module))
+    assert layer.rates.recurrent_dropout == 0.3
+    assert "dropout=0.2 of" in caplog.text and "locked_dropout" in caplog.text
+    assert interop.to_keras(layer, "layer").recurrent_dropout == 0.3
+    caplog.clear()
+    interop.to_keras(zoo.GRU(D, H, 2, dropout=0.4, weight_drop=0.1, rngs=rngs()))
+    assert "dropout=0.4 is not converted" in caplog.text
+    assert "weight_drop=0.1 is not converted" in caplog.text
+
+
+class Doubled(L.LSTM):
+    """A subclass that may compute something else."""
+
+
+class DoubledCell(L.LSTMCell):
+    """A subclass that may compute something else."""
+
+
+def tanh(x: Any) -> Any:
+    """Return something else than tanh."""
+    return 2 * x
+
+
+def reversed_stack() -> zoo.Stacked:
+    """Return a stack whose lower layer runs in reverse."""
+    lower = zoo.Recurrent(zoo.GRUCell(D, H, rngs=rngs()), reverse=True)
+    return zoo.Stacked([lower, zoo.Recurrent(zoo.GRUCell(H, H, rngs=rngs()))])
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: L.LSTM(H), ValueError, "has no weights yet: call the layer on data"),
+        (
+            lambda: built(L.Bidirectional(L.LSTM(H), merge_mode="ave")),
+            ValueError,
+            "must be concatenated, added or kept apart",
+        ),
+        (
+            lambda: built(
+                L.Bidirectional(L.LSTM(H, go_backwards=True), backward_layer=L.LSTM(H))
+            ),
+            ValueError,
+            "forward_layer of a Bidirectional must not have go_backwards=True",
+        ),
+        (
+            lambda: [built(L.LSTM(D, **BACK)), built(L.Bidirectional(L.LSTM(H)))],
+            ValueError,
+            "bidirectional layer cannot be converted above",
+        ),
+        (
+            lambda: [built(L.LSTM(D, name="low")), built(L.LSTM(H))],
+            ValueError,
+            "low has return_sequences=False",
+        ),
+        (
+            lambda: L.LSTM(H, stateful=True, name="carried"),
+            ValueError,
+            r"carried is stateful.*layer\(x, state=state\)",
+        ),
+        (
+            lambda: built(L.GRU(H, activation="relu")),
+            ValueError,
+            "activation must be tanh",
+        ),
+        (
+            lambda: built(L.SimpleRNN(H, activation=tanh)),
+            ValueError,
+            "activation must be tanh or relu, got <function tanh",
+        ),
+        (
+            lambda: built(L.LSTM(H, recurrent_activation="hard_sigmoid")),
+            ValueError,
+            "recurrent_activation must be sigmoid",
+        ),
+        (lambda: built(Doubled(H)), TypeError, "a subclass of LSTM.*get_weights"),
+        (
+            lambda: built(keras.Sequential([L.LSTM(H, **ALL), L.Dense(3)])),
+            TypeError,
+            "Dense.*; of a model, pass the list of its recurrent layers alone",
+        ),
+        (
+            lambda: built(L.RNN([L.LSTMCell(H), DoubledCell(H)])),
+            TypeError,
+            "a subclass of LSTMCell",
+        ),
+        (lambda: 3, TypeError, "got <class 'int'>"),
+        (
+            lambda: built(L.Bidirectional(L.LSTM(H))).get_weights(),
+            ValueError,
+            "got 6 arrays; for a Bidirectional or a stack, pass the layer",
+        ),
+    ],
+)
+def test_errors_name_the_way(call, error, message):
+    source = call()
+    kind = "lstm" if isinstance(source, list) and len(source) == 6 else None
+    with pytest.raises(error, match=message):
+        interop.from_keras(source, kind)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (reversed_stack, "convert each layer"),
+        (lambda: zoo.MGUCell(D, H, rngs=rngs()), "Keras has no MGUCell"),
+        (
+            lambda: zoo.GRU(
+                D, H, dtype=jnp.float32, param_dtype=jnp.bfloat16, rngs=rngs()
+            ),
+            "no policy for param_dtype bfloat16 with dtype float32",
+        ),
+    ],
+)
+def test_layers_without_equivalent(make, message):
+    with pytest.raises(ValueError, match=message):
+        interop.to_keras(make(), "layer")
