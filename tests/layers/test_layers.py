@@ -1,7 +1,6 @@
-"""The public interface: errors, masks, the functional view, summary, registry."""
+"""The public interface: masks, donation, summary, registry, compilation."""
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
@@ -9,161 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import zoo
-from tests.helpers.tolerances import SCHEDULE, assert_close, assert_identical
-from tests.helpers.typed import cache_size, untyped
+from tests.helpers.tolerances import SCHEDULE, assert_close
+from tests.helpers.typed import cache_size
 from zoo.layers import base
 
 D, H = 3, 4
 RNGS = nnx.Rngs(0)
 LSTM = zoo.LSTM(D, H, rngs=RNGS)
 X = np.random.default_rng(0).normal(size=(2, 5, D)).astype(np.float32)
-
-
-@pytest.mark.parametrize(
-    ("call", "error", "message"),
-    [
-        (
-            lambda: LSTM(X[..., :2]),
-            ValueError,
-            r"x must .* input_size = 3, got \(2, 5, 2",
-        ),
-        (lambda: LSTM(X[0]), ValueError, r"\[B, T, D\].*add a batch axis: x\[None\]"),
-        (lambda: LSTM.step((), X[0, 0]), ValueError, r"batch axis: x_t\[None\]"),
-        (lambda: LSTM(X.astype(int)), TypeError, "x must be floating point, got int"),
-        (lambda: LSTM(np.ones((2, 5), int)), TypeError, r"embed .*\(zoo.Embedding\)"),
-        (
-            lambda: LSTM(X, np.ones((5, 2), bool)),
-            ValueError,
-            r"mask must have shape \[B, T\] = \(2, 5\), got \(5, 2\)",
-        ),
-        (lambda: LSTM(X, np.ones((2, 5))), TypeError, "mask must be bool .*float"),
-        (
-            lambda: LSTM(X, np.array([5, 3])),
-            TypeError,
-            r"got int\d+ \[2\]; .* mask=zoo.mask_from_lengths\(lengths, 5\)",
-        ),
-        (lambda: LSTM(X, np.ones((2, 5), int)), TypeError, r"mask.astype\(bool\)"),
-        (
-            lambda: zoo.pooling.mean(jnp.asarray(X), np.array([5, 3])),
-            TypeError,
-            "write mask=zoo.mask_from_lengths",
-        ),
-        (
-            lambda: LSTM(X, reset=np.ones((2, 4), bool)),
-            ValueError,
-            "reset must have shape",
-        ),
-        (
-            lambda: LSTM(X, state=LSTM.init_state(3)),
-            ValueError,
-            r"state must be like init_state\(2\).*float32\[3,4\]",
-        ),
-        (lambda: LSTM.step(LSTM.init_state(2), X), ValueError, r"x_t must have shape"),
-        (lambda: zoo.LSTM(D, H, 0, rngs=RNGS), ValueError, "num_layers .* got 0"),
-        (lambda: zoo.LSTM(D, 0, rngs=RNGS), ValueError, "hidden_size .* got 0"),
-        (
-            lambda: zoo.LSTM(untyped(2.5), H, rngs=RNGS),
-            ValueError,
-            "input_size .* got 2.5",
-        ),
-        (
-            lambda: zoo.LSTM(D, H, 2, dropout=1.5, rngs=RNGS),
-            ValueError,
-            r"dropout must lie in \[0, 1\), got 1.5",
-        ),
-        (
-            lambda: zoo.LSTM(D, H, proj_size=4, rngs=RNGS),
-            ValueError,
-            "proj_size must be below hidden_size = 4, got 4",
-        ),
-        (
-            lambda: zoo.RNN(D, H, nonlinearity="sigmoid", rngs=RNGS),
-            ValueError,
-            "nonlinearity must be one of 'tanh', 'relu'",
-        ),
-        (lambda: zoo.make("lstn", D, H, rngs=RNGS), ValueError, "did you mean 'lstm'"),
-        (lambda: zoo.LSTM(D, H, remat="chunk:0", rngs=RNGS), ValueError, "chunk:n"),
-        (
-            lambda: zoo.LSTM(D, H, bidirectional=True, merge="mean", rngs=RNGS),
-            ValueError,
-            "merge must be one of",
-        ),
-        (
-            lambda: zoo.LSTM(D, H, rngs=untyped(0)),
-            TypeError,
-            r"rngs must be flax.nnx.Rngs, got int: write rngs=nnx.Rngs\(0\)",
-        ),
-        (
-            lambda: zoo.models.LanguageModel(9, rngs=untyped(jax.random.key(0))),
-            TypeError,
-            r"write rngs=nnx.Rngs\(key\)",
-        ),
-        (
-            lambda: zoo.GRUCell(D, H, rngs=nnx.Rngs(dropout=1)),
-            ValueError,
-            "no stream 'params', only dropout: write rngs=nnx.Rngs",
-        ),
-        (
-            lambda: zoo.Stacked([LSTM], dropout=0.5, rngs=untyped(0)),
-            TypeError,
-            r"write rngs=nnx.Rngs\(0\)",
-        ),
-        *(
-            (
-                lambda name=name: untyped(zoo.LSTM)(D, H, rngs=RNGS, **{name: 1}),
-                TypeError,
-                f"^LSTM or LSTMCell has no argument '{name}': {hint}",
-            )
-            for name, hint in {
-                "zonout": "did you mean 'zoneout'",
-                "batch_first": r"x is always \[B, T, D\]",
-                "nlayers": "write num_layers=",
-                "dropout_rate": "write dropout=",
-                "nonlinearity": "only zoo.RNN has it",
-                "bidirectionl": "did you mean 'bidirectional'",
-                "return_sequences": "y always has",
-            }.items()
-        ),
-        (
-            lambda: untyped(zoo.models.Classifier)(9, 2, hidden=8, rngs=RNGS),
-            TypeError,
-            "^Classifier or LSTMCell has no argument 'hidden': write hidden_size=",
-        ),
-        (
-            lambda: untyped(zoo.models.Tagger)(
-                *(9, 2), num_chars=7, char_dims=8, rngs=RNGS
-            ),
-            TypeError,
-            "'char_dims': did you mean 'char_dim'",
-        ),
-        (lambda: zoo.Stacked([]), ValueError, "one layer or more"),
-        (lambda: zoo.Stacked([LSTM, LSTM]), ValueError, r"layers\[1\] must take"),
-        (
-            lambda: zoo.Residual(LSTM),
-            ValueError,
-            "as wide as its input, .3,., got an output",
-        ),
-        (lambda: zoo.Bidirectional(LSTM, LSTM), ValueError, "in reverse"),
-        (
-            lambda: zoo.LSTM(D, H, bidirectional=True, rngs=RNGS).step((), X[:, 0]),
-            ValueError,
-            "cannot step.*whole sequence",
-        ),
-        (
-            lambda: zoo.mask_from_lengths(np.ones(2), 3),
-            TypeError,
-            "lengths must be ints",
-        ),
-    ],
-)
-def test_errors_name_the_bad_argument(call, error, message):
-    with pytest.raises(error, match=message):
-        call()
-
-
-def test_errors_are_raised_while_tracing():
-    with pytest.raises(ValueError, match="x must have shape"):
-        jax.jit(LSTM)(X[..., :2])
 
 
 @given(st.lists(st.integers(0, 7), min_size=1, max_size=6))
@@ -205,61 +57,6 @@ def test_an_initial_state_can_be_donated():
     state = layer.init_state(2)
     assert_close(run(state), layer(X), SCHEDULE)
     assert all(leaf.is_deleted() for leaf in jax.tree.leaves(state))
-
-
-def test_functional_view():
-    params, apply = zoo.functional(LSTM)
-    assert type(params) is dict
-    assert set(params["layers"]["0"]["cell"]) == {"W", "U", "b"}
-    assert_identical(apply(params, X), LSTM(X))
-    double = apply(params, X, method=lambda model, x: model(x)[1] * 2)
-    assert_close(double, LSTM(X)[1] * 2, SCHEDULE)
-    state = LSTM.init_state(2)
-    assert_identical(
-        apply(params, state, X[:, 0], method="step"), LSTM.step(state, X[:, 0])
-    )
-
-
-def test_functional_names_the_layers_of_a_stack_by_strings():
-    """Sorted strings put layer 10 before layer 2, ints do not."""
-    layer = zoo.GRU(D, D, 12, rngs=nnx.Rngs(0))
-    params, apply = zoo.functional(layer)
-    assert list(params["layers"]) == [str(k) for k in range(12)]
-    leaves, structure = jax.tree.flatten(params)
-    params = jax.tree.unflatten(structure, leaves)  # sorts the keys
-    expected = layer(X)
-    assert_identical(apply(params, X), expected)
-    assert_identical(apply(nnx.state(layer, nnx.Param), X), expected)
-    copy = apply(params, method=lambda layer: layer)
-    assert type(copy) is zoo.GRU
-    assert_identical(copy(X), expected)
-
-
-def test_functional_refuses_other_parameters():
-    params, apply = zoo.functional(LSTM)
-    renamed = {"layers": {"1": params["layers"]["0"]}}
-    message = r"params\[\"layers\"\] must have the keys \['0'\], got \['1'\]"
-    with pytest.raises(ValueError, match=message):
-        apply(renamed, X)
-    with pytest.raises(
-        TypeError, match=r"params\[\"layers\"\] must be a dict, got list"
-    ):
-        apply({"layers": list(params["layers"].values())}, X)
-
-
-def test_constants_are_not_parameters():
-    class Fixed(nnx.Module):
-        def __init__(self):
-            self.table = zoo.Constant(jnp.arange(3.0))
-            self.w = nnx.Param(jnp.ones(3))
-
-        def __call__(self):
-            return self.table[...] * self.w[...]
-
-    params, apply = zoo.functional(Fixed())
-    assert set(params) == {"w"}
-    assert_identical(apply({"w": jnp.full(3, 2.0)}), jnp.array([0.0, 2.0, 4.0]))
-    assert "(table 3)" in zoo.summary(Fixed())
 
 
 @pytest.mark.parametrize(
