@@ -135,7 +135,7 @@ def _run_kernel(
         last, y, _ = _run_loop(
             cell, plan, reverse, False, params, steps, state, initial
         )
-        return last, y
+        return last, y.astype(jnp.float32)  # as the kernels return it
 
     assert cell.kernel is not None
     call = native.Call(cell.kernel, platform(), reverse, plan.recompute, in_jax)
