@@ -21,9 +21,9 @@ def functional(model: nnx.Module) -> tuple[Params, Apply]:
         state, y_t = apply(params, state, x_t, method="step")   # layer.step(state, x_t)
         trained = apply(params, method=lambda layer: layer)     # the layer itself
 
-    `apply` works under ``jax.jit``, ``jax.grad`` and ``jax.vmap``, including
-    ``jax.vmap`` over stacked parameters. It draws noise from the argument ``key``
-    alone, whatever the mode of the module.
+    `apply` works under ``jax.jit``, ``jax.grad``, ``jax.jvp`` and ``jax.vmap``,
+    including ``jax.hessian`` and ``jax.vmap`` over stacked parameters. It draws noise
+    from the argument ``key`` alone, whatever the mode of the module.
 
     Args:
         model: any module; it is not modified. `apply` closes over its

@@ -120,7 +120,7 @@ TABLE: dict[str, tuple[Traits, Device, dict[str, Any], Work, tuple]] = {
         *(LSTM._replace(zoneout=True), CPU, {}, SIZE),
         ("scan", "deferred", 1, False, "a regulariser acts on every step"),
     ),
-    "forward mode": (
+    "a gradient step by step": (
         *(LSTM, CPU, {"gradient": "loop"}, SIZE),
         ("scan", "plain", 1, False, 'no kernel: gradient="loop" is asked for'),
     ),
@@ -192,7 +192,7 @@ TABLE: dict[str, tuple[Traits, Device, dict[str, Any], Work, tuple]] = {
         *(LRU, CPU, {"steps": "loop"}, SIZE),
         ("scan", "deferred", 1, False, "as asked; 1 step per iteration"),
     ),
-    "a linear cell in forward mode": (
+    "a linear cell with a gradient step by step": (
         *(LRU, CPU, {"gradient": "loop"}, SIZE),
         ("scan", "plain", 1, False, 'gradient="loop" is asked for; 1 step'),
     ),
@@ -261,7 +261,7 @@ def test_a_cell_that_recomputes():
     assert not make_plan(LRU, Schedule(), SIZE, CPU).recompute
 
 
-def test_parallel_steps_have_no_forward_mode():
+def test_parallel_steps_have_no_gradient_in_the_loop():
     with pytest.raises(ValueError, match='gradient="loop" needs steps="loop" or "au'):
         Schedule(gradient="loop", steps="parallel").check()
 

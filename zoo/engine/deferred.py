@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from zoo.engine.custom_gradient import CustomGradient
 from zoo.engine.loop import (
     CellFunctions,
     Loop,
@@ -31,7 +32,7 @@ from zoo.engine.masks import select
 from zoo.types import Array, Params, State
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(0,))
+@CustomGradient
 def deferred_loop(
     loop: Loop, params: Params, initial: State, state: State, steps: Steps
 ) -> Result:
@@ -169,7 +170,7 @@ def _backward(loop: Loop, kept: Any, cotangents: Any) -> tuple[Any, ...]:
     )
 
 
-deferred_loop.defvjp(_keep, _backward)
+deferred_loop.define(_keep, _backward)
 
 
 def _through_products(

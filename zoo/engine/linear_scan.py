@@ -21,6 +21,7 @@ import jax.numpy as jnp
 
 from zoo.engine import native
 from zoo.engine.broadcast import align, spread
+from zoo.engine.custom_gradient import CustomGradient
 from zoo.engine.masks import Span
 from zoo.engine.platform import platform
 from zoo.types import Array
@@ -162,20 +163,25 @@ class _Form(NamedTuple):
         """Return for each step the value of the previous one in processing order."""
         return shifted(steps, edge, axis=self.axis, reverse=self.reverse)
 
+    def factors(self, a: Array) -> Array:
+        """Return the factor of each step, or the one factor of all steps."""
+        if not self.adjoint:
+            return a
+        a = self.conj(a)
+        constant = a.shape[self.axis] == 1
+        return a if constant else self.before(a, jnp.zeros_like(self.first(a)))
+
     def first(self, steps: Array) -> Array:
         """Return the value of the first step, or the one value for all steps."""
         return steps.take(-1 if self.reverse else 0, self.axis)
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(0,))
+@CustomGradient
 def _linear_scan(form: _Form, a: Array, b: Array, h: Array) -> Array:
     if form.kernel:
         states, _ = native.gpu.linear(a, b, h, **form.options)
         return states
-    if form.adjoint:
-        a = form.conj(a)
-        if a.shape[form.axis] > 1:  # a single factor is the same at every step
-            a = form.before(a, jnp.zeros_like(form.first(a)))
+    a = form.factors(a)
     if platform() == "cpu":
         return _loop(form, a, b, h)
     a = jnp.broadcast_to(a, b.shape)
@@ -228,7 +234,15 @@ def _backward(form: _Form, kept: Any, d_states: Array) -> tuple[Array, ...]:
     return d_a.sum(broadcast, keepdims=True), g, d_h
 
 
-_linear_scan.defvjp(_forward, _backward)
+def _tangents(form: _Form, kept: Any, tangents: Any) -> Array:
+    """Return the tangents of the states, which are a linear recurrence as well."""
+    a, h, states = kept
+    d_a, d_b, d_h = tangents
+    d_b = d_b + times(form.factors(d_a), form.before(states, h), pairs=form.pairs)
+    return _linear_scan(form, a, d_b, d_h)
+
+
+_linear_scan.define(_forward, _backward, _tangents)
 
 
 def _gradients(
@@ -243,7 +257,7 @@ def _gradients(
     return g, times(form.conj(forward.before(states, h)), g, pairs=form.pairs)
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(0,))
+@CustomGradient
 def _summed_gradients(
     form: _Form, a: Array, b: Array, states: Array, h: Array
 ) -> tuple[Array, Array]:
@@ -264,4 +278,9 @@ def _backward_of_summed(form: _Form, arguments: Any, cotangents: Any) -> Any:
     return pull((d_g, jnp.broadcast_to(d_sum, d_a.shape)))
 
 
-_summed_gradients.defvjp(_keep_arguments, _backward_of_summed)
+def _tangents_of_summed(form: _Form, arguments: Any, tangents: Any) -> Any:
+    _, (d_g, d_a) = jax.jvp(partial(_gradients, form), arguments, tangents)
+    return d_g, d_a.sum(form.axis, keepdims=True)
+
+
+_summed_gradients.define(_keep_arguments, _backward_of_summed, _tangents_of_summed)

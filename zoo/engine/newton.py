@@ -15,7 +15,9 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
+from zoo.engine.custom_gradient import CustomGradient
 from zoo.engine.linear_scan import linear_scan, shifted
 from zoo.engine.loop import CellFunctions, Steps
 from zoo.engine.masks import select
@@ -43,7 +45,7 @@ class Solver(NamedTuple):
     max_iterations: int
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(0,))
+@CustomGradient
 def solve(
     solver: Solver, params: Params, initial: State, state: State, steps: Steps
 ) -> tuple[State, Array]:
@@ -145,7 +147,37 @@ def _backward(solver: Solver, kept: Any, cotangents: Any) -> tuple[Any, ...]:
     return d_params, d_initial, restore(d_first), Steps(d_x, None, None, None)
 
 
-solve.defvjp(_forward, _backward)
+def _tangents(solver: Solver, kept: Any, tangents: Any) -> tuple[State, Any]:
+    """Solve ``d_s_t = A_t d_s_(t-1) + b_t``, b the tangents of f at fixed states."""
+    params, initial, state, steps, states = kept
+    d_params, d_initial, d_state, d_steps = tangents
+    (first, restore), (d_first, _) = _flat(state), _flat(d_state)
+    f = partial(_step, solver.cell, restore)
+    flat_states = jax.vmap(lambda s: _flat(s)[0])(states)
+    before = shifted(flat_states, first, reverse=solver.reverse)
+
+    def apply(params: Params, initial: State, x: Array) -> Array:
+        return jax.vmap(partial(f, params, initial))(before, steps._replace(x=x))
+
+    inputs = params, initial, steps.x
+    _, b = jax.jvp(apply, inputs, (d_params, d_initial, d_steps.x))
+    if solver.full:
+        a, _ = _linearise(solver, f, params, initial, before, steps)
+        d_states = _matrix_scan(a, b, d_first, solver.reverse)
+    else:
+
+        def body(d_s: Array, step: Any) -> tuple[Array, Array]:
+            before, step, b = step
+            _, d_s = jax.jvp(lambda s: f(params, initial, s, step), (before,), (d_s,))
+            return d_s + b, d_s + b
+
+        _, d_states = jax.lax.scan(
+            body, d_first, (before, steps, b), reverse=solver.reverse
+        )
+    return jax.vmap(restore)(d_states), np.zeros((), jax.dtypes.float0)
+
+
+solve.define(_forward, _backward, _tangents)
 
 
 def _step(

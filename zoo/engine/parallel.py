@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 
+from zoo.engine.custom_gradient import CustomGradient
 from zoo.engine.loop import Loop, Result, Steps, plain_loop, swap_time_and_rows
 from zoo.engine.masks import Span, zero_padding
 from zoo.types import Params, State
@@ -39,7 +40,7 @@ def parallel_steps(
     return last, jax.tree.map(swap_time_and_rows, (y, states if loop.states else None))
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(0,))
+@CustomGradient
 def parallel_gradient(
     loop: Loop, params: Params, initial: State, state: State, steps: Steps
 ) -> Result:
@@ -66,4 +67,4 @@ def _backward(loop: Loop, pull: Any, cotangents: Any) -> tuple[Any, ...]:
     return pull(cotangents)
 
 
-parallel_gradient.defvjp(_keep, _backward)
+parallel_gradient.define(_keep, _backward)

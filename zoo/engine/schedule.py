@@ -27,8 +27,9 @@ class Schedule(NamedTuple):
             product, or inside the ``"loop"``.
         gradient: where the gradients of matrices are computed: ``"after"`` the loop, in
             one product over all steps, or step by step in the ``"loop"`` by JAX itself,
-            which is slower but allows forward-mode differentiation. A cell with a
-            product between its gates always uses the latter.
+            which is slower. A cell with a product between its gates always uses the
+            latter. Forward mode (`jax.jvp`) works with both; if the outputs are needed
+            besides their tangents, ``"after"`` computes the states twice.
         steps: ``"loop"`` computes one step after the other, ``"parallel"`` all steps of
             a cell that is linear in its state: vector states by a parallel scan
             (`zoo.engine.linear_scan`), matrix states in chunks
@@ -38,9 +39,10 @@ class Schedule(NamedTuple):
             chooses the loop.
         backend: ``"scan"`` for ``jax.lax.scan``; ``"native"`` for one call of a kernel
             (`zoo.engine.native`), or an error where no kernel can run the call;
-            ``"auto"`` for a kernel where one can. A kernel belongs to one machine:
-            under ``jax.export``, symbolic sizes always run the scan, and a model with
-            fixed sizes needs ``"scan"``, or JAX refuses to export it.
+            ``"auto"`` for a kernel where one can. Forward mode and second derivatives
+            of a kernel are computed by the scan. A kernel belongs to one machine: under
+            ``jax.export``, symbolic sizes always run the scan, and a model with fixed
+            sizes needs ``"scan"``, or JAX refuses to export it.
     """
 
     unroll: UnrollOption = "auto"

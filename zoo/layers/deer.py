@@ -28,9 +28,9 @@ def deer(
     """Run a layer of one cell over a batch of sequences, all steps in parallel.
 
     The result is that of ``layer(x, mask, state, reset=reset)``, up to the tolerance
-    times the factor by which a step amplifies an error. Gradients, in reverse mode, are
+    times the factor by which a step amplifies an error. Derivatives, in both modes, are
     those of the solution and not of the iterations: with full Jacobians a linear
-    recurrence in the other direction, all steps in parallel; with diagonal ones a loop.
+    recurrence, all steps in parallel; with diagonal ones a loop.
 
     With N numbers in the state, ``jacobian="full"`` stores B T N N numbers and
     multiplies N x N matrices: for small states on a wide device. ``"diagonal"`` stores

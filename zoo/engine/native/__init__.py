@@ -8,8 +8,8 @@ loop is launched and waited for. A kernel is launched once and keeps the recurre
 matrix on the chip; the one for linear recurrences, which have no such matrix, makes one
 pass over memory (called by `zoo.engine.linear_scan`).
 
-Kernels are XLA custom calls with a custom VJP; second derivatives fall back to the loop
-in JAX.
+Kernels are XLA custom calls with a custom backward pass. Forward mode and second
+derivatives fall back to the loop in JAX; those of linear recurrences call the kernel.
 """
 
 from functools import cache, partial
@@ -18,6 +18,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from zoo.engine.custom_gradient import CustomGradient
 from zoo.engine.native import cpu, gpu
 from zoo.engine.native.call import (
     Call,
@@ -88,7 +89,7 @@ def takes_linear(dtype: jnp.dtype) -> bool:
     return missing("gpu", "rnn_tanh", jnp.dtype(jnp.float32), 1) is None
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(0,))
+@CustomGradient
 def layer(
     call: Call, params: Params, x: Array, state: State, initial: State, flags: Flags
 ) -> tuple[State, Array]:
@@ -137,7 +138,7 @@ def _as_state(like: State, arrays: list[Array]) -> State:
     return like._replace(**dict(zip(like._fields, arrays, strict=False)))
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(0,))
+@CustomGradient
 def _layer_and_residuals(
     call: Call, params: Params, x: Array, state: State, initial: State, flags: Flags
 ) -> tuple[State, Array, list[Array]]:
@@ -167,11 +168,25 @@ def _layer_backward(call: Call, residuals: Any, cotangents: Any) -> Any:
     return *gradients, None
 
 
-layer.defvjp(_layer_forward, _layer_backward)
-_layer_and_residuals.defvjp(_residuals_forward, _layer_backward)
+def _layer_tangents(call: Call, residuals: Any, tangents: Any) -> tuple[State, Array]:
+    """The tangents of `layer`: those of the loop."""
+    *arguments, flags, _ = residuals
+    loop = partial(_loop, call, flags)
+    return jax.jvp(loop, tuple(arguments), tuple(tangents[:4]))[1]
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _tangents_and_zeros(call: Call, residuals: Any, tangents: Any) -> Any:
+    """The tangents of `_layer_and_residuals`; `_gradient` ignores those of the rest."""
+    last, y = _layer_tangents(call, residuals, tangents)
+    _, *kept = residuals[-1]
+    return last, y, jax.tree.map(jnp.zeros_like, kept)
+
+
+layer.define(_layer_forward, _layer_backward, _layer_tangents)
+_layer_and_residuals.define(_residuals_forward, _layer_backward, _tangents_and_zeros)
+
+
+@CustomGradient
 def _gradient(
     call: Call,
     params: Params,
@@ -200,20 +215,33 @@ def _gradient_forward(call: Call, *arguments: Any) -> tuple[Any, Any]:
     return _gradient(call, *arguments), arguments
 
 
+def _loop(
+    call: Call, flags: Flags, params: Params, x: Array, state: State, initial: State
+) -> tuple[State, Array]:
+    """Do what `layer` does, by the loop in JAX."""
+    return call.loop(params, x, state, initial, flags)
+
+
+def _gradient_of_loop(call: Call, flags: Flags, *arguments: Any) -> tuple[Any, ...]:
+    """Do what `_gradient` does, by the loop in JAX."""
+    *inputs, cotangents = arguments
+    return jax.vjp(partial(_loop, call, flags), *inputs)[1](cotangents)
+
+
+def _gradient_tangents(call: Call, arguments: Any, tangents: Any) -> tuple[Any, ...]:
+    """The tangents of `_gradient`: those of the gradient of the loop."""
+    # What was kept is a function of the inputs, which have their tangents already.
+    *inputs, flags, _, cotangents = arguments
+    *d_inputs, _, _, d_cotangents = tangents
+    gradient = partial(_gradient_of_loop, call, flags)
+    primals, directions = (*inputs, cotangents), (*d_inputs, d_cotangents)
+    return jax.jvp(gradient, primals, directions)[1]
+
+
 def _second_derivative(call: Call, arguments: Any, cotangents: Any) -> Any:
     """The backward rule of `_gradient`: differentiate the gradient of the loop."""
     params, x, state, initial, flags, kept, first_cotangents = arguments
-
-    def gradient(
-        params: Params, x: Array, state: State, initial: State, first_cotangents: Any
-    ) -> tuple[Any, ...]:
-        def run(
-            params: Params, x: Array, state: State, initial: State
-        ) -> tuple[State, Array]:
-            return call.loop(params, x, state, initial, flags)
-
-        return jax.vjp(run, params, x, state, initial)[1](first_cotangents)
-
+    gradient = partial(_gradient_of_loop, call, flags)
     _, vjp = jax.vjp(gradient, params, x, state, initial, first_cotangents)
     *d_arguments, d_cotangents = vjp(cotangents)
     # What was kept is a function of the arguments, which have their gradients already.
@@ -221,4 +249,4 @@ def _second_derivative(call: Call, arguments: Any, cotangents: Any) -> Any:
     return *d_arguments, None, zeros, d_cotangents
 
 
-_gradient.defvjp(_gradient_forward, _second_derivative)
+_gradient.define(_gradient_forward, _second_derivative, _gradient_tangents)
