@@ -136,10 +136,14 @@ def test_second_derivatives_under_vmap():
     stacked = jnp.stack([x, 2 * x])
 
     def second_derivatives(layer):
-        def squared_norm(x):
-            return jnp.sum(jax.grad(lambda x: jnp.sum(layer(x)[1] ** 2))(x) ** 2)
+        gradient = jax.grad(lambda x: jnp.sum(layer(x)[1] ** 2))
 
-        return jax.jit(jax.vmap(jax.grad(squared_norm)))(stacked)
+        def both(x):
+            forward_over_reverse = jax.jvp(gradient, (x,), (x,))[1]
+            squared_norm = jax.grad(lambda x: jnp.sum(gradient(x) ** 2))
+            return squared_norm(x), forward_over_reverse
+
+        return jax.jit(jax.vmap(both))(stacked)
 
     actual = second_derivatives(kernel)
     assert_close(actual, second_derivatives(loop), DTYPES["float32"])

@@ -25,6 +25,7 @@ from tests.helpers.kernels import (
 )
 from tests.helpers.tolerances import (
     BFLOAT16,
+    BFLOAT16_GRADIENT,
     REFERENCE,
     SCHEDULE_GRADIENT,
     assert_close,
@@ -154,23 +155,36 @@ def test_saturated_gates(name):
 
 
 @pytest.mark.parametrize("name", CELLS)
-def test_second_derivatives(name):
-    def second_derivatives(layer):
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_forward_mode_and_second_derivatives(name, dtype):
+    def derivatives(layer):
         params, apply = zoo.functional(layer)
         x, state = random_inputs(layer, 3, 5, 4)
         mask = zoo.mask_from_lengths(jnp.array([5, 2, 4]), 5)
 
         def loss(params, x, state):
-            return jnp.sum(jnp.tanh(apply(params, x, mask, state)[1]) ** 2)
+            y = apply(params, x, mask, state)[1].astype(jnp.float32)
+            return jnp.sum(jnp.tanh(y) ** 2)
+
+        gradient = jax.grad(loss, (0, 1, 2))
 
         def gradient_sum(params, x, state):
-            grads = jax.grad(loss, (0, 1, 2))(params, x, state)
+            grads = gradient(params, x, state)
             return sum(jnp.sum(jnp.sin(g)) for g in jax.tree.leaves(grads))
 
-        return jax.jit(jax.grad(gradient_sum, (0, 1, 2)))(params, x, state)
+        @jax.jit
+        def all_modes(*primals):
+            tangents = jax.tree.map(jnp.sin, primals)
+            forward = jax.jvp(loss, primals, tangents)
+            forward_over_reverse = jax.jvp(gradient, primals, tangents)[1]
+            reverse_over_reverse = jax.grad(gradient_sum, (0, 1, 2))(*primals)
+            return forward, forward_over_reverse, reverse_over_reverse
 
-    kernel, loop = map(second_derivatives, kernel_and_loop(name, 4, 6))
-    assert_close(kernel, loop, SCHEDULE_GRADIENT)
+        return all_modes(params, x, state)
+
+    kernel, loop = map(derivatives, kernel_and_loop(name, 4, 6, dtype=dtype))
+    tolerances = {"float32": SCHEDULE_GRADIENT, "bfloat16": BFLOAT16_GRADIENT}
+    assert_close(kernel, loop, tolerances[dtype])
 
 
 def test_vmap_scan_and_checkpoint():
