@@ -97,9 +97,9 @@ def _transpose(
     cotangents = [ad.instantiate_zeros(c) for c in cotangents]
     d_inputs = map.pull(arguments[:count], cotangents)
     # JAX passes zeros for inputs that it does not transpose with respect to.
-    transposed = [ad.is_undefined_primal(a) for a in arguments[count:]]
-    pairs = zip(transposed, d_inputs, strict=True)
-    return [None] * count + [d if asked else None for asked, d in pairs]
+    pairs = zip(arguments[count:], d_inputs, strict=True)
+    d_inputs = [d if ad.is_undefined_primal(a) else None for a, d in pairs]
+    return [None] * count + d_inputs
 
 
 def _batch(
