@@ -21,7 +21,7 @@ import safetensors.numpy
 from flax import nnx
 
 from zoo.engine.schedule import BackendOption
-from zoo.layers.recurrent import set_backend
+from zoo.layers import set_backend
 from zoo.pipelines import PIPELINES, Pipeline
 from zoo.registry import CellError
 

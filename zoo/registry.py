@@ -92,6 +92,8 @@ def import_cell(name: str) -> type[Cell]:
     if ":" not in name:
         return cell_class(name)
     module = name.partition(":")[0]
+    # Python searches the current folder for `python -m zoo`, but not for the command
+    # `zoo`. It comes last, so that no file in it hides an installed module.
     if os.getcwd() not in sys.path and "" not in sys.path:
         sys.path.append(os.getcwd())
     try:
@@ -136,13 +138,15 @@ def make(
         hidden_size: H of every layer.
         num_layers: number of layers.
         bidirectional: whether each layer runs in both directions.
-        rngs: random keys for the initialisation.
+        rngs: random keys for the initialisation; a stream named ``dropout`` also
+            turns on training mode, see `zoo.stochastic.Stochastic`.
         **options: as for `zoo.layers.CellStack`.
 
     Raises:
         ValueError: if no cell has that name (the message suggests the most similar
             one), or if an argument is out of its range.
-        TypeError: if `cell` is not a cell, or there is no option of a name.
+        TypeError: if `cell` is not a cell, an option is unknown, or `rngs` is not
+            ``nnx.Rngs``.
     """
     return CellStack(
         cell_class(cell),

@@ -6,8 +6,8 @@ from typing import Any
 from flax import nnx
 
 # The attributes with the sizes of a step's input and output, in zoo and in flax.nnx.
-INPUT_SIZES = ("input_size", "in_features")
-OUTPUT_SIZES = ("output_shape", "output_size", "out_features", "features")
+_INPUT_SIZES = ("input_size", "in_features")
+_OUTPUT_SIZES = ("output_shape", "output_size", "out_features", "features")
 
 
 def summary(model: nnx.Module) -> str:
@@ -54,8 +54,8 @@ def summary(model: nnx.Module) -> str:
             (
                 _join(path) or "(model)",
                 type(module).__name__,
-                _size(module, INPUT_SIZES),
-                _size(module, OUTPUT_SIZES),
+                _size(module, _INPUT_SIZES),
+                _size(module, _OUTPUT_SIZES),
                 ", ".join(arrays[path]),
                 f"{counts[path]:,}" if counts[path] else "",
             )

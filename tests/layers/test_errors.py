@@ -121,6 +121,11 @@ X = np.random.default_rng(0).normal(size=(2, 5, D)).astype(np.float32)
             }.items()
         ),
         (
+            lambda: untyped(zoo.RNN)(D, H, activation="relu", rngs=RNGS),
+            TypeError,
+            "^RNN or ElmanCell has no argument 'activation': zoo.RNN calls it nonlin",
+        ),
+        (
             lambda: untyped(zoo.models.Classifier)(9, 2, hidden=8, rngs=RNGS),
             TypeError,
             "^Classifier or LSTMCell has no argument 'hidden': write hidden_size=",

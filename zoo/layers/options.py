@@ -52,7 +52,7 @@ class Options(CellOptions, LoopOptions, total=False):
 
 
 # Arguments of the layers of PyTorch, Keras and Flax, and what replaces them here.
-_SIZES = {
+_RENAMED = {
     **dict.fromkeys(("input_dim", "in_features", "input"), "input_size"),
     **dict.fromkeys(("hidden", "hidden_dim", "hidden_features"), "hidden_size"),
     **dict.fromkeys(("units", "features", "num_units", "n_hidden"), "hidden_size"),
@@ -64,12 +64,12 @@ _SIZES = {
     **dict.fromkeys(("recurrent_kernel_init", "recurrent_initializer"), "U_init"),
     **dict.fromkeys(("bias_init", "bias_initializer"), "b_init"),
 }
-_HABITS = {
-    **{name: f"write {new}=" for name, new in _SIZES.items()},
+_REPLACEMENTS = {
+    **{name: f"write {new}=" for name, new in _RENAMED.items()},
     "batch_first": "x is always [B, T, D], leave it out",
     "time_major": "x is always [B, T, D], leave it out",
     "nonlinearity": "only zoo.RNN has it",
-    "activation": "only zoo.RNN has one to choose, nonlinearity=",
+    "activation": "zoo.RNN calls it nonlinearity=, other layers have none",
     "proj_size": "only zoo.LSTM has it",
     "return_sequences": "y always has the outputs of all steps, leave it out",
     "return_state": "a call always returns (state, y), leave it out",
@@ -97,19 +97,19 @@ def check_options(
     Raises:
         TypeError: if there is no option of a name; the message says what to write.
     """
-    accepted = [*LoopOptions.__annotations__, *parameters(cell), *more]
+    accepted = [*LoopOptions.__annotations__, *argument_names(cell), *more]
     for name in options:
         if name in accepted:
             continue
-        names = [*parameters(owner), *accepted]
+        names = [*argument_names(owner), *accepted]
         near = difflib.get_close_matches(name, names, n=1, cutoff=0.75)
-        hint = _HABITS.get(name) or (near and f"did you mean {near[0]!r}?")
+        hint = _REPLACEMENTS.get(name) or (near and f"did you mean {near[0]!r}?")
         cells = f" or {cell.__name__}" if cell is not owner else ""
         message = f"{owner.__name__}{cells} has no argument {name!r}"
         raise TypeError(f"{message}: {hint}" if hint else message)
 
 
-def parameters(cls: type) -> list[str]:
+def argument_names(cls: type) -> list[str]:
     """Return the names of the arguments of a class's constructor.
 
     A constructor that takes ``**options`` passes them to the one of its base class.

@@ -6,7 +6,7 @@ from flax import nnx
 
 from zoo.cells import Cell
 from zoo.layers import CellStack
-from zoo.layers.options import check_options, parameters
+from zoo.layers.options import argument_names, check_options
 from zoo.registry import cell_class, make
 
 
@@ -30,14 +30,15 @@ def stack(
         hidden_size: H of every layer.
         num_layers: number of layers.
         dropout: the model's dropout rate; a single layer has none between layers.
-        rngs: keys of the initialisation.
+        rngs: random keys for the initialisation; a stream named ``dropout`` also
+            turns on training mode, see `zoo.stochastic.Stochastic`.
         **options: as for `zoo.make`.
 
     Raises:
-        TypeError: if there is no option of a name.
+        TypeError: if an option is unknown, or `rngs` is not ``nnx.Rngs``.
     """
     kind = cell_class(cell)
-    check_options(type(model), kind, options, more=parameters(CellStack))
+    check_options(type(model), kind, options, more=argument_names(CellStack))
     between = dropout if num_layers > 1 else 0.0
     return make(
         kind, input_size, hidden_size, num_layers, dropout=between, rngs=rngs, **options
