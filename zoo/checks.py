@@ -143,30 +143,3 @@ def mask(name: str, value: Any, expected: tuple[int, ...], axes: str) -> None:
             f"{name} must be bool (True = a real token), got {dtype}; if 1 is a real "
             f"token and 0 is padding, write {name}.astype(bool)"
         )
-
-
-def rngs(value: Any, stream: str | None = "params") -> None:
-    """Check that a value is ``nnx.Rngs`` and has the keys of an initialisation.
-
-    Args:
-        value: the argument `rngs`.
-        stream: a stream that it must have, by its name or as the default.
-
-    Raises:
-        TypeError: if it is not ``nnx.Rngs``.
-        ValueError: if it has no such stream.
-    """
-    from flax import nnx  # not above: the engine and the CRF do not depend on Flax
-
-    if not isinstance(value, nnx.Rngs):
-        is_int = isinstance(value, int) and not isinstance(value, bool)
-        seed = value if is_int else "key" if hasattr(value, "dtype") else 0
-        raise TypeError(
-            f"rngs must be flax.nnx.Rngs, got {type(value).__name__}: write "
-            f"rngs=nnx.Rngs({seed})"
-        )
-    if stream is not None and not {stream, "default"} & set(value):
-        raise ValueError(
-            f"rngs has no stream {stream!r}, only {', '.join(value) or 'none'}: write "
-            "rngs=nnx.Rngs(params=0, dropout=1)"
-        )

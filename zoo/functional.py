@@ -5,7 +5,6 @@ from typing import Any
 
 from flax import nnx
 
-from zoo.stochastic import explicit_keys
 from zoo.types import Params
 
 Apply = Callable[..., Any]
@@ -22,8 +21,10 @@ def functional(model: nnx.Module) -> tuple[Params, Apply]:
         trained = apply(params, method=lambda layer: layer)     # the layer itself
 
     `apply` works under ``jax.jit``, ``jax.grad``, ``jax.jvp`` and ``jax.vmap``,
-    including ``jax.hessian`` and ``jax.vmap`` over stacked parameters. It draws noise
-    from the argument ``key`` alone, whatever the mode of the module.
+    including ``jax.hessian`` and ``jax.vmap`` over stacked parameters. It runs the
+    module in evaluation mode, whatever its mode was: noise is drawn from the argument
+    ``key`` alone, and modules of Flax such as ``nnx.Dropout`` draw none. The module
+    that ``method=lambda layer: layer`` returns is in evaluation mode too.
 
     Args:
         model: any module; it is not modified. `apply` closes over its
@@ -32,32 +33,32 @@ def functional(model: nnx.Module) -> tuple[Params, Apply]:
     Returns:
         The parameters as a nested dict of arrays, with the position of a layer in a
         list as a string: ``params["layers"]["0"]``; and ``apply(params, *args,
-        method=None, **kwargs)``, which raises ValueError if the names in `params` are
-        others. `method` is the name of a method, or a function ``f(model, *args,
+        method=None, **kwargs)``, which raises ValueError if the keys of `params`
+        differ. `method` is the name of a method, or a function ``f(model, *args,
         **kwargs)``; by default the model itself is called.
     """
+    model = nnx.view(model, deterministic=True, raise_if_not_found=False)
     graph, variables, constants = nnx.split(model, nnx.Param, ...)
     params = nnx.to_pure_dict(variables)
     keys = _keys(params)
 
     def apply(params: Params, *args: Any, method: Any = None, **kwargs: Any) -> Any:
         bound: Any = nnx.merge(graph, _with_keys(keys, params), constants)
-        with explicit_keys():
-            if method is None:
-                return bound(*args, **kwargs)
-            if isinstance(method, str):
-                return getattr(bound, method)(*args, **kwargs)
-            return method(bound, *args, **kwargs)
+        if method is None:
+            return bound(*args, **kwargs)
+        if isinstance(method, str):
+            return getattr(bound, method)(*args, **kwargs)
+        return method(bound, *args, **kwargs)
 
     return _with_names(params), apply
 
 
-# Flax names the entries of a list by ints, which `jax.export` and JSON do not take as
-# keys of a dict, and which checkpoints return as strings.
-
-
 def _with_names(tree: Any) -> Any:
-    """Return nested dicts with strings as keys."""
+    """Return nested dicts with strings as keys.
+
+    Flax names the entries of a list by ints, which `jax.export` and JSON do not take as
+    keys of a dict, and which checkpoints return as strings.
+    """
     if not isinstance(tree, Mapping):
         return tree
     return {str(key): _with_names(value) for key, value in tree.items()}

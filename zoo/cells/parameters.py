@@ -10,6 +10,7 @@ from zoo import checks, initializers
 from zoo.engine.broadcast import align
 from zoo.engine.matmul import product
 from zoo.initializers import BiasInitializer, Initializer
+from zoo.stochastic import check_rngs
 from zoo.types import Array
 
 S = TypeVar("S", bound=NamedTuple)
@@ -70,7 +71,7 @@ class CellParameters(nnx.Module):
             ValueError: if a size is not an int of 1 or more.
             TypeError: if `rngs` is not ``nnx.Rngs``.
         """
-        checks.rngs(rngs)
+        check_rngs(rngs)
         self.input_size = checks.positive("input_size", input_size)
         self.hidden_size = checks.positive("hidden_size", hidden_size)
         self.param_dtype = jnp.dtype(param_dtype)

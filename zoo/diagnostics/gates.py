@@ -13,7 +13,6 @@ from zoo import checks
 from zoo.engine.broadcast import spread
 from zoo.engine.masks import zero_padding
 from zoo.layers import Bidirectional, Layer, Recurrent, Residual, Stacked
-from zoo.stochastic import explicit_keys
 from zoo.types import Array, ArrayLike, State
 
 Gates = dict[str, Array]
@@ -44,12 +43,11 @@ def gates(
         TypeError: if `x` is not floating point, or the mask is not bool.
     """
     x, mask, _ = layer._checked_batch(x, mask, None)
-    graph, variables = nnx.split(layer)
+    graph, variables = nnx.split(nnx.view(layer, deterministic=True))
     return _gates(graph, variables, x, mask)
 
 
 @partial(jax.jit, static_argnames=("graph",))
-@explicit_keys()
 def _gates(
     graph: Any, variables: Any, x: Array, mask: Array | None
 ) -> tuple[Gates, ...]:

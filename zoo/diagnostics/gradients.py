@@ -12,7 +12,6 @@ from flax import nnx
 from zoo import checks
 from zoo.cells import Cell
 from zoo.layers import Layer, Stacked
-from zoo.stochastic import explicit_keys
 from zoo.types import Array, ArrayLike, Key, State
 
 
@@ -230,7 +229,6 @@ class MemorySpan(NamedTuple):
     span: Array
 
 
-@explicit_keys()
 def memory_span(
     layer: Layer,
     x: ArrayLike,
@@ -260,6 +258,7 @@ def memory_span(
     x = jnp.asarray(x)
     change = jax.random.normal(key, (x.shape[0], x.shape[2]), x.dtype)
     change *= size / jnp.linalg.norm(change, axis=-1, keepdims=True)
+    layer = nnx.view(layer, deterministic=True)
     moved = layer(x.at[:, 0].add(change))[1] - layer(x)[1]
     effect = jnp.sqrt((moved**2).reshape(*x.shape[:2], -1).sum(axis=-1))
     effect = effect / effect[:, :1]

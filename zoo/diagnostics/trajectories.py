@@ -4,10 +4,10 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from flax import nnx
 
 from zoo import checks
 from zoo.layers import Layer, Stacked
-from zoo.stochastic import explicit_keys
 from zoo.types import Array, ArrayLike, floating
 
 
@@ -27,7 +27,6 @@ class Trajectories(NamedTuple):
     explained: Array
 
 
-@explicit_keys()
 def trajectories(
     layer: Layer,
     x: ArrayLike,
@@ -58,7 +57,7 @@ def trajectories(
     """
     if layer.direction == "both":
         raise ValueError("layer must run in one direction, got direction='both'")
-    states = layer.states(x, mask)
+    states = nnx.view(layer, deterministic=True).states(x, mask)
     last = states[-1] if isinstance(layer, Stacked) else states
     parts = floating(last)
     values = parts[checks.one_of("part", part, parts)]

@@ -1,7 +1,7 @@
 """The layer contract."""
 
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -30,19 +30,17 @@ class Layer(Stochastic):
     - `reset` marks the first tokens of sequences packed into one row.
     - ``layer.step(state, x_t)`` is one step of the same, and ``layer.states(...)``
       gives the states after all steps.
-
     - Noise is drawn from `key`; without one, in training mode alone, from the layer's
       stream: see `zoo.stochastic.Stochastic`.
 
     A layer can be called inside and outside of ``jax.jit``; outside, it is compiled
-    once per set of shapes.
+    once per set of shapes. Inside ``jax.jit``, a layer in training mode needs a `key`.
 
     Attributes:
         direction: ``"forward"``, ``"reverse"`` or ``"both"``: how it reads a sequence.
     """
 
     direction: str = "forward"
-    noise_rates: ClassVar[tuple[str, ...]] = ()
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -106,15 +104,15 @@ class Layer(Stochastic):
             reset: bool ``[B, T]``, True = the first token of a sequence packed into the
                 row: the state restarts there from ``init_state(B)``. A reversed loop
                 restarts after that token, but returns the state after its last step.
-            key: of the noise of training. None means evaluation, but in training mode
-                the next key of the layer's stream.
+            key: for dropout and other noise; None as in `zoo.stochastic.Stochastic`.
 
         Returns:
             The final state, and y ``[B, T, H]``.
 
         Raises:
-            ValueError: if a shape, or the structure of `state`, is wrong, or there is
-                no key in training mode.
+            ValueError: if a shape, or the structure of `state`, is wrong; or if a
+                layer in training mode has no key, or is called inside ``jax.jit`` or
+                ``jax.grad`` without one.
             TypeError: if `x` is not floating point, or a mask is not bool.
         """
         return self._checked(x, mask, state, reset, key, states=False)[:2]

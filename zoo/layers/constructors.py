@@ -50,12 +50,12 @@ class CellStack(Stacked):
             dropout: rate of dropout between layers.
             locked_dropout: the same, with one mask for all steps of a sequence.
             rngs: random keys for the initialisation; a stream named ``dropout`` also
-                for noise, see `Recurrent`.
+                turns on training mode, see `zoo.stochastic.Stochastic`.
             **options: of `Recurrent`, and of the cell.
 
         Raises:
             ValueError: if an argument is out of its range.
-            TypeError: if there is no option of a name.
+            TypeError: if an option is unknown, or `rngs` is not ``nnx.Rngs``.
         """
         check_options(type(self), cell, options)
         checks.positive("num_layers", num_layers)
@@ -120,13 +120,15 @@ class RNN(CellStack):
             nonlinearity: ``"tanh"`` or ``"relu"``.
             dropout: rate of dropout between layers.
             bidirectional: read in both directions; y is ``[B, T, 2*H]``.
-            rngs: random keys for the initialisation.
+            rngs: random keys for the initialisation; a stream named ``dropout`` also
+                turns on training mode, see `zoo.stochastic.Stochastic`.
             **options: of `CellStack` (`merge`, `loops`, ...), of `Recurrent`
                 (`learn_initial_state`, `zoneout`, `remat`, ...), and of the cell
                 (`bias`, `W_init`, `dtype`, `param_dtype`, ...).
 
         Raises:
             ValueError: if an argument is out of its range.
+            TypeError: if an option is unknown, or `rngs` is not ``nnx.Rngs``.
         """
         super().__init__(
             ElmanCell,
@@ -175,11 +177,13 @@ class LSTM(CellStack):
             proj_size: P, the size of h and y under a projection; 0 means none.
             dropout: rate of dropout between layers.
             bidirectional: read in both directions; y is ``[B, T, 2*H]``.
-            rngs: random keys for the initialisation.
+            rngs: random keys for the initialisation; a stream named ``dropout`` also
+                turns on training mode, see `zoo.stochastic.Stochastic`.
             **options: as for `RNN`.
 
         Raises:
             ValueError: if an argument is out of its range.
+            TypeError: if an option is unknown, or `rngs` is not ``nnx.Rngs``.
         """
         projection = {"proj_size": proj_size} if proj_size != 0 else {}
         super().__init__(
@@ -226,11 +230,13 @@ class GRU(CellStack):
             num_layers: how many layers.
             dropout: rate of dropout between layers.
             bidirectional: read in both directions; y is ``[B, T, 2*H]``.
-            rngs: random keys for the initialisation.
+            rngs: random keys for the initialisation; a stream named ``dropout`` also
+                turns on training mode, see `zoo.stochastic.Stochastic`.
             **options: as for `RNN`.
 
         Raises:
             ValueError: if an argument is out of its range.
+            TypeError: if an option is unknown, or `rngs` is not ``nnx.Rngs``.
         """
         super().__init__(
             GRUCell,

@@ -71,8 +71,8 @@ class Recurrent(Layer):
                 arXiv:1606.01305.
             weight_drop: rate of dropout on the recurrent matrices, one mask per call.
                 Merity et al. 2017, arXiv:1708.02182.
-            rngs: its stream ``dropout``, if named, gives the keys of calls without
-                one: see `zoo.stochastic.Stochastic`.
+            rngs: calls without `key` draw from its stream ``dropout``, if it has one,
+                see `zoo.stochastic.Stochastic`.
             unroll: steps per iteration of the loop.
             remat: what the backward pass recomputes instead of storing: ``"none"``,
                 ``"step"`` or ``"chunk:n"``.
@@ -84,6 +84,7 @@ class Recurrent(Layer):
         Raises:
             ValueError: if an argument is out of its range, or the cell lacks what a
                 regulariser or a kernel needs.
+            TypeError: if `rngs` is not ``nnx.Rngs``.
         """
         self.cell = cell
         self.reverse = reverse
@@ -97,23 +98,23 @@ class Recurrent(Layer):
             zoneout=zoneout,
             weight_drop=weight_drop,
         )
-        self._check_support()
+        self._check_support(self.schedule)
         self.initial = _initial_state(cell) if learn_initial_state else None
-        self._keep_stream(rngs)
+        self._fork_stream(rngs)
 
-    def _check_support(self) -> None:
-        """Check that the cell has what the schedule asks for."""
+    def _check_support(self, schedule: Schedule) -> None:
+        """Check that the cell has what a schedule asks for."""
         name = type(self.cell).__name__
-        if self.schedule.steps == "parallel" and not self.cell.parallel:
+        if schedule.steps == "parallel" and not self.cell.parallel:
             raise ValueError(
                 f'steps="parallel" is for linear cells, which {name} is not'
             )
-        if self.schedule.steps == "parallel" and self.rates.zoneout:
+        if schedule.steps == "parallel" and self.rates.zoneout:
             raise ValueError(
                 'zoneout acts on one state after the other: steps must be "loop" or '
                 '"auto", got "parallel"'
             )
-        if self.schedule.backend == "native" and self.cell.kernel() is None:
+        if schedule.backend == "native" and self.cell.kernel() is None:
             raise ValueError(f'backend="native": there is no kernel for {name}')
 
     @property
@@ -236,17 +237,20 @@ def set_backend(model: nnx.Module, backend: BackendOption) -> None:
     """Choose the backend of all recurrent layers in a model.
 
     Args:
-        model: any layer or model, which is changed.
+        model: any layer or model, which is changed; after an error it is not.
         backend: as for `Recurrent`.
 
     Raises:
         ValueError: if `backend` is unknown, or ``"native"`` and there is no kernel for
             a cell.
     """
-    for _, layer in nnx.iter_modules(model):
-        if isinstance(layer, Recurrent):
-            layer.schedule = layer.schedule._replace(backend=backend).check()
-            layer._check_support()
+    modules = [module for _, module in nnx.iter_modules(model)]
+    layers = [module for module in modules if isinstance(module, Recurrent)]
+    schedules = [layer.schedule._replace(backend=backend).check() for layer in layers]
+    for layer, schedule in zip(layers, schedules, strict=True):
+        layer._check_support(schedule)
+    for layer, schedule in zip(layers, schedules, strict=True):
+        layer.schedule = schedule
 
 
 def _initial_state(cell: Cell) -> nnx.Dict:

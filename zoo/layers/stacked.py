@@ -1,7 +1,6 @@
 """Stacked layers."""
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 import jax
 from flax import nnx
@@ -17,8 +16,6 @@ class Stacked(Layer):
     The state is a tuple of the layers' states, lowest first.
     """
 
-    noise_rates: ClassVar[tuple[str, ...]] = ("dropout", "locked_dropout")
-
     def __init__(
         self,
         layers: Sequence[Layer],
@@ -33,7 +30,8 @@ class Stacked(Layer):
             layers: lowest first; their widths, cells and directions may differ.
             dropout: rate of dropout between layers, in [0, 1).
             locked_dropout: the same, with one mask for all steps of a sequence.
-            rngs: as for `Recurrent`, for the noise between layers.
+            rngs: calls without `key` draw from its stream ``dropout``, if it has one,
+                see `zoo.stochastic.Stochastic`.
 
         Raises:
             ValueError: if there is no layer, the output of one does not fit the next,
@@ -52,12 +50,12 @@ class Stacked(Layer):
         self.layers = nnx.List(layers)
         self.dropout = checks.rate("dropout", dropout)
         self.locked_dropout = checks.rate("locked_dropout", locked_dropout)
-        self._keep_stream(rngs)
+        self._fork_stream(rngs)
 
     @property
     def is_noisy(self) -> bool:
         """Whether there is noise between layers."""
-        return len(self.layers) > 1 and super().is_noisy
+        return len(self.layers) > 1 and (self.dropout > 0 or self.locked_dropout > 0)
 
     @property
     def direction(self) -> str:

@@ -29,7 +29,7 @@ class Bridge(nnx.Module):
             source: a state such as ``encoder.init_state(1)``, or its shapes from
                 ``jax.eval_shape``: of one layer, or a tuple of layers.
             target: the same for the decoder.
-            rngs: keys of the initialisation.
+            rngs: random keys for the initialisation.
 
         Raises:
             ValueError: if the source has no floating point part.

@@ -11,7 +11,7 @@ from zoo.models.stack import stack
 from zoo.modules.dense import Linear
 from zoo.modules.embedding import Embedding
 from zoo.modules.pooling import Pooling
-from zoo.stochastic import Stochastic, explicit_keys
+from zoo.stochastic import Stochastic
 from zoo.types import Array, ArrayLike, Key
 
 
@@ -56,15 +56,17 @@ class Classifier(Stochastic):
             pooling: one of ``zoo.pooling.KINDS``.
             length: the fixed T of ``pooling="concat"``.
             dropout: rate in all three places.
-            rngs: keys of the initialisation.
+            rngs: random keys for the initialisation; a stream named ``dropout`` also
+                turns on training mode, see `zoo.stochastic.Stochastic`.
             **options: as for `zoo.make`.
 
         Raises:
             ValueError: if an argument is out of its range.
+            TypeError: if an option is unknown, or `rngs` is not ``nnx.Rngs``.
         """
         checks.positive("num_labels", num_labels)
         self.dropout = checks.rate("dropout", dropout)
-        self._keep_stream(rngs)
+        self._fork_stream(rngs)
         self.embedding = Embedding(vocab_size, embedding_dim, padding_idx=0, rngs=rngs)
         self.layers = stack(
             self,
@@ -90,7 +92,8 @@ class Classifier(Stochastic):
         Args:
             words: ints ``[B, T]``.
             mask: bool ``[B, T]``, True = a real token.
-            key: of dropout; None means evaluation, or the stream in training mode.
+            key: of dropout; with None: no noise in evaluation mode, the next key of the
+                stream in training mode.
 
         Returns:
             logits ``[B, K]``.
@@ -107,7 +110,6 @@ class Classifier(Stochastic):
         pooled = self.pooling(y, mask)
         return self.output(regularizers.dropout(output_key, pooled, self.dropout))
 
-    @explicit_keys()
     def contributions(self, words: ArrayLike, mask: ArrayLike) -> Array:
         """Return the contribution of each token to the logit of the predicted label.
 
@@ -122,15 +124,15 @@ class Classifier(Stochastic):
         Returns:
             ``[B, T]``, negative where a token lowers the logit, zero at padding.
         """
-        x = self.embedding(words, mask)
+        model = nnx.view(self, deterministic=True)
+        x = model.embedding(words, mask)
 
         def best(x: Array) -> Array:
-            _, y = self.layers(x, mask)
-            return self.output(self.pooling(y, mask)).max(axis=-1).sum()
+            _, y = model.layers(x, mask)
+            return model.output(model.pooling(y, mask)).max(axis=-1).sum()
 
         return (jax.grad(best)(x) * x).sum(axis=-1)
 
-    @explicit_keys()
     def attention(self, words: ArrayLike, mask: ArrayLike) -> Array:
         """Return the attention weight of each token, for ``pooling="attention"``.
 
@@ -144,5 +146,6 @@ class Classifier(Stochastic):
         Raises:
             ValueError: if `pooling` is not "attention".
         """
-        _, y = self.layers(self.embedding(words, mask), mask)
-        return self.pooling.weights(y, mask)
+        model = nnx.view(self, deterministic=True)
+        _, y = model.layers(model.embedding(words, mask), mask)
+        return model.pooling.weights(y, mask)

@@ -1,6 +1,6 @@
 """The decoder: generates a sequence from a state and, with attention, a memory."""
 
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +13,7 @@ from zoo.modules.attention import Attention, Memory
 from zoo.modules.dense import Linear
 from zoo.modules.embedding import Embedding
 from zoo.modules.output import Output
-from zoo.stochastic import Stochastic, explicit_keys
+from zoo.stochastic import Stochastic
 from zoo.types import Array, ArrayLike, Key, State
 
 
@@ -54,6 +54,8 @@ class Decoder(Stochastic):
         state = decoder.init_state(B, bridge(vector, decoder.layers.init_state(B)))
     """
 
+    draws_on_request: ClassVar[bool] = True  # scheduled sampling
+
     def __init__(
         self,
         vocab_size: int,
@@ -85,11 +87,13 @@ class Decoder(Stochastic):
             tied: use the embedding table in the output layer.
             dropout: rate on the input of the layers, between them, and before the
                 output layer.
-            rngs: keys of the initialisation.
+            rngs: random keys for the initialisation; a stream named ``dropout`` also
+                turns on training mode, see `zoo.stochastic.Stochastic`.
             **options: as for `zoo.make`; the layers must run forward.
 
         Raises:
             ValueError: if an argument is out of its range, or two are incompatible.
+            TypeError: if an option is unknown, or `rngs` is not ``nnx.Rngs``.
         """
         if (attention is None) != (memory_size is None):
             raise ValueError(
@@ -99,7 +103,7 @@ class Decoder(Stochastic):
         if input_feeding and attention is None:
             raise ValueError("input_feeding needs attention, got None")
         self.dropout = checks.rate("dropout", dropout)
-        self._keep_stream(rngs, always=True)  # for scheduled sampling
+        self._fork_stream(rngs)
         self.input_feeding = input_feeding
         self.embedding = Embedding(vocab_size, embedding_dim, rngs=rngs)
         self.layers = stack(
@@ -168,8 +172,8 @@ class Decoder(Stochastic):
                 that a token other than the first is replaced by one drawn from the
                 previous step's distribution. Bengio et al. 2015, arXiv:1506.03099. An
                 array can change without recompilation.
-            key: of dropout and sampling; None means evaluation, or the stream in
-                training mode.
+            key: of dropout and sampling; with None: no noise in evaluation mode, the
+                next key of the stream in training mode.
 
         Returns:
             The state after the last token, and logits ``[B, T, V]``.
@@ -187,13 +191,11 @@ class Decoder(Stochastic):
             state = self.init_state(ids.shape[0])
         if isinstance(sampling, float | int) and not 0 <= sampling <= 1:
             raise ValueError(f"sampling must lie in [0, 1], got {sampling!r}")
-        key = self._noise_key(key, needed=sampling is not None)
+        key = self._noise_key(key, requested=sampling is not None)
         if self.input_feeding or (sampling is not None and key is not None):
             return self._loop(ids, mask, state, memory, sampling, key)
-        state, logits, _ = self._read(ids, mask, state, memory, key)
-        return state, logits
+        return self._read(ids, mask, state, memory, key)
 
-    @explicit_keys()
     def step(
         self, state: DecoderState, memory: Memory | None, ids: ArrayLike
     ) -> tuple[DecoderState, Array, Array | None]:
@@ -211,10 +213,13 @@ class Decoder(Stochastic):
         Raises:
             ValueError: if a shape is wrong, or `memory` is missing, or not expected.
         """
-        ids = jnp.asarray(ids)[:, None]
-        mask = jnp.ones(ids.shape, bool)
-        state, logits, weights = self._read(ids, mask, state, memory, None)
-        return state, logits[:, 0], None if weights is None else weights[:, 0]
+        x = self.embedding(ids)
+        if state.fed is not None:
+            x = jnp.concatenate([x, state.fed], axis=-1)
+        layers, y = self.layers.step(state.layers, x)
+        vector, weights = self._attend(y, memory)
+        fed = None if state.fed is None else vector.astype(state.fed.dtype)
+        return DecoderState(layers, fed), self.output(vector, self.embedding), weights
 
     def _read(
         self,
@@ -223,24 +228,20 @@ class Decoder(Stochastic):
         state: DecoderState,
         memory: Memory | None,
         key: Key | None,
-    ) -> tuple[DecoderState, Array, Array | None]:
-        """Read tokens [B, T] in one call of the layers; T = 1 with input feeding.
-
-        Returns the state, logits [B, T, V] and attention weights [B, T, S] or None.
-        """
+    ) -> tuple[DecoderState, Array]:
+        """Read tokens [B, T] in one call of the layers; T = 1 with input feeding."""
         input_key, layers_key, output_key = regularizers.split(key, 3)
         x = self.embedding(ids, mask)
         if state.fed is not None:
             x = jnp.concatenate([x, state.fed[:, None]], axis=-1)
         x = regularizers.dropout(input_key, x, self.dropout)
         layers, y = self.layers(x, mask, state.layers, key=layers_key)
-        vector, weights = self._attend(y, memory)
+        vector, _ = self._attend(y, memory)
         fed = state.fed
         if fed is not None:
             fed = jnp.where(mask, vector[:, 0].astype(fed.dtype), fed)
         vector = regularizers.dropout(output_key, vector, self.dropout)
-        logits = self.output(vector, self.embedding)
-        return DecoderState(layers, fed), logits, weights
+        return DecoderState(layers, fed), self.output(vector, self.embedding)
 
     def _attend(self, y: Array, memory: Memory | None) -> tuple[Array, Array | None]:
         """Return the input of the output layer, and the attention weights."""
@@ -283,7 +284,7 @@ class Decoder(Stochastic):
             ids, mask, replace, key = step
             read_key, draw_key = regularizers.split(key, 2)
             ids = jnp.where(replace, drawn, ids)[:, None]
-            state, logits, _ = self._read(ids, mask[:, None], state, memory, read_key)
+            state, logits = self._read(ids, mask[:, None], state, memory, read_key)
             logits = logits[:, 0]
             if sampling is not None and draw_key is not None:
                 drawn = jax.random.categorical(draw_key, logits).astype(drawn.dtype)

@@ -49,14 +49,16 @@ class LanguageModel(Stochastic):
             num_layers: number of layers.
             dropout: rate between the layers and after the last one.
             tied: use the embedding table in the output layer.
-            rngs: keys of the initialisation.
+            rngs: random keys for the initialisation; a stream named ``dropout`` also
+                turns on training mode, see `zoo.stochastic.Stochastic`.
             **options: as for `zoo.make`.
 
         Raises:
             ValueError: if an argument is out of its range, or `tied` needs other sizes.
+            TypeError: if an option is unknown, or `rngs` is not ``nnx.Rngs``.
         """
         self.dropout = checks.rate("dropout", dropout)
-        self._keep_stream(rngs)
+        self._fork_stream(rngs)
         self.embedding = Embedding(vocab_size, embedding_dim, rngs=rngs)
         self.layers = stack(
             self,
@@ -94,7 +96,8 @@ class LanguageModel(Stochastic):
             ids: ints ``[B, T]``.
             mask: bool ``[B, T]``, True = a real token.
             state: the state after the preceding text; by default `init_state`.
-            key: of dropout; None means evaluation, or the stream in training mode.
+            key: of dropout; with None: no noise in evaluation mode, the next key of the
+                stream in training mode.
 
         Returns:
             The state after the last token, and logits ``[B, T, V]``.

@@ -51,11 +51,13 @@ class Reader(Stochastic):
             init: initialisation: the cell's ``"default"``, that of ``"torch"``, U as an
                 ``"identity"`` matrix, or the biases of ``"chrono"``.
             longest: the longest lag for ``"chrono"``, in steps.
-            rngs: keys of the initialisation.
+            rngs: random keys for the initialisation; a stream named ``dropout`` also
+                turns on training mode, see `zoo.stochastic.Stochastic`.
             **options: as for `zoo.make`.
 
         Raises:
             ValueError: if an argument is out of its range.
+            TypeError: if an option is unknown, or `rngs` is not ``nnx.Rngs``.
         """
         checks.one_of("init", init, INITS)
         if init == "torch":
@@ -65,7 +67,7 @@ class Reader(Stochastic):
         elif init == "chrono":
             options["b_init"] = initializers.chrono(longest)
         self.each, self.dropout = each, checks.rate("dropout", dropout)
-        self._keep_stream(rngs)
+        self._fork_stream(rngs)
         self.layers = stack(
             self,
             cell,
@@ -88,7 +90,8 @@ class Reader(Stochastic):
         Args:
             x: ``[B, T, D]``.
             mask: bool ``[B, T]``, True = a real step.
-            key: of dropout; None means evaluation, or the stream in training mode.
+            key: of dropout; with None: no noise in evaluation mode, the next key of the
+                stream in training mode.
 
         Returns:
             ``[B, T, K]``, or ``[B, K]``.

@@ -1,6 +1,6 @@
 """Sequence to sequence: encoder, bridge, decoder."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 from flax import nnx
@@ -37,6 +37,8 @@ class Seq2Seq(Stochastic):
         step = lambda state, ids: model.step(state, memory, ids)
         output = zoo.decoding.greedy(step, state, bos=1, eos=2, max_length=50)
     """
+
+    draws_on_request: ClassVar[bool] = True  # scheduled sampling
 
     def __init__(
         self,
@@ -76,14 +78,16 @@ class Seq2Seq(Stochastic):
             tied: as for `Decoder`.
             dropout: rate on the inputs of the layers, between them, and before the
                 output layer.
-            rngs: keys of the initialisation.
+            rngs: random keys for the initialisation; a stream named ``dropout`` also
+                turns on training mode, see `zoo.stochastic.Stochastic`.
             **options: as for `zoo.make`, for encoder and decoder.
 
         Raises:
             ValueError: if an argument is out of its range, or two are incompatible.
+            TypeError: if an option is unknown, or `rngs` is not ``nnx.Rngs``.
         """
         self.dropout = checks.rate("dropout", dropout)
-        self._keep_stream(rngs, always=True)  # for scheduled sampling
+        self._fork_stream(rngs)
         self.embedding = Embedding(source_vocab_size, embedding_dim, rngs=rngs)
         self.encoder = stack(
             self,
@@ -130,7 +134,8 @@ class Seq2Seq(Stochastic):
         Args:
             source: ints ``[B, S]``.
             mask: bool ``[B, S]``, True = a real token; by default all are.
-            key: of dropout; None means evaluation, or the stream in training mode.
+            key: of dropout; with None: no noise in evaluation mode, the next key of the
+                stream in training mode.
 
         Returns:
             The final state of the encoder, and the memory or None without attention.
@@ -175,8 +180,8 @@ class Seq2Seq(Stochastic):
                 all tokens but the last.
             target_mask: bool ``[B, T]``, True = a real token; None if all are.
             sampling: rate of scheduled sampling, as for `Decoder`.
-            key: of dropout and sampling; None means evaluation, or the stream in
-                training mode.
+            key: of dropout and sampling; with None: no noise in evaluation mode, the
+                next key of the stream in training mode.
 
         Returns:
             logits ``[B, T, V]`` of the token after each token of `target`.
@@ -185,7 +190,7 @@ class Seq2Seq(Stochastic):
             ValueError: if a shape is wrong.
             TypeError: if tokens are not ints, or a mask is not bool.
         """
-        key = self._noise_key(key, needed=sampling is not None)
+        key = self._noise_key(key, requested=sampling is not None)
         encoder_key, decoder_key = regularizers.split(key, 2)
         encoded, memory = self.encode(source, source_mask, key=encoder_key)
         state = self.init_decoder(encoded)

@@ -72,16 +72,18 @@ class Tagger(Stochastic):
             bio_labels: names of the labels if they are BIO2. Then only valid sequences
                 are predicted, in which ``I-X`` follows ``B-X`` or ``I-X``, with or
                 without a CRF.
-            rngs: keys of the initialisation.
+            rngs: random keys for the initialisation; a stream named ``dropout`` also
+                turns on training mode, see `zoo.stochastic.Stochastic`.
             **options: as for `zoo.make`.
 
         Raises:
             ValueError: if an argument is out of its range.
+            TypeError: if an option is unknown, or `rngs` is not ``nnx.Rngs``.
         """
         checks.positive("num_labels", num_labels)
         checks.one_of("chars", chars, CHARS)
         self.dropout = checks.rate("dropout", dropout)
-        self._keep_stream(rngs)
+        self._fork_stream(rngs)
         self.embedding = Embedding(vocab_size, embedding_dim, padding_idx=0, rngs=rngs)
         size = embedding_dim
         if chars == "cnn":
@@ -142,7 +144,8 @@ class Tagger(Stochastic):
             mask: bool ``[B, T]``, True = a real token.
             chars: ints ``[B, T, C]``, unless built with ``chars="none"``.
             shapes: ints ``[B, T]``, unless built with ``shape_dim=0``.
-            key: of dropout; None means evaluation, or the stream in training mode.
+            key: of dropout; with None: no noise in evaluation mode, the next key of the
+                stream in training mode.
 
         Returns:
             logits ``[B, T, K]``.

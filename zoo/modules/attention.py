@@ -8,6 +8,7 @@ from flax import nnx
 from zoo import checks, initializers
 from zoo.engine.broadcast import align
 from zoo.modules.pooling import attention_weights
+from zoo.stochastic import check_rngs
 from zoo.types import Array, ArrayLike
 
 KINDS = ("additive", "dot", "general")
@@ -68,12 +69,13 @@ class Attention(nnx.Module):
             memory_size: M; ``"dot"`` needs M = Q.
             size: A of ``"additive"``, by default Q.
             param_dtype: of the parameters.
-            rngs: keys of the initialisation.
+            rngs: random keys for the initialisation.
 
         Raises:
             ValueError: if `kind` is unknown, or a size is invalid for it.
+            TypeError: if `rngs` is not ``nnx.Rngs``.
         """
-        checks.rngs(rngs)
+        check_rngs(rngs)
         self.kind = checks.one_of("kind", kind, KINDS)
         self.query_size = checks.positive("query_size", query_size)
         self.memory_size = checks.positive("memory_size", memory_size)

@@ -45,10 +45,12 @@ class CharEncoder(Stochastic):
             padding_idx: the ID that pads short words.
             dtype: of the products and the result; by default `param_dtype`.
             param_dtype: of the parameters.
-            rngs: keys of the initialisation.
+            rngs: random keys for the initialisation; a stream named ``dropout`` also
+                turns on training mode, see `zoo.stochastic.Stochastic`.
 
         Raises:
             ValueError: if an argument is out of its range.
+            TypeError: if `rngs` is not ``nnx.Rngs``.
         """
         self.embedding = Embedding(
             num_chars,
@@ -59,7 +61,7 @@ class CharEncoder(Stochastic):
             rngs=rngs,
         )
         self.dropout = checks.rate("dropout", dropout)
-        self._keep_stream(rngs)
+        self._fork_stream(rngs)
 
     def __call__(
         self,
@@ -74,7 +76,8 @@ class CharEncoder(Stochastic):
             chars: ints ``[..., C]``, the character IDs of each word.
             mask: bool ``[..., C]``, True = a real character; by default all but
                 `padding_idx`.
-            key: of dropout; None means evaluation, or the stream in training mode.
+            key: of dropout; with None: no noise in evaluation mode, the next key of the
+                stream in training mode.
 
         Returns:
             ``[..., output_size]``; zeros for a word without characters.
@@ -125,11 +128,13 @@ class CharCNN(CharEncoder):
             char_dim: embedding size of a character.
             num_filters: number of filters of each width.
             kernel_sizes: the widths in characters, odd.
-            rngs: keys of the initialisation.
+            rngs: random keys for the initialisation; a stream named ``dropout`` also
+                turns on training mode, see `zoo.stochastic.Stochastic`.
             **options: as for `CharEncoder`.
 
         Raises:
             ValueError: if an argument is out of its range.
+            TypeError: if `rngs` is not ``nnx.Rngs``.
         """
         super().__init__(num_chars, char_dim, rngs=rngs, **options)
         checks.positive("num_filters", num_filters)
@@ -180,11 +185,13 @@ class CharLSTM(CharEncoder):
             num_chars: size of the vocabulary of characters.
             char_dim: embedding size of a character.
             hidden_size: hidden units of each direction.
-            rngs: keys of the initialisation.
+            rngs: random keys for the initialisation; a stream named ``dropout`` also
+                turns on training mode, see `zoo.stochastic.Stochastic`.
             **options: as for `CharEncoder`.
 
         Raises:
             ValueError: if an argument is out of its range.
+            TypeError: if `rngs` is not ``nnx.Rngs``.
         """
         super().__init__(num_chars, char_dim, rngs=rngs, **options)
         dtypes = {

@@ -8,6 +8,7 @@ from flax import nnx
 from zoo import checks, initializers
 from zoo.engine.broadcast import align
 from zoo.engine.matmul import product
+from zoo.stochastic import check_rngs
 from zoo.types import Array
 
 
@@ -41,12 +42,13 @@ class Linear(nnx.Module):
             input_size: D.
             output_size: K.
             param_dtype: of the parameters.
-            rngs: keys of the initialisation.
+            rngs: random keys for the initialisation.
 
         Raises:
             ValueError: if a size is not positive.
+            TypeError: if `rngs` is not ``nnx.Rngs``.
         """
-        checks.rngs(rngs)
+        check_rngs(rngs)
         D = checks.positive("input_size", input_size)
         K = checks.positive("output_size", output_size)
         self.W = nnx.Param(initializers.glorot(rngs.params(), (D, K), param_dtype))

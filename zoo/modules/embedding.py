@@ -1,13 +1,13 @@
 """The embedding layer."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 import jax.numpy as jnp
 from flax import nnx
 
 from zoo import checks, initializers, regularizers
 from zoo.initializers import Initializer
-from zoo.stochastic import Stochastic
+from zoo.stochastic import Stochastic, check_rngs
 from zoo.types import Array, ArrayLike, Key
 
 
@@ -22,8 +22,6 @@ class Embedding(Stochastic):
         embedding = Embedding(10_000, 100, padding_idx=0, rngs=nnx.Rngs(0))
         x = embedding(ids)      # [B, T] -> [B, T, 100]
     """
-
-    noise_rates: ClassVar[tuple[str, ...]] = ("word_dropout",)
 
     def __init__(
         self,
@@ -49,12 +47,14 @@ class Embedding(Stochastic):
             init: initialiser of the table, by default N(0, 1/D).
             dtype: of the result; by default `param_dtype`.
             param_dtype: of the table.
-            rngs: keys of the initialisation.
+            rngs: random keys for the initialisation; a stream named ``dropout`` also
+                turns on training mode, see `zoo.stochastic.Stochastic`.
 
         Raises:
             ValueError: if an argument is out of its range.
+            TypeError: if `rngs` is not ``nnx.Rngs``.
         """
-        checks.rngs(rngs)
+        check_rngs(rngs)
         self.num_embeddings = checks.positive("num_embeddings", num_embeddings)
         self.embedding_dim = checks.positive("embedding_dim", embedding_dim)
         for name, token in (("padding_idx", padding_idx), ("unknown_idx", unknown_idx)):
@@ -68,10 +68,15 @@ class Embedding(Stochastic):
         self.word_dropout = checks.rate("word_dropout", word_dropout)
         if self.word_dropout and unknown_idx is None:
             raise ValueError("word_dropout needs unknown_idx, got None")
-        self._keep_stream(rngs)
+        self._fork_stream(rngs)
         self.dtype = jnp.dtype(param_dtype if dtype is None else dtype)
         shape = (num_embeddings, embedding_dim)
         self.table = nnx.Param(init(rngs.params(), shape, param_dtype))
+
+    @property
+    def is_noisy(self) -> bool:
+        """Whether there is word dropout."""
+        return self.word_dropout > 0
 
     @property
     def output_size(self) -> int:
@@ -91,7 +96,8 @@ class Embedding(Stochastic):
             ids: ints of any shape ``[...]``, from 0 to V-1.
             mask: bool ``[...]``, True = a real token. Where it is False, `ids` may hold
                 anything and the vector is zero.
-            key: of word dropout; None means evaluation, or the stream in training mode.
+            key: of word dropout; with None: no noise in evaluation mode, the next
+                key of the stream in training mode.
 
         Returns:
             ``[..., D]``.

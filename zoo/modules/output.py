@@ -26,7 +26,7 @@ class Output(nnx.Module):
             input_size: H.
             embedding: of the same vocabulary; defines the sizes.
             tied: use the embedding table as W.
-            rngs: keys of the initialisation.
+            rngs: random keys for the initialisation.
 
         Raises:
             ValueError: if `tied` and the sizes differ.

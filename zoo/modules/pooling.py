@@ -13,6 +13,7 @@ from flax import nnx
 
 from zoo import checks, initializers
 from zoo.engine.broadcast import align
+from zoo.stochastic import check_rngs
 from zoo.types import Array, ArrayLike
 
 KINDS = ("last", "first_last", "mean", "max", "attention", "concat")
@@ -152,12 +153,13 @@ class Pooling(nnx.Module):
             input_size: H of y ``[B, T, H]``.
             length: T, for ``"concat"`` only, whose output size is T*H.
             param_dtype: of the parameters of ``"attention"``.
-            rngs: keys of the initialisation.
+            rngs: random keys for the initialisation.
 
         Raises:
             ValueError: if `kind` is unknown, or `length` does not match it.
+            TypeError: if `rngs` is not ``nnx.Rngs``.
         """
-        checks.rngs(rngs)
+        check_rngs(rngs)
         self.kind = checks.one_of("kind", kind, KINDS)
         self.input_size = checks.positive("input_size", input_size)
         if (kind == "concat") != (length is not None):

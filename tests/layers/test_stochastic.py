@@ -155,7 +155,9 @@ def test_without_noise_no_stream_is_kept():
 def test_the_parts_of_a_call_are_in_one_mode():
     layers = zoo.LSTM(D, H, 2, dropout=0.5, zoneout=0.1, rngs=streams())
     layers.layers[1].eval()
-    with pytest.raises(ValueError, match="layers.0 is in .* layers.1 in evaluation"):
+    with pytest.raises(
+        ValueError, match="itself is in training .* layers.1 in evaluation"
+    ):
         layers(X)
     layers.eval()
     layers.layers[1].train()
@@ -175,6 +177,18 @@ def test_scheduled_sampling_draws_from_the_stream():
     assert_identical(plain(IDS, MASK, IDS, MASK), forced)
     with pytest.raises(ValueError, match="needs a key"):
         plain(IDS, MASK, IDS, MASK, sampling=1.0)
+
+
+@pytest.mark.parametrize("transform", [jax.jit, jax.grad, jax.vmap])
+def test_a_stream_does_not_advance_inside_a_transformation_of_jax(transform):
+    layer = zoo.LSTM(D, H, 2, dropout=0.5, rngs=streams())
+    with pytest.raises(ValueError, match="LSTM .* cannot advance .* nnx.jit .* key="):
+        transform(lambda x: layer(x.reshape(-1, T, D))[1].sum())(np.stack([X, X]))
+    _, key = drawn(layer, lambda: layer(X))
+    compiled = jax.jit(lambda x, key: layer(x, key=key))
+    assert_close(compiled(X, key), layer(X, key=key), SCHEDULE)
+    layer.eval()
+    assert_close(jax.jit(lambda x: layer(x))(X), layer(X), SCHEDULE)
 
 
 def test_methods_without_noise_ignore_the_mode():
@@ -213,6 +227,21 @@ class Program(nnx.Module):
     def __call__(self, x: ArrayLike) -> jax.Array:
         _, y = self.layers(x)
         return self.output(self.dropout(y[:, -1]))
+
+
+@pytest.mark.usefixtures("standard_promotion")
+def test_the_functional_view_is_in_evaluation_mode():
+    """Also modules of Flax; the module itself stays as it is."""
+    model = Program(streams())
+    drawn_before = nnx.to_pure_dict(nnx.state(model, nnx.RngCount))
+    expected = nnx.view(model, deterministic=True)(X)
+    params, apply = zoo.functional(model)
+    assert_identical(apply(params, X), expected)
+    assert_close(jax.jit(apply)(params, X), expected, SCHEDULE)
+    copy = apply(params, method=lambda model: model)
+    assert copy.layers.deterministic and copy.dropout.deterministic
+    assert_identical(nnx.to_pure_dict(nnx.state(model, nnx.RngCount)), drawn_before)
+    assert not model.layers.deterministic and not model.dropout.deterministic
 
 
 @pytest.mark.usefixtures("standard_promotion")
