@@ -12,9 +12,9 @@ import pytest
 
 import zoo
 from tests.helpers import browser
+from tests.helpers.pipelines import pipelines
 from tests.helpers.training import ROOT, command, environment
 from tests.helpers.typed import present
-from tests.models.test_models import pipelines
 from zoo.pipelines import ReaderPipeline, Seq2SeqPipeline, TaggerPipeline
 
 LIMIT = 5_000

@@ -1,4 +1,6 @@
-"""The public interface: masks, donation, summary, registry, compilation."""
+"""The public interface: masks, summary, registry, compilation."""
+
+from collections.abc import Callable
 
 import jax
 import numpy as np
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 import zoo
 from tests.helpers.tolerances import SCHEDULE, assert_close
 from tests.helpers.typed import cache_size
-from zoo.layers import base
+from zoo.layers import base, set_backend
 
 D, H = 3, 4
 RNGS = nnx.Rngs(0)
@@ -50,30 +52,31 @@ def test_any_mask_equals_the_packed_tokens(data):
     assert not np.asarray(y)[~mask].any()
 
 
-def test_an_initial_state_can_be_donated():
-    """Of layers in both directions, and of a cell with four parts of one shape."""
-    layer = zoo.make("slstm", D, H, 2, bidirectional=True, rngs=nnx.Rngs(0))
-    run = jax.jit(lambda state: layer(X, None, state), donate_argnums=0)
-    state = layer.init_state(2)
-    assert_close(run(state), layer(X), SCHEDULE)
-    assert all(leaf.is_deleted() for leaf in jax.tree.leaves(state))
+MODELS: dict[str, Callable[[], nnx.Module]] = {
+    "classifier": lambda: zoo.models.Classifier(
+        9, 2, pooling="attention", num_layers=2, rngs=RNGS
+    ),
+    "tagger": lambda: zoo.models.Tagger(
+        9, 5, num_chars=7, chars="lstm", use_crf=True, rngs=RNGS
+    ),
+    "language model": lambda: zoo.models.LanguageModel(
+        9, rngs=RNGS, tied=True, hidden_size=64
+    ),
+    "reader": lambda: zoo.models.Reader(D, 2, rngs=RNGS),
+    "seq2seq": lambda: zoo.models.Seq2Seq(9, 7, rngs=RNGS),
+    "residual": lambda: zoo.Residual(
+        zoo.GRU(D, D, bidirectional=True, merge="sum", rngs=RNGS)
+    ),
+    "streams": lambda: zoo.LSTM(
+        D, H, 2, dropout=0.5, rngs=nnx.Rngs(params=0, dropout=1)
+    ),
+}
 
 
-@pytest.mark.parametrize(
-    "model",
-    [
-        zoo.models.Classifier(9, 2, pooling="attention", num_layers=2, rngs=RNGS),
-        zoo.models.Tagger(9, 5, num_chars=7, chars="lstm", use_crf=True, rngs=RNGS),
-        zoo.models.LanguageModel(9, rngs=RNGS, tied=True, hidden_size=64),
-        zoo.models.Reader(D, 2, rngs=RNGS),
-        zoo.models.Seq2Seq(9, 7, rngs=RNGS),
-        zoo.Residual(zoo.GRU(D, D, bidirectional=True, merge="sum", rngs=RNGS)),
-        zoo.LSTM(D, H, 2, dropout=0.5, rngs=nnx.Rngs(params=0, dropout=1)),
-    ],
-    ids=lambda model: type(model).__name__,
-)
-def test_summary_of_a_model(model):
+@pytest.mark.parametrize("name", MODELS)
+def test_summary_of_a_model(name):
     """A row for each module, the modules in their order, every parameter counted."""
+    model = MODELS[name]()
     lines = zoo.summary(model).splitlines()
     rows = [line.split()[:2] for line in lines[2:-2]]
     modules = {
@@ -145,3 +148,13 @@ def test_calls_outside_jit_compile_once():
     for _ in range(3):
         layer(X + 1)
     assert cache_size(base._run) == before
+
+
+def test_a_backend_that_one_layer_lacks_changes_no_layer():
+    lstm = zoo.Recurrent(zoo.LSTMCell(D, H, rngs=RNGS))
+    model = zoo.Stacked([lstm, zoo.Recurrent(zoo.JANETCell(H, H, rngs=RNGS))])
+    with pytest.raises(ValueError, match="there is no kernel for JANETCell"):
+        set_backend(model, "native")
+    assert lstm.schedule.backend == "auto"
+    set_backend(model, "scan")
+    assert lstm.schedule.backend == "scan"

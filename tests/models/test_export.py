@@ -14,9 +14,9 @@ from flax import nnx
 from jax import export
 
 import zoo
+from tests.helpers.pipelines import BIO, pipelines
 from tests.helpers.tolerances import SCHEDULE, assert_close, assert_identical
 from tests.helpers.typed import untyped
-from tests.models.test_models import BIO, pipelines
 from zoo.pipelines import ClassifierPipeline, TaggerPipeline
 from zoo.text import Vocabulary
 
