@@ -37,9 +37,10 @@ def read(
     Raises:
         tasks.data.DataError: if the data cannot be read.
     """
+    tokenizer = getattr(config, "tokens", "words")
     files = config.data, config.train_file, config.dev_file, config.test_file
     if split is not None and any(files):
-        rows, notes = data.read(config, kind, split)
+        rows, notes = data.read(config, kind, split, tokenizer=tokenizer)
         return {split: rows}, list(notes)
     splits = data.load(
         config,
@@ -47,6 +48,7 @@ def read(
         seed=config.seed,
         sample=sample,
         strict_labels=getattr(config, "strict_labels", False),
+        tokenizer=tokenizer,
     )
     if split is not None:
         return {split: getattr(splits, split)}, list(splits.notes)

@@ -2,7 +2,8 @@
 
 from tasks.data.formats.errors import DataError, FormatError
 from tasks.data.formats.reading import Kind
-from tasks.data.loading import Source, Split, Splits, load, read
+from tasks.data.loading import Split, Splits, load, read
+from tasks.data.source import Source
 
 __all__ = [
     "DataError",

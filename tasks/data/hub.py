@@ -66,6 +66,7 @@ def rows(
     columns: Columns,
     scheme: str | None,
     skip_bad_rows: bool = False,
+    tokenizer: str = "words",
 ) -> Iterator[dict[str, Any]]:
     """Yield the rows of a split, as the parsers of files do.
 
@@ -79,11 +80,12 @@ def rows(
         columns: the columns that the user names.
         scheme: tag scheme of the entities, from `inspect`.
         skip_bad_rows: leave out rows that lack a column, instead of an error.
+        tokenizer: as for `tasks.data.formats.Reading`.
 
     Raises:
         DataError: if the columns cannot be determined, or a row lacks one.
     """
-    parsed = _parse(data, where, kind, columns)
+    parsed = _parse(data, where, kind, columns, tokenizer)
     return survey.to_rows(where, scheme, parsed, skip_bad_rows=skip_bad_rows)
 
 
@@ -93,6 +95,7 @@ def inspect(
     kind: Kind,
     columns: Columns,
     skip_bad_rows: bool = False,
+    tokenizer: str = "words",
 ) -> survey.Survey:
     """Return the tag scheme of a split, and remarks on it, for the user.
 
@@ -102,6 +105,7 @@ def inspect(
         kind: as for `rows`.
         columns: as for `rows`.
         skip_bad_rows: as for `rows`.
+        tokenizer: as for `rows`.
 
     Raises:
         DataError: as for `rows`.
@@ -111,16 +115,16 @@ def inspect(
     return survey.survey(
         where,
         kind,
-        lambda: _parse(data, where, kind, columns),
+        lambda: _parse(data, where, kind, columns, tokenizer),
         skip_bad_rows=skip_bad_rows,
     )
 
 
 def _parse(
-    data: "Dataset", where: str, kind: Kind, columns: Columns
+    data: "Dataset", where: str, kind: Kind, columns: Columns, tokenizer: str
 ) -> Iterator[Parsed]:
     class_columns = parquet.class_columns(data.features)
-    return records.rows(where, kind, columns, _records(data), class_columns)
+    return records.rows(where, kind, columns, _records(data), class_columns, tokenizer)
 
 
 def describe(data: "Dataset", where: str, kind: Kind, columns: Columns) -> str:

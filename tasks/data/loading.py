@@ -8,49 +8,17 @@ the arguments and the code that reads them.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tasks.data import arrow_cache, checks, files, formats, hub, splits
 from tasks.data.formats.errors import DataError
-from tasks.data.formats.reading import Columns, Kind, Reading
+from tasks.data.formats.reading import Kind, Reading
+from tasks.data.source import Source
 
 if TYPE_CHECKING:
     from datasets import Dataset
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where the data come from and how they are read."""
-
-    data: str | None = None
-    """A file, a folder, a glob or hub:NAME[/CONFIG]. Default: the task's sample."""
-    train_file: tuple[str, ...] = ()
-    """Training files or globs; they replace the training files of --data."""
-    dev_file: tuple[str, ...] = ()
-    """Dev files or globs; the dev score chooses the best epoch."""
-    test_file: tuple[str, ...] = ()
-    """Test files or globs, scored once at the end."""
-    format: str | None = None
-    """Format of the files, such as csv or conllu (docs/data.md). Default: detected."""
-    encoding: str = "utf-8"
-    """Encoding of the files, such as utf-8, utf-16, latin-1 or cp1251."""
-    text_column: str | None = None
-    """Column of the text: a name or a number from 0; several separated by commas."""
-    label_column: str | None = None
-    """Column of the label: a name or a number from 0; in CoNLL-U, a metadata key."""
-    token_column: str | None = None
-    """Column of the tokens: a name or a number from 0."""
-    tag_column: str | None = None
-    """Column of the tags: a name or a number from 0; in CoNLL-U, also a key of MISC."""
-    source_column: str | None = None
-    """Column(s) of the source; or the ending of its parallel files, or its language."""
-    target_column: str | None = None
-    """Column(s) of the targets; or the ending of their files, or their language."""
-    skip_bad_rows: bool = False
-    """Leave out rows that break the format, with a note, instead of an error."""
 
 
 class Split(NamedTuple):
@@ -89,6 +57,7 @@ def load(
     sample: Path | None = None,
     cache_dir: Path | None = None,
     strict_labels: bool = True,
+    tokenizer: str = "words",
 ) -> Splits:
     """Read all splits.
 
@@ -104,6 +73,8 @@ def load(
         cache_dir: directory of the Arrow files; None is the default of `datasets`.
         strict_labels: refuse a label of dev or test that train lacks; otherwise refuse
             only a split that has no label of train.
+        tokenizer: a key of `zoo.text.CURRENT_TOKENIZERS`, which splits texts whose
+            entities are character offsets.
 
     Raises:
         DataError: if something is missing, empty or cannot be determined; the message
@@ -112,9 +83,9 @@ def load(
             expectation.
     """
     if source.data and source.data.startswith(hub.PREFIX):
-        datasets, notes = _from_hub(source, kind, cache_dir)
+        datasets, notes = _from_hub(source, kind, cache_dir, tokenizer)
     else:
-        datasets, notes = _from_files(source, kind, sample, cache_dir)
+        datasets, notes = _from_files(source, kind, sample, cache_dir, tokenizer)
     if "train" not in datasets:
         names = ", ".join(datasets)
         raise DataError(f"nothing to train on, only {names}: give --train-file")
@@ -143,6 +114,7 @@ def read(
     *,
     sample: Path | None = None,
     cache_dir: Path | None = None,
+    tokenizer: str = "words",
 ) -> Split:
     """Read one split, for example to evaluate a trained model on it.
 
@@ -154,6 +126,7 @@ def read(
         split: ``"train"``, ``"dev"`` or ``"test"``.
         sample: the file to read if `source` names none.
         cache_dir: directory of the Arrow files; None is the default of `datasets`.
+        tokenizer: as for `load`.
 
     Raises:
         DataError: as for `load`, and if there is no such split.
@@ -162,9 +135,9 @@ def read(
     if split not in files.SPLITS:
         raise DataError(f"--split must be train, dev or test, got {split!r}")
     if source.data and source.data.startswith(hub.PREFIX):
-        datasets, notes = _from_hub(source, kind, cache_dir, only=split)
+        datasets, notes = _from_hub(source, kind, cache_dir, tokenizer, split)
     else:
-        datasets, notes = _from_files(source, kind, sample, cache_dir, only=split)
+        datasets, notes = _from_files(source, kind, sample, cache_dir, tokenizer, split)
     return Split(datasets[split], tuple(notes))
 
 
@@ -173,6 +146,7 @@ def _from_files(
     kind: Kind,
     sample: Path | None,
     cache_dir: Path | None,
+    tokenizer: str,
     only: str | None = None,
 ) -> tuple[dict[str, "Dataset"], list[str]]:
     """Read the splits that have files, or only one of them; return notes too."""
@@ -182,7 +156,7 @@ def _from_files(
         if sample is None:
             raise DataError("no data: give --data")
         data = str(sample)
-    columns = _columns(source)
+    columns = source.columns
     result = files.find(
         data, split_files, kind, source.format, source.encoding, columns
     )
@@ -198,7 +172,9 @@ def _from_files(
         raise DataError(f"no {only} among the files, only {names}: give --{only}-file")
     datasets = {}
     plans = {
-        split: [_plan(source, kind, data_file) for data_file in chosen[split]]
+        split: [
+            _plan(source, kind, data_file, tokenizer) for data_file in chosen[split]
+        ]
         for split in ([only] if only else [s for s in files.SPLITS if s in chosen])
     }
     checks.same_columns(reading for readings in plans.values() for reading in readings)
@@ -217,11 +193,15 @@ def _from_files(
 
 
 def _from_hub(
-    source: Source, kind: Kind, cache_dir: Path | None, only: str | None = None
+    source: Source,
+    kind: Kind,
+    cache_dir: Path | None,
+    tokenizer: str,
+    only: str | None = None,
 ) -> tuple[dict[str, "Dataset"], list[str]]:
     """Read the splits of a dataset of the hub, or only one; return notes too."""
     name = str(source.data).removeprefix(hub.PREFIX)
-    columns = _columns(source)
+    columns = source.columns
     datasets, notes = {}, []
     with arrow_cache.quiet():
         loaded = hub.load(name, cache_dir)
@@ -236,11 +216,16 @@ def _from_hub(
             continue
         notes.append(f"{split}: {hub.describe(loaded[split], where, kind, columns)}")
         skip = source.skip_bad_rows
-        scheme, remarks = hub.inspect(loaded[split], where, kind, columns, skip)
+        scheme, remarks = hub.inspect(
+            loaded[split], where, kind, columns, skip, tokenizer
+        )
         notes += remarks
         fingerprint = loaded[split]._fingerprint
-        key = arrow_cache.cache_key(kind, fingerprint, repr(columns), repr(skip))
-        make_rows = partial(hub.rows, loaded[split], where, kind, columns, scheme, skip)
+        options = (repr(columns), repr(skip), tokenizer)
+        key = arrow_cache.cache_key(kind, fingerprint, *options)
+        make_rows = partial(
+            hub.rows, loaded[split], where, kind, columns, scheme, skip, tokenizer
+        )
         datasets[split] = arrow_cache.cached_dataset(
             make_rows, kind, key, cache_dir, where
         )
@@ -254,30 +239,20 @@ def _is_named(source: Source) -> bool:
     return bool(source.format or source.label_column)
 
 
-def _columns(source: Source) -> Columns:
-    return Columns(
-        source.text_column,
-        source.label_column,
-        source.token_column,
-        source.tag_column,
-        source.source_column,
-        source.target_column,
-        # A flag of the tasks with words.
-        getattr(source, "tokens", "words"),
-    )
-
-
-def _plan(source: Source, kind: Kind, data_file: files.DataFile) -> Reading:
+def _plan(
+    source: Source, kind: Kind, data_file: files.DataFile, tokenizer: str
+) -> Reading:
     return formats.plan(
         data_file.path,
         kind,
         format=data_file.format or source.format,
         encoding=source.encoding,
-        columns=_columns(source),
+        columns=source.columns,
         metadata_split=data_file.metadata_split,
         targets=data_file.targets,
         label=data_file.label,
         skip_bad_rows=source.skip_bad_rows,
+        tokenizer=tokenizer,
     )
 
 

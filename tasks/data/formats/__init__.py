@@ -143,6 +143,7 @@ def plan(
     targets: Path | None = None,
     label: str | None = None,
     skip_bad_rows: bool = False,
+    tokenizer: str = "words",
 ) -> Reading:
     """Return how a file is read: its format and the tag scheme of its entities.
 
@@ -157,6 +158,7 @@ def plan(
         targets: the file of the targets, if the format is parallel.
         label: the label of all rows, if the format is folder.
         skip_bad_rows: leave out rows that break the format, instead of an error.
+        tokenizer: as for `Reading`.
 
     Raises:
         DataError: if there is no such format, or it cannot hold such rows.
@@ -183,6 +185,7 @@ def plan(
         targets=targets,
         label=label,
         skip_bad_rows=skip_bad_rows,
+        tokenizer=tokenizer,
     )
     if kind == "entities" or skip_bad_rows or FORMATS[name].has_remarks:
         known = survey.survey(

@@ -25,7 +25,13 @@ def rows(reading: Reading) -> Iterator[Parsed]:
         DataError: if the columns cannot be determined.
     """
     where = str(reading.path)
-    return records.rows(where, reading.kind, reading.columns, _records(reading))
+    return records.rows(
+        where,
+        reading.kind,
+        reading.columns,
+        _records(reading),
+        tokenizer=reading.tokenizer,
+    )
 
 
 def describe(reading: Reading) -> str:

@@ -24,7 +24,7 @@ def rows(reading: Reading) -> Iterator[Parsed]:
         FormatError: if it is not a Parquet file, or a row (counted from 1) lacks a
             column.
     """
-    return records.rows(*_arguments(reading))
+    return records.rows(*_arguments(reading), tokenizer=reading.tokenizer)
 
 
 def describe(reading: Reading) -> str:

@@ -14,16 +14,6 @@ class Columns(NamedTuple):
     """The columns that the user names, each by name or by number from 0.
 
     For None, the parser chooses the column.
-
-    Attributes:
-        text: of the text.
-        label: of the label.
-        token: of the tokens.
-        tag: of the tags.
-        source: of the source.
-        target: of the targets.
-        tokenizer: a key of `zoo.text.CURRENT_TOKENIZERS`, which splits a text that
-            comes with character offsets and without tokens.
     """
 
     text: str | None = None
@@ -32,7 +22,6 @@ class Columns(NamedTuple):
     tag: str | None = None
     source: str | None = None
     target: str | None = None
-    tokenizer: str = "words"
 
 
 class Reading(NamedTuple):
@@ -50,6 +39,8 @@ class Reading(NamedTuple):
         targets: the file of the targets, in format ``parallel``.
         label: the label of all rows, in format ``folder``.
         skip_bad_rows: leave out rows that break the format, instead of an error.
+        tokenizer: a key of `zoo.text.CURRENT_TOKENIZERS`, which splits a text that
+            comes with character offsets and without tokens.
         remarks: what was left out or repaired, for the user.
     """
 
@@ -63,6 +54,7 @@ class Reading(NamedTuple):
     targets: Path | None = None
     label: str | None = None
     skip_bad_rows: bool = False
+    tokenizer: str = "words"
     remarks: tuple[str, ...] = ()
 
 

@@ -20,6 +20,7 @@ def rows(
     columns: Columns,
     records: NumberedRecords,
     class_columns: Sequence[str] = (),
+    tokenizer: str = "words",
 ) -> Iterator[Parsed]:
     """Yield the rows of a table; for a record that lacks a column, a `FormatError`.
 
@@ -29,6 +30,7 @@ def rows(
         columns: the columns that the user names.
         records: the records.
         class_columns: columns of type ``ClassLabel``.
+        tokenizer: as for `Reading`.
 
     Raises:
         DataError: if the columns cannot be determined.
@@ -39,7 +41,7 @@ def rows(
     if not readable:
         yield from (record for _, record in sample if isinstance(record, FormatError))
         return
-    parse = _parser(where, kind, columns, readable, class_columns)
+    parse = _parser(where, kind, columns, readable, class_columns, tokenizer)
     for line, record in itertools.chain(sample, stream):
         if isinstance(record, FormatError):
             yield record
@@ -101,6 +103,7 @@ def _parser(
     columns: Columns,
     sample: list[Record],
     class_columns: Sequence[str],
+    tokenizer: str,
 ) -> Callable[[int, Record], Row | Sentence]:
     """Return the function from a line number and a record to a row.
 
@@ -113,7 +116,7 @@ def _parser(
         )
     if kind == "entities" and (spans := spans_columns(where, sample, columns)):
         return lambda line, record: spans_sentence(
-            where, line, record, *spans, tokenizer=columns.tokenizer
+            where, line, record, *spans, tokenizer=tokenizer
         )
     if kind in ("tagged", "entities"):
         token, tag = column_choice.tagged_columns(where, sample, kind, columns)
