@@ -11,11 +11,11 @@
 
 from zoo import (
     diagnostics,
+    export_states,  # which registers the states with jax.export
     initializers,
     interop,
     models,
     regularizers,
-    serialization,
     text,
 )
 from zoo.artifact import load, save

@@ -11,7 +11,7 @@ from jax import export
 
 import zoo
 from tests.helpers.tolerances import SCHEDULE, SCHEDULE_GRADIENT, assert_close
-from zoo.serialization import NAMED_TUPLES
+from zoo.export_states import NAMED_TUPLES
 
 D, H = 4, 8
 CELLS = zoo.cells()

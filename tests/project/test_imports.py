@@ -21,7 +21,7 @@ LEVELS = [
     ["zoo.layers", "zoo.modules", "zoo.registry"],
     ["zoo.models"],
     ["zoo.pipelines", "zoo.interop", "zoo.diagnostics", "zoo.artifact"]
-    + ["zoo.serialization"],
+    + ["zoo.export_states"],
     ["zoo.cli", "zoo.__main__"],
     ["tasks.data"],
     ["tasks.scores"],

@@ -1,8 +1,9 @@
-"""States in programs that `jax.export` saves: registered when zoo is imported.
+"""The states of zoo in programs that `jax.export` saves.
 
 A program that takes or returns a state, such as ``LSTMState(h, c)``, can be saved by
-``exported.serialize()``. Only a process that has imported zoo can read the file. A
-program of plain arrays, tuples and dicts needs nothing but JAX.
+``exported.serialize()`` once the type of the state is registered, which an import of
+zoo does. The file can then be read after an import of zoo. A program of plain arrays,
+tuples and dicts needs nothing but JAX.
 """
 
 from jax import export
@@ -13,9 +14,9 @@ from zoo.models.decoder import DecoderState
 from zoo.models.decoding import Decoded
 from zoo.modules.attention import Memory
 
-_CELLS = (getattr(_cells, name) for name in _cells.__all__)
+_PUBLIC = (getattr(_cells, name) for name in _cells.__all__)
 NAMED_TUPLES = (
-    *(value for value in _CELLS if issubclass(value, tuple)),
+    *(kind for kind in _PUBLIC if isinstance(kind, type) and issubclass(kind, tuple)),
     *(BidirectionalState, DecoderState, Decoded, Memory),
 )
 for _kind in NAMED_TUPLES:
