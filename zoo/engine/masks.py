@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from zoo.engine.broadcast import spread
 from zoo.types import Array, ArrayLike, State
@@ -40,7 +41,8 @@ def mask_from_lengths(lengths: ArrayLike, T: int) -> Array:
         bool ``[B, T]``, True = a real token.
 
     Raises:
-        ValueError: if `lengths` does not have exactly one axis.
+        ValueError: if `lengths` does not have exactly one axis, or one is not in that
+            range; lengths that are traced are not checked.
         TypeError: if `lengths` are not ints.
     """
     lengths = jnp.asarray(lengths)
@@ -48,6 +50,10 @@ def mask_from_lengths(lengths: ArrayLike, T: int) -> Array:
         raise ValueError(f"lengths must have shape [B], got {lengths.shape}")
     if not jnp.issubdtype(lengths.dtype, jnp.integer):
         raise TypeError(f"lengths must be ints, got {lengths.dtype}")
+    if not isinstance(lengths, jax.core.Tracer) and isinstance(T, int):
+        wrong = [int(n) for n in np.asarray(lengths) if not 0 <= n <= T]
+        if wrong:
+            raise ValueError(f"lengths must lie in [0, T = {T}], got {wrong[0]}")
     return jnp.arange(T, dtype=lengths.dtype)[None] < lengths[:, None]
 
 
