@@ -29,7 +29,7 @@ ERRORS = ("outputs", "gradients")
 TESTS = [
     ["tests/cells/test_contract.py", "-k", "float64"],
     ["tests/cells/test_authors.py"],
-    ["tests/interop/test_interop.py", "-k", "linen"],
+    ["tests/interop/test_flax_cells.py", "-k", "linen"],
     ["tests/parity"],
 ]
 

@@ -10,6 +10,7 @@ import pytest
 from flax import nnx
 
 import zoo
+from tests.helpers.interop import noisy, noisy_module, rngs
 from tests.helpers.tolerances import (
     BFLOAT16,
     FLOAT64,
@@ -25,24 +26,6 @@ RNG = np.random.default_rng(0)
 X = jnp.asarray(RNG.normal(size=(B, T, D)), jnp.float32)
 LENGTHS = np.array([6, 4, 1])
 MASK = np.arange(T) < LENGTHS[:, None]
-
-
-def noisy(tree: Any) -> Any:
-    """Return a tree with noise added, so that no bias is zero."""
-    return jax.tree.map(
-        lambda a: a + 0.3 * jnp.asarray(RNG.normal(size=a.shape), a.dtype), tree
-    )
-
-
-def noisy_module(module: Any) -> Any:
-    """Return an nnx module with noise added to its parameters."""
-    graph, params, rest = nnx.split(module, nnx.Param, ...)
-    return nnx.merge(graph, noisy(params), rest)
-
-
-def rngs() -> nnx.Rngs:
-    """Return keys of initialisation."""
-    return nnx.Rngs(0)
 
 
 def both(forward: Any, backward: Any, **options: Any) -> nn.Bidirectional:
@@ -185,7 +168,7 @@ class Doubled(nnx.RNN):
         (
             lambda: nnx.Bidirectional(gru(), gru(), merge_fn=jnp.multiply),
             ValueError,
-            "must be concatenated, added or kept apart",
+            "must be concatenated, added or kept separate",
         ),
         (
             lambda: nnx.GRUCell(D, H, gate_fn=jax.nn.hard_sigmoid, rngs=rngs()),

@@ -8,7 +8,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax import nnx
 
 os.environ["KERAS_BACKEND"] = "jax"
 keras = pytest.importorskip(
@@ -16,6 +15,7 @@ keras = pytest.importorskip(
 )
 
 import zoo  # noqa: E402
+from tests.helpers.interop import rngs  # noqa: E402
 from tests.helpers.tolerances import (  # noqa: E402
     BFLOAT16,
     REFERENCE,
@@ -48,11 +48,6 @@ def built(layer: Any) -> Any:
         [RNG.normal(size=w.shape).astype(w.dtype) * 0.4 for w in layer.get_weights()]
     )
     return layer
-
-
-def rngs() -> nnx.Rngs:
-    """Return keys of initialisation."""
-    return nnx.Rngs(0)
 
 
 BIDIRECTIONAL: dict[str, Callable[[], Any]] = {
@@ -140,10 +135,20 @@ def test_cells_and_lists():
     layers = [built(L.GRU(D, **ALL)), built(L.LSTM(H))]
     layer = interop.from_keras(layers)
     assert_close(layer(X)[1][:, -1], np.asarray(layers[1](layers[0](X))), REFERENCE)
+
+
+def test_a_cell_becomes_a_cell(caplog):
     cell = zoo.LSTMCell(D, H, rngs=rngs())
     exported = interop.to_keras(cell, "layer")
     assert type(exported) is L.LSTMCell
     assert_identical(exported.get_weights(), interop.to_keras(cell))
+    back = interop.from_keras(exported)
+    assert type(back) is zoo.LSTMCell
+    assert_identical(zoo.functional(back)[0], zoo.functional(cell)[0])
+    assert not caplog.text
+    exported.recurrent_dropout = 0.2
+    interop.from_keras(exported)
+    assert "recurrent_dropout=0.2 of" in caplog.text
 
 
 @pytest.mark.parametrize("policy", ["bfloat16", "mixed_bfloat16"])
@@ -213,7 +218,7 @@ def reversed_stack() -> zoo.Stacked:
         (
             lambda: built(L.Bidirectional(L.LSTM(H), merge_mode="ave")),
             ValueError,
-            "must be concatenated, added or kept apart",
+            "must be concatenated, added or kept separate",
         ),
         (
             lambda: built(

@@ -2,6 +2,7 @@
 
 import re
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ torch = pytest.importorskip(
 prune = pytest.importorskip("torch.nn.utils.prune")
 
 import zoo  # noqa: E402
+from tests.helpers.interop import assert_one_warning  # noqa: E402
 from tests.helpers.tolerances import (  # noqa: E402
     REFERENCE,
     assert_close,
@@ -35,6 +37,21 @@ def test_bfloat16_round_trip(param_dtype):
     expected = torch.bfloat16 if param_dtype == jnp.bfloat16 else torch.float32
     assert back["weight_ih_l0"].dtype == expected
     assert torch.equal(back["weight_ih_l0"].float(), module.weight_ih_l0.float())
+
+
+def test_float64_modules_are_rounded_with_a_warning_or_kept(caplog):
+    module = torch.nn.GRU(D, H, 2, bidirectional=True, dtype=torch.float64)
+    layer = untyped(interop.from_torch(module))
+    W = module.weight_ih_l0.detach().numpy().T
+    assert_identical(layer.layers[0].forward.cell.W, np.float32(W))
+    assert_one_warning(caplog.text)
+    caplog.clear()
+    interop.from_torch(module, param_dtype=jnp.float32)
+    with jax.enable_x64(True):
+        layer = untyped(interop.from_torch(module))
+        assert_identical(layer.layers[0].forward.cell.W, W)
+        assert interop.to_torch(layer)["weight_ih_l0"].dtype == torch.float64
+    assert not caplog.text
 
 
 class Scaled(torch.nn.LSTM):
@@ -98,7 +115,9 @@ def test_hooks_and_another_forward_are_refused():
     handle.remove()
     interop.from_torch(module)
     module.forward = untyped(lambda x: x)
-    with pytest.raises(TypeError, match="with another forward method.*state_dict"):
+    with pytest.raises(
+        TypeError, match="whose forward method is overridden.*state_dict"
+    ):
         interop.from_torch(module)
 
 

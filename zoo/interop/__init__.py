@@ -3,7 +3,7 @@
 from zoo.interop.flax import from_flax, to_flax
 from zoo.interop.haiku import from_haiku, to_haiku
 from zoo.interop.keras import from_keras, to_keras
-from zoo.interop.torch import from_torch, to_torch, to_torch_arrays
+from zoo.interop.torch import from_torch, to_torch
 
 __all__ = [
     "from_flax",
@@ -14,5 +14,4 @@ __all__ = [
     "to_haiku",
     "to_keras",
     "to_torch",
-    "to_torch_arrays",
 ]

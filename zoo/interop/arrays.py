@@ -1,4 +1,4 @@
-"""Arrays of other libraries: read them, set the parameters of cells with them."""
+"""Arrays of other libraries: read them, and build cells with them."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -6,9 +6,17 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
+from jax import dtypes
 
 from zoo import checks
-from zoo.cells import Cell
+from zoo.cells import Cell, GRUCell, ResetAfterMGUCell
+from zoo.interop.precision import stored_dtype
+
+_ACTIVATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "tanh": np.tanh,
+    "relu": lambda x: np.maximum(x, 0.0),
+    "sigmoid": lambda x: 1.0 / (1.0 + np.exp(-x)),
+}
 
 
 def array(value: Any) -> np.ndarray:
@@ -56,6 +64,85 @@ def fill(cell: Cell, **arrays: np.ndarray | None) -> Cell:
     return cell
 
 
+def new_cell(
+    cell_class: type[Cell],
+    arrays: Mapping[str, np.ndarray | None],
+    *,
+    dtype: Any = None,
+    **options: Any,
+) -> Cell:
+    """Return a new cell with given parameters, in the widest dtype of them.
+
+    Args:
+        cell_class: its class.
+        arrays: values by name: ``W [D, G*H]``, ``U [H, G*H]`` and others; None for a
+            parameter that the cell lacks.
+        dtype: of the products; by default that of the parameters.
+        **options: of the cell.
+
+    Raises:
+        ValueError: if a shape is unexpected.
+        TypeError: if an array is not floating point.
+    """
+    values = {name: value for name, value in arrays.items() if value is not None}
+    for name, value in values.items():
+        checks.floating(f"{cell_class.__name__}.{name}", value)
+    widest = max((value.dtype for value in values.values()), key=lambda d: d.itemsize)
+    cell = cell_class(
+        values["W"].shape[0],
+        values["U"].shape[0],
+        bias="b" in values,
+        dtype=None if dtype is None else dtypes.canonicalize_dtype(dtype),
+        param_dtype=stored_dtype(widest),
+        rngs=nnx.Rngs(0),
+        **options,
+    )
+    return fill(cell, **values)
+
+
+def join_biases(
+    cell_class: type[Cell], first: np.ndarray, second: np.ndarray
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return the parameters ``b`` and ``b_hn`` for two biases that a library adds.
+
+    ``b`` is their sum, except for the candidate of a cell that multiplies
+    ``h U + b_hn`` by its reset gate: there ``b_hn`` is the second bias.
+
+    Args:
+        cell_class: the class of the cell; one without ``b_hn`` gets None for it.
+        first: ``[G*H]``, of the product with x, the candidate last.
+        second: ``[G*H]``, of the product with h.
+    """
+    if not issubclass(cell_class, GRUCell | ResetAfterMGUCell):
+        return first + second, None
+    H = second.shape[0] // len(cell_class.gates)
+    b_hn = second[-H:]
+    return first + np.concatenate([second[:-H], np.zeros_like(b_hn)]), b_hn
+
+
+def first_bias(cell: Cell) -> np.ndarray:
+    """Return a copy of ``b``, or zeros if the cell has none.
+
+    Args:
+        cell: with one bias for each column of ``W``.
+    """
+    W = array(cell.W)
+    return np.zeros(W.shape[1], W.dtype) if cell.b is None else array(cell.b).copy()
+
+
+def second_bias(cell: Cell) -> np.ndarray:
+    """Return the bias of the product with h: ``b_hn`` of the candidate, else zeros.
+
+    Args:
+        cell: as for `first_bias`.
+    """
+    bias = np.zeros_like(first_bias(cell))
+    b_hn = getattr(cell, "b_hn", None)
+    if b_hn is not None:
+        bias[-cell.hidden_size :] = array(b_hn)
+    return bias
+
+
 def matching(
     function: Callable[..., Any],
     candidates: Mapping[str, Callable[..., np.ndarray]],
@@ -99,10 +186,3 @@ def activation(
             "something else"
         )
     return detected
-
-
-_ACTIVATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "tanh": np.tanh,
-    "relu": lambda x: np.maximum(x, 0.0),
-    "sigmoid": lambda x: 1.0 / (1.0 + np.exp(-x)),
-}

@@ -12,14 +12,16 @@ from zoo import checks
 from zoo.cells import Cell
 from zoo.interop.arrays import matching
 from zoo.interop.flax_cells import CELLS, cell_from_flax, cell_to_flax, linen_cell
+from zoo.interop.precision import one_warning
 from zoo.interop.stacks import (
     bidirectional,
     chain,
     check_plain,
-    in_reading_order,
     levels,
+    parts_of,
     recurrent_part,
     stacked,
+    warn_of_reading_order,
 )
 from zoo.layers import Bidirectional, Layer, Recurrent
 
@@ -31,7 +33,7 @@ _SAMPLES = np.arange(1.0, 13.0, dtype=np.float32).reshape(2, 1, 2, 3)
 
 
 def _stack(forward: Any, backward: Any) -> Any:
-    """Return the outputs of both directions, apart: ``[..., 2, H]``."""
+    """Return the outputs of both directions, separate: ``[..., 2, H]``."""
     return jnp.stack([forward, backward], axis=-2)
 
 
@@ -42,6 +44,7 @@ _MERGES: dict[str, Callable[..., Any]] = {
 }
 
 
+@one_warning()
 def from_flax(
     source: Any, kind: str | None = None, *, params: Any = None
 ) -> Cell | Layer:
@@ -87,7 +90,8 @@ def from_flax(
     layer, flipped = _convert(source, params, False)
     if len(_time_axes(source)) > 1:
         raise ValueError("time_major must be the same in all layers")
-    return in_reading_order(layer, flipped, "reverse=True and keep_order=False")
+    warn_of_reading_order(flipped, "reverse=True and keep_order=False")
+    return layer
 
 
 def _linen_module(params: Mapping[str, Any], kind: str | None = None) -> Any:
@@ -147,9 +151,9 @@ def _convert(source: Any, params: Any, flipped: bool) -> tuple[Layer, bool]:
     if isinstance(source, Mapping):
         params = source.get("params", source)
         source = _linen_module(params)
-    parts = _parts(source)
+    parts = parts_of(source, _is_sequential)
     if parts is not None:
-        prefix = "layers_{}" if type(source) in _SEQUENTIAL else None
+        prefix = "layers_{}" if _is_sequential(source) else None
         pairs = [
             (part, _entry(params, prefix.format(k) if prefix else k))
             for k, part in enumerate(parts)
@@ -165,19 +169,16 @@ def _convert(source: Any, params: Any, flipped: bool) -> tuple[Layer, bool]:
             _cell_of_rnn(getattr(source, name), _entry(params, name))
             for name in _DIRECTIONS
         )
-        return bidirectional(
-            Recurrent(forward), Recurrent(backward, reverse=True), merge, flipped
-        )
+        layers = Recurrent(forward), Recurrent(backward, reverse=True)
+        return bidirectional(*layers, merge, flipped), False
     cell = _cell_of_rnn(source, params)
     layer = Recurrent(cell, reverse=flipped != source.reverse)
     return layer, flipped != (source.reverse and not source.keep_order)
 
 
-def _parts(source: Any) -> list[Any] | None:
-    """Return the layers of a list or a Sequential, None of anything else."""
-    if isinstance(source, list | tuple | nnx.List):
-        return list(source)
-    return list(source.layers) if type(source) in _SEQUENTIAL else None
+def _is_sequential(source: Any) -> bool:
+    """Return whether an object is a ``Sequential`` of nnx or linen."""
+    return type(source) in _SEQUENTIAL
 
 
 def _cell_of_rnn(source: Any, params: Any) -> Cell:
@@ -193,7 +194,7 @@ def _cell_of_rnn(source: Any, params: Any) -> Cell:
 
 def _time_axes(source: Any) -> set[bool]:
     """Return the values of ``time_major`` of layers that are called in a chain."""
-    parts = _parts(source)
+    parts = parts_of(source, _is_sequential)
     if parts is not None:
         return set().union(*map(_time_axes, parts))
     return set() if isinstance(source, Mapping) else {source.time_major}

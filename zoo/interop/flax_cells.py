@@ -14,7 +14,15 @@ from flax import linen, nnx
 
 from zoo import checks
 from zoo.cells import Cell, ElmanCell, GRUCell, LSTMCell, ResetAfterMGUCell
-from zoo.interop.arrays import activation, array, fill
+from zoo.interop.arrays import (
+    activation,
+    array,
+    first_bias,
+    join_biases,
+    new_cell,
+    second_bias,
+)
+from zoo.interop.library import name_of
 
 # kind: our cell, and Flax's names of the input and state matrices in our gate order
 _KINDS: dict[str, tuple[type[Cell], tuple[str, ...], tuple[str, ...]]] = {
@@ -23,7 +31,7 @@ _KINDS: dict[str, tuple[type[Cell], tuple[str, ...], tuple[str, ...]]] = {
     "mgu": (ResetAfterMGUCell, ("if", "in"), ("hf", "hn")),
     "rnn": (ElmanCell, ("i",), ("h",)),
 }
-_WITH_B_HN = ("gru", "mgu")  # kinds with a bias of the state's product, ``b_hn``
+_NAMES = {cell: kind for kind, (cell, _, _) in _KINDS.items()}
 _NNX = {
     nnx.LSTMCell: "lstm",
     nnx.OptimizedLSTMCell: "lstm",
@@ -60,35 +68,24 @@ def cell_from_flax(source: Any, params: Any) -> Cell:
         raise ValueError(
             f"parameters of kind {kind!r} must be {inputs + hiddens}, missing {missing}"
         )
+    if kind == "mgu" and "bias" not in params["hn"]:
+        raise ValueError(
+            "an MGUCell with reset_gate=False has no equivalent: hn has no bias"
+        )
+    sides = [[params[name] for name in names] for names in (inputs, hiddens)]
     W, U = (
-        np.concatenate([array(params[name]["kernel"]) for name in names], axis=1)
-        for names in (inputs, hiddens)
+        np.concatenate([array(part["kernel"]) for part in side], axis=1)
+        for side in sides
     )
-    biases = [
-        [array(params[n]["bias"]) if "bias" in params[n] else None for n in names]
-        for names in (inputs, hiddens)
-    ]
-    size = U.shape[0]
-    b_hn = None
-    if kind in _WITH_B_HN:
-        b_hn = biases[1][-1]
-        if b_hn is None and kind == "mgu":
-            raise ValueError(
-                "an MGUCell with reset_gate=False has no equivalent: hn has no bias"
-            )
-        b_hn = np.zeros(size, U.dtype) if b_hn is None else b_hn
-        biases[1][-1] = None
-    b = np.concatenate(
-        [
-            sum((v for v in pair if v is not None), np.zeros(size, U.dtype))
-            for pair in zip(*biases, strict=True)
-        ]
+    zero = np.zeros(U.shape[0], U.dtype)
+    first, second = (
+        np.concatenate([array(part.get("bias", zero)) for part in side])
+        for side in sides
     )
-    options: dict[str, Any] = {"dtype": source.dtype, "param_dtype": W.dtype}
-    if kind == "rnn":
-        options["nonlinearity"] = nonlinearity
-    cell = cell_class(W.shape[0], size, rngs=nnx.Rngs(0), **options)
-    return fill(cell, W=W, U=U, b=b, b_hn=b_hn)
+    b, b_hn = join_biases(cell_class, first, second)
+    options = {"nonlinearity": nonlinearity} if kind == "rnn" else {}
+    arrays = {"W": W, "U": U, "b": b, "b_hn": b_hn}
+    return new_cell(cell_class, arrays, dtype=source.dtype, **options)
 
 
 def linen_cell(params: Mapping[str, Any], kind: str | None) -> Any:
@@ -130,25 +127,18 @@ def cell_to_flax(cell: Cell, form: str) -> Any:
     Raises:
         ValueError: if Flax has no equivalent cell.
     """
-    known: dict[Any, str] = {value[0]: kind for kind, value in _KINDS.items()}
-    if type(cell) not in known:
-        raise ValueError(f"Flax has no {type(cell).__name__}")
-    kind = known[type(cell)]
+    kind = name_of(cell, _NAMES, "Flax")
     _, inputs, hiddens = _KINDS[kind]
     G = len(inputs)
     W, U = (np.split(array(w), G, axis=1) for w in (cell.W, cell.U))
-    bias = (
-        np.zeros(G * cell.hidden_size, W[0].dtype) if cell.b is None else array(cell.b)
-    )
-    b = np.split(bias, G)
+    first, second = (np.split(b, G) for b in (first_bias(cell), second_bias(cell)))
     params: dict[str, dict[str, np.ndarray]] = {}
     for k in range(G):
         params[inputs[k]] = {"kernel": W[k].copy()}
         params[hiddens[k]] = {"kernel": U[k].copy()}
-        params[(hiddens if kind == "lstm" else inputs)[k]]["bias"] = b[k].copy()
+        params[(hiddens if kind == "lstm" else inputs)[k]]["bias"] = first[k]
     if isinstance(cell, GRUCell | ResetAfterMGUCell):
-        zero = np.zeros_like(b[0])
-        params["hn"]["bias"] = zero if cell.b_hn is None else array(cell.b_hn).copy()
+        params["hn"]["bias"] = second[-1]
     if form == "linen":
         return params
     return _build_nnx(cell, kind, params, form == "nnx_optimized")

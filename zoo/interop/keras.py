@@ -1,6 +1,5 @@
 """Layers from and to Keras."""
 
-import importlib
 import logging
 from collections.abc import Sequence
 from typing import Any
@@ -12,34 +11,38 @@ from zoo import checks
 from zoo.cells import Cell
 from zoo.interop.arrays import activation
 from zoo.interop.keras_build import MERGES, build
-from zoo.interop.keras_cells import cell_from_weights, weights_of_cell
+from zoo.interop.keras_cells import KINDS, cell_from_weights, weights_of_cell
+from zoo.interop.library import import_library
+from zoo.interop.precision import one_warning
 from zoo.interop.stacks import (
     bidirectional,
     cells,
     chain,
     check_plain,
-    in_reading_order,
     levels,
+    parts_of,
     recurrent_part,
     stacked,
+    warn_of_reading_order,
 )
 from zoo.layers import Layer, Recurrent
 
 _log = logging.getLogger(__name__)
 
-_LAYERS = ("SimpleRNN", "LSTM", "GRU", "RNN")
-_CELLS = {"SimpleRNNCell": "rnn", "LSTMCell": "lstm", "GRUCell": "gru"}
+_LAYERS = (*KINDS, "RNN")
+_CELLS = {name + "Cell": kind for name, kind in KINDS.items()}
 _WRAPPERS = ("Bidirectional", "Sequential", "StackedRNNCells")
 
 
+@one_warning()
 def from_keras(
     source: Any,
     kind: str | None = None,
     *,
     reset_after: bool | None = None,
     nonlinearity: str = "tanh",
-) -> Layer:
-    """Convert Keras layers into an equivalent layer.
+) -> Cell | Layer:
+    """Convert a Keras cell or layers into an equivalent cell or layer.
 
     ::
 
@@ -51,7 +54,7 @@ def from_keras(
         layer = zoo.interop.from_keras(model)
         state, y = layer(x, mask)
 
-    The layer returns the outputs of all steps and the state, whatever
+    A layer returns the outputs of all steps and the state, whatever
     ``return_sequences`` and ``return_state`` were; where the mask is False, its outputs
     are zero. Of the options that act in training only, ``recurrent_dropout`` is
     converted (one mask per sequence, for all gates).
@@ -66,11 +69,12 @@ def from_keras(
         nonlinearity: of a SimpleRNN, for weights.
 
     Returns:
-        A `Recurrent` of an `ElmanCell`, an `LSTMCell`, a `GRUCell` or a
-        `ResetBeforeGRUCell`; a `Bidirectional`, in which ``merge_mode=None`` becomes
-        ``merge="stack"``; or a `Stacked`. A layer with ``go_backwards`` becomes one in
-        reverse, whose outputs stay in reading order. A layer above it reads them as
-        Keras does without a mask: Keras does not reverse the mask.
+        For a cell an `ElmanCell`, an `LSTMCell`, a `GRUCell` or a `ResetBeforeGRUCell`;
+        otherwise, also for weights, a `Recurrent` of one, a `Bidirectional`, in which
+        ``merge_mode=None`` becomes ``merge="stack"``, or a `Stacked`. A layer with
+        ``go_backwards`` becomes one in reverse, whose outputs stay in reading order. A
+        layer above it reads them as Keras does without a mask: Keras does not reverse
+        the mask.
 
     Raises:
         ValueError: if a shape is unexpected, an option has no equivalent, or a layer is
@@ -82,9 +86,19 @@ def from_keras(
             source, kind, reset_after=reset_after, nonlinearity=nonlinearity
         )
         return Recurrent(cell)
+    if not isinstance(source, Sequence) and _class_name(source) in _CELLS:
+        if source.recurrent_dropout:
+            _log.warning(
+                "recurrent_dropout=%s of %s is not converted: in zoo it is an option "
+                "of the layer, zoo.Recurrent(cell, recurrent_dropout=...)",
+                source.recurrent_dropout,
+                source.name,
+            )
+        return _cell(source)
     layer, flipped = _convert(source, False)
     flipped = flipped and _returns_sequences(source)
-    return in_reading_order(layer, flipped, "go_backwards=True")
+    warn_of_reading_order(flipped, "go_backwards=True")
+    return layer
 
 
 def _is_layer(value: Any) -> bool:
@@ -93,17 +107,15 @@ def _is_layer(value: Any) -> bool:
 
 def _returns_sequences(source: Any) -> bool:
     """Return whether a layer returns the outputs of all steps."""
-    parts = _parts(source)
+    parts = parts_of(source, _is_sequential)
     if parts is not None:
         return not parts or _returns_sequences(parts[-1])
     return getattr(source, "return_sequences", True)
 
 
-def _parts(source: Any) -> list[Any] | None:
-    """Return the layers of a list or a Sequential, None of anything else."""
-    if isinstance(source, list | tuple):
-        return list(source)
-    return list(source.layers) if _class_name(source) == "Sequential" else None
+def _is_sequential(source: Any) -> bool:
+    """Return whether an object is a ``keras.Sequential``."""
+    return _class_name(source) == "Sequential"
 
 
 def _class_name(source: Any) -> str:
@@ -132,7 +144,7 @@ def _convert(source: Any, flipped: bool) -> tuple[Layer, bool]:
         source: of Keras.
         flipped: whether its inputs run from the last step to the first.
     """
-    parts = _parts(source)
+    parts = parts_of(source, _is_sequential)
     if parts is not None:
         for part in parts[:-1]:
             if not _returns_sequences(part):
@@ -155,7 +167,7 @@ def _convert(source: Any, flipped: bool) -> tuple[Layer, bool]:
         merge = MERGES.get(source.merge_mode)
         forward = _convert(source.forward_layer, False)[0]
         backward = _convert(source.backward_layer, False)[0]
-        return bidirectional(forward, backward, merge, flipped)
+        return bidirectional(forward, backward, merge, flipped), False
     if name in _LAYERS:
         reverse = flipped != source.go_backwards
         return _over_time(source.cell, reverse), reverse
@@ -167,6 +179,14 @@ def _over_time(cell: Any, reverse: bool) -> Layer:
     name = _class_name(cell)
     if name == "StackedRNNCells":
         return stacked([_over_time(part, reverse) for part in cell.cells])
+    return Recurrent(
+        _cell(cell), reverse=reverse, recurrent_dropout=cell.recurrent_dropout
+    )
+
+
+def _cell(cell: Any) -> Cell:
+    """Return the equivalent of a Keras cell."""
+    name = _class_name(cell)
     if name not in _CELLS:
         raise TypeError(f"an RNN must have cells of {', '.join(_CELLS)}, got {name}")
     if not cell.built:
@@ -186,15 +206,12 @@ def _over_time(cell: Any, reverse: bool) -> Layer:
             cell.dropout,
             cell.name,
         )
-    converted = cell_from_weights(
+    return cell_from_weights(
         cell.get_weights(),
         kind,
         reset_after=getattr(cell, "reset_after", None),
         nonlinearity=nonlinearity,
         dtype=jnp.dtype(cell.compute_dtype),
-    )
-    return Recurrent(
-        converted, reverse=reverse, recurrent_dropout=cell.recurrent_dropout
     )
 
 
@@ -239,12 +256,7 @@ def to_keras(source: Any, form: str = "weights") -> Any:
             )
     if form == "weights":
         return _weights(part)
-    try:
-        keras = importlib.import_module("keras")
-    except ImportError as error:
-        raise ImportError(
-            "form='layer' needs Keras; form='weights' returns the arrays"
-        ) from error
+    keras = import_library("keras", "only form='weights', the arrays, needs no Keras")
     layer = build(keras, part)
     shape = (None, part.input_size)
     layer.build(shape if isinstance(part, Cell) else (None, *shape))

@@ -2,16 +2,12 @@
 
 from typing import Any
 
-from zoo.cells import Cell, ElmanCell, GRUCell, LSTMCell, ResetBeforeGRUCell
+from zoo.cells import Cell, ElmanCell, GRUCell
+from zoo.interop.keras_cells import NAMES
+from zoo.interop.library import name_of
 from zoo.interop.stacks import levels
 from zoo.layers import Bidirectional, Layer, Recurrent, Stacked
 
-_NAMES: dict[type[Cell], str] = {
-    ElmanCell: "SimpleRNN",
-    LSTMCell: "LSTM",
-    GRUCell: "GRU",
-    ResetBeforeGRUCell: "GRU",
-}
 MERGES = {"concat": "concat", "sum": "sum", None: "stack"}
 # The policy of Keras for the dtypes of parameters and products, where they differ.
 _POLICIES = {
@@ -71,8 +67,7 @@ def _direction(keras: Any, layer: Layer) -> Any:
 
 def _new(keras: Any, cell: Cell, suffix: str = "", **options: Any) -> Any:
     """Return a layer or cell of Keras with the options of a cell."""
-    if type(cell) not in _NAMES:
-        raise ValueError(f"Keras has no {type(cell).__name__}")
+    name = name_of(cell, NAMES, "Keras")
     pair = cell.param_dtype.name, cell.dtype.name
     if pair[0] != pair[1] and pair not in _POLICIES:
         raise ValueError(
@@ -84,7 +79,6 @@ def _new(keras: Any, cell: Cell, suffix: str = "", **options: Any) -> Any:
         options["recurrent_initializer"] = "glorot_uniform"
     if isinstance(cell, ElmanCell):
         options["activation"] = cell.nonlinearity
-    name = _NAMES[type(cell)]
     if name == "GRU":
         options["reset_after"] = isinstance(cell, GRUCell)
     return getattr(keras.layers, name + suffix)(cell.hidden_size, **options)

@@ -8,13 +8,19 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from flax import nnx
 
 from zoo import checks
 from zoo.cells import Cell, ElmanCell, GRUCell, LSTMCell, ResetBeforeGRUCell
-from zoo.interop.arrays import array, fill
+from zoo.interop.arrays import array, first_bias, join_biases, new_cell, second_bias
+from zoo.interop.library import name_of
 
-_KINDS = ("rnn", "lstm", "gru")
+NAMES: dict[type[Cell], str] = {
+    ElmanCell: "SimpleRNN",
+    LSTMCell: "LSTM",
+    GRUCell: "GRU",
+    ResetBeforeGRUCell: "GRU",
+}
+KINDS = {name: name.removeprefix("Simple").lower() for name in NAMES.values()}
 
 
 def cell_from_weights(
@@ -37,7 +43,7 @@ def cell_from_weights(
     Raises:
         ValueError: if an option is missing, or a shape is unexpected.
     """
-    kind = checks.one_of("kind", kind, _KINDS)
+    kind = checks.one_of("kind", kind, KINDS.values())
     arrays = [array(value) for value in weights]
     if len(arrays) not in (2, 3):
         raise ValueError(
@@ -59,18 +65,13 @@ def cell_from_weights(
         W, U = _swap(W), _swap(U)
         b = None if b is None else _swap(b)
         if reset_after and b is not None:
-            H = U.shape[0]
-            (b, second), b_hn = b, b[1, 2 * H :]
-            b = b + np.concatenate([second[: 2 * H], np.zeros_like(b_hn)])
-    options: dict[str, Any] = {"bias": b is not None, "rngs": nnx.Rngs(0)}
+            checks.shape("bias", b, (2, U.shape[1]), "[2, 3*H]")
+            b, b_hn = join_biases(GRUCell, *b)
     gru = GRUCell if reset_after else ResetBeforeGRUCell
     cell_class: type[Cell] = {"rnn": ElmanCell, "lstm": LSTMCell, "gru": gru}[kind]
-    if kind == "rnn":
-        options["nonlinearity"] = nonlinearity
-    cell = cell_class(
-        W.shape[0], U.shape[0], dtype=dtype, param_dtype=W.dtype, **options
-    )
-    return fill(cell, W=W, U=U, b=b, b_hn=b_hn)
+    options = {"nonlinearity": nonlinearity} if kind == "rnn" else {}
+    arrays = {"W": W, "U": U, "b": b, "b_hn": b_hn}
+    return new_cell(cell_class, arrays, dtype=dtype, **options)
 
 
 def weights_of_cell(cell: Cell) -> list[np.ndarray]:
@@ -82,18 +83,13 @@ def weights_of_cell(cell: Cell) -> list[np.ndarray]:
     Raises:
         ValueError: if Keras has no equivalent cell.
     """
-    if type(cell) not in (ElmanCell, LSTMCell, GRUCell, ResetBeforeGRUCell):
-        raise ValueError(f"Keras has no {type(cell).__name__}")
+    name = name_of(cell, NAMES, "Keras")
     weights = [array(cell.W).copy(), array(cell.U).copy()]
     if cell.b is not None:
-        weights.append(array(cell.b).copy())
-    if isinstance(cell, GRUCell | ResetBeforeGRUCell):
-        weights = [_swap(value) for value in weights]
-    if isinstance(cell, GRUCell) and cell.b is not None:
-        second = np.zeros_like(weights[2])
-        second[2 * cell.hidden_size :] = array(cell.b_hn)
-        weights[2] = np.stack([weights[2], second])
-    return weights
+        b = first_bias(cell)
+        is_pair = isinstance(cell, GRUCell)
+        weights.append(np.stack([b, second_bias(cell)]) if is_pair else b)
+    return [_swap(value) for value in weights] if name == "GRU" else weights
 
 
 def _swap(value: np.ndarray) -> np.ndarray:

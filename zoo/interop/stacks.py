@@ -57,7 +57,7 @@ def _attribute(path: tuple[Any, ...]) -> str:
 
 
 def check_plain(layer: Layer, library: str, *, has: Iterable[str] = ()) -> None:
-    """Check a layer and all layers in it: another library must compute the same.
+    """Check that another library can compute a layer.
 
     Regularisers that the library lacks are reported in the log, because they act in
     training only.
@@ -70,31 +70,44 @@ def check_plain(layer: Layer, library: str, *, has: Iterable[str] = ()) -> None:
     Raises:
         ValueError: if a layer has a part that cannot be converted.
     """
-    if isinstance(layer, Stacked | Bidirectional):
-        pair = isinstance(layer, Bidirectional)
-        for part in (layer.forward, layer.backward) if pair else layer.layers:
-            check_plain(part, library, has=has)
-        rates = {} if pair else vars(layer)
+    if isinstance(layer, Bidirectional):
+        parts, rates = [layer.forward, layer.backward], {}
+    elif isinstance(layer, Stacked):
+        parts = list(layer.layers)
+        rates = {"dropout": layer.dropout, "locked_dropout": layer.locked_dropout}
     elif isinstance(layer, Recurrent):
         if layer.initial is not None:
             raise ValueError("a learned initial state cannot be converted")
         if layer.rates.zoneout:
             raise ValueError("zoneout cannot be converted: it acts at evaluation")
-        rates = layer.rates._asdict()
+        parts, rates = [], layer.rates._asdict()
     else:
         raise ValueError(
             "only Recurrent layers, in one direction or in both, can be converted, got "
             f"{type(layer).__name__}"
         )
-    names = ("dropout", "locked_dropout", "recurrent_dropout")
-    for name in (*names, "candidate_dropout", "weight_drop"):
-        if rates.get(name) and name not in has:
+    for part in parts:
+        check_plain(part, library, has=has)
+    for name, rate in rates.items():
+        if rate and name not in has:
             _log.warning(
                 "%s=%s is not converted: %s lacks it. It acts in training only",
                 name,
-                rates[name],
+                rate,
                 library,
             )
+
+
+def parts_of(source: Any, is_sequential: Callable[[Any], bool]) -> list[Any] | None:
+    """Return the layers of a list or a ``Sequential``, None of anything else.
+
+    Args:
+        source: of another library.
+        is_sequential: whether an object is a ``Sequential`` of that library.
+    """
+    if isinstance(source, list | tuple | nnx.List):
+        return list(source)
+    return list(source.layers) if is_sequential(source) else None
 
 
 def levels(layer: Layer) -> list[Layer]:
@@ -171,11 +184,10 @@ def chain(
     return stacked(layers), flipped
 
 
-def in_reading_order(layer: Layer, flipped: bool, what: str) -> Layer:
-    """Return a converted layer, after a warning if its outputs have another order.
+def warn_of_reading_order(flipped: bool, what: str) -> None:
+    """Log a warning if the converted layer returns its outputs in another order.
 
     Args:
-        layer: a layer.
         flipped: whether the outputs of the source run from the last step to the first.
         what: the option of the source that is the reason.
     """
@@ -185,13 +197,12 @@ def in_reading_order(layer: Layer, flipped: bool, what: str) -> Layer:
             "the converted layer returns them in reading order",
             what,
         )
-    return layer
 
 
 def bidirectional(
     forward: Layer, backward: Layer, merge: str | None, flipped: bool
-) -> tuple[Layer, bool]:
-    """Return a `Bidirectional` of converted layers, and False as `chain` expects it.
+) -> Bidirectional:
+    """Return a `Bidirectional` of converted layers.
 
     Args:
         forward: a layer that runs forward.
@@ -204,12 +215,12 @@ def bidirectional(
     """
     if merge is None:
         raise ValueError(
-            "the outputs of both directions must be concatenated, added or kept apart, "
-            "as with merge='concat', 'sum' or 'stack' of zoo.Bidirectional"
+            "the outputs of both directions must be concatenated, added or kept "
+            "separate, as with merge='concat', 'sum' or 'stack' of zoo.Bidirectional"
         )
     if flipped:
         raise ValueError(
             "a bidirectional layer cannot be converted above a layer that returns its "
             "outputs from the last step to the first"
         )
-    return Bidirectional(forward, backward, merge=merge), False
+    return Bidirectional(forward, backward, merge=merge)

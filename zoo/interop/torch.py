@@ -1,6 +1,5 @@
 """Layers from and to PyTorch."""
 
-import importlib
 import logging
 from collections.abc import Mapping
 from typing import Any
@@ -10,16 +9,20 @@ import numpy as np
 from flax import nnx
 
 from zoo import checks
-from zoo.cells import Cell, ElmanCell, GRUCell, LSTMCell, ProjectedLSTMCell
+from zoo.cells import Cell, ElmanCell, ProjectedLSTMCell
+from zoo.interop.library import import_library, name_of
+from zoo.interop.precision import one_warning, stored_dtype
 from zoo.interop.stacks import check_plain, levels, recurrent_part
-from zoo.interop.state_dict import MODULES, detect_kind, parse, unwrap
-from zoo.interop.torch_cells import arrays_of_cell, check_names, set_cell
+from zoo.interop.torch_cells import NAMES, arrays_of_cell, check_names, set_cell
+from zoo.interop.torch_modules import MODULES, unwrap
+from zoo.interop.torch_state_dict import GATES, detect_kind, parse
 from zoo.layers import GRU, LSTM, RNN, Bidirectional, Layer, Recurrent, Stacked
 
-KINDS = {"rnn": (ElmanCell, RNN), "lstm": (LSTMCell, LSTM), "gru": (GRUCell, GRU)}
+_LAYERS = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
 _log = logging.getLogger(__name__)
 
 
+@one_warning()
 def from_torch(
     source: Any,
     kind: str | None = None,
@@ -28,7 +31,7 @@ def from_torch(
     dropout: float = 0.0,
     prefix: str = "",
     dtype: Any = None,
-    param_dtype: Any = jnp.float32,
+    param_dtype: Any = None,
 ) -> Layer | Cell:
     """Convert a PyTorch module into an equivalent layer or cell.
 
@@ -48,10 +51,12 @@ def from_torch(
         prefix: of the names in the state dict of a larger model, such as
             ``"encoder."``.
         dtype: of the products; by default `param_dtype`.
-        param_dtype: of the parameters.
+        param_dtype: of the parameters; by default float32, or float64 for float64
+            weights under ``jax_enable_x64``. Without it they are rounded, with a
+            warning.
 
     Returns:
-        A `zoo.RNN`, `zoo.LSTM` or `zoo.GRU`, or its cell.
+        A `zoo.RNN`, `zoo.LSTM` or `zoo.GRU`, or the cell for a cell.
 
     Raises:
         ValueError: if an entry is missing, unknown, or has an unexpected shape.
@@ -74,36 +79,39 @@ def from_torch(
     if detected:
         guess = f" with nonlinearity={nonlinearity!r}" if kind == "rnn" else ""
         _log.info("the shapes of the state dict are those of kind %r%s", kind, guess)
-    cell_class, layer_class = KINDS[kind]
     rows, input_size = first["weight_ih"].shape
-    hidden_size = rows // len(cell_class.gates)
+    is_cell = "" in entries
+    if param_dtype is None:
+        all_arrays = [a for arrays in entries.values() for a in arrays.values()]
+        is_double = any(a.dtype == np.float64 for a in all_arrays)
+        param_dtype = jnp.float64 if is_double else jnp.float32
     options: dict[str, Any] = {
         "bias": "bias_ih" in first,
         "dtype": dtype,
-        "param_dtype": param_dtype,
+        "param_dtype": stored_dtype(param_dtype),
         "rngs": nnx.Rngs(0),
     }
     if kind == "rnn":
         options["nonlinearity"] = nonlinearity
     if "weight_hr" in first:
         options["proj_size"] = first["weight_hr"].shape[0]
-    if "" in entries:
-        cell = cell_class(input_size, hidden_size, **options)
-        return set_cell(cell, "", first)
     num_layers = sum(not suffix.endswith("_reverse") for suffix in entries)
-    layer = layer_class(
+    num_layers = 1 if is_cell else num_layers
+    layer = _LAYERS[kind](
         input_size,
-        hidden_size,
+        rows // GATES[kind],
         num_layers,
         dropout=dropout if num_layers > 1 else 0.0,
         bidirectional=any(suffix.endswith("_reverse") for suffix in entries),
         **options,
     )
     targets = _cells(layer)
+    if is_cell:
+        targets = {"": targets["_l0"]}
     check_names("layers", entries, targets)
     for suffix, cell in targets.items():
         set_cell(cell, suffix, entries[suffix])
-    return layer
+    return targets[""] if is_cell else layer
 
 
 def to_torch(source: Any, form: str = "state_dict") -> Any:
@@ -117,29 +125,30 @@ def to_torch(source: Any, form: str = "state_dict") -> Any:
         module = zoo.interop.to_torch(layer, "module")      # the same
 
     Args:
-        source: as for `to_torch_arrays`.
-        form: ``"state_dict"`` for tensors by name, ``"module"`` for a ``torch.nn`` RNN,
-            LSTM or GRU with ``batch_first=True``, or the module of a cell.
+        source: an Elman, LSTM, projected LSTM or GRU cell; a layer of one of them with
+            equal sizes, in one direction or both; or a model with one stack of such
+            layers.
+        form: ``"state_dict"`` for tensors by name, ``"arrays"`` for the same as NumPy
+            arrays, ``"module"`` for a ``torch.nn`` RNN, LSTM or GRU with
+            ``batch_first=True``, or the module of a cell.
 
     Returns:
-        A state dict, or a module with all options: sizes, direction, dropout between
-        the layers, nonlinearity.
+        A state dict, in which the bias is in ``bias_ih``, and ``bias_hh`` is zero
+        except for the gate n of a GRU. Or a module with all options: sizes, direction,
+        dropout between the layers, nonlinearity.
 
     Raises:
         ValueError: if PyTorch has no equivalent layer or cell.
         TypeError: if `source` is something else.
-        ImportError: if torch is not installed; `to_torch_arrays` does not need it.
+        ImportError: if torch is not installed, which only ``form="arrays"`` does not
+            need.
     """
-    checks.one_of("form", form, ("state_dict", "module"))
+    checks.one_of("form", form, ("state_dict", "arrays", "module"))
     part = recurrent_part(source)
-    arrays = to_torch_arrays(part)
-    try:
-        torch = importlib.import_module("torch")
-    except ImportError as error:
-        raise ImportError(
-            "to_torch needs torch for its tensors; to_torch_arrays returns the same as "
-            "numpy arrays"
-        ) from error
+    arrays = _arrays(part)
+    if form == "arrays":
+        return arrays
+    torch = import_library("torch", "form='arrays' returns its tensors as NumPy arrays")
 
     def tensor(a: np.ndarray) -> Any:
         if a.dtype == jnp.bfloat16:  # torch does not take NumPy's extension types
@@ -171,8 +180,7 @@ def _options(part: Cell | Layer) -> tuple[str, dict[str, Any]]:
     projected = isinstance(cell, ProjectedLSTMCell)
     if projected:
         options["proj_size"] = cell.output_size
-    known = {"rnn": "RNN", "gru": "GRU"}
-    name = known.get(cell.name, "LSTM")
+    name = name_of(cell, NAMES, "torch")
     if not layers:
         if projected:
             raise ValueError("torch.nn.LSTMCell has no projection: convert a layer")
@@ -186,23 +194,8 @@ def _options(part: Cell | Layer) -> tuple[str, dict[str, Any]]:
     return name, options
 
 
-def to_torch_arrays(source: Any) -> dict[str, np.ndarray]:
-    """Return the arrays of `to_torch` without torch.
-
-    Args:
-        source: an Elman, LSTM, projected LSTM or GRU cell; a layer of one of them with
-            equal sizes, in one direction or both; or a model with one stack of such
-            layers.
-
-    Returns:
-        Arrays by name. The bias is in ``bias_ih``; ``bias_hh`` is zero except for the
-        gate n of a GRU.
-
-    Raises:
-        ValueError: if PyTorch has no equivalent layer or cell.
-        TypeError: if `source` is something else.
-    """
-    part = recurrent_part(source)
+def _arrays(part: Cell | Layer) -> dict[str, np.ndarray]:
+    """Return the arrays of a state dict."""
     if isinstance(part, Cell):
         return arrays_of_cell(part, "")
     check_plain(part, "a recurrent layer of torch", has=["dropout"])

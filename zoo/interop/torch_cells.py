@@ -10,7 +10,15 @@ import numpy as np
 
 from zoo import checks
 from zoo.cells import Cell, ElmanCell, GRUCell, LSTMCell, ProjectedLSTMCell
-from zoo.interop.arrays import array, fill
+from zoo.interop.arrays import array, fill, first_bias, join_biases, second_bias
+from zoo.interop.library import name_of
+
+NAMES: dict[type[Cell], str] = {
+    ElmanCell: "RNN",
+    LSTMCell: "LSTM",
+    ProjectedLSTMCell: "LSTM",
+    GRUCell: "GRU",
+}
 
 
 def check_names(what: str, names: Iterable[str], expected: Iterable[str]) -> None:
@@ -47,12 +55,7 @@ def set_cell(cell: Cell, suffix: str, arrays: dict[str, np.ndarray]) -> Cell:
     P = arrays["weight_hr"].T if "weight_hr" in arrays else None
     b = b_hn = None
     if "bias_ih" in arrays:
-        b, second = arrays["bias_ih"], arrays["bias_hh"]
-        if isinstance(cell, GRUCell):
-            H = cell.hidden_size
-            b_hn = second[2 * H :]
-            second = np.concatenate([second[: 2 * H], np.zeros_like(b_hn)])
-        b = b + second
+        b, b_hn = join_biases(type(cell), arrays["bias_ih"], arrays["bias_hh"])
     return fill(cell, W=W, U=U, P=P, b=b, b_hn=b_hn)
 
 
@@ -66,17 +69,14 @@ def arrays_of_cell(cell: Cell, suffix: str) -> dict[str, np.ndarray]:
     Raises:
         ValueError: if torch has no equivalent cell.
     """
-    if type(cell) not in (ElmanCell, LSTMCell, ProjectedLSTMCell, GRUCell):
-        raise ValueError(f"torch has no {type(cell).__name__}")
+    name_of(cell, NAMES, "torch")
     arrays = {
         "weight_ih": array(cell.W).T.copy(),
         "weight_hh": array(cell.U).T.copy(),
     }
     if cell.b is not None:
-        arrays["bias_ih"] = array(cell.b).copy()
-        arrays["bias_hh"] = np.zeros_like(arrays["bias_ih"])
-        if isinstance(cell, GRUCell):
-            arrays["bias_hh"][2 * cell.hidden_size :] = array(cell.b_hn)
+        arrays["bias_ih"] = first_bias(cell)
+        arrays["bias_hh"] = second_bias(cell)
     if isinstance(cell, ProjectedLSTMCell):
         arrays["weight_hr"] = array(cell.P).T.copy()
     return {name + suffix: value for name, value in arrays.items()}

@@ -11,7 +11,7 @@ from flax import linen, nnx
 import zoo
 from benchmarks.speed.cases import CONV, KERNEL_SIZE, Case, Weights, reorder_gates
 from benchmarks.speed.peers.base import JaxRunner
-from zoo.interop.arrays import fill
+from zoo.interop.arrays import new_cell
 
 # The order of the gates is i g f o in linen's ConvLSTMCell, and i f g o in ours.
 _CONV_GATES = (0, 2, 1, 3)
@@ -31,8 +31,7 @@ def make_cell(name: str, arrays: dict[str, Any]) -> zoo.Cell:
         name: of the cell in `Case`.
         arrays: its parameters.
     """
-    D, H = arrays["W"].shape[0], arrays["U"].shape[0]
-    return fill(_OUR_CELLS[name](D, H, rngs=nnx.Rngs(0)), **arrays)
+    return new_cell(_OUR_CELLS[name], arrays)
 
 
 def cell_parameters(cell: zoo.Cell, names: set[str]) -> dict[str, Any]:

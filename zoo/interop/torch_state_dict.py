@@ -1,4 +1,4 @@
-"""The entries of a PyTorch state dict, and which module they belong to."""
+"""The entries of a PyTorch state dict, and the kind of module they belong to."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -8,87 +8,27 @@ import numpy as np
 
 from zoo import checks
 from zoo.interop.arrays import array
+from zoo.interop.torch_cells import NAMES
 
-MODULES = {
-    "RNN": "rnn",
-    "LSTM": "lstm",
-    "GRU": "gru",
-    "RNNCell": "rnn",
-    "LSTMCell": "lstm",
-    "GRUCell": "gru",
-}
-GATES = {"rnn": 1, "lstm": 4, "gru": 3}
+GATES = {name.lower(): len(cell.gates) for cell, name in NAMES.items()}
 MERGE = (
     "with torch.nn.utils.remove_weight_norm(module, name), "
     "torch.nn.utils.parametrize.remove_parametrizations(module, name) or "
     "torch.nn.utils.prune.remove(module, name)"
 )
-# Wrappers that compute the same as the module inside, and the attribute that holds it.
-_WRAPPERS = {
-    "OptimizedModule": "_orig_mod",  # torch.compile
-    "DataParallel": "module",
-    "DistributedDataParallel": "module",
-}
 _NAME = re.compile(
     r"(weight_ih|weight_hh|weight_hr|bias_ih|bias_hh)(_l\d+(?:_reverse)?)?"
 )
 _FIRST = re.compile(
     r"(.*?)(?:parametrizations\.)?weight_ih(?:_l0)?(?:_g|\.original0?)?"
 )
-_REPARAMETRISED = re.compile(
+# Names of the parts of a weight that a parametrisation computes.
+REPARAMETRISED = re.compile(
     r"(weight|bias)_(ih|hh|hr)\w*_[gv]$|(^|\.)parametrizations\.|_orig$"
 )
 
 
-def unwrap(source: Any) -> Any:
-    """Return the recurrent module of ``torch.nn`` that an object is or wraps.
-
-    Args:
-        source: any object.
-
-    Raises:
-        TypeError: if it is something else; the message says how it can be converted.
-    """
-    while type(source).__module__.startswith("torch.") and (
-        attribute := _WRAPPERS.get(type(source).__name__)
-    ):
-        source = getattr(source, attribute)
-    kinds = ", ".join(MODULES)
-    expected = f"source must be one of torch.nn's {kinds}, or a state dict"
-    if type(source).__module__.startswith("torch.ao.nn.quantized"):
-        raise TypeError(
-            f"{expected}, got a quantised module, whose weights are packed integers: "
-            "convert the float module that was quantised"
-        )
-    if not callable(getattr(source, "state_dict", None)):
-        raise TypeError(f"{expected}, got {type(source)}")
-    names = list(source.state_dict())
-    original = getattr(source, "original_name", None)
-    base = next((c for c in type(source).__mro__ if _is_recurrent(c)), None)
-    if original not in MODULES and base is None:
-        raise TypeError(f"{expected}, got {type(source)}{_selection(names)}")
-    if any(_REPARAMETRISED.search(name) for name in names):
-        raise TypeError(
-            "source has weight norm or another parametrisation: first merge the parts "
-            f"of its weights, {MERGE}"
-        )
-    if base is None:
-        what, name = "a scripted or traced module", str(original)
-    elif type(source) is not base:
-        what, name = f"a subclass of torch.nn.{base.__name__}", base.__name__
-    elif source._forward_hooks or source._forward_pre_hooks:
-        what, name = "a module with forward hooks", base.__name__
-    elif "forward" in vars(source):
-        what, name = "a module with another forward method", base.__name__
-    else:
-        return source
-    raise TypeError(
-        f"source is {what}, {type(source)}, and may compute something else; to take "
-        f"only its weights, use from_torch(source.state_dict(), {MODULES[name]!r})"
-    )
-
-
-def _selection(names: Iterable[str]) -> str:
+def selection(names: Iterable[str]) -> str:
     """Return the clause of a message that says how to select a part of a model.
 
     Args:
@@ -102,11 +42,6 @@ def _selection(names: Iterable[str]) -> str:
     return (
         f"; of a larger model, pass the model's state_dict() and {listed or 'prefix='}"
     )
-
-
-def _is_recurrent(cls: type) -> bool:
-    """Return whether a class is one of the modules that can be converted."""
-    return cls.__module__ == "torch.nn.modules.rnn" and cls.__name__ in MODULES
 
 
 def detect_kind(arrays: Mapping[str, np.ndarray], kind: str | None) -> str:
@@ -162,7 +97,7 @@ def parse(source: Mapping[str, Any], prefix: str) -> dict[str, dict[str, np.ndar
     if not entries:
         raise ValueError(
             f"the state dict has no entry that starts with {prefix!r}"
-            f"{_selection(source)}"
+            f"{selection(source)}"
         )
     for suffix, arrays in entries.items():
         for needed in ("weight_ih", "weight_hh"):
@@ -183,7 +118,7 @@ def _why_unknown(source: Mapping[str, Any], name: str, prefix: str) -> str:
     if nested:
         entries = " or ".join(f"source[{key!r}]" for key in nested)
         return f"source is no state dict but a checkpoint: pass {entries}"
-    if _REPARAMETRISED.search(name):
+    if REPARAMETRISED.search(name):
         return (
             f"{name!r} is a part of a weight, as weight norm stores it: first merge "
             f"the parts, {MERGE}"
@@ -195,5 +130,5 @@ def _why_unknown(source: Mapping[str, Any], name: str, prefix: str) -> str:
         )
     return (
         f"unknown entry {name!r} in the state dict: expected names such as "
-        f"{prefix}weight_ih_l0{_selection(source)}"
+        f"{prefix}weight_ih_l0{selection(source)}"
     )

@@ -1,30 +1,27 @@
-"""The recurrent layers of whole models, and what no converter takes."""
+"""Stacks of layers, those of whole models, and what no converter accepts."""
 
+import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
 import numpy as np
 import pytest
-from flax import nnx
 
 import zoo
+from tests.helpers.interop import rngs
 from tests.helpers.tolerances import assert_identical
 from zoo import interop
 from zoo.models import LanguageModel, Seq2Seq, Tagger
 
 D = 4
 CONVERTERS: dict[str, Callable[[Any], Any]] = {
-    "to_torch_arrays": interop.to_torch_arrays,
+    "to_torch": partial(interop.to_torch, form="arrays"),
     "to_keras": interop.to_keras,
     "to_flax": interop.to_flax,
     "to_haiku": interop.to_haiku,
 }
-
-
-def rngs() -> nnx.Rngs:
-    """Return keys of initialisation."""
-    return nnx.Rngs(0)
 
 
 def test_a_model_gives_its_recurrent_layers():
@@ -128,4 +125,21 @@ def test_what_acts_in_training_is_reported(caplog):
 def test_torch_has_no_such_stacks(layers, message):
     low = zoo.Recurrent(zoo.GRUCell(D, D, rngs=rngs()))
     with pytest.raises(ValueError, match=message):
-        interop.to_torch_arrays(zoo.Stacked(layers(low)))
+        interop.to_torch(zoo.Stacked(layers(low)), "arrays")
+
+
+@pytest.mark.parametrize(
+    ("library", "convert", "message"),
+    [
+        ("torch", interop.to_torch, "torch is not installed: form='arrays' returns"),
+        (
+            "keras",
+            lambda cell: interop.to_keras(cell, "layer"),
+            "keras is not installed: only form='weights'",
+        ),
+    ],
+)
+def test_a_missing_library_is_named(library, convert, message, monkeypatch):
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(ImportError, match=message):
+        convert(zoo.GRUCell(D, D, rngs=rngs()))

@@ -1,0 +1,55 @@
+"""The arrays of Keras's `get_weights`, without Keras."""
+
+import numpy as np
+import pytest
+
+import zoo
+from tests.helpers.interop import noisy_module, rngs
+from tests.helpers.tolerances import assert_identical
+from tests.helpers.typed import untyped
+from zoo import interop
+
+D, H = 4, 6
+X = np.ones(D, np.float32)
+
+
+@pytest.mark.parametrize("name", ["rnn", "lstm", "gru", "reset_before_gru"])
+@pytest.mark.parametrize("bias", [True, False])
+def test_round_trip(name, bias):
+    (layer,) = zoo.make(name, D, H, rngs=rngs(), bias=bias).layers
+    assert isinstance(layer, zoo.Recurrent)
+    layer = noisy_module(layer)
+    weights = interop.to_keras(layer)
+    assert len(weights) == 2 + bias
+    kind = "gru" if "gru" in name else name
+    imported = untyped(interop.from_keras(weights, kind, reset_after=name == "gru"))
+    assert type(imported.cell) is type(layer.cell)
+    assert_identical(zoo.functional(imported)[0], zoo.functional(layer)[0])
+
+
+def test_arrays_of_another_byte_order():
+    weights = interop.to_keras(zoo.LSTMCell(D, H, rngs=rngs()))
+    big = [w.astype(">f4") for w in weights]
+    assert_identical(interop.to_keras(interop.from_keras(big, "lstm")), weights)
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ([X], "got 1 arrays"),
+        ([X, X], "reset_after is required"),
+        (
+            [np.ones((D, 3 * H)), np.ones((H, 3 * H)), np.ones((3, 3 * H))],
+            r"bias must have shape \[2, 3\*H\] = \(2, 18\), got \(3, 18\)",
+        ),
+    ],
+)
+def test_errors_name_the_invalid_value(weights, message):
+    with pytest.raises(ValueError, match=message):
+        interop.from_keras(weights, "gru")
+
+
+def test_weights_must_be_floating_point():
+    weights = [np.ones((D, H), np.int32), np.ones((H, H), np.int32)]
+    with pytest.raises(TypeError, match="ElmanCell.W must be floating point, got int3"):
+        interop.from_keras(weights, "rnn")
