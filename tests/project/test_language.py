@@ -74,6 +74,8 @@ PHRASES = [
     Phrase("in the place of", "instead of"),
     Phrase("kept apart", "kept separate"),
     Phrase("obstacle", "the reason; unavailable"),
+    Phrase("names the way", "says what to pass"),
+    Phrase("kept apart", "kept separate"),
     Phrase("anew", "again"),
     Phrase("by_[xWUbhcypqa]", "d_x"),
     Phrase("at once", "in parallel; in one step", "zoo/"),
