@@ -48,7 +48,14 @@ def save(
 
     Raises:
         OSError: if the folder cannot be written.
+        TypeError: if `pipeline` is none, such as a module.
     """
+    if not isinstance(pipeline, Pipeline):
+        raise TypeError(
+            f"pipeline must be one of zoo.pipelines, such as zoo.load returns, got "
+            f"{type(pipeline).__name__}; save the parameters of a module with Orbax or "
+            "safetensors"
+        )
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     constants = nnx.to_pure_dict(nnx.state(pipeline.model, nnx.Not(nnx.Param)))

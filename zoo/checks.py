@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 
 
 def positive(name: str, value: Any) -> int:
@@ -129,6 +130,13 @@ def mask(name: str, value: Any, expected: tuple[int, ...], axes: str) -> None:
         TypeError: if it is not bool. Numbers are refused because they could be lengths,
             or an additive mask of -inf.
     """
+    if isinstance(value, list):
+        value = np.asarray(value)
+    if not hasattr(value, "dtype"):
+        raise TypeError(
+            f"{name} must be bool {axes}, got {type(value).__name__}; write state= "
+            "before a state"
+        )
     dtype = jnp.result_type(value)
     is_row = len(expected) == 2 and jnp.shape(value) == expected[:1]
     if is_row and jnp.issubdtype(dtype, jnp.integer):

@@ -23,8 +23,9 @@ def functional(model: nnx.Module) -> tuple[Params, Apply]:
     `apply` works under ``jax.jit``, ``jax.grad``, ``jax.jvp`` and ``jax.vmap``,
     including ``jax.hessian`` and ``jax.vmap`` over stacked parameters. It runs the
     module in evaluation mode, whatever its mode was: noise is drawn from the argument
-    ``key`` alone, and modules of Flax such as ``nnx.Dropout`` draw none. The module
-    that ``method=lambda layer: layer`` returns is in evaluation mode too.
+    ``key`` alone; of Flax, ``nnx.Dropout`` draws none and ``nnx.BatchNorm`` uses its
+    running averages. The module that ``method=lambda layer: layer`` returns is in
+    evaluation mode too.
 
     Args:
         model: any module; it is not modified. `apply` closes over its
@@ -37,7 +38,12 @@ def functional(model: nnx.Module) -> tuple[Params, Apply]:
         differ. `method` is the name of a method, or a function ``f(model, *args,
         **kwargs)``; by default the model itself is called.
     """
-    model = nnx.view(model, deterministic=True, raise_if_not_found=False)
+    model = nnx.view(
+        model,
+        deterministic=True,
+        use_running_average=True,
+        raise_if_not_found=False,
+    )
     graph, variables, constants = nnx.split(model, nnx.Param, ...)
     params = nnx.to_pure_dict(variables)
     keys = _keys(params)

@@ -10,7 +10,6 @@ from typing import Any
 from flax import nnx
 
 import zoo.cells as _package
-from zoo import checks
 from zoo.cells import Cell
 from zoo.layers import CellStack
 
@@ -50,11 +49,26 @@ def cell_class(cell: str | type[Cell]) -> type[Cell]:
     if isinstance(cell, str) and ":" in cell:
         return _imported(cell)
     if isinstance(cell, str):
-        return _CELLS[checks.one_of("the name of a cell", cell, _CELLS)]
+        return _named(cell)
     reason = _defect(cell)
     if reason:
         raise TypeError(f"cell must be the name or the class of a cell; {reason}")
     return cell
+
+
+def _named(name: str) -> type[Cell]:
+    """Return the cell of a name, which a misspelling gets as a suggestion."""
+    if name in _CELLS:
+        return _CELLS[name]
+    plain = name.strip().lower().replace("-", "_")
+    names = [*_CELLS, *(cell.__name__.lower() for cell in _CELLS.values())]
+    owners = [*_CELLS, *_CELLS]
+    near = difflib.get_close_matches(plain, names, n=1, cutoff=0.6)
+    hint = f"did you mean {owners[names.index(near[0])]!r}? " if near else ""
+    raise ValueError(
+        f"no cell {name!r}; {hint}zoo.cells() and python -m zoo cells list the names, "
+        "and module:Class is a cell of your own"
+    )
 
 
 def cell_name(cell: str | type[Cell]) -> str:

@@ -27,6 +27,11 @@ def summary(model: nnx.Module) -> str:
         are not trained in parentheses), and its number of parameters. The last row has
         the total, and its size in memory.
     """
+    if not isinstance(model, nnx.Module):
+        raise TypeError(
+            f"model must be a module of flax.nnx, got {type(model).__name__}; of a "
+            "trained pipeline, pass pipeline.model"
+        )
     tree = dict(nnx.iter_modules(model))
     modules = {
         path: tree[path]

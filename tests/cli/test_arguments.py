@@ -35,6 +35,16 @@ from zoo.cli.commands import COMMANDS
             "--no-bidirectional?",
         ),
         (
+            train.main,
+            "charlm --lr 0.01",
+            "train.py charlm: no option --lr; did you mean --learning-rate?",
+        ),
+        (
+            zoo.__main__.main,
+            "predict run --hepl",
+            "zoo predict: no option --hepl; did you mean --help?",
+        ),
+        (
             zoo.__main__.main,
             "predict run --zzz=1",
             "zoo predict: no option --zzz; see zoo predict --help",

@@ -155,6 +155,37 @@ X = np.random.default_rng(0).normal(size=(2, 5, D)).astype(np.float32)
             TypeError,
             "lengths must be ints",
         ),
+        (
+            lambda: zoo.mask_from_lengths(np.array([9, 1]), 3),
+            ValueError,
+            r"lengths must lie in \[0, T = 3\], got 9",
+        ),
+        (lambda: LSTM(X, [5, 3]), TypeError, r"zoo.mask_from_lengths\(lengths, 5\)"),
+        (
+            lambda: untyped(LSTM)(X, LSTM.init_state(2)),
+            TypeError,
+            "got tuple; write state= before a state",
+        ),
+        (
+            lambda: zoo.make("LSTM-Cell", D, H, rngs=RNGS),
+            ValueError,
+            "no cell 'LSTM-Cell'; did you mean 'lstm'",
+        ),
+        (
+            lambda: zoo.make("ReservoirCell", D, H, rngs=RNGS),
+            ValueError,
+            "no cell 'ReservoirCell'.*zoo.cells",
+        ),
+        (
+            lambda: untyped(zoo.summary)("runs/pos"),
+            TypeError,
+            "got str; of a trained pipeline, pass pipeline.model",
+        ),
+        (
+            lambda: untyped(zoo.save)("runs/lstm", LSTM),
+            TypeError,
+            "got LSTM; save the parameters of a module with Orbax",
+        ),
     ],
 )
 def test_errors_name_the_bad_argument(call, error, message):

@@ -55,6 +55,18 @@ def test_functional_refuses_other_parameters():
         apply({"layers": list(params["layers"].values())}, X)
 
 
+@pytest.mark.usefixtures("standard_promotion")
+def test_functional_changes_no_module_of_flax():
+    """Running averages stay those of the module, in jax.jit too."""
+    norm = nnx.BatchNorm(D, rngs=nnx.Rngs(0))
+    norm.mean[...] = jnp.array([1.0, 0.0, 2.0])
+    params, apply = zoo.functional(norm)
+    expected = (X - norm.mean[...]) / np.sqrt(1 + norm.epsilon)
+    for function in (apply, jax.jit(apply)):
+        assert_close(function(params, X), expected, SCHEDULE)
+    assert norm.mean[...].tolist() == [1.0, 0.0, 2.0]
+
+
 def test_constants_are_not_parameters():
     class Fixed(nnx.Module):
         def __init__(self):

@@ -48,6 +48,8 @@ def check_options(arguments: Iterable[str], command: Any, program: str) -> None:
 
 def _exit(kind: str, name: str, known: Iterable[str], program: str) -> None:
     similar = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    if name == "--lr" and "--learning-rate" in known:
+        similar = ["--learning-rate"]
     if similar:
         hint = f"did you mean {similar[0]}?"
     elif kind == "command":

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 from tyro.conf import Positional
 
-from zoo import checks
-from zoo.registry import cells
+from zoo.registry import cell_class, cells
 
 
 @dataclass(frozen=True)
@@ -29,8 +28,8 @@ class Cells:
                 padded = map(str.ljust, row, widths)
                 print("  ".join(padded).rstrip())
         for name in self.names:
-            cell = known[checks.one_of("the name of a cell", name, known)]
-            print(f"{name}: zoo.{cell.__name__}, {cell.paper}")
+            cell = cell_class(name)
+            print(f"{cell.name}: zoo.{cell.__name__}, {cell.paper}")
             print(f"  parameters  {cell.parameters}")
             for line in cell.equation.split("; "):
                 print(f"  {line}")
