@@ -160,7 +160,11 @@ X = np.random.default_rng(0).normal(size=(2, 5, D)).astype(np.float32)
             ValueError,
             r"lengths must lie in \[0, T = 3\], got 9",
         ),
-        (lambda: LSTM(X, [5, 3]), TypeError, r"zoo.mask_from_lengths\(lengths, 5\)"),
+        (
+            lambda: untyped(LSTM)(X, [5, 3]),
+            TypeError,
+            r"zoo.mask_from_lengths\(lengths, 5\)",
+        ),
         (
             lambda: untyped(LSTM)(X, LSTM.init_state(2)),
             TypeError,
