@@ -1,5 +1,7 @@
 """The initialisation of cells is that of their authors' code."""
 
+from typing import ClassVar
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -108,6 +110,20 @@ def test_biases_of_gates():
     for cell, expected in biases.items():
         b = values(build(cell, 4, 5).b)
         np.testing.assert_array_equal(b, np.repeat(expected, 5))
+
+
+def test_a_cell_overrides_the_default_initialisers():
+    """`inits` is inherited, and an argument takes precedence over it."""
+    ones, zeros = nnx.initializers.ones, nnx.initializers.zeros
+
+    class Ones(zoo.MultiplicativeLSTMCell):
+        inits: ClassVar = {**zoo.MultiplicativeLSTMCell.inits, "W": ones}
+
+    cell = build(Ones, 4, 5, W_init=None)
+    assert (values(cell.W) == 1).all() and (values(cell.W_m) == 1).all()
+    np.testing.assert_array_equal(values(cell.b), np.repeat([0, 1, 0, 0], 5))
+    cell = build(Ones, 4, 5, W_init=zeros)
+    assert not values(cell.W).any() and not values(cell.W_m).any()
 
 
 def test_rhn():

@@ -1,6 +1,6 @@
 """The sizes, dtypes and parameters of a cell."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import jax.numpy as jnp
@@ -32,6 +32,10 @@ class CellParameters(nnx.Module):
         recurrent_gates: the gates with a block in ``U``; by default all.
         bias_gates: the gates with a block in ``b``; by default all.
         recurrent: names of the recurrent matrices, to which weight drop is applied.
+        inits: the default initialisers of ``W``, ``U``, ``b``, and of every further
+            parameter whose initialiser is an argument, by the parameter's name. A cell
+            replaces some of them with ``inits = {**Cell.inits, "b": ...}``. Where a
+            default depends on sizes or options, the constructor sets it instead.
     """
 
     gates: ClassVar[Mapping[str, int]]
@@ -39,6 +43,11 @@ class CellParameters(nnx.Module):
     recurrent_gates: ClassVar[tuple[str, ...] | None] = None
     bias_gates: ClassVar[tuple[str, ...] | None] = None
     recurrent: ClassVar[tuple[str, ...]] = ("U",)
+    inits: ClassVar[Mapping[str, Callable[..., Array]]] = {
+        "W": initializers.glorot,
+        "U": initializers.orthogonal,
+        "b": initializers.zeros,
+    }
 
     def __init__(
         self,
@@ -46,9 +55,9 @@ class CellParameters(nnx.Module):
         hidden_size: int,
         *,
         bias: bool = True,
-        W_init: Initializer = initializers.glorot,
-        U_init: Initializer = initializers.orthogonal,
-        b_init: BiasInitializer = initializers.zeros,
+        W_init: Initializer | None = None,
+        U_init: Initializer | None = None,
+        b_init: BiasInitializer | None = None,
         dtype: Any = None,
         param_dtype: Any = jnp.float32,
         rngs: nnx.Rngs,
@@ -59,9 +68,12 @@ class CellParameters(nnx.Module):
             input_size: D.
             hidden_size: H.
             bias: whether the cell has a ``b``.
-            W_init: initialiser of each gate's block of ``W``.
-            U_init: initialiser of each gate's block of ``U``.
-            b_init: initialiser of ``b``, called with the gates.
+            W_init: initialiser of each gate's block of ``W``; by default ``inits["W"]``
+                of the cell, which is ``zoo.initializers.glorot`` in most cells.
+            U_init: initialiser of each gate's block of ``U``; by default ``inits["U"]``
+                of the cell, which is ``zoo.initializers.orthogonal`` in most cells.
+            b_init: initialiser of ``b``, called with the gates; by default
+                ``inits["b"]`` of the cell, which is zero in most cells.
             dtype: of the products and the outputs; by default `param_dtype`.
             param_dtype: of the parameters, which are drawn in float32 if it has 16
                 bits, and then cast.
@@ -80,10 +92,12 @@ class CellParameters(nnx.Module):
         self.draw_dtype = jnp.dtype(jnp.float32) if small else self.param_dtype
         double = jnp.dtype(jnp.float64) in (self.param_dtype, self.dtype)
         self.state_dtype = jnp.dtype(jnp.float64 if double else jnp.float32)
+        W_init, U_init = W_init or self.inits["W"], U_init or self.inits["U"]
         self.W = self._matrix(W_init, rngs, (input_size, hidden_size), self.input_gates)
         if "U" in self.recurrent:
             shape = (self.recurrent_size, hidden_size)
             self.U = self._matrix(U_init, rngs, shape, self.recurrent_gates)
+        b_init = b_init or self.inits["b"]
         self._set_biases(b_init if bias else None, rngs)
 
     def _matrix(

@@ -4,7 +4,6 @@ from typing import Any
 
 from flax import nnx
 
-from zoo import initializers
 from zoo.cells.base import Cell
 from zoo.types import Array
 
@@ -37,7 +36,7 @@ class SkipCell(Cell):
         if input_size == hidden_size:
             self.S = None
         else:
-            init = options.get("W_init", initializers.glorot)
+            init = options.get("W_init") or self.inits["W"]
             self.S = self._param(init, rngs, (input_size, hidden_size))
 
     def skip(self, x: Array) -> Array:

@@ -1,9 +1,8 @@
 """The chaos-free network."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import jax.numpy as jnp
-from flax import nnx
 
 from zoo import initializers
 from zoo.cells.base import Cell, HiddenState, gate
@@ -31,20 +30,7 @@ class CFNCell(Cell):
     parameters = "3*D*H + 2*H*H + 2*H"
     gates: ClassVar = {"f": +1, "i": -1, "n": 0}
     recurrent_gates = bias_gates = ("f", "i")
-
-    def __init__(
-        self, input_size: int, hidden_size: int, *, rngs: nnx.Rngs, **options: Any
-    ):
-        """Build the cell.
-
-        Args:
-            input_size: D.
-            hidden_size: H.
-            rngs: random keys for the initialisation.
-            **options: as for `Cell`; the default of `b_init` is the paper's.
-        """
-        options.setdefault("b_init", initializers.retain(1.0, overwrite=-1.0))
-        super().__init__(input_size, hidden_size, rngs=rngs, **options)
+    inits: ClassVar = {**Cell.inits, "b": initializers.retain(1.0, overwrite=-1.0)}
 
     def project(self, x: Array) -> tuple[Array, Array]:
         """Return the input part of the gates' pre-activations, and ``tanh(x W_n)``.

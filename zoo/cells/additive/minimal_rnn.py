@@ -5,7 +5,6 @@ from typing import Any, ClassVar
 import jax.numpy as jnp
 from flax import nnx
 
-from zoo import initializers
 from zoo.cells.base import Cell, HiddenState, gate
 from zoo.types import Array
 
@@ -45,7 +44,7 @@ class MinimalRNNCell(Cell):
             **options: as for `Cell`; `U_init` also initialises ``V``.
         """
         super().__init__(input_size, hidden_size, rngs=rngs, **options)
-        init = options.get("U_init", initializers.orthogonal)
+        init = options.get("U_init") or self.inits["U"]
         self.V = self._param(init, rngs, (hidden_size, hidden_size))
 
     def project(self, x: Array) -> tuple[Array, Array]:

@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 from flax import nnx
 
-from zoo import checks, initializers
+from zoo import checks
 from zoo.cells.base import Cell
 from zoo.cells.composite.base import CompositeCell, state_shapes
 from zoo.initializers import Initializer
@@ -37,16 +37,16 @@ class MultiplicativeCell(CompositeCell):
         self,
         cell: Cell,
         *,
-        W_init: Initializer = initializers.glorot,
-        U_init: Initializer = initializers.orthogonal,
+        W_init: Initializer | None = None,
+        U_init: Initializer | None = None,
         rngs: nnx.Rngs,
     ):
         """Wrap a cell.
 
         Args:
             cell: a cell whose recurrent products read a state h.
-            W_init: initialiser of ``W_m``.
-            U_init: initialiser of ``U_m``.
+            W_init: initialiser of ``W_m``, by default ``zoo.initializers.glorot``.
+            U_init: initialiser of ``U_m``, by default ``zoo.initializers.orthogonal``.
             rngs: random keys for the initialisation.
 
         Raises:
@@ -60,8 +60,8 @@ class MultiplicativeCell(CompositeCell):
         self._copy_sizes(cell)
         self.cell = cell
         size = checks.positive("output_size", cell.output_size)
-        self.W_m = self._param(W_init, rngs, (cell.input_size, size))
-        self.U_m = self._param(U_init, rngs, (size, size))
+        self.W_m = self._param(W_init or self.inits["W"], rngs, (cell.input_size, size))
+        self.U_m = self._param(U_init or self.inits["U"], rngs, (size, size))
 
     @property
     def output_size(self) -> int:

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from zoo import checks
+from zoo import checks, initializers
 from zoo.cells.base import Cell, HiddenState
 from zoo.initializers import Initializer
 from zoo.types import Array, Constant, Key
@@ -36,11 +36,6 @@ def sparse_reservoir(connectivity: float, spectral_radius: float) -> Initializer
         return jnp.where(nilpotent, U, U * (spectral_radius / radius))
 
     return init
-
-
-def _uniform(key: Key, shape: tuple[int, ...], dtype: Any) -> Array:
-    """Draw from U(-1, 1)."""
-    return jax.random.uniform(key, shape, dtype, -1.0, 1.0)
 
 
 def _spectral_radius(U: Array) -> tuple[Array, Array]:
@@ -79,6 +74,7 @@ class ESNCell(Cell):
     equation = "h' = (1 - leak) * h + leak * tanh(x W + h U + b), nothing trained"
     parameters = "0"
     gates: ClassVar = {"h": 0}
+    inits: ClassVar = {**Cell.inits, "W": initializers.uniform(1.0)}
     additive = True
 
     def __init__(
@@ -89,6 +85,7 @@ class ESNCell(Cell):
         leak: float = 1.0,
         spectral_radius: float = 0.9,
         connectivity: float = 0.1,
+        U_init: Initializer | None = None,
         rngs: nnx.Rngs,
         **options: Any,
     ):
@@ -100,9 +97,9 @@ class ESNCell(Cell):
             leak: the leaking rate, in (0, 1]: the weight of the new activation.
             spectral_radius: the largest modulus of the eigenvalues of ``U``.
             connectivity: the share of nonzero entries of ``U``, in (0, 1].
+            U_init: initialiser of ``U``, by default the sparse matrix of both options.
             rngs: random keys for the initialisation.
-            **options: as for `Cell`; the default of `W_init` is U(-1, 1), that of
-                `U_init` the sparse matrix.
+            **options: as for `Cell`; `W_init` is U(-1, 1) by default.
 
         Raises:
             ValueError: if an argument is out of its range.
@@ -117,9 +114,8 @@ class ESNCell(Cell):
             )
         checks.positive("hidden_size", hidden_size)
         self.leak = float(leak)
-        options.setdefault("W_init", _uniform)
-        options.setdefault("U_init", sparse_reservoir(connectivity, spectral_radius))
-        super().__init__(input_size, hidden_size, rngs=rngs, **options)
+        U_init = U_init or sparse_reservoir(connectivity, spectral_radius)
+        super().__init__(input_size, hidden_size, U_init=U_init, rngs=rngs, **options)
         self.W, self.U = Constant(self.W[...]), Constant(self.U[...])
         self.b = None if self.b is None else Constant(self.b[...])
 

@@ -2,7 +2,6 @@
 
 from typing import Any, ClassVar
 
-import jax
 from flax import nnx
 
 from zoo import checks
@@ -29,6 +28,7 @@ class IndRNNCell(Cell):
     parameters = "D*H + 2*H"
     gates: ClassVar = {"h": 0}
     recurrent = ("u",)
+    inits: ClassVar = {**Cell.inits, "u": nnx.initializers.uniform(1.0)}
     additive = True
 
     def __init__(
@@ -37,7 +37,7 @@ class IndRNNCell(Cell):
         hidden_size: int,
         *,
         nonlinearity: str = "relu",
-        u_init: Initializer = jax.nn.initializers.uniform(1.0),  # noqa: B008
+        u_init: Initializer | None = None,
         rngs: nnx.Rngs,
         **options: Any,
     ):
@@ -47,7 +47,7 @@ class IndRNNCell(Cell):
             input_size: D.
             hidden_size: H.
             nonlinearity: ``"relu"`` or ``"tanh"``.
-            u_init: initialiser of ``u``.
+            u_init: initialiser of ``u``, by default U(0, 1).
             rngs: random keys for the initialisation.
             **options: as for `Cell`.
 
@@ -56,7 +56,7 @@ class IndRNNCell(Cell):
         """
         self.nonlinearity = checks.one_of("nonlinearity", nonlinearity, NONLINEARITIES)
         super().__init__(input_size, hidden_size, rngs=rngs, **options)
-        self.u = self._param(u_init, rngs, (hidden_size,))
+        self.u = self._param(u_init or self.inits["u"], rngs, (hidden_size,))
 
     def recur(self, state: HiddenState) -> Array:
         """Return ``u * h``, the elementwise recurrent term."""

@@ -82,6 +82,11 @@ class LMUCell(Cell):
     )
     parameters = "D*H + H*H + H + D + H + 16 + 16*H"
     gates: ClassVar = {"h": 0}
+    inits: ClassVar = {
+        **Cell.inits,
+        "W": nnx.initializers.glorot_normal(),
+        "U": nnx.initializers.glorot_normal(),
+    }
 
     def __init__(
         self,
@@ -101,8 +106,8 @@ class LMUCell(Cell):
             order: N, the number of polynomials.
             theta: the length of the window in steps.
             rngs: random keys for the initialisation.
-            **options: as for `Cell`, with other defaults; `W_init` also initialises
-                ``M``.
+            **options: as for `Cell`; `W_init` and `U_init` are Glorot's normal
+                distribution by default, and `W_init` also initialises ``M``.
 
         Raises:
             ValueError: if `order` or `theta` is not positive.
@@ -110,9 +115,8 @@ class LMUCell(Cell):
         self.order = checks.positive("order", order)
         if not theta > 0:
             raise ValueError(f"theta must be above 0, got {theta!r}")
-        init = options.setdefault("W_init", nnx.initializers.glorot_normal())
-        options.setdefault("U_init", nnx.initializers.glorot_normal())
         super().__init__(input_size, hidden_size, rngs=rngs, **options)
+        init = options.get("W_init") or self.inits["W"]
         lecun = nnx.initializers.lecun_uniform()
 
         def vector(size: int) -> nnx.Param:

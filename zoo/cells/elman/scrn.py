@@ -53,6 +53,11 @@ class SCRNCell(Cell):
     parameters = "D*H + H*H + (D + H) * max(1, H // 4)"
     gates: ClassVar = {"h": 0}
     recurrent = ("U", "P")
+    inits: ClassVar = {
+        **Cell.inits,
+        "W": nnx.initializers.normal(0.05),
+        "U": nnx.initializers.normal(0.05),
+    }
 
     def __init__(
         self,
@@ -76,8 +81,8 @@ class SCRNCell(Cell):
             reads: which context the hidden units read, ``"old"`` or ``"new"``.
             bias: whether the hidden units have a bias; the paper has none.
             rngs: random keys for the initialisation.
-            **options: as for `Cell`, with other defaults; `W_init` also initialises
-                ``B`` and ``P``.
+            **options: as for `Cell`; `W_init` and `U_init` are N(0, 0.05²) by default,
+                and `W_init` also initialises ``B`` and ``P``.
 
         Raises:
             ValueError: if `alpha` is outside [0, 1], or `reads` is neither.
@@ -89,9 +94,8 @@ class SCRNCell(Cell):
         self.context_size = checks.positive("context_size", context_size)
         self.alpha = float(alpha)
         self.reads = checks.one_of("reads", reads, ("old", "new"))
-        init = options.setdefault("W_init", nnx.initializers.normal(0.05))
-        options.setdefault("U_init", nnx.initializers.normal(0.05))
         super().__init__(input_size, hidden_size, bias=bias, rngs=rngs, **options)
+        init = options.get("W_init") or self.inits["W"]
         self.B = self._param(init, rngs, (input_size, context_size))
         self.P = self._param(init, rngs, (context_size, hidden_size))
 

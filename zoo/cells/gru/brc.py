@@ -2,7 +2,6 @@
 
 from typing import Any, ClassVar
 
-import jax
 import jax.numpy as jnp
 from flax import nnx
 
@@ -65,13 +64,14 @@ class BRCCell(NBRCCell):
     )
     parameters = "3 * (D*H + H) + 2*H"
     recurrent = ("u",)
+    inits: ClassVar = {**NBRCCell.inits, "u": nnx.initializers.normal(1.0)}
 
     def __init__(
         self,
         input_size: int,
         hidden_size: int,
         *,
-        u_init: Initializer = jax.nn.initializers.normal(1.0),  # noqa: B008
+        u_init: Initializer | None = None,
         rngs: nnx.Rngs,
         **options: Any,
     ):
@@ -80,12 +80,12 @@ class BRCCell(NBRCCell):
         Args:
             input_size: D.
             hidden_size: H.
-            u_init: initialiser of ``u``.
+            u_init: initialiser of ``u``, by default N(0, 1).
             rngs: random keys for the initialisation.
             **options: as for `Cell`.
         """
         super().__init__(input_size, hidden_size, rngs=rngs, **options)
-        self.u = self._param(u_init, rngs, (2 * hidden_size,))
+        self.u = self._param(u_init or self.inits["u"], rngs, (2 * hidden_size,))
 
     def recur(self, state: HiddenState) -> Array:
         """Return ``u_a * h`` and ``u_c * h``."""

@@ -6,9 +6,8 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from zoo import checks, initializers
+from zoo import checks
 from zoo.cells.base import Cell, HiddenState, gate
-from zoo.initializers import Initializer
 from zoo.types import Array
 
 __all__ = ["FastGRNNCell"]
@@ -49,8 +48,6 @@ class FastGRNNCell(Cell):
         nu: float = -4.0,
         W_rank: int | None = None,
         U_rank: int | None = None,
-        W_init: Initializer = initializers.glorot,
-        U_init: Initializer = initializers.orthogonal,
         rngs: nnx.Rngs,
         **options: Any,
     ):
@@ -63,14 +60,13 @@ class FastGRNNCell(Cell):
             nu: the initial value of the parameter nu.
             W_rank: rank of W; None for full rank.
             U_rank: rank of U; None for full rank.
-            W_init: initialiser of ``W``, and of both its factors.
-            U_init: initialiser of ``U``, and of both its factors.
             rngs: random keys for the initialisation.
-            **options: as for `Cell`.
+            **options: as for `Cell`; `W_init` and `U_init` also initialise both factors
+                of ``W`` and ``U``.
         """
-        super().__init__(
-            input_size, hidden_size, W_init=W_init, U_init=U_init, rngs=rngs, **options
-        )
+        super().__init__(input_size, hidden_size, rngs=rngs, **options)
+        W_init = options.get("W_init") or self.inits["W"]
+        U_init = options.get("U_init") or self.inits["U"]
         self.zeta = self._scalar(zeta)
         self.nu = self._scalar(nu)
         # Flax fixes on the first assignment whether an attribute holds a parameter.

@@ -4,7 +4,6 @@ from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from flax import nnx
 
 from zoo.cells.base import drop_candidate, gate
 from zoo.cells.skip import SkipCell
@@ -12,6 +11,11 @@ from zoo.initializers import Gates
 from zoo.types import Array, Key
 
 __all__ = ["IntersectionRNNCell", "IntersectionState"]
+
+
+def _ones_of_gates(key: Key, gates: Gates, size: int, dtype: Any) -> Array:
+    """Initialise the biases of v and g to one, the others to zero."""
+    return jnp.repeat(jnp.array([name in ("v", "g") for name in gates], dtype), size)
 
 
 class IntersectionState(NamedTuple):
@@ -51,22 +55,9 @@ class IntersectionRNNCell(SkipCell):
     )
     parameters = "4 * (D*H + H*H + H) + (D*H if D != H else 0)"
     gates: ClassVar = {"m": 0, "n": 0, "v": 0, "g": +1}
+    inits: ClassVar = {**SkipCell.inits, "b": _ones_of_gates}
     unread = ("y",)
     candidate = True
-
-    def __init__(
-        self, input_size: int, hidden_size: int, *, rngs: nnx.Rngs, **options: Any
-    ):
-        """Build the cell.
-
-        Args:
-            input_size: D.
-            hidden_size: H.
-            rngs: random keys for the initialisation.
-            **options: as for `SkipCell`; `b_init` has another default.
-        """
-        options.setdefault("b_init", _ones_of_gates)
-        super().__init__(input_size, hidden_size, rngs=rngs, **options)
 
     def init_state(self, batch_size: int) -> IntersectionState:
         """Return the state before the first step: zeros.
@@ -97,8 +88,3 @@ class IntersectionRNNCell(SkipCell):
     def output(self, state: IntersectionState, p: Any) -> Array:
         """Return the output y."""
         return state.y
-
-
-def _ones_of_gates(key: Key, gates: Gates, size: int, dtype: Any) -> Array:
-    """Initialise the biases of v and g to one, the others to zero."""
-    return jnp.repeat(jnp.array([name in ("v", "g") for name in gates], dtype), size)

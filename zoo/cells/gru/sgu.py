@@ -6,9 +6,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from zoo import initializers
 from zoo.cells.base import Cell, HiddenState, drop_candidate, gate
-from zoo.initializers import Initializer
 from zoo.types import Array
 
 __all__ = ["SGUCell", "DSGUCell"]
@@ -81,25 +79,19 @@ class DSGUCell(SGUCell):
     recurrent = ("U", "U_o")
 
     def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        *,
-        U_init: Initializer = initializers.orthogonal,
-        rngs: nnx.Rngs,
-        **options: Any,
+        self, input_size: int, hidden_size: int, *, rngs: nnx.Rngs, **options: Any
     ):
         """Build the cell.
 
         Args:
             input_size: D.
             hidden_size: H.
-            U_init: initialiser of each block of ``U``, and of ``U_o``.
             rngs: random keys for the initialisation.
-            **options: as for `Cell`.
+            **options: as for `Cell`; `U_init` also initialises ``U_o``.
         """
-        super().__init__(input_size, hidden_size, U_init=U_init, rngs=rngs, **options)
-        self.U_o = self._param(U_init, rngs, (hidden_size, hidden_size))
+        super().__init__(input_size, hidden_size, rngs=rngs, **options)
+        init = options.get("U_init") or self.inits["U"]
+        self.U_o = self._param(init, rngs, (hidden_size, hidden_size))
 
     def _candidate(self, gated: Array) -> Array:
         """Return the candidate for the gated state ``g * h``."""

@@ -1,9 +1,8 @@
 """The update-gate recurrent network."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import jax.numpy as jnp
-from flax import nnx
 
 from zoo import initializers
 from zoo.cells.base import Cell, HiddenState, drop_candidate, gate
@@ -33,22 +32,9 @@ class UGRNNCell(Cell):
     )
     parameters = "2 * (D*H + H*H + H)"
     gates: ClassVar = {"g": +1, "n": 0}
+    inits: ClassVar = {**Cell.inits, "b": initializers.retain(1.0)}
     candidate = True
     additive = True
-
-    def __init__(
-        self, input_size: int, hidden_size: int, *, rngs: nnx.Rngs, **options: Any
-    ):
-        """Build the cell.
-
-        Args:
-            input_size: D.
-            hidden_size: H.
-            rngs: random keys for the initialisation.
-            **options: as for `Cell`; `b_init` has another default.
-        """
-        options.setdefault("b_init", initializers.retain(1.0))
-        super().__init__(input_size, hidden_size, rngs=rngs, **options)
 
     def update(
         self, state: HiddenState, p: Array, q: Array, keep: Array | None = None

@@ -7,17 +7,17 @@ from flax import nnx
 
 from zoo import checks, initializers
 from zoo.cells.base import Cell, HiddenState, gate
-from zoo.initializers import BiasInitializer, Gates, Initializer
+from zoo.initializers import Gates
 from zoo.types import Array, Key
 
 __all__ = ["RHNCell"]
 
-SMALL = initializers.uniform(0.04)
+_small_uniform = initializers.uniform(0.04)
 
 
-def carry(key: Key, gates: Gates, size: int, dtype: Any) -> Array:
+def _carry_gate_bias(key: Key, gates: Gates, size: int, dtype: Any) -> Array:
     """Initialise the biases of t to -2, and draw those of n from U(-0.04, 0.04)."""
-    b = SMALL(key, (len(gates), size), dtype)
+    b = _small_uniform(key, (len(gates), size), dtype)
     is_t = jnp.array([name == "t" for name in gates])
     return jnp.where(is_t[:, None], -2, b).reshape(-1)
 
@@ -49,6 +49,11 @@ class RHNCell(Cell):
     )
     parameters = "2*D*H + 3 * (2*H*H + 2*H)"
     gates: ClassVar = {"n": 0, "t": -1}
+    inits: ClassVar = {
+        "W": _small_uniform,
+        "U": _small_uniform,
+        "b": _carry_gate_bias,
+    }
 
     def __init__(
         self,
@@ -56,9 +61,6 @@ class RHNCell(Cell):
         hidden_size: int,
         *,
         depth: int = 3,
-        W_init: Initializer = SMALL,
-        U_init: Initializer = SMALL,
-        b_init: BiasInitializer = carry,
         rngs: nnx.Rngs,
         **options: Any,
     ):
@@ -68,16 +70,14 @@ class RHNCell(Cell):
             input_size: D.
             hidden_size: H.
             depth: L, the number of highway layers.
-            W_init: initialiser of each block of ``W``.
-            U_init: initialiser of each layer's blocks of ``U``.
-            b_init: initialiser of each layer's biases.
             rngs: random keys for the initialisation.
-            **options: as for `Cell`.
+            **options: as for `Cell`, with the default initialisers described above;
+                `U_init` and `b_init` initialise the blocks of each layer.
         """
         self.depth = checks.positive("depth", depth)
-        super().__init__(
-            input_size, hidden_size, W_init=W_init, b_init=b_init, rngs=rngs, **options
-        )
+        super().__init__(input_size, hidden_size, rngs=rngs, **options)
+        U_init = options.get("U_init") or self.inits["U"]
+        b_init = options.get("b_init") or self.inits["b"]
         blocks = ("n", "t") * depth
         self.U = self._matrix(U_init, rngs, (hidden_size, hidden_size), blocks)
         if self.b is not None:

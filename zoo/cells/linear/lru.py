@@ -11,6 +11,7 @@ from zoo import checks
 from zoo.cells.linear.complex import ComplexCell, ComplexState
 from zoo.engine.broadcast import align
 from zoo.engine.matmul import materialise_cotangent
+from zoo.initializers import Initializer
 from zoo.types import Array, Key
 
 __all__ = ["LRUCell"]
@@ -51,6 +52,7 @@ class LRUCell(ComplexCell):
         r_min: float = 0.0,
         r_max: float = 1.0,
         max_phase: float = 2 * np.pi,
+        W_init: Initializer | None = None,
         bias: bool = False,
         rngs: nnx.Rngs,
         **options: Any,
@@ -63,9 +65,11 @@ class LRUCell(ComplexCell):
             r_min: smallest initial modulus of lambda.
             r_max: largest initial modulus of lambda.
             max_phase: largest initial angle of lambda, in radians.
+            W_init: initialiser of all of ``W``, by default N(0, 1/(2D)), and for equal
+                sizes the diagonal D described above.
             bias: whether the products with x have a bias; the paper has none.
             rngs: random keys for the initialisation.
-            **options: as for `Cell`. `W_init`, if given, initialises all of ``W``.
+            **options: as for `Cell`.
 
         Raises:
             ValueError: if ``0 <= r_min < r_max <= 1`` or ``max_phase > 0`` does not
@@ -77,11 +81,17 @@ class LRUCell(ComplexCell):
             )
         if not max_phase > 0.0:
             raise ValueError(f"max_phase must be above 0, got {max_phase!r}")
-        default, D = "W_init" not in options, checks.positive("input_size", input_size)
-        options.setdefault("W_init", nnx.initializers.normal((2 * D) ** -0.5))
-        super().__init__(input_size, hidden_size, bias=bias, rngs=rngs, **options)
-        H, dtype = hidden_size, self.draw_dtype
-        if default and D == H:
+        D, H = checks.positive("input_size", input_size), hidden_size
+        super().__init__(
+            input_size,
+            hidden_size,
+            W_init=W_init or nnx.initializers.normal((2 * D) ** -0.5),
+            bias=bias,
+            rngs=rngs,
+            **options,
+        )
+        dtype = self.draw_dtype
+        if W_init is None and D == H:
             diagonal = jax.random.normal(rngs.params(), (H,), dtype)
             direct = jnp.diag(diagonal).astype(self.param_dtype)
             self.W[...] = jnp.concatenate([self.W[:, : 2 * H], direct], axis=-1)

@@ -12,6 +12,7 @@ from zoo.cells.linear.base import LinearCell
 from zoo.engine.broadcast import spread
 from zoo.engine.linear_scan import shifted, span_scan
 from zoo.engine.masks import Span
+from zoo.initializers import Initializer
 from zoo.types import Array, State
 
 __all__ = ["RGLRUCell", "RGLRUState"]
@@ -92,6 +93,7 @@ class RGLRUCell(LinearCell):
         scale_first: bool = False,
         a_min: float = 0.9**8,
         a_max: float = 0.999**8,
+        W_init: Initializer | None = None,
         rngs: nnx.Rngs,
         **options: Any,
     ):
@@ -104,8 +106,9 @@ class RGLRUCell(LinearCell):
                 ``sqrt(1 - a^2)``, as in the paper.
             a_min: smallest initial a where r = 1.
             a_max: largest initial a where r = 1.
+            W_init: initialiser of each gate's block of ``W``, by default N(0, 1/D).
             rngs: random keys for the initialisation.
-            **options: as for `Cell`. By default `W_init` is N(0, 1/D).
+            **options: as for `Cell`.
 
         Raises:
             ValueError: if ``0 < a_min < a_max < 1`` does not hold.
@@ -115,8 +118,8 @@ class RGLRUCell(LinearCell):
                 f"0 < a_min < a_max < 1 must hold, got {a_min!r} and {a_max!r}"
             )
         scale = checks.positive("input_size", input_size) ** -0.5
-        options.setdefault("W_init", nnx.initializers.normal(scale))
-        super().__init__(input_size, hidden_size, rngs=rngs, **options)
+        W_init = W_init or nnx.initializers.normal(scale)
+        super().__init__(input_size, hidden_size, W_init=W_init, rngs=rngs, **options)
         self.scale_first = bool(scale_first)
         low, high = a_min**0.25, a_max**0.25
         size, dtype = (hidden_size,), self.draw_dtype

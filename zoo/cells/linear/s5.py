@@ -53,6 +53,7 @@ class S5Cell(BlockCell, ComplexCell):
     )
     parameters = "3*D*H + 2*H*H + 3*H"
     gates: ClassVar = {"re": 0, "im": 0, "D": 0}
+    inits: ClassVar = {**BlockCell.inits, "W": initializers.lecun}
 
     def __init__(
         self,
@@ -63,6 +64,7 @@ class S5Cell(BlockCell, ComplexCell):
         blocks: int = 1,
         step_min: float = 1e-3,
         step_max: float = 1e-1,
+        W_init: Initializer | None = None,
         bias: bool = False,
         rngs: nnx.Rngs,
         **options: Any,
@@ -77,10 +79,12 @@ class S5Cell(BlockCell, ComplexCell):
                 blocks of the entries.
             step_min: smallest initial Delta.
             step_max: largest initial Delta.
+            W_init: initialiser of B, C and D, as matrices ``[2N, D]``, ``[2N, 2H]`` and
+                ``[D, H]``; by default LeCun's normal, and for equal sizes the diagonal
+                D described above.
             bias: whether the products with x have a bias; the paper has none.
             rngs: random keys for the initialisation.
-            **options: as for `Cell`. `W_init`, by default LeCun's normal, initialises
-                B, C and D, as matrices ``[2N, D]``, ``[2N, 2H]`` and ``[D, H]``.
+            **options: as for `Cell`.
 
         Raises:
             ValueError: if an argument is out of its range, or if `blocks` does not
@@ -94,9 +98,11 @@ class S5Cell(BlockCell, ComplexCell):
             raise ValueError(
                 f"0 < step_min <= step_max must hold, got {step_min!r} and {step_max!r}"
             )
-        self._diagonal = "W_init" not in options and input_size == hidden_size
-        W_init = options.setdefault("W_init", initializers.lecun)
-        super().__init__(input_size, hidden_size, bias=bias, rngs=rngs, **options)
+        self._diagonal = W_init is None and input_size == hidden_size
+        W_init = W_init or self.inits["W"]
+        super().__init__(
+            input_size, hidden_size, W_init=W_init, bias=bias, rngs=rngs, **options
+        )
         frequency, vectors = hippo(N, blocks)
         dtype = self.draw_dtype
         self.decay = self._store(jnp.full(N, np.log(0.5), dtype))

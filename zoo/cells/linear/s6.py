@@ -58,6 +58,7 @@ class S6Cell(BlockCell, LinearCell):
     parameters = "D * (2*H + 32) + 18*H"
     gates: ClassVar = {"u": 0, "delta": -1, "B": 0, "C": 0}
     bias_gates = ("delta",)
+    inits: ClassVar = {**BlockCell.inits, "b": initializers.timescales(1e-3, 1e-1)}
     recompute = True  # a and b are N times as large as the arrays they depend on
 
     def __init__(
@@ -83,7 +84,6 @@ class S6Cell(BlockCell, LinearCell):
             ValueError: if a size is not an int of 1 or more.
         """
         self.state_size = checks.positive("state_size", state_size)
-        options.setdefault("b_init", initializers.timescales(1e-3, 1e-1))
         super().__init__(input_size, hidden_size, rngs=rngs, **options)
         rates = jnp.arange(1, state_size + 1, dtype=self.draw_dtype)
         shape = (hidden_size, state_size)

@@ -1,9 +1,8 @@
 """The LSTM with a highway connection from its input to its output."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import jax.numpy as jnp
-from flax import nnx
 
 from zoo import initializers
 from zoo.cells.base import drop_candidate, gate
@@ -38,20 +37,7 @@ class AugmentedLSTMCell(LSTMCell):
     parameters = "6*D*H + 5*H*H + 6*H"
     gates: ClassVar = {"i": -1, "f": +1, "g": 0, "o": 0, "r": 0, "x": 0}
     recurrent_gates = ("i", "f", "g", "o", "r")
-
-    def __init__(
-        self, input_size: int, hidden_size: int, *, rngs: nnx.Rngs, **options: Any
-    ):
-        """Build the cell.
-
-        Args:
-            input_size: D.
-            hidden_size: H.
-            rngs: random keys for the initialisation.
-            **options: as for `LSTMCell`; `W_init` is orthogonal by default.
-        """
-        options.setdefault("W_init", initializers.orthogonal)
-        super().__init__(input_size, hidden_size, rngs=rngs, **options)
+    inits: ClassVar = {**LSTMCell.inits, "W": initializers.orthogonal}
 
     def project(self, x: Array) -> tuple[Array, Array]:
         """Return ``xW + b`` of the gates, and ``x W_x + b_x``."""

@@ -5,10 +5,10 @@ from typing import Any, ClassVar, NamedTuple
 import jax.numpy as jnp
 from flax import nnx
 
-from zoo import checks, initializers
+from zoo import checks
 from zoo.cells.base import Cell, drop_candidate, gate
-from zoo.cells.lstm.peephole_lstm import small_normal
-from zoo.initializers import BiasInitializer, Initializer
+from zoo.cells.lstm.peephole_lstm import PeepholeLSTMCell
+from zoo.initializers import Initializer
 from zoo.types import Array
 
 __all__ = ["HighwayLSTMCell", "HighwayLSTMState"]
@@ -59,6 +59,7 @@ class HighwayLSTMCell(Cell):
     parameters = "4*D*H + 13*H*H + 17*H"
     gates: ClassVar = {"i": -1, "f": +1, "g": 0, "o": 0, "d": 0}
     input_gates = recurrent_gates = bias_gates = ("i", "f", "g", "o")
+    inits = PeepholeLSTMCell.inits
     candidate = True
 
     def __init__(
@@ -67,11 +68,7 @@ class HighwayLSTMCell(Cell):
         hidden_size: int,
         *,
         depth: int = 2,
-        W_init: Initializer = initializers.glorot,
-        U_init: Initializer = initializers.orthogonal,
-        b_init: BiasInitializer = initializers.retain(1.0),  # noqa: B008
-        V_init: Initializer = small_normal,
-        bias: bool = True,
+        V_init: Initializer | None = None,
         rngs: nnx.Rngs,
         **options: Any,
     ):
@@ -81,13 +78,11 @@ class HighwayLSTMCell(Cell):
             input_size: D.
             hidden_size: H of every layer.
             depth: L, the number of layers, 2 or more.
-            W_init: initialiser of each block of ``W`` and ``W_up``.
-            U_init: initialiser of each block of ``U``.
-            b_init: initialiser of the biases of each layer.
             V_init: initialiser of the peephole weights, by default N(0, 0.1²).
-            bias: whether the layers have biases.
             rngs: random keys for the initialisation.
-            **options: as for `Cell`.
+            **options: as for `Cell`; `W_init` also initialises ``W_up``, and `U_init`
+                and `b_init` the ``U`` and the biases of every layer. By default
+                `b_init` is ``zoo.initializers.retain(1.0)``.
 
         Raises:
             ValueError: if `depth` is not an int of 2 or more.
@@ -97,19 +92,14 @@ class HighwayLSTMCell(Cell):
                 "depth must be 2 or more; for one layer, use PeepholeLSTMCell"
             )
         self.depth = depth
-        super().__init__(
-            input_size,
-            hidden_size,
-            W_init=W_init,
-            U_init=U_init,
-            b_init=b_init,
-            bias=bias,
-            rngs=rngs,
-            **options,
+        super().__init__(input_size, hidden_size, rngs=rngs, **options)
+        W_init, U_init, b_init = (
+            options.get(f"{name}_init") or self.inits[name] for name in "WUb"
         )
         H, above = hidden_size, depth - 1
         self.U = self._matrix(U_init, rngs, (H, H), ("i", "f", "g", "o") * depth)
         self.W_up = self._matrix(W_init, rngs, (H, H), tuple(self.gates) * above)
+        V_init = V_init or self.inits["V"]
         self.V = self._param(V_init, rngs, (3 * H + 5 * H * above,))
         if self.b is not None:
             lowest = self.b[...].astype(self.draw_dtype)

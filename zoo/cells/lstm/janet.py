@@ -36,6 +36,7 @@ class JANETCell(Cell):
     )
     parameters = "2 * (D*H + H*H + H)"
     gates: ClassVar = {"f": +1, "g": 0}
+    inits: ClassVar = {**Cell.inits, "b": initializers.retain(1.0)}
     candidate = True
     additive = True
 
@@ -55,9 +56,9 @@ class JANETCell(Cell):
             hidden_size: H.
             beta: shift between the pre-activations of the forget and the input gate.
             rngs: random keys for the initialisation.
-            **options: as for `Cell`.
+            **options: as for `Cell`; `b_init` is ``zoo.initializers.retain(1.0)`` by
+                default.
         """
-        options.setdefault("b_init", initializers.retain(1.0))
         super().__init__(input_size, hidden_size, rngs=rngs, **options)
         self.beta = float(beta)
 

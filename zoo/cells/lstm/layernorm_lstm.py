@@ -1,6 +1,6 @@
 """The LSTM with layer normalisation."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import jax.numpy as jnp
 from flax import nnx
@@ -38,6 +38,7 @@ class LayerNormLSTMCell(LSTMCell):
         "h' = sigmoid(o) * tanh(scale_c * LN(c') + b_c)"
     )
     parameters = "4 * (D*H + H*H + H) + 10*H"
+    inits: ClassVar = {**LSTMCell.inits, "b": initializers.zeros}
 
     def __init__(
         self, input_size: int, hidden_size: int, *, rngs: nnx.Rngs, **options: Any
@@ -51,7 +52,6 @@ class LayerNormLSTMCell(LSTMCell):
             **options: as for `LSTMCell`, but `b_init` is zero by default;
                 ``bias=False`` also removes ``b_c``.
         """
-        options.setdefault("b_init", initializers.zeros)
         super().__init__(input_size, hidden_size, rngs=rngs, **options)
         gates = len(self.gates) * hidden_size
         self.scale_x = self._store(jnp.ones(gates, self.draw_dtype))

@@ -1,9 +1,8 @@
 """The long short-term memory."""
 
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import jax.numpy as jnp
-from flax import nnx
 
 from zoo import initializers
 from zoo.cells.base import Cell, drop_candidate, gate
@@ -36,9 +35,9 @@ class LSTMCell(Cell):
         c' = f * c + i * g
         h' = o * tanh(c')
 
-    The cell of ``torch.nn.LSTM``, with one bias vector where torch has two. The bias of
-    the forget gate is initialised to one. Source: Hochreiter and Schmidhuber 1997; Gers
-    et al. 2000.
+    The cell of ``torch.nn.LSTM``, with one bias vector where torch has two. By default
+    `b_init` is ``zoo.initializers.retain(1.0)``, a forget-gate bias of one. Source:
+    Hochreiter and Schmidhuber 1997; Gers et al. 2000.
     """
 
     name = "lstm"
@@ -50,23 +49,9 @@ class LSTMCell(Cell):
     )
     parameters = "4 * (D*H + H*H + H)"
     gates: ClassVar = {"i": -1, "f": +1, "g": 0, "o": 0}
+    inits: ClassVar = {**Cell.inits, "b": initializers.retain(1.0)}
     candidate = True
     additive = True
-
-    def __init__(
-        self, input_size: int, hidden_size: int, *, rngs: nnx.Rngs, **options: Any
-    ):
-        """Build the cell.
-
-        Args:
-            input_size: D.
-            hidden_size: H.
-            rngs: random keys for the initialisation.
-            **options: as for `Cell`. By default `b_init` is
-                ``zoo.initializers.retain(1.0)``, a forget-gate bias of one.
-        """
-        options.setdefault("b_init", initializers.retain(1.0))
-        super().__init__(input_size, hidden_size, rngs=rngs, **options)
 
     def init_state(self, batch_size: int) -> LSTMState:
         """Return the state before the first step: zeros.

@@ -1,6 +1,6 @@
 """The LSTM whose input and state gate each other before the step."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +14,12 @@ from zoo.initializers import Gates
 from zoo.types import Array, Key
 
 __all__ = ["MogrifierLSTMCell"]
+
+
+def _noisy_retain(key: Key, gates: Gates, size: int, dtype: Any) -> Array:
+    """Draw biases from N(0, 1/H), plus one for the gate that keeps the old state."""
+    noise = initializers.lecun(key, (size, len(gates)), dtype).T.reshape(-1)
+    return initializers.retain(1.0)(key, gates, size, dtype) + noise
 
 
 class MogrifierLSTMCell(LSTMCell):
@@ -46,6 +52,11 @@ class MogrifierLSTMCell(LSTMCell):
         "c' = f * c + min(i, 1 - f) * g; h' = o * tanh(c')"
     )
     parameters = "4 * (D*H + H*H + H) + 5*D*H + 3*D + 2*H"
+    inits: ClassVar = {
+        "W": initializers.lecun,
+        "U": initializers.lecun,
+        "b": _noisy_retain,
+    }
 
     def __init__(
         self,
@@ -67,18 +78,17 @@ class MogrifierLSTMCell(LSTMCell):
             round_bias: whether the rounds have biases, initialised to zero.
             cap_input_gate: whether the input gate is at most 1 - f.
             rngs: random keys for the initialisation.
-            **options: as for `LSTMCell`, with other defaults; `W_init` also initialises
-                ``Q`` and ``R``, and ``bias=False`` removes all biases.
+            **options: as for `LSTMCell`, with the default initialisers described above;
+                `W_init` also initialises ``Q`` and ``R``, and ``bias=False`` removes
+                all biases.
 
         Raises:
             ValueError: if `rounds` is below 2.
         """
         if checks.positive("rounds", rounds) < 2:
             raise ValueError(f"rounds must be 2 or more, got {rounds}")
-        init = options.setdefault("W_init", initializers.lecun)
-        options.setdefault("U_init", initializers.lecun)
-        options.setdefault("b_init", _noisy_retain)
         super().__init__(input_size, hidden_size, rngs=rngs, **options)
+        init = options.get("W_init") or self.inits["W"]
 
         def stacked(count: int, shape: tuple[int, int]) -> nnx.Param:
             keys = jax.random.split(rngs.params(), count)
@@ -139,9 +149,3 @@ class MogrifierLSTMCell(LSTMCell):
         i = gate("i", jnp.minimum(jax.nn.sigmoid(i), 1 - f), None)
         c = f * state.c + i * drop_candidate(jnp.tanh(g), keep)
         return LSTMState(gate("o", o) * jnp.tanh(c), c)
-
-
-def _noisy_retain(key: Key, gates: Gates, size: int, dtype: Any) -> Array:
-    """Draw biases from N(0, 1/H), plus one for the gate that keeps the old state."""
-    noise = initializers.lecun(key, (size, len(gates)), dtype).T.reshape(-1)
-    return initializers.retain(1.0)(key, gates, size, dtype) + noise

@@ -4,7 +4,6 @@ from typing import Any
 
 from flax import nnx
 
-from zoo import initializers
 from zoo.cells.lstm.lstm import LSTMCell, LSTMState
 from zoo.types import Array
 
@@ -47,8 +46,8 @@ class MultiplicativeLSTMCell(LSTMCell):
                 ``U_m``.
         """
         super().__init__(input_size, hidden_size, rngs=rngs, **options)
-        W_init = options.get("W_init", initializers.glorot)
-        U_init = options.get("U_init", initializers.orthogonal)
+        W_init = options.get("W_init") or self.inits["W"]
+        U_init = options.get("U_init") or self.inits["U"]
         self.W_m = self._param(W_init, rngs, (input_size, hidden_size))
         self.U_m = self._param(U_init, rngs, (hidden_size, hidden_size))
 

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from zoo import checks, initializers
+from zoo import checks
 from zoo.cells.base import drop_candidate, gate
 from zoo.cells.lstm.lstm import LSTMCell, LSTMState
 from zoo.types import Array
@@ -69,8 +69,8 @@ class ONLSTMCell(LSTMCell):
         super().__init__(input_size, hidden_size, rngs=rngs, **options)
         self.chunk_size = chunk_size
         chunks = hidden_size // chunk_size
-        W_init = options.get("W_init", initializers.glorot)
-        U_init = options.get("U_init", initializers.orthogonal)
+        W_init = options.get("W_init") or self.inits["W"]
+        U_init = options.get("U_init") or self.inits["U"]
         self.W_m = self._matrix(W_init, rngs, (input_size, chunks), ("F", "I"))
         self.U_m = self._matrix(U_init, rngs, (hidden_size, chunks), ("F", "I"))
         if self.b is None:

@@ -1,8 +1,7 @@
 """The LSTM with peephole connections."""
 
-from typing import Any
+from typing import Any, ClassVar
 
-import jax
 import jax.numpy as jnp
 from flax import nnx
 
@@ -12,8 +11,6 @@ from zoo.initializers import Initializer
 from zoo.types import Array
 
 __all__ = ["PeepholeLSTMCell"]
-
-small_normal = jax.nn.initializers.normal(0.1)
 
 
 class PeepholeLSTMCell(LSTMCell):
@@ -38,6 +35,7 @@ class PeepholeLSTMCell(LSTMCell):
         "o = sigmoid(x W + h U + V * c' + b); h' = o * tanh(c')"
     )
     parameters = "4 * (D*H + H*H + H) + 3*H"
+    inits: ClassVar = {**LSTMCell.inits, "V": nnx.initializers.normal(0.1)}
     additive = True
 
     def __init__(
@@ -45,7 +43,7 @@ class PeepholeLSTMCell(LSTMCell):
         input_size: int,
         hidden_size: int,
         *,
-        V_init: Initializer = small_normal,
+        V_init: Initializer | None = None,
         rngs: nnx.Rngs,
         **options: Any,
     ):
@@ -59,7 +57,7 @@ class PeepholeLSTMCell(LSTMCell):
             **options: as for `LSTMCell`.
         """
         super().__init__(input_size, hidden_size, rngs=rngs, **options)
-        self.V = self._param(V_init, rngs, (3 * hidden_size,))
+        self.V = self._param(V_init or self.inits["V"], rngs, (3 * hidden_size,))
 
     def update(
         self, state: LSTMState, p: Array, q: Array, keep: Array | None = None

@@ -1,6 +1,6 @@
 """The LSTM whose units are updated in periodic phases."""
 
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -59,6 +59,12 @@ class PhasedLSTMCell(PeepholeLSTMCell):
         "h' = k * h~ + (1 - k) * h"
     )
     parameters = "4 * (D*H + H*H + H) + 5*H"
+    inits: ClassVar = {
+        **PeepholeLSTMCell.inits,
+        "W": nnx.initializers.normal(0.1),
+        "U": nnx.initializers.normal(0.1),
+        "b": initializers.retain(2.0),
+    }
     additive = True
 
     def __init__(
@@ -81,15 +87,13 @@ class PhasedLSTMCell(PeepholeLSTMCell):
             periods: the initial periods and shifts, ``"code"`` or ``"paper"``.
             learn_r: whether the open ratio is a parameter.
             rngs: random keys for the initialisation.
-            **options: as for `PeepholeLSTMCell`, with other defaults.
+            **options: as for `PeepholeLSTMCell`; by default `W_init` and `U_init` are
+                N(0, 0.1²), and `b_init` is ``zoo.initializers.retain(2.0)``.
 
         Raises:
             ValueError: if `periods` is neither.
         """
         checks.one_of("periods", periods, ("code", "paper"))
-        options.setdefault("W_init", nnx.initializers.normal(0.1))
-        options.setdefault("U_init", nnx.initializers.normal(0.1))
-        options.setdefault("b_init", initializers.retain(2.0))
         super().__init__(input_size, hidden_size, rngs=rngs, **options)
         self.leak = float(leak)
         size, dtype = (hidden_size,), self.draw_dtype

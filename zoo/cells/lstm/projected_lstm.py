@@ -4,7 +4,7 @@ from typing import Any
 
 from flax import nnx
 
-from zoo import checks, initializers
+from zoo import checks
 from zoo.cells.lstm.lstm import LSTMCell, LSTMState
 from zoo.types import Array
 
@@ -57,7 +57,7 @@ class ProjectedLSTMCell(LSTMCell):
                 f"proj_size must be below hidden_size = {hidden_size}, got {proj_size}"
             )
         super().__init__(input_size, hidden_size, rngs=rngs, **options)
-        init = options.get("W_init", initializers.glorot)
+        init = options.get("W_init") or self.inits["W"]
         shape = (hidden_size, proj_size)
         self.P = self._store(init(rngs.params(), shape, self.draw_dtype))
 

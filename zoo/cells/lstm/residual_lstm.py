@@ -5,7 +5,6 @@ from typing import Any
 import jax.numpy as jnp
 from flax import nnx
 
-from zoo import initializers
 from zoo.cells.base import drop_candidate, gate
 from zoo.cells.lstm.lstm import LSTMState
 from zoo.cells.lstm.peephole_lstm import PeepholeLSTMCell
@@ -50,7 +49,7 @@ class ResidualLSTMCell(SkipCell, PeepholeLSTMCell):
                 ``S``.
         """
         super().__init__(input_size, hidden_size, rngs=rngs, **options)
-        init = options.get("W_init", initializers.glorot)
+        init = options.get("W_init") or self.inits["W"]
         self.P = self._param(init, rngs, (hidden_size, hidden_size))
 
     def project(self, x: Array) -> tuple[Array, Array]:

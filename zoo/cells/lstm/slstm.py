@@ -8,7 +8,7 @@ from flax import nnx
 
 from zoo import checks
 from zoo.cells.base import Cell, gate
-from zoo.initializers import BiasInitializer, Gates, Initializer
+from zoo.initializers import BiasInitializer, Gates
 from zoo.types import Array, Key
 
 __all__ = ["SLSTMCell", "SLSTMState"]
@@ -78,6 +78,7 @@ class SLSTMCell(Cell):
     )
     parameters = "4 * (D*H + H*H + H)"
     gates: ClassVar = {"i": -1, "f": +1, "g": 0, "o": 0}
+    inits: ClassVar = {**Cell.inits, "U": nnx.initializers.zeros}
     additive = True
 
     def __init__(
@@ -86,7 +87,6 @@ class SLSTMCell(Cell):
         hidden_size: int,
         *,
         num_heads: int = 1,
-        U_init: Initializer = jax.nn.initializers.zeros,
         b_init: BiasInitializer | None = None,
         rngs: nnx.Rngs,
         **options: Any,
@@ -98,10 +98,9 @@ class SLSTMCell(Cell):
             hidden_size: H.
             num_heads: K, blocks of units with separate recurrent products; must divide
                 H.
-            U_init: initialiser of each gate's block of ``U``.
-            b_init: initialiser of ``b``; by default as described above.
+            b_init: initialiser of ``b``, by default `power_law` of the heads.
             rngs: random keys for the initialisation.
-            **options: as for `Cell`.
+            **options: as for `Cell`; `U_init` is zero by default.
 
         Raises:
             ValueError: if `num_heads` does not divide `hidden_size`.
@@ -110,10 +109,8 @@ class SLSTMCell(Cell):
         self.num_heads = checks.divisor(
             "num_heads", num_heads, "hidden_size", hidden_size
         )
-        if b_init is None:
-            b_init = power_law(num_heads)
-        inits = {"U_init": U_init, "b_init": b_init}
-        super().__init__(input_size, hidden_size, rngs=rngs, **inits, **options)
+        b_init = b_init or power_law(num_heads)
+        super().__init__(input_size, hidden_size, b_init=b_init, rngs=rngs, **options)
 
     @property
     def recurrent_size(self) -> int:

@@ -5,10 +5,8 @@ from typing import Any, ClassVar
 import jax.numpy as jnp
 from flax import nnx
 
-from zoo import initializers
 from zoo.cells.base import drop_candidate, gate
 from zoo.cells.lstm.lstm import LSTMCell, LSTMState
-from zoo.initializers import Initializer
 from zoo.types import Array
 
 __all__ = ["WMCLSTMCell"]
@@ -40,26 +38,20 @@ class WMCLSTMCell(LSTMCell):
     recurrent: ClassVar = ("U", "V")
 
     def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        *,
-        U_init: Initializer = initializers.orthogonal,
-        rngs: nnx.Rngs,
-        **options: Any,
+        self, input_size: int, hidden_size: int, *, rngs: nnx.Rngs, **options: Any
     ):
         """Build the cell.
 
         Args:
             input_size: D.
             hidden_size: H.
-            U_init: initialiser of each block of ``U`` and ``V``.
             rngs: random keys for the initialisation.
-            **options: as for `LSTMCell`.
+            **options: as for `LSTMCell`; `U_init` also initialises ``V``.
         """
-        super().__init__(input_size, hidden_size, U_init=U_init, rngs=rngs, **options)
+        super().__init__(input_size, hidden_size, rngs=rngs, **options)
+        init = options.get("U_init") or self.inits["U"]
         shape = (hidden_size, hidden_size)
-        self.V = self._matrix(U_init, rngs, shape, ("i", "f", "o"))
+        self.V = self._matrix(init, rngs, shape, ("i", "f", "o"))
 
     def advance(
         self,

@@ -105,22 +105,28 @@ class GatedDeltaNetCell(DeltaNetCell):
     gates: ClassVar = {"q": 0, "k": 0, "v": 0, "beta": -1, "alpha": -1, "g": 0}
     sizes: ClassVar = {**DeltaNetCell.sizes, "alpha": "one", "g": "value"}
     bias_gates = ("alpha",)
+    inits: ClassVar = {**DeltaNetCell.inits, "b": initializers.timescales(1e-3, 1e-1)}
 
     def __init__(
-        self, input_size: int, hidden_size: int, *, rngs: nnx.Rngs, **options: Any
+        self,
+        input_size: int,
+        hidden_size: int,
+        *,
+        bias: bool = True,
+        rngs: nnx.Rngs,
+        **options: Any,
     ):
         """Build the cell.
 
         Args:
             input_size: D.
             hidden_size: H.
+            bias: whether alpha has a bias.
             rngs: random keys for the initialisation.
-            **options: as for `MatrixCell`. `bias`, by default True, applies to alpha.
-                By default `b_init` is ``zoo.initializers.timescales(1e-3, 1e-1)``.
+            **options: as for `MatrixCell`. By default `b_init` is
+                ``zoo.initializers.timescales(1e-3, 1e-1)``.
         """
-        options.setdefault("bias", True)
-        options.setdefault("b_init", initializers.timescales(1e-3, 1e-1))
-        super().__init__(input_size, hidden_size, rngs=rngs, **options)
+        super().__init__(input_size, hidden_size, bias=bias, rngs=rngs, **options)
         shape = (self.num_heads,)
         u = jax.random.uniform(rngs.params(), shape, self.draw_dtype)
         self.A_log = self._store(jnp.log(16 * (1 - u)))  # 1 - u is never zero

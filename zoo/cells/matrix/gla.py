@@ -45,19 +45,24 @@ class GLACell(MatrixCell):
     bias_gates = ("alpha", "g")
 
     def __init__(
-        self, input_size: int, hidden_size: int, *, rngs: nnx.Rngs, **options: Any
+        self,
+        input_size: int,
+        hidden_size: int,
+        *,
+        bias: bool = True,
+        rngs: nnx.Rngs,
+        **options: Any,
     ):
         """Build the cell.
 
         Args:
             input_size: D.
             hidden_size: H.
+            bias: whether alpha and g have a bias.
             rngs: random keys for the initialisation.
-            **options: as for `MatrixCell`. `bias`, by default True, applies to alpha
-                and g.
+            **options: as for `MatrixCell`.
         """
-        options.setdefault("bias", True)
-        super().__init__(input_size, hidden_size, rngs=rngs, **options)
+        super().__init__(input_size, hidden_size, bias=bias, rngs=rngs, **options)
 
     def writing(self, p: dict[str, Array]) -> Write:
         """Return k, v and log alpha."""

@@ -14,7 +14,7 @@ from zoo.engine.broadcast import spread
 from zoo.engine.masks import Span
 from zoo.engine.matrix_chunks import Write, read, write, write_and_read
 from zoo.engine.max_scan import max_scan
-from zoo.initializers import Gates
+from zoo.initializers import Gates, Initializer
 from zoo.types import Array, Key
 
 __all__ = ["MatrixLSTMCell", "MatrixLSTMState"]
@@ -89,25 +89,34 @@ class MatrixLSTMCell(MatrixCell):
         **{"q": "key", "k": "key", "v": "value"},
         **{"i": "one", "f": "one", "o": "value"},
     }
+    inits: ClassVar = {**MatrixCell.inits, "b": gate_biases}
     normalized = False
 
     def __init__(
-        self, input_size: int, hidden_size: int, *, rngs: nnx.Rngs, **options: Any
+        self,
+        input_size: int,
+        hidden_size: int,
+        *,
+        W_init: Initializer | None = None,
+        bias: bool = True,
+        rngs: nnx.Rngs,
+        **options: Any,
     ):
         """Build the cell.
 
         Args:
             input_size: D.
             hidden_size: H.
+            W_init: initialiser of all of ``W``; by default as for `Cell`, and W_i and
+                W_f are zero.
+            bias: whether the gates have biases.
             rngs: random keys for the initialisation.
-            **options: as for `MatrixCell`. By default `bias` is True, and the biases
-                and the zeros of W are initialised as described above; `W_init`, if
-                given, initialises all of W.
+            **options: as for `MatrixCell`; the default of `b_init` is described above.
         """
-        options.setdefault("bias", True)
-        options.setdefault("b_init", gate_biases)
-        super().__init__(input_size, hidden_size, rngs=rngs, **options)
-        if "W_init" not in options:
+        super().__init__(
+            input_size, hidden_size, W_init=W_init, bias=bias, rngs=rngs, **options
+        )
+        if W_init is None:
             blocks = np.repeat([*self.gates], [*self.widths.values()])
             self.W[...] = jnp.where(np.isin(blocks, ["i", "f"]), 0, self.W[...])
 

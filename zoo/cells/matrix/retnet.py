@@ -1,6 +1,6 @@
 """Retention, the recurrence of RetNet."""
 
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +16,7 @@ from zoo.types import Array, State
 __all__ = ["RetNetCell", "RetNetState"]
 
 # Xavier's uniform initialiser with a gain of 2^-2.5.
-small_glorot = nnx.initializers.variance_scaling(2.0**-5, "fan_avg", "uniform")
+_small_glorot = nnx.initializers.variance_scaling(2.0**-5, "fan_avg", "uniform")
 
 
 class RetNetState(NamedTuple):
@@ -62,21 +62,7 @@ class RetNetCell(MatrixCell):
     gates: ClassVar = {"q": 0, "k": 0, "v": 0, "g": 0}
     sizes: ClassVar = {"q": "key", "k": "key", "v": "value", "g": "value"}
     epsilon = 1e-6
-
-    def __init__(
-        self, input_size: int, hidden_size: int, *, rngs: nnx.Rngs, **options: Any
-    ):
-        """Build the cell.
-
-        Args:
-            input_size: D.
-            hidden_size: H.
-            rngs: random keys for the initialisation.
-            **options: as for `MatrixCell`. By default `W_init` is Xavier's uniform
-                initialiser with a gain of ``2^-2.5``.
-        """
-        options.setdefault("W_init", small_glorot)
-        super().__init__(input_size, hidden_size, rngs=rngs, **options)
+    inits: ClassVar = {**MatrixCell.inits, "W": _small_glorot}
 
     def init_state(self, batch_size: int) -> RetNetState:
         """Return the state before the first step: zeros.

@@ -5,7 +5,6 @@ from typing import Any, ClassVar
 import jax.numpy as jnp
 from flax import nnx
 
-from zoo import initializers
 from zoo.cells.oscillator.base import OscillatorCell, OscillatorState
 from zoo.types import Array
 
@@ -60,7 +59,7 @@ class CoRNNCell(OscillatorCell):
         """
         super().__init__(input_size, hidden_size, rngs=rngs, **options)
         self.dt, self.gamma, self.epsilon = float(dt), float(gamma), float(epsilon)
-        init = options.get("U_init", initializers.orthogonal)
+        init = options.get("U_init") or self.inits["U"]
         self.U_z = self._param(init, rngs, (hidden_size, hidden_size))
 
     def recur(self, state: OscillatorState) -> Array:

@@ -35,6 +35,7 @@ class UnICORNNCell(OscillatorCell):
     parameters = "D*H + 3*H"
     gates: ClassVar = {"n": 0}
     recurrent = ("u",)
+    inits: ClassVar = {**OscillatorCell.inits, "u": nnx.initializers.uniform(1.0)}
     additive = True
 
     def __init__(
@@ -44,7 +45,7 @@ class UnICORNNCell(OscillatorCell):
         *,
         dt: float = 0.2,
         alpha: float = 1.0,
-        u_init: Initializer = jax.nn.initializers.uniform(1.0),  # noqa: B008
+        u_init: Initializer | None = None,
         rngs: nnx.Rngs,
         **options: Any,
     ):
@@ -55,13 +56,13 @@ class UnICORNNCell(OscillatorCell):
             hidden_size: H.
             dt: the largest step size.
             alpha: the strength of the restoring force.
-            u_init: initialiser of ``u``.
+            u_init: initialiser of ``u``, by default U(0, 1).
             rngs: random keys for the initialisation.
             **options: as for `Cell`.
         """
         super().__init__(input_size, hidden_size, rngs=rngs, **options)
         self.dt, self.alpha = float(dt), float(alpha)
-        self.u = self._param(u_init, rngs, (hidden_size,))
+        self.u = self._param(u_init or self.inits["u"], rngs, (hidden_size,))
         c = jax.random.uniform(
             rngs.params(), (hidden_size,), self.draw_dtype, -0.1, 0.1
         )

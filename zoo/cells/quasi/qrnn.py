@@ -7,6 +7,7 @@ from flax import nnx
 
 from zoo import checks, initializers
 from zoo.cells.base import Cell, drop_candidate, gate
+from zoo.initializers import BiasInitializer, Initializer
 from zoo.types import Array
 
 __all__ = ["QRNNCell", "QRNNState"]
@@ -62,6 +63,8 @@ class QRNNCell(Cell):
         hidden_size: int,
         *,
         window: int = 2,
+        W_init: Initializer | None = None,
+        b_init: BiasInitializer | None = None,
         rngs: nnx.Rngs,
         **options: Any,
     ):
@@ -71,9 +74,11 @@ class QRNNCell(Cell):
             input_size: D.
             hidden_size: H.
             window: k, the width of the convolution filter in steps, 2 or more.
+            W_init: initialiser of each block of ``W`` and ``V``, by default U(-c, c)
+                with ``c = 1/sqrt(k D)``.
+            b_init: initialiser of ``b``, by default U(-c, c).
             rngs: random keys for the initialisation.
-            **options: as for `Cell`, with other defaults; `W_init` also initialises
-                ``V``.
+            **options: as for `Cell`.
 
         Raises:
             ValueError: if `window` is below 2.
@@ -81,12 +86,14 @@ class QRNNCell(Cell):
         if checks.positive("window", window) < 2:
             raise ValueError(f"window must be 2 steps or more, got {window}")
         bound = (window * checks.positive("input_size", input_size)) ** -0.5
-        init = options.setdefault("W_init", initializers.uniform(bound))
-        options.setdefault("b_init", initializers.uniform_bias(bound))
-        super().__init__(input_size, hidden_size, rngs=rngs, **options)
+        W_init = W_init or initializers.uniform(bound)
+        b_init = b_init or initializers.uniform_bias(bound)
+        super().__init__(
+            input_size, hidden_size, W_init=W_init, b_init=b_init, rngs=rngs, **options
+        )
         self.window = window
         shape = ((window - 1) * input_size, hidden_size)
-        self.V = self._matrix(init, rngs, shape, None)
+        self.V = self._matrix(W_init, rngs, shape, None)
 
     def init_state(self, batch_size: int) -> QRNNState:
         """Return the state before the first step: zeros.

@@ -17,9 +17,6 @@ from zoo.types import Array
 __all__ = ["SRUCell", "SRUState"]
 
 
-uniform = nnx.initializers.variance_scaling(1.0, "fan_in", "uniform")
-
-
 class SRUState(NamedTuple):
     """The state of an SRU.
 
@@ -58,6 +55,10 @@ class SRUCell(SkipCell):
     gates: ClassVar = {"z": 0, "f": +1, "r": 0}
     bias_gates = ("f", "r")
     recurrent = ("v",)
+    inits: ClassVar = {
+        **SkipCell.inits,
+        "W": nnx.initializers.variance_scaling(1.0, "fan_in", "uniform"),
+    }
     unread = ("y",)
 
     def __init__(
@@ -66,6 +67,7 @@ class SRUCell(SkipCell):
         hidden_size: int,
         *,
         scale: float = math.sqrt(3.0),
+        W_init: Initializer | None = None,
         rngs: nnx.Rngs,
         **options: Any,
     ):
@@ -75,13 +77,13 @@ class SRUCell(SkipCell):
             input_size: D.
             hidden_size: H.
             scale: factor of the skip connection.
+            W_init: initialiser of all blocks of ``W``, and of ``S``; by default as
+                described above, and for ``S`` as for ``W_z``.
             rngs: random keys for the initialisation.
-            **options: as for `Cell`. `W_init`, if given, initialises all blocks of
-                ``W``.
+            **options: as for `SkipCell`.
         """
-        self._halved = "W_init" not in options
-        options.setdefault("W_init", uniform)
-        super().__init__(input_size, hidden_size, rngs=rngs, **options)
+        self._halved = W_init is None
+        super().__init__(input_size, hidden_size, W_init=W_init, rngs=rngs, **options)
         self.scale = float(scale)
         bound = math.sqrt(1.5)
         v = jax.random.uniform(

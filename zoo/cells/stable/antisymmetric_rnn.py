@@ -5,7 +5,9 @@ from typing import Any, ClassVar
 import jax.numpy as jnp
 from flax import nnx
 
+from zoo import checks
 from zoo.cells.base import Cell, HiddenState, gate
+from zoo.initializers import Initializer
 from zoo.types import Array
 
 __all__ = ["AntisymmetricRNNCell", "GatedAntisymmetricRNNCell"]
@@ -38,6 +40,7 @@ class AntisymmetricRNNCell(Cell):
         *,
         epsilon: float = 0.1,
         gamma: float = 0.01,
+        U_init: Initializer | None = None,
         rngs: nnx.Rngs,
         **options: Any,
     ):
@@ -48,11 +51,13 @@ class AntisymmetricRNNCell(Cell):
             hidden_size: H.
             epsilon: the step size.
             gamma: the rate at which the state decays.
+            U_init: initialiser of ``U``, by default the paper's N(0, 1/H).
             rngs: random keys for the initialisation.
-            **options: as for `Cell`; the default of `U_init` is the paper's N(0, 1/H).
+            **options: as for `Cell`.
         """
-        options.setdefault("U_init", nnx.initializers.normal(hidden_size**-0.5))
-        super().__init__(input_size, hidden_size, rngs=rngs, **options)
+        scale = checks.positive("hidden_size", hidden_size) ** -0.5
+        U_init = U_init or nnx.initializers.normal(scale)
+        super().__init__(input_size, hidden_size, U_init=U_init, rngs=rngs, **options)
         self.epsilon, self.gamma = float(epsilon), float(gamma)
 
     def recur(self, state: HiddenState) -> Array:

@@ -7,6 +7,7 @@ from flax import nnx
 
 from zoo import checks, initializers
 from zoo.cells.base import Cell, HiddenState
+from zoo.initializers import BiasInitializer, Initializer
 from zoo.types import Array
 
 __all__ = ["LipschitzRNNCell"]
@@ -46,6 +47,9 @@ class LipschitzRNNCell(Cell):
         epsilon: float = 0.01,
         beta: float = 0.8,
         gamma: float = 0.01,
+        W_init: Initializer | None = None,
+        U_init: Initializer | None = None,
+        b_init: BiasInitializer | None = None,
         rngs: nnx.Rngs,
         **options: Any,
     ):
@@ -58,8 +62,11 @@ class LipschitzRNNCell(Cell):
             beta: the weight of the antisymmetric part, from 0.5 (M itself) to 1 (only
                 the antisymmetric part).
             gamma: the shift of the eigenvalues to the left.
+            W_init: initialiser of ``W``, by default U(-c, c) with ``c = 1/sqrt(D)``.
+            U_init: initialiser of ``A`` and ``U``, by default N(0, 1/H²).
+            b_init: initialiser of ``b``, by default U(-c, c).
             rngs: random keys for the initialisation.
-            **options: as for `Cell`; `U_init` also initialises ``A``.
+            **options: as for `Cell`.
 
         Raises:
             ValueError: if `beta` is not in [0.5, 1].
@@ -67,13 +74,19 @@ class LipschitzRNNCell(Cell):
         if not 0.5 <= beta <= 1:
             raise ValueError(f"beta must lie in [0.5, 1], got {beta!r}")
         bound = checks.positive("input_size", input_size) ** -0.5
-        options.setdefault("W_init", initializers.uniform(bound))
-        options.setdefault("b_init", initializers.uniform_bias(bound))
-        checks.positive("hidden_size", hidden_size)
-        options.setdefault("U_init", nnx.initializers.normal(1 / hidden_size))
-        super().__init__(input_size, hidden_size, rngs=rngs, **options)
+        scale = 1 / checks.positive("hidden_size", hidden_size)
+        U_init = U_init or nnx.initializers.normal(scale)
+        super().__init__(
+            input_size,
+            hidden_size,
+            W_init=W_init or initializers.uniform(bound),
+            U_init=U_init,
+            b_init=b_init or initializers.uniform_bias(bound),
+            rngs=rngs,
+            **options,
+        )
         self.epsilon, self.beta, self.gamma = float(epsilon), float(beta), float(gamma)
-        self.A = self._param(options["U_init"], rngs, (hidden_size, hidden_size))
+        self.A = self._param(U_init, rngs, (hidden_size, hidden_size))
 
     def _times_s(self, h: Array, M: Array) -> Array:
         """Return ``h s(M)``."""

@@ -4,7 +4,6 @@ from typing import Any, ClassVar
 
 from flax import nnx
 
-from zoo import initializers
 from zoo.cells.base import Cell
 from zoo.types import Array, State
 
@@ -37,7 +36,7 @@ class StronglyTypedCell(Cell):
             **options: as for `Cell`; `W_init` also initialises ``V``.
         """
         super().__init__(input_size, hidden_size, rngs=rngs, **options)
-        init = options.get("W_init", initializers.glorot)
+        init = options.get("W_init") or self.inits["W"]
         self.V = self._matrix(init, rngs, (input_size, hidden_size), None)
 
     def project(self, x: Array) -> tuple[Array, Array]:

@@ -53,6 +53,11 @@ class ExpRNNCell(Cell):
     )
     parameters = "D*H + H*H + H"
     gates: ClassVar = {"h": 0}
+    inits: ClassVar = {
+        **Cell.inits,
+        "U": henaff,
+        "b": initializers.uniform_bias(0.01),
+    }
     additive = True
 
     def __init__(
@@ -60,7 +65,7 @@ class ExpRNNCell(Cell):
         input_size: int,
         hidden_size: int,
         *,
-        U_init: Initializer = henaff,
+        W_init: Initializer | None = None,
         rngs: nnx.Rngs,
         **options: Any,
     ):
@@ -69,15 +74,15 @@ class ExpRNNCell(Cell):
         Args:
             input_size: D.
             hidden_size: H.
-            U_init: initialiser of ``U``; the default is the paper's.
+            W_init: initialiser of ``W``, by default N(0, 2/D).
             rngs: random keys for the initialisation.
-            **options: as for `Cell`. With ``bias=False`` the cell has no modReLU and is
-                linear.
+            **options: as for `Cell`; by default `U_init` is `henaff`, the paper's, and
+                `b_init` U(-0.01, 0.01). With ``bias=False`` the cell has no modReLU and
+                is linear.
         """
         scale = (2 / checks.positive("input_size", input_size)) ** 0.5
-        options.setdefault("W_init", nnx.initializers.normal(scale))
-        options.setdefault("b_init", initializers.uniform_bias(0.01))
-        super().__init__(input_size, hidden_size, U_init=U_init, rngs=rngs, **options)
+        W_init = W_init or nnx.initializers.normal(scale)
+        super().__init__(input_size, hidden_size, W_init=W_init, rngs=rngs, **options)
 
     def project(self, x: Array) -> Array:
         """Return ``xW``; `update` adds the bias, in modReLU."""

@@ -9,6 +9,7 @@ from flax import nnx
 from zoo import checks, initializers
 from zoo.cells.base import Cell
 from zoo.cells.linear.complex import ComplexState
+from zoo.initializers import Initializer
 from zoo.types import Array, Constant
 
 __all__ = ["URNNCell"]
@@ -47,6 +48,7 @@ class URNNCell(Cell):
     gates: ClassVar = {"re": 0, "im": 0}
     bias_gates = ("re",)
     recurrent = ()
+    inits: ClassVar = {**Cell.inits, "b": initializers.uniform_bias(0.01)}
 
     def __init__(
         self,
@@ -54,6 +56,7 @@ class URNNCell(Cell):
         hidden_size: int,
         *,
         epsilon: float = 1e-5,
+        W_init: Initializer | None = None,
         rngs: nnx.Rngs,
         **options: Any,
     ):
@@ -63,8 +66,10 @@ class URNNCell(Cell):
             input_size: D.
             hidden_size: H, the number of complex units.
             epsilon: added to the modulus in the denominator, 0 or more.
+            W_init: initialiser of both blocks of ``W``, by default U(-c, c) with ``c =
+                sqrt(6 / (D + 2H))``.
             rngs: random keys for the initialisation.
-            **options: as for `Cell`.
+            **options: as for `Cell`; `b_init` is U(-0.01, 0.01) by default.
 
         Raises:
             ValueError: if `epsilon` is negative.
@@ -74,9 +79,8 @@ class URNNCell(Cell):
         self.epsilon = float(epsilon)
         D = checks.positive("input_size", input_size)
         H = checks.positive("hidden_size", hidden_size)
-        options.setdefault("W_init", initializers.uniform((6 / (D + 2 * H)) ** 0.5))
-        options.setdefault("b_init", initializers.uniform_bias(0.01))
-        super().__init__(input_size, hidden_size, rngs=rngs, **options)
+        W_init = W_init or initializers.uniform((6 / (D + 2 * H)) ** 0.5)
+        super().__init__(input_size, hidden_size, W_init=W_init, rngs=rngs, **options)
         dtype, bound = self.draw_dtype, (3 / (1 + H)) ** 0.5
         key = rngs.params()
         self.d = self._store(jax.random.uniform(key, (3, H), dtype, -jnp.pi, jnp.pi))
