@@ -1,4 +1,4 @@
-"""The authors' programs in JAX; see `author_torch_linear.py`."""
+"""The authors' programs in JAX; see `author_loading.py`."""
 
 from pathlib import Path
 

@@ -1,4 +1,11 @@
-"""Loading of the authors' files, and what their programs share."""
+"""Loading of the authors' programs, and what all `author_*.py` have in common.
+
+A program is that of a cell's authors, or the best-known one. Each function decorated
+with `program` loads a file of a checkout (see `authors.toml`) and returns the outputs
+``y[B, T, ...]`` for inputs ``x[B, T, D]`` and a dict of parameters, in float64. None of
+the authors' code is part of this project. Modules that a file imports, but that the
+called functions do not need, are replaced by empty ones.
+"""
 
 import importlib
 import sys

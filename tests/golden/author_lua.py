@@ -1,4 +1,4 @@
-"""The authors' programs in Lua, for Torch 7; see `author_torch_linear.py`.
+"""The authors' programs in Lua, for Torch 7; see `author_loading.py`.
 
 Lua runs inside Python, by lupa. PyTorch takes the place of Torch 7: `Node` and `Module`
 are the few modules and the graphs that these programs build.

@@ -1,4 +1,4 @@
-"""The authors' programs in NumPy, which compute their own gradients."""
+"""The authors' programs in NumPy, with their own gradients; see `author_loading.py`."""
 
 import collections
 import types

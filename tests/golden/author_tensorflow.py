@@ -1,4 +1,4 @@
-"""The authors' programs in TensorFlow; see `author_torch_linear.py`.
+"""The authors' programs in TensorFlow; see `author_loading.py`.
 
 Those for TensorFlow 1 run on TensorFlow 2, which has its functions in
 ``tensorflow.compat.v1``. What they take from ``tensorflow.contrib`` is replaced.

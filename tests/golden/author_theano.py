@@ -1,4 +1,4 @@
-"""The authors' programs in Theano; see `author_torch_linear.py`.
+"""The authors' programs in Theano; see `author_loading.py`.
 
 No release of Theano runs on a current Python. PyTorch takes its place: the functions
 that these programs call are defined here by those of PyTorch. `Tensor` has the methods

@@ -1,9 +1,6 @@
 """The authors' programs in PyTorch of cells that are linear in their state.
 
-Each function loads a file of a checkout (see `authors.toml`) and returns the outputs
-``y[B, T, ...]`` for inputs ``x[B, T, D]`` and a dict of parameters, in float64. None of
-the authors' code is part of this project. Modules that a file imports, but that the
-called functions do not need, are replaced by empty ones.
+See `author_loading.py`.
 """
 
 import importlib

@@ -1,4 +1,4 @@
-"""Write authors.npz: what the authors' programs compute, and its gradients.
+"""Write authors.npz: what the programs of `authors.toml` compute, and its gradients.
 
 ::
 
