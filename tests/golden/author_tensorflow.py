@@ -23,7 +23,7 @@ v1.disable_v2_tensorshape()  # the programs read ``shape[0].value``
 
 @contextlib.contextmanager
 def _tensorflow_1(weights: Params) -> Iterator[None]:
-    """Put TensorFlow 1 in the place of 2, with given values of the variables.
+    """Run TensorFlow 1 instead of 2, with given values of the variables.
 
     Args:
         weights: the variables, by their names with scopes.

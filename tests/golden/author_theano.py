@@ -66,7 +66,7 @@ def _tensor(value: Any) -> Any:
 
 
 def _put_theano() -> Any:
-    """Put PyTorch in the place of Theano, and return that module."""
+    """Replace Theano by PyTorch, and return that module."""
     tensor: Any = types.ModuleType("theano.tensor")
     tensor.concatenate, tensor.cos, tensor.sin = torch.cat, torch.cos, torch.sin
     tensor.dot, tensor.outer, tensor.reshape = torch.matmul, torch.outer, torch.reshape
