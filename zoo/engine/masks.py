@@ -5,6 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from zoo.engine.broadcast import spread
 from zoo.types import Array, ArrayLike, State
@@ -50,7 +51,7 @@ def mask_from_lengths(lengths: ArrayLike, T: int) -> Array:
         raise ValueError(f"lengths must have shape [B], got {lengths.shape}")
     if not jnp.issubdtype(lengths.dtype, jnp.integer):
         raise TypeError(f"lengths must be ints, got {lengths.dtype}")
-    if not isinstance(lengths, jax.core.Tracer) and isinstance(T, int):
+    if not isinstance(lengths, Tracer) and isinstance(T, int):
         wrong = [int(n) for n in np.asarray(lengths) if not 0 <= n <= T]
         if wrong:
             raise ValueError(f"lengths must lie in [0, T = {T}], got {wrong[0]}")
