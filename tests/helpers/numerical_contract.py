@@ -170,7 +170,8 @@ class NumericalContract:
         with jax.enable_x64(True):
             exact = subject.with_options(param_dtype=jnp.float64)
             exact.weights = jax.tree.map(jnp.float64, subject.weights)
-            params = {"cell": arrays["cell"]}
+            # A reservoir has no parameters, and so no dict of them.
+            params = {"cell": arrays["cell"]} if subject.params else {}
             state = type(subject.state)(**arrays["state"] | counts)
             args = params, arrays["x"], MASK, state, reset
             (d_params, d_x, d_state), (final, y) = exact.learn(*args)
