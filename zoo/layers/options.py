@@ -20,9 +20,9 @@ class CellOptions(TypedDict, total=False):
     """Options of every cell, see `zoo.Cell`."""
 
     bias: bool
-    W_init: Initializer
-    U_init: Initializer
-    b_init: BiasInitializer
+    W_init: Initializer | None
+    U_init: Initializer | None
+    b_init: BiasInitializer | None
     dtype: Any
     param_dtype: Any
 
