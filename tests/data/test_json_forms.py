@@ -141,6 +141,14 @@ def test_offsets_that_cannot_be_read(
     assert error.value.line == 2
 
 
+def test_an_entity_without_tokens(write: Callable[..., Path]) -> None:
+    tokens = [{"text": "Lio", "start": 0, "end": 3}]  # the rest of the text has none
+    good = {"text": TEXT, "tokens": tokens, "label": [[0, 3, "PER"]]}
+    path = write("a.jsonl", lines(good) + lines({**good, "label": [[4, 8, "PER"]]}))
+    with pytest.raises(FormatError, match="a token where the entity 'Vant' is"):
+        parse(path, "entities")
+
+
 @pytest.mark.parametrize(
     ("text", "entity", "tokens"),
     [

@@ -91,6 +91,9 @@ def spans_sentence(
         start += len(covered) - len(covered.lstrip())
         end -= len(covered) - len(covered.rstrip())
         inside = [k for k, (a, b, _) in enumerate(tokens) if a < end and b > start]
+        if not inside:  # the tokens of a record may leave out parts of its text
+            expected = f"a token where the entity {text[start:end]!r} is"
+            raise FormatError(where, line, expected, [start, end, kind])
         cut = [tokens[k][2] for k in (inside[0], inside[-1])]
         if tokens[inside[0]][0] != start or tokens[inside[-1]][1] != end:
             reason = f"the entity {text[start:end]!r} cuts {cut[0]!r} or {cut[1]!r}"
