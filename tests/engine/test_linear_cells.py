@@ -9,7 +9,7 @@ from flax import nnx
 
 import zoo
 from tests.helpers import reference
-from tests.helpers.tolerances import REFERENCE, assert_close
+from tests.helpers.tolerances import REFERENCE, SCHEDULE, assert_close
 from tests.helpers.typed import present
 from zoo.cells.linear.s5 import hippo
 
@@ -55,6 +55,74 @@ def test_rglru_does_not_scale_the_first_input_of_a_sequence():
     np.testing.assert_allclose(
         inputs[True], inputs[False] * np.sqrt(1 - a**2), rtol=1e-5
     )
+
+
+class Halved:
+    """Halves the matrices or the h of a new state, in `advance` alone."""
+
+    def advance(self, state, p, **options):
+        state = super().advance(state, p, **options)  # pyright: ignore
+        return state._replace(**{state._fields[0]: state[0] / 2})
+
+
+class HalvedMinGRUCell(Halved, zoo.MinGRUCell):
+    """From a mixin."""
+
+
+class HalvedRetNetCell(Halved, zoo.RetNetCell):
+    """Of a cell in chunks."""
+
+
+class NegatedGLACell(zoo.GLACell):
+    """In chunks, `output` is not called either."""
+
+    def output(self, state, p):
+        return -super().output(state, p)
+
+
+class NegatedLRUCell(zoo.LRUCell):
+    """A parallel scan calls `output`."""
+
+    def output(self, state, p):
+        return -super().output(state, p)
+
+
+@pytest.mark.parametrize(
+    ("kind", "parallel"),
+    [
+        (HalvedMinGRUCell, False),
+        (HalvedRetNetCell, False),
+        (NegatedGLACell, False),
+        (NegatedLRUCell, True),
+    ],
+)
+def test_a_new_step_is_not_replaced_by_the_inherited_parallel_form(kind, parallel):
+    cell = kind(3, 4, rngs=nnx.Rngs(0))
+    assert cell.parallel == parallel
+    x = np.random.default_rng(0).normal(size=(2, 5, 3)).astype(np.float32)
+    state, outputs = cell.init_state(2), []
+    for t in range(5):
+        state, y_t = cell.step(state, cell.project(x[:, t]))
+        outputs.append(y_t)
+    last, y = zoo.Recurrent(cell)(x)
+    assert_close(y, np.stack(outputs, 1), SCHEDULE)
+    assert_close(last, state, SCHEDULE)
+    if not parallel:
+        message = "a class with a step of its own also needs a run_parallel"
+        with pytest.raises(ValueError, match=message):
+            zoo.Recurrent(cell, steps="parallel")
+
+
+def test_a_class_states_that_its_new_step_is_parallel():
+    class Stated(HalvedMinGRUCell):
+        parallel = True
+
+    class Both(Halved, zoo.MinGRUCell):
+        def run_parallel(self, p, state, initial, span):
+            return super().run_parallel(p, state, initial, span)
+
+    assert Stated.parallel and Both.parallel
+    assert not HalvedMinGRUCell.parallel and zoo.MinGRUCell.parallel
 
 
 def test_errors_of_linear_cells():

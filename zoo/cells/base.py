@@ -87,8 +87,10 @@ class Cell(CellParameters):
         recompute: whether it is faster to recompute the values inside a step in the
             backward pass than to store them.
         parallel: whether the cell is linear in its state, so that `run_parallel` can
-            compute all steps in parallel.
+            compute all steps in parallel. A class that overrides a method of
+            `loop_only` runs in the loop unless it defines `run_parallel` or `parallel`.
         parallel_states: whether `run_parallel` also returns the states of all steps.
+        loop_only: names of the methods that `run_parallel` does not call.
     """
 
     name: ClassVar[str]
@@ -103,11 +105,12 @@ class Cell(CellParameters):
     recompute: ClassVar[bool] = False
     parallel: ClassVar[bool] = False
     parallel_states: ClassVar[bool] = True
+    loop_only: ClassVar[tuple[str, ...]] = ("recur", "update", "advance", "output")
 
     def __init_subclass__(cls, **options: Any) -> None:
-        """Reset `additive` and `kernel` unless the class itself defines them.
+        """Reset `additive`, `kernel` and `parallel` where they may not hold.
 
-        Both describe functions that a subclass may replace.
+        They describe functions that a subclass may replace.
         """
         super().__init_subclass__(**options)
         own = vars(cls)
@@ -115,6 +118,8 @@ class Cell(CellParameters):
             cls.additive = False
         if "kernel" not in own:
             cls.kernel = Cell.kernel
+        if cls.parallel and not _runs_parallel(cls):
+            cls.parallel = False
 
     def init_state(self, batch_size: int) -> State:
         """Return the state before the first step: zeros.
@@ -241,3 +246,16 @@ class Cell(CellParameters):
             if ``parallel_states`` is False.
         """
         raise NotImplementedError(f"{type(self).__name__} must define run_parallel")
+
+
+def _runs_parallel(cell: type[Cell]) -> bool:
+    """Return whether no method of `loop_only` is newer than the parallel form.
+
+    Searches all bases, because a method may come from a mixin.
+    """
+    for base in cell.__mro__:
+        if not vars(base).keys().isdisjoint({"parallel", "run_parallel"}):
+            return True
+        if not vars(base).keys().isdisjoint(cell.loop_only):
+            return False
+    return True

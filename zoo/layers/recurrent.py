@@ -106,8 +106,11 @@ class Recurrent(Layer):
         """Check that the cell has what a schedule asks for."""
         name = type(self.cell).__name__
         if schedule.steps == "parallel" and not self.cell.parallel:
+            was_linear = type(self.cell).run_parallel is not Cell.run_parallel
+            hint = "; a class with a step of its own also needs a run_parallel"
             raise ValueError(
                 f'steps="parallel" is for linear cells, which {name} is not'
+                f"{hint if was_linear else ''}"
             )
         if schedule.steps == "parallel" and self.rates.zoneout:
             raise ValueError(

@@ -35,6 +35,7 @@ class LinearCell(Cell):
 
     recurrent: ClassVar[tuple[str, ...]] = ()
     parallel = True
+    loop_only = ("advance",)
     pairs: ClassVar[bool] = False
 
     @abstractmethod

@@ -58,6 +58,7 @@ class MatrixCell(BlockCell):
     recurrent: ClassVar[tuple[str, ...]] = ()
     parallel = True
     parallel_states = False
+    loop_only = ("advance", "output")
 
     def __init__(
         self,
