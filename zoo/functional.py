@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import jax
 from flax import nnx
 
 from zoo.types import Params
@@ -28,15 +29,17 @@ def functional(model: nnx.Module) -> tuple[Params, Apply]:
     evaluation mode too.
 
     Args:
-        model: any module; it is not modified. `apply` closes over its
-            `zoo.types.Constant` arrays.
+        model: any module; it is not modified. `apply` closes over the arrays of it
+            that are not parameters, such as `zoo.types.Constant`, with their values at
+            the time of this call.
 
     Returns:
         The parameters as a nested dict of arrays, with the position of a layer in a
         list as a string: ``params["layers"]["0"]``; and ``apply(params, *args,
-        method=None, **kwargs)``, which raises ValueError if the keys of `params`
-        differ. `method` is the name of a method, or a function ``f(model, *args,
-        **kwargs)``; by default the model itself is called.
+        method=None, **kwargs)``, which raises ValueError if the keys or shapes of
+        `params` differ, and TypeError for what is not an array; dtypes may differ.
+        `method` is the name of a method, or a function ``f(model, *args, **kwargs)``;
+        by default the model itself is called.
     """
     model = nnx.view(
         model,
@@ -46,10 +49,13 @@ def functional(model: nnx.Module) -> tuple[Params, Apply]:
     )
     graph, variables, constants = nnx.split(model, nnx.Param, ...)
     params = nnx.to_pure_dict(variables)
-    keys = _keys(params)
+    shapes = _shapes(params)
+    arrays, structure = jax.tree.flatten(constants)
 
     def apply(params: Params, *args: Any, method: Any = None, **kwargs: Any) -> Any:
-        bound: Any = nnx.merge(graph, _with_keys(keys, params), constants)
+        # Unflattened in every call: a module shares the variables it is merged from.
+        constants = jax.tree.unflatten(structure, arrays)
+        bound: Any = nnx.merge(graph, _with_keys(shapes, params), constants)
         if method is None:
             return bound(*args, **kwargs)
         if isinstance(method, str):
@@ -70,39 +76,52 @@ def _with_names(tree: Any) -> Any:
     return {str(key): _with_names(value) for key, value in tree.items()}
 
 
-def _keys(tree: Any) -> Any:
-    """Return nested dicts with None in place of each leaf."""
+def _shapes(tree: Any) -> Any:
+    """Return nested dicts with the shape of each leaf; None if it has none."""
     if not isinstance(tree, Mapping):
-        return None
-    return {key: _keys(value) for key, value in tree.items()}
+        return getattr(tree, "shape", None)
+    return {key: _shapes(value) for key, value in tree.items()}
 
 
-def _with_keys(keys: Any, tree: Any, path: str = "params") -> Any:
+def _with_keys(shapes: Any, tree: Any, path: str = "params") -> Any:
     """Return nested dicts with the keys of Flax instead of strings.
 
     ``nnx.merge`` compares no keys, but takes the leaves in the order of the sorted
     keys, in which 10 follows 9 and "10" follows "1".
 
     Args:
-        keys: from `_keys`.
+        shapes: from `_shapes`.
         tree: nested dicts with the same keys as strings or as they are.
         path: of `tree`, for the message.
 
     Raises:
-        TypeError: if `tree` is not a dict.
-        ValueError: if it has other keys.
+        TypeError: if `tree` has something else in place of a dict or of an array.
+        ValueError: if it has other keys, one of them twice, or other shapes.
     """
-    if keys is None:
+    if not isinstance(shapes, Mapping):
+        _check_leaf(shapes, tree, path)
         return tree
     if not isinstance(tree, Mapping):
         raise TypeError(f"{path} must be a dict, got {type(tree).__name__}")
-    expected = [str(key) for key in keys]
+    expected = sorted(str(key) for key in shapes)
+    if sorted(str(key) for key in tree) != expected:
+        got = sorted(tree, key=str)
+        raise ValueError(f"{path} must have the keys {expected}, got {got}")
     given = {str(key): value for key, value in tree.items()}
-    if given.keys() != set(expected):
-        raise ValueError(
-            f"{path} must have the keys {sorted(expected)}, got {sorted(given)}"
-        )
     return {
         key: _with_keys(below, given[str(key)], f'{path}["{key}"]')
-        for key, below in keys.items()
+        for key, below in shapes.items()
     }
+
+
+def _check_leaf(expected: tuple[int, ...] | None, leaf: Any, path: str) -> None:
+    """Check the shape of a parameter; under ``jax.vmap`` it lacks the mapped axis."""
+    if expected is None:
+        return
+    is_number = isinstance(leaf, bool | int | float)
+    shape = () if is_number else getattr(leaf, "shape", None)
+    if shape is None:
+        kind = type(leaf).__name__
+        raise TypeError(f"{path} must be an array {list(expected)}, got {kind}")
+    if shape != expected:
+        raise ValueError(f"{path} must have shape {expected}, got {shape}")

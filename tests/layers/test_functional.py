@@ -53,6 +53,57 @@ def test_functional_refuses_other_parameters():
         TypeError, match=r"params\[\"layers\"\] must be a dict, got list"
     ):
         apply({"layers": list(params["layers"].values())}, X)
+    layer = params["layers"]["0"]
+    with pytest.raises(ValueError, match=r"the keys \['0'\], got \[0, '0'\]"):
+        apply({"layers": {0: layer, "0": layer}}, X)
+
+
+@pytest.mark.parametrize(
+    ("b", "error", "message"),
+    [
+        (0.5, ValueError, r"must have shape \(16,\), got \(\)"),
+        (jnp.zeros(3), ValueError, r"must have shape \(16,\), got \(3,\)"),
+        ({"b": jnp.zeros(16)}, TypeError, r"must be an array \[16\], got dict"),
+        (None, TypeError, r"must be an array \[16\], got NoneType"),
+    ],
+)
+def test_functional_refuses_what_is_no_parameter(b, error, message):
+    params, apply = zoo.functional(LSTM)
+    cell = {**params["layers"]["0"]["cell"], "b": b}
+    path = r'^params\["layers"\]\["0"\]\["cell"\]\["b"\] '
+    with pytest.raises(error, match=path + message):
+        apply({"layers": {"0": {"cell": cell}}}, X)
+
+
+def test_functional_takes_other_dtypes_and_stacked_parameters():
+    params, apply = zoo.functional(LSTM)
+    doubled = jax.tree.map(lambda a: jnp.stack([a, a]), params)
+    expected = LSTM(X)[1]
+    y = jax.vmap(lambda params: apply(params, X)[1])(doubled)
+    assert_close(y, jnp.stack([expected, expected]), SCHEDULE)
+    with pytest.raises(
+        ValueError, match=r"must have shape \(4, 16\), got \(2, 4, 16\)"
+    ):
+        apply(doubled, X)
+    half = jax.tree.map(lambda a: a.astype(jnp.bfloat16), params)
+    rounded = jax.tree.map(lambda a: a.astype(jnp.float32), half)
+    assert_close(apply(half, X)[1], apply(rounded, X)[1], SCHEDULE)
+
+
+def test_functional_copies_share_no_variable():
+    """Neither with the module nor with each other."""
+
+    def counts(layer: nnx.Module) -> list[int]:
+        return [int(count) for count in jax.tree.leaves(nnx.state(layer, nnx.RngCount))]
+
+    layer = zoo.LSTM(D, H, 2, dropout=0.5, rngs=nnx.Rngs(params=0, dropout=1))
+    params, apply = zoo.functional(layer)
+    copies = [apply(params, method=lambda layer: layer) for _ in range(2)]
+    copies[0].train()
+    expected = layer(X)
+    assert_identical(copies[0](X), expected)
+    assert counts(copies[0]) == counts(layer) == [1]
+    assert counts(copies[1]) == [0]
 
 
 @pytest.mark.usefixtures("standard_promotion")
