@@ -11,7 +11,13 @@ from flax import nnx
 import zoo
 from tests.helpers import numerics
 from tests.helpers.numerical_contract import directional_derivative
-from tests.helpers.tolerances import FINITE_DIFFERENCE, FLOAT64, REFERENCE, assert_close
+from tests.helpers.tolerances import (
+    FINITE_DIFFERENCE,
+    FLOAT64,
+    REFERENCE,
+    assert_close,
+    assert_identical,
+)
 from tests.helpers.typed import present, untyped
 from zoo.engine import matrix_chunks
 from zoo.engine.masks import Span
@@ -298,3 +304,14 @@ def test_errors_of_matrix_cells():
     assert zoo.RetNetCell(3, 4, rngs=nnx.Rngs(0)).b is None
     biased = zoo.RetNetCell(3, 4, bias=True, rngs=nnx.Rngs(0))
     assert present(biased.b).shape == (16,)
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, cell in zoo.cells().items() if cell.family == "matrix"]
+)
+@pytest.mark.parametrize("shape", [(0, 3), (2, 0), (0, 70)])
+def test_empty_batches_and_sequences(name, shape):
+    layer = zoo.make(name, 3, 4, rngs=nnx.Rngs(0))
+    state, y = layer(jnp.zeros((*shape, 3)), jnp.ones(shape, bool))
+    assert y.shape == (*shape, 4)
+    assert_identical(state, layer.init_state(shape[0]))

@@ -107,7 +107,7 @@ def write_and_read(
     S, r = jax.lax.scan(partial(_chunk, initial), S, chunks)
     # [chunks, B, heads, size, V]
     r = jnp.moveaxis(r, (0, 3), (1, 2))
-    r = r.reshape(len(q), -1, *r.shape[3:])[:, :T]
+    r = r.reshape(len(q), r.shape[1] * size, *r.shape[3:])[:, :T]
     return S, jnp.flip(r, 1) if span.reverse else r
 
 
@@ -124,7 +124,8 @@ def _in_chunks(a: Array, size: int) -> Array:
     """Split ``[B, T, ...]`` into ``[chunks, B, heads, size, N]``, zeros at the end."""
     rest = -a.shape[1] % size
     a = jnp.pad(a, ((0, 0), (0, rest), *((0, 0) for _ in a.shape[2:])))
-    a = a.reshape(len(a), -1, size, *a.shape[2:])
+    # No -1: an empty batch would leave it undefined.
+    a = a.reshape(len(a), a.shape[1] // size, size, *a.shape[2:])
     # Flags have no heads: their steps follow the batch.
     return jnp.moveaxis(a, (1, 2), (0, 2 if a.ndim == 3 else 3))
 
@@ -204,7 +205,7 @@ def _products(q: Array, k: Array, g: Array, visible: Array) -> Array:
 
     def halves(a: Array, size: int) -> tuple[Array, Array]:
         """Return the first and the second block of each pair of blocks."""
-        pairs = a.reshape(*axes, -1, 2, size, K)
+        pairs = a.reshape(*axes, C // (2 * size), 2, size, K)
         return pairs[..., 0, :, :], pairs[..., 1, :, :]
 
     def below(size: int, _: Array) -> Array:
