@@ -26,6 +26,8 @@ from zoo.pipelines import PIPELINES, Pipeline
 from zoo.registry import CellError
 
 FORMAT_VERSION = 2  # 1: without the name of the tokenizer
+# What a call changes at random, such as the stream of a dropout, is not of the model.
+CONSTANTS = nnx.Not(nnx.Any(nnx.Param, nnx.RngState))
 WEIGHTS, CONFIG, CARD = "weights.safetensors", "config.json", "README.md"
 
 
@@ -58,7 +60,7 @@ def save(
         )
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    constants = nnx.to_pure_dict(nnx.state(pipeline.model, nnx.Not(nnx.Param)))
+    constants = nnx.to_pure_dict(nnx.state(pipeline.model, CONSTANTS))
     arrays = _flat({"params": pipeline.params, "constants": constants})
     config = {
         "format_version": FORMAT_VERSION,
@@ -126,7 +128,9 @@ def load(path: str | os.PathLike, *, backend: BackendOption | None = None) -> Pi
         raise ArtifactError(
             f"{path / WEIGHTS} cannot be read, it may be truncated: {error}"
         ) from error
-    _, params, constants = nnx.split(pipeline.model, nnx.Param, ...)
+    params, constants = (
+        nnx.state(pipeline.model, kind) for kind in (nnx.Param, CONSTANTS)
+    )
     initial = {
         "params": nnx.to_pure_dict(params),
         "constants": nnx.to_pure_dict(constants),
@@ -183,6 +187,10 @@ def _config(path: str | os.PathLike) -> tuple[dict[str, Any], Path]:
             f"{path / CONFIG} cannot be read: expected JSON with a format_version, "
             f"got {error!r}"
         ) from error
+    if isinstance(version, bool) or not isinstance(version, int):
+        raise ArtifactError(
+            f"{path / CONFIG}: format_version must be an int, got {version!r}"
+        )
     if version > FORMAT_VERSION:
         raise ArtifactError(
             f"{path} was written by a newer version of zoo: it has format {version}, "

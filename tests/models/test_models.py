@@ -194,6 +194,20 @@ def test_saving_and_loading(kind, tmp_path):
     assert_identical(zoo.functional(loaded.model)[0], pipeline.params)
 
 
+def test_a_model_with_a_stream_is_saved_without_it(tmp_path):
+    pipeline = pipelines()[0]
+    pipeline.model = Classifier(
+        **pipeline.options, dropout=0.5, rngs=nnx.Rngs(params=2, dropout=3)
+    )
+    pipeline.bind()
+    pipeline.options["dropout"] = 0.5
+    assert jax.tree.leaves(nnx.state(pipeline.model, nnx.RngState))
+    zoo.save(tmp_path / "model", pipeline)
+    loaded = zoo.load(tmp_path / "model")
+    assert_identical(loaded.params, pipeline.params)
+    assert predict(loaded) == predict(pipeline)
+
+
 def test_predictions_do_not_depend_on_the_batch():
     model = pipelines()[1]
     texts = ["Anna ran", "in Oslo in Oslo in", "", "ran"]
@@ -239,6 +253,9 @@ def test_errors_of_broken_artifacts(tmp_path):
         zoo.load(path)
     (path / "config.json").write_text(json.dumps({**config, "format_version": 99}))
     with pytest.raises(ArtifactError, match="newer version of zoo: it has format 99"):
+        zoo.load(path)
+    (path / "config.json").write_text(json.dumps({**config, "format_version": "2"}))
+    with pytest.raises(ArtifactError, match="format_version must be an int, got '2'"):
         zoo.load(path)
     (path / "config.json").write_text("{")
     with pytest.raises(ArtifactError, match="cannot be read"):
