@@ -4,6 +4,7 @@ import difflib
 from collections.abc import Iterable
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -78,6 +79,44 @@ def one_of(name: str, value: Any, options: Iterable[str]) -> str:
     hint = f"; did you mean {near[0]!r}?" if near else ""
     listed = ", ".join(map(repr, options))
     raise ValueError(f"{name} must be one of {listed}, got {value!r}{hint}")
+
+
+def key(name: str, value: Any) -> Any:
+    """Return `value` if it is one random key of JAX, of the new or the legacy form.
+
+    Args:
+        name: the name of the argument, for the message.
+        value: the value of the argument.
+
+    Raises:
+        TypeError: if it is not.
+    """
+    got = repr(value) if isinstance(value, int | str) else type(value).__name__
+    if isinstance(value, jax.Array | np.ndarray):
+        is_new = jnp.issubdtype(value.dtype, jax.dtypes.prng_key)
+        is_legacy = value.dtype == np.uint32
+        if (is_new and value.ndim == 0) or (is_legacy and value.ndim == 1):
+            return value
+        got = f"{value.dtype}{list(value.shape)}"
+    raise TypeError(
+        f"{name} must be a key of JAX, such as jax.random.key(0), got {got}"
+    )
+
+
+def function(name: str, value: Any, example: str) -> Any:
+    """Return `value` if it can be called.
+
+    Args:
+        name: the name of the argument, for the message.
+        value: the value of the argument.
+        example: a function to write instead, for the message.
+
+    Raises:
+        TypeError: if it cannot.
+    """
+    if not callable(value):
+        raise TypeError(f"{name} must be a function, such as {example}, got {value!r}")
+    return value
 
 
 def shape(name: str, value: Any, expected: tuple[int, ...], axes: str) -> None:

@@ -105,19 +105,18 @@ def import_cell(name: str) -> type[Cell]:
     """
     if ":" not in name:
         return cell_class(name)
-    module = name.partition(":")[0]
+    module, class_name = _parts(name)
     # Python searches the current folder for `python -m zoo`, but not for the command
     # `zoo`. It comes last, so that no file in it hides an installed module.
     if os.getcwd() not in sys.path and "" not in sys.path:
         sys.path.append(os.getcwd())
     try:
         importlib.import_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         missing = isinstance(error, ModuleNotFoundError) and error.name
         if missing and f"{module}.".startswith(f"{missing}."):
             here = [path.stem for path in Path().glob("*.py")]
             similar = difflib.get_close_matches(Path(module).stem, here, n=1)
-            class_name = name.partition(":")[2]
             hint = f"; did you mean {similar[0]}:{class_name}?" if similar else ""
             raise CellError(
                 f"{name}: no module {module} in the current folder or on sys.path{hint}"
@@ -173,9 +172,22 @@ def make(
     )
 
 
+def _parts(name: str) -> tuple[str, str]:
+    """Return the module and the class of ``module:Class``."""
+    module, _, class_name = name.partition(":")
+    parts = module.replace("/", ".").replace("\\", ".").split(".")
+    if parts != module.split(".") or "" in parts:
+        plain = ".".join(filter(None, parts)).removesuffix(".py") or "module"
+        raise CellError(
+            f"{name}: write module:Class, with the module as in an import: "
+            f"{plain}:{class_name}"
+        )
+    return module, class_name
+
+
 def _imported(name: str) -> type[Cell]:
     """Return the class ``module:Class`` of a module that has been imported."""
-    module, _, class_name = name.partition(":")
+    module, class_name = _parts(name)
     if module not in sys.modules:
         raise CellError(
             f"the cell {name} is not part of zoo, and loading executes no code: import "

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from flax import nnx
 from flax.errors import TraceContextError
 
+from zoo import checks
 from zoo.types import Key
 
 
@@ -83,11 +84,12 @@ class Stochastic(nnx.Module):
             requested: whether the call asks for noise even if all rates are zero.
 
         Raises:
+            TypeError: if `key` is not a key of JAX.
             ValueError: if a module is in training mode and there is no stream, or its
                 stream cannot advance, or its parts are in different modes.
         """
         if key is not None:
-            return key
+            return checks.key("key", key)
         noisy = [
             module
             for module in _stochastic_modules(self)

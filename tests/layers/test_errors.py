@@ -137,6 +137,39 @@ X = np.random.default_rng(0).normal(size=(2, 5, D)).astype(np.float32)
             TypeError,
             "'char_dims': did you mean 'char_dim'",
         ),
+        (
+            lambda: untyped(zoo.LSTM)(D, H, cell="lstm", rngs=RNGS),
+            TypeError,
+            r"^LSTM or LSTMCell has no argument 'cell': zoo.make\(cell, ...\) builds",
+        ),
+        *(
+            (
+                lambda name=name: untyped(zoo.LSTM)(D, H, rngs=RNGS, **{name: "ones"}),
+                TypeError,
+                rf"{name} must be a function, such as zoo.initializers.{example}, "
+                "got 'ones'",
+            )
+            for name, example in {
+                "W_init": "glorot",
+                "U_init": "orthogonal",
+                "b_init": "zeros",
+            }.items()
+        ),
+        *(
+            (
+                lambda key=key: LSTM(X, key=untyped(key)),
+                TypeError,
+                rf"key must be a key of JAX, such as jax.random.key\(0\), got {got}",
+            )
+            for key, got in [
+                (0, "0"),
+                ("a", "'a'"),
+                (nnx.Rngs(0), "Rngs"),
+                (nnx.Rngs(0).default, "RngStream"),
+                (np.zeros(2, np.float32), r"float32\[2\]"),
+                (jax.random.split(jax.random.key(0)), r"key<fry>\[2\]"),
+            ]
+        ),
         (lambda: zoo.Stacked([]), ValueError, "one layer or more"),
         (lambda: zoo.Stacked([LSTM, LSTM]), ValueError, r"layers\[1\] must take"),
         (

@@ -17,7 +17,7 @@ from tests.helpers.tolerances import (
     assert_close,
     assert_identical,
 )
-from tests.helpers.typed import present
+from tests.helpers.typed import present, untyped
 from zoo import models
 from zoo.types import ArrayLike
 
@@ -189,6 +189,17 @@ def test_a_stream_does_not_advance_inside_a_transformation_of_jax(transform):
     assert_close(compiled(X, key), layer(X, key=key), SCHEDULE)
     layer.eval()
     assert_close(jax.jit(lambda x: layer(x))(X), layer(X), SCHEDULE)
+
+
+def test_legacy_keys_draw_the_noise_of_the_new_ones():
+    layer = zoo.LSTM(D, H, 2, dropout=0.5, rngs=nnx.Rngs(0))
+    legacy = jax.random.PRNGKey(3)
+    expected = layer(X, key=jax.random.key(3))
+    assert_identical(layer(X, key=legacy), expected)
+    assert_identical(layer(X, key=untyped(np.asarray(legacy))), expected)
+    for keys in (jax.random.key(3)[None], legacy[None]):
+        _, y = jax.vmap(lambda key: layer(X, key=key))(keys)
+        assert_close(y[0], expected[1], SCHEDULE)
 
 
 def test_methods_without_noise_ignore_the_mode():

@@ -177,6 +177,10 @@ def test_a_pipeline_stores_the_name_of_a_class(tmp_path):
         ("own_cells:WithoutUpdate", "must define update or advance"),
         ("own_cells:WithoutGates", "must define the names of its gates"),
         ("broken:Cell", "the import of broken failed: ZeroDivisionError"),
+        ("exiting:Cell", "the import of exiting failed: SystemExit: 3"),
+        (":Cell", "write module:Class, .* as in an import: module:Cell"),
+        (".own_cells:LeakyCell", "write .* as in an import: own_cells:LeakyCell"),
+        ("./own_cells.py:LeakyCell", "write .* as in an import: own_cells:LeakyCell"),
         ("nowhere:Cell", "no module nowhere in the current folder"),
     ],
 )
@@ -191,6 +195,7 @@ def test_errors_of_the_name(
     monkeypatch.setattr(sys, "path", [*sys.path])
     monkeypatch.delitem(sys.modules, MODULE, raising=False)
     Path("broken.py").write_text("1 / 0")
+    Path("exiting.py").write_text("raise SystemExit(3)")
     error = error_of("memory", "--cell", name, "--out", "none")
     sys.modules.pop(MODULE, None)
     assert error.startswith(f"error: {name}: ") and error.count("\n") == 1

@@ -81,7 +81,7 @@ class CellParameters(nnx.Module):
 
         Raises:
             ValueError: if a size is not an int of 1 or more.
-            TypeError: if `rngs` is not ``nnx.Rngs``.
+            TypeError: if `rngs` is not ``nnx.Rngs``, or an initialiser no function.
         """
         check_rngs(rngs)
         self.input_size = checks.positive("input_size", input_size)
@@ -93,11 +93,14 @@ class CellParameters(nnx.Module):
         double = jnp.dtype(jnp.float64) in (self.param_dtype, self.dtype)
         self.state_dtype = jnp.dtype(jnp.float64 if double else jnp.float32)
         W_init, U_init = W_init or self.inits["W"], U_init or self.inits["U"]
+        b_init = b_init or self.inits["b"]
+        checks.function("W_init", W_init, "zoo.initializers.glorot")
+        checks.function("U_init", U_init, "zoo.initializers.orthogonal")
+        checks.function("b_init", b_init, "zoo.initializers.zeros")
         self.W = self._matrix(W_init, rngs, (input_size, hidden_size), self.input_gates)
         if "U" in self.recurrent:
             shape = (self.recurrent_size, hidden_size)
             self.U = self._matrix(U_init, rngs, shape, self.recurrent_gates)
-        b_init = b_init or self.inits["b"]
         self._set_biases(b_init if bias else None, rngs)
 
     def _matrix(

@@ -24,6 +24,7 @@ class CellStack(Stacked):
     def __init__(
         self,
         cell: type[Cell],
+        /,  # LSTM(..., cell=...) is then an unknown option, whose error says what to do
         input_size: int,
         hidden_size: int,
         num_layers: int = 1,

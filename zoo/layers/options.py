@@ -77,6 +77,7 @@ _REPLACEMENTS = {
     "stateful": "pass the state that the last call returned: layer(x, state=state)",
     "reverse": "zoo.Recurrent(cell, reverse=True) reads from the last token",
     "go_backwards": "zoo.Recurrent(cell, reverse=True) reads from the last token",
+    "cell": "zoo.make(cell, ...) builds the layers of any cell",
     "key": "write rngs=nnx.Rngs(key)",
     "seed": "write rngs=nnx.Rngs(seed)",
     "device": "leave it out: jax.device_put moves arrays",
