@@ -26,7 +26,7 @@ from zoo.pipelines import PIPELINES, Pipeline
 from zoo.registry import CellError
 
 FORMAT_VERSION = 2  # 1: without the name of the tokenizer
-# What a call changes at random, such as the stream of a dropout, is not of the model.
+# Random state, such as the stream of dropout, does not belong to the trained model.
 CONSTANTS = nnx.Not(nnx.Any(nnx.Param, nnx.RngState))
 WEIGHTS, CONFIG, CARD = "weights.safetensors", "config.json", "README.md"
 
