@@ -1,1 +1,1 @@
-"""Every cell at the same number of parameters, trained alike on four problems."""
+"""Cells at the same number of parameters, each with its own learning rate."""

@@ -18,7 +18,7 @@ import tyro
 import zoo
 from benchmarks.compare.comparison_page import COLUMNS, KEY, TABLE, write
 from benchmarks.compare.problems import PROBLEMS, Problem
-from benchmarks.compare.training import train
+from benchmarks.compare.training import compare
 from benchmarks.csv_table import Row, Table
 from benchmarks.environment import machine_columns
 
@@ -64,23 +64,18 @@ def measure(problem_name: str, problem: Problem, cell: str) -> Row:
         cell: one of ``zoo.cells()``.
     """
     start = time.perf_counter()
-    result = train(cell, problem)
-    tokens_per_step = (
-        len(result.scores) * problem.batch_size * problem.train.mask.mean(axis=0).sum()
-    )
+    result = compare(cell, problem)
     return {
         "problem": problem_name,
         "cell": cell,
         "hidden_size": str(result.hidden_size),
         "parameters": str(result.parameters),
+        "dev_scores": " ".join(f"{score:.4f}" for score in result.dev_scores),
+        "rate": f"{result.rate:g}",
         "score": f"{mean(result.scores):.4f}",
         "deviation": f"{stdev(result.scores):.4f}",
         "scores": " ".join(f"{score:.4f}" for score in result.scores),
-        "steps": str(result.steps),
-        "planned_steps": str(problem.steps),
-        "tokens_per_second": str(round(result.steps_per_second * tokens_per_step)),
-        "compile_seconds": f"{result.compile_seconds:.1f}",
-        "temporary_mb": f"{result.temporary_mb:.1f}",
+        "steps": str(problem.steps),
         "seconds": f"{time.perf_counter() - start:.0f}",
         **machine_columns(["jax", "flax", "optax"]),
     }
@@ -95,21 +90,18 @@ def main(options: Options) -> None:
     cells = select("cell", options.cells, zoo.cells())
     problem_names = select("problem", options.problems, PROBLEMS)
     table = Table(options.table, KEY, COLUMNS)
-    for name in () if options.page else problem_names:
-        missing = [
-            cell
-            for cell in cells
-            if not table.contains({"problem": name, "cell": cell})
-        ]
-        if not missing:
-            continue
-        problem = PROBLEMS[name]()
-        for cell in missing:
+    problems = {name: PROBLEMS[name]() for name in problem_names if not options.page}
+    # Cell by cell, so that an interrupted comparison has complete cells.
+    for cell in cells:
+        for name, problem in problems.items():
+            if table.contains({"problem": name, "cell": cell}):
+                continue
             row = measure(name, problem, cell)
             table.merge([row])
             print(
-                f"{name}: {cell} {row['score']} ({row['scores']}), "
-                f"{int(row['tokens_per_second']):,} tokens/s, {row['seconds']} s"
+                f"{name}: {cell} {row['score']} ({row['scores']}), learning rate "
+                f"{row['rate']}, {row['seconds']} s",
+                flush=True,
             )
             jax.clear_caches()
     if options.table == TABLE:

@@ -36,17 +36,19 @@ class Problem(NamedTuple):
 
     Attributes:
         train: training examples.
+        dev: examples that choose the learning rate.
         test: test examples.
         vocabulary_sizes: of each embedding table; none if the inputs are numbers.
         classes: K.
         bidirectional: whether the layer reads in both directions.
-        score: how the test examples are scored.
+        score: how examples are scored.
         max_parameters: of the layer and the output, without the input embedding.
         steps: batches in training.
         batch_size: B.
     """
 
     train: Examples
+    dev: Examples
     test: Examples
     vocabulary_sizes: tuple[int, ...]
     classes: int
@@ -57,17 +59,14 @@ class Problem(NamedTuple):
     batch_size: int = 32
 
 
-def tagging(source: data.Source, sentences: int | None, steps: int) -> Problem:
+def tagging() -> Problem:
     """Return part-of-speech tagging of words, given with their last three letters.
 
-    Args:
-        source: of the sentences.
-        sentences: number of training sentences; None for all.
-        steps: batches in training.
+    The sentences are the first 3,000 of English EWT.
     """
+    source = data.Source(data=str(DATA / "pos" / "en_ewt"))
     splits = data.load(source, "tagged", sample=SAMPLE)
-    selected = splits.train.select(range(sentences)) if sentences else splits.train
-    train: list[Any] = list(selected)
+    train: list[Any] = list(splits.train.select(range(3_000)))
     words = Vocabulary.build(word for row in train for word in _lower(row["tokens"]))
     suffixes = Vocabulary.build(s for row in train for s in _suffixes(row["tokens"]))
     tags = sorted({tag for row in train for tag in row["tags"]})
@@ -94,13 +93,14 @@ def tagging(source: data.Source, sentences: int | None, steps: int) -> Problem:
 
     return Problem(
         train=encode(train),
+        dev=encode(splits.dev),
         test=encode(splits.test),
         vocabulary_sizes=(len(words), len(suffixes)),
         classes=len(tags),
         bidirectional=True,
         score="accuracy",
         max_parameters=30_000,
-        steps=steps,
+        steps=300,
     )
 
 
@@ -117,7 +117,8 @@ def characters() -> Problem:
     text = (DATA / "charlm" / "tiny_shakespeare" / "input.txt").read_text()
     alphabet = sorted(set(text))
     ids = np.array([alphabet.index(character) for character in text], np.int32)
-    length, test_start = 64, len(ids) * 9 // 10
+    length = 64
+    dev_start, test_start = len(ids) * 8 // 10, len(ids) * 9 // 10
 
     def windows(ids: np.ndarray) -> Examples:
         count = (len(ids) - 1) // length
@@ -127,13 +128,14 @@ def characters() -> Problem:
 
     return Problem(
         train=windows(ids[:300_000]),
+        dev=windows(ids[dev_start:test_start]),
         test=windows(ids[test_start:]),
         vocabulary_sizes=(len(alphabet),),
         classes=len(alphabet),
         bidirectional=False,
         score="nats",
         max_parameters=30_000,
-        steps=200,
+        steps=300,
     )
 
 
@@ -144,28 +146,26 @@ def digits() -> Problem:
     inputs = (images[order, :, None] / 16).astype(np.float32)
     labels = labels[order].astype(np.int32)
     mask = np.ones(inputs.shape[:2], bool)
-    test_start = 1297
+    dev_start, test_start = 997, 1297
 
     def part(rows: slice) -> Examples:
         return Examples(inputs[rows], mask[rows], labels[rows])
 
     return Problem(
-        train=part(slice(test_start)),
+        train=part(slice(dev_start)),
+        dev=part(slice(dev_start, test_start)),
         test=part(slice(test_start, None)),
         vocabulary_sizes=(),
         classes=10,
         bidirectional=False,
         score="accuracy",
         max_parameters=20_000,
-        steps=300,
+        steps=450,
     )
 
 
 PROBLEMS: dict[str, Callable[[], Problem]] = {
-    "pos sample": lambda: tagging(data.Source(), None, 200),
-    "pos en_ewt": lambda: tagging(
-        data.Source(data=str(DATA / "pos" / "en_ewt")), 3_000, 200
-    ),
+    "pos": tagging,
     "charlm": characters,
     "digits": digits,
 }

@@ -1,8 +1,10 @@
-"""Train one cell on one problem, all seeds in parallel in one program."""
+"""Train one cell on one problem: choose the learning rate, then train all seeds.
+
+Several trainings run in parallel in one program, by ``jax.vmap``.
+"""
 
 import math
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -18,9 +20,8 @@ from zoo.types import ArrayLike
 
 SEEDS = (0, 1, 2)
 EMBEDDING_SIZE = 64
-LEARNING_RATE = 3e-3
+LEARNING_RATES = (2e-3, 6e-3, 2e-2, 6e-2)
 CLIP_NORM = 1.0
-TIME_LIMIT = 40.0  # seconds of training
 
 
 class Model(nnx.Module):
@@ -77,26 +78,46 @@ class Model(nnx.Module):
         return self.output(y if self.every_step else y[:, -1])
 
 
+class Training(NamedTuple):
+    """What differs between the trainings of a cell.
+
+    Attributes:
+        rate: learning rate of the first step.
+        seed: of the weights and of the order of the data.
+    """
+
+    rate: float
+    seed: int
+
+
+class Scores(NamedTuple):
+    """Scores of a training.
+
+    Attributes:
+        dev: on the dev examples.
+        test: on the test examples.
+    """
+
+    dev: float
+    test: float
+
+
 class Result(NamedTuple):
-    """Scores and costs of a training.
+    """Scores of a cell.
 
     Attributes:
         hidden_size: H.
         parameters: of the layer and the output.
+        dev_scores: of each of `LEARNING_RATES`, with the first seed.
+        rate: the learning rate with the best of them.
         scores: of each seed, on the test examples.
-        steps: batches in training.
-        steps_per_second: after compilation; each step trains all seeds.
-        compile_seconds: of the training step.
-        temporary_mb: memory of the training step without parameters and data.
     """
 
     hidden_size: int
     parameters: int
+    dev_scores: list[float]
+    rate: float
     scores: list[float]
-    steps: int
-    steps_per_second: float
-    compile_seconds: float
-    temporary_mb: float
 
 
 def count_parameters(cell: str, hidden_size: int, problem: Problem) -> int:
@@ -141,66 +162,88 @@ def cross_entropy(logits: jax.Array, targets: ArrayLike) -> jax.Array:
     )
 
 
-def train(cell: str, problem: Problem) -> Result:
-    """Train and score a cell.
+def compare(cell: str, problem: Problem) -> Result:
+    """Choose the learning rate of a cell by the dev score, then train all seeds.
 
     Args:
         cell: one of ``zoo.cells()``.
         problem: data and sizes.
     """
     hidden_size = largest_hidden_size(cell, problem)
+    tried = [Training(rate, SEEDS[0]) for rate in LEARNING_RATES]
+    first = train(cell, hidden_size, problem, tried)
+    best = max(range(len(tried)), key=lambda i: _quality(first[i].dev, problem))
+    rate = tried[best].rate
+    others = [Training(rate, seed) for seed in SEEDS[1:]]
+    results = [first[best], *train(cell, hidden_size, problem, others)]
+    return Result(
+        hidden_size=hidden_size,
+        parameters=count_parameters(cell, hidden_size, problem),
+        dev_scores=[scores.dev for scores in first],
+        rate=rate,
+        scores=[scores.test for scores in results],
+    )
+
+
+def _quality(score: float, problem: Problem) -> float:
+    """Return a score of which more is better; a diverged training is the worst."""
+    if not math.isfinite(score):
+        return -math.inf
+    return -score if problem.score == "nats" else score
+
+
+def train(
+    cell: str, hidden_size: int, problem: Problem, trainings: Sequence[Training]
+) -> list[Scores]:
+    """Train and score a cell several times, in parallel.
+
+    Args:
+        cell: one of ``zoo.cells()``.
+        hidden_size: H.
+        problem: data and sizes.
+        trainings: their learning rates and seeds.
+    """
     models = [
-        zoo.functional(Model(cell, hidden_size, problem, nnx.Rngs(seed)))
-        for seed in SEEDS
+        zoo.functional(Model(cell, hidden_size, problem, nnx.Rngs(training.seed)))
+        for training in trainings
     ]
-    # All seeds share the constants of the first, such as a reservoir.
+    # All trainings share the constants of the first, such as a reservoir.
     apply = models[0][1]
     params = jax.tree.map(lambda *leaves: jnp.stack(leaves), *(p for p, _ in models))
     optimizer = optax.chain(
         optax.clip_by_global_norm(CLIP_NORM),
-        optax.adam(optax.cosine_decay_schedule(LEARNING_RATE, problem.steps)),
+        optax.scale_by_adam(),
+        optax.scale_by_schedule(optax.cosine_decay_schedule(1.0, problem.steps)),
     )
+    rates = jnp.array([training.rate for training in trainings])
 
     def loss(params: Any, batch: Examples) -> jax.Array:
         logits = apply(params, batch.inputs, batch.mask)
         weight = batch.mask if batch.targets.ndim == 2 else jnp.ones(logits.shape[0])
         return (cross_entropy(logits, batch.targets) * weight).sum() / weight.sum()
 
-    def step(params: Any, state: Any, batch: Examples) -> tuple[Any, Any]:
+    def step(
+        rate: jax.Array, params: Any, state: Any, batch: Examples
+    ) -> tuple[Any, Any]:
         grads = jax.grad(loss)(params, batch)
         updates, state = optimizer.update(grads, state, params)
+        updates = jax.tree.map(lambda update: -rate * update, updates)
         return optax.apply_updates(params, updates), state
 
     state = jax.vmap(optimizer.init)(params)
-    batches = _batches(problem)
-    start = time.perf_counter()
-    compiled = (
-        jax.jit(jax.vmap(step), donate_argnums=(0, 1))
-        .lower(params, state, next(batches))
-        .compile()
+    batches = _batches(problem, [training.seed for training in trainings])
+    steps = jax.jit(jax.vmap(step), donate_argnums=(1, 2))
+    for _ in range(problem.steps):
+        params, state = steps(rates, params, state, next(batches))
+    dev, test = (
+        _scores(apply, params, problem, part) for part in (problem.dev, problem.test)
     )
-    compile_seconds = time.perf_counter() - start
-    start, steps = time.perf_counter(), 0
-    while steps < problem.steps and time.perf_counter() - start < TIME_LIMIT:
-        params, state = compiled(params, state, next(batches))
-        jax.block_until_ready(params)
-        steps += 1
-    seconds = time.perf_counter() - start
-    memory = compiled.memory_analysis()
-    return Result(
-        hidden_size=hidden_size,
-        parameters=count_parameters(cell, hidden_size, problem),
-        scores=_scores(apply, params, problem),
-        steps=steps,
-        steps_per_second=steps / seconds,
-        compile_seconds=compile_seconds,
-        temporary_mb=memory.temp_size_in_bytes / 1e6 if memory else math.nan,
-    )
+    return [Scores(*pair) for pair in zip(dev, test, strict=True)]
 
 
-def _batches(problem: Problem) -> Iterator[Examples]:
+def _batches(problem: Problem, seeds: Sequence[int]) -> Iterator[Examples]:
     """Yield batches ``[S, B, ...]`` without end; each seed has its own order."""
-    generators = [np.random.default_rng(seed) for seed in SEEDS]
+    generators = [np.random.default_rng(seed) for seed in seeds]
     count, size = len(problem.train.mask), problem.batch_size
     while True:
         orders = np.stack([generator.permutation(count) for generator in generators])
@@ -210,9 +253,9 @@ def _batches(problem: Problem) -> Iterator[Examples]:
 
 
 def _scores(
-    apply: Callable[..., jax.Array], params: Any, problem: Problem
+    apply: Callable[..., jax.Array], params: Any, problem: Problem, examples: Examples
 ) -> list[float]:
-    """Return the accuracy, or the nats per prediction, of each seed."""
+    """Return the accuracy, or the nats per prediction, of each training."""
 
     def score(params: Any, batch: Examples) -> jax.Array:
         logits = apply(params, batch.inputs, batch.mask)
@@ -222,11 +265,11 @@ def _scores(
             values = (logits.argmax(axis=-1) == batch.targets).astype(jnp.float32)
         return (values * batch.mask if batch.targets.ndim == 2 else values).sum()
 
-    score_seeds = jax.jit(jax.vmap(score, in_axes=(0, None)))
-    total, count = np.zeros(len(SEEDS)), 0
-    test, size = problem.test, 8 * problem.batch_size
-    for start in range(0, len(test.mask), size):
-        batch = Examples(*(part[start : start + size] for part in test))
+    score_all = jax.jit(jax.vmap(score, in_axes=(0, None)))
+    total, count = np.zeros(()), 0
+    size = 8 * problem.batch_size
+    for start in range(0, len(examples.mask), size):
+        batch = Examples(*(part[start : start + size] for part in examples))
         per_token = batch.targets.ndim == 2
         count += int(batch.mask.sum()) if per_token else len(batch.mask)
         missing = size - len(batch.mask)
@@ -234,5 +277,5 @@ def _scores(
             batch = Examples(
                 *(np.pad(p, [(0, missing)] + [(0, 0)] * (p.ndim - 1)) for p in batch)
             )
-        total += np.asarray(score_seeds(params, batch), np.float64)
+        total = total + np.asarray(score_all(params, batch), np.float64)
     return [float(value) for value in total / count]
