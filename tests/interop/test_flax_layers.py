@@ -158,6 +158,11 @@ def mgu_without_reset() -> Any:
     return cell.init(jax.random.key(0), jnp.zeros((B, H)), X[:, 0])
 
 
+def shrunk(x: Any) -> Any:
+    """Return ReLU of all but small numbers."""
+    return jnp.where(x > 0.1, x, jnp.zeros_like(x))
+
+
 class Doubled(nnx.RNN):
     """A subclass that may compute something else."""
 
@@ -170,10 +175,27 @@ class Doubled(nnx.RNN):
             ValueError,
             "must be concatenated, added or kept separate",
         ),
+        *(
+            (
+                lambda merge=merge: nnx.Bidirectional(gru(), gru(), merge_fn=merge),
+                ValueError,
+                "must be concatenated, added or kept separate",
+            )
+            for merge in (
+                lambda a, b: nnx.relu(jnp.concatenate([a, b], axis=-1)),
+                lambda a, b: jnp.abs(a) + b,
+                lambda a, b: jnp.clip(a + b, -100.0, 100.0),
+            )
+        ),
         (
             lambda: nnx.GRUCell(D, H, gate_fn=jax.nn.hard_sigmoid, rngs=rngs()),
             ValueError,
             "gate_fn must be sigmoid",
+        ),
+        (
+            lambda: nnx.SimpleCell(D, H, activation_fn=shrunk, rngs=rngs()),
+            ValueError,
+            "activation_fn must be tanh or relu, got <function shrunk",
         ),
         (
             lambda: nnx.LSTMCell(D, H, activation_fn=nnx.relu, rngs=rngs()),

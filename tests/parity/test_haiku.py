@@ -152,6 +152,10 @@ def lstm(**options: Any) -> zoo.LSTM:
         (lambda: interop.to_haiku(zoo.RNN(D, H, rngs=nnx.Rngs(0))), "must be 'relu'"),
         (lambda: interop.to_haiku(lstm(bidirectional=True)), "no direction, .*'both'"),
         (lambda: interop.to_haiku(lstm(num_layers=2), "a"), "must name 2 cores"),
+        (
+            lambda: interop.to_haiku(lstm(num_layers=2), ["a", "a"]),
+            r"modules must give each core a name of its own, got \['a', 'a'\]",
+        ),
     ],
 )
 def test_errors_name_the_reason(call, message):

@@ -218,6 +218,22 @@ def test_to_torch_returns_a_module(make):
         assert_close(layer(x)[1], expected, REFERENCE)
 
 
+def nested(inner: float, outer: float) -> zoo.Stacked:
+    """Return two LSTM layers with dropout between them, below a third one."""
+    r = nnx.Rngs(0)
+    low = zoo.LSTM(D, H, 2, dropout=inner, rngs=r)
+    return zoo.Stacked([low, zoo.LSTM(H, H, rngs=r)], dropout=outer)
+
+
+def test_the_dropout_of_nested_stacks():
+    assert interop.to_torch(nested(0.5, 0.5), "module").dropout == 0.5
+    for inner, outer in ((0.5, 0.0), (0.3, 0.5)):
+        stack = nested(inner, outer)
+        with pytest.raises(ValueError, match=f"got the rates {inner}, {outer}, lowest"):
+            interop.to_torch(stack, "module")
+        assert "weight_ih_l2" in interop.to_torch(stack)  # has no rates
+
+
 def first_random_number() -> float:
     """Return the first number of torch's generator after the seed 0."""
     return float(torch.rand(1, generator=torch.Generator().manual_seed(0)))

@@ -1,5 +1,6 @@
 """Arrays of other libraries: read them, and build cells with them."""
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -15,7 +16,7 @@ from zoo.interop.precision import stored_dtype
 _ACTIVATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "tanh": np.tanh,
     "relu": lambda x: np.maximum(x, 0.0),
-    "sigmoid": lambda x: 1.0 / (1.0 + np.exp(-x)),
+    "sigmoid": lambda x: 0.5 + 0.5 * np.tanh(0.5 * x),
 }
 
 
@@ -143,6 +144,21 @@ def second_bias(cell: Cell) -> np.ndarray:
     return bias
 
 
+def samples(*shape: int) -> np.ndarray:
+    """Return numbers on which functions are compared.
+
+    They have both signs and magnitudes from 1e-4 to 1e6: a clipped function differs at
+    large numbers only, and one with a threshold may differ at small ones only.
+
+    Args:
+        *shape: of the array.
+    """
+    rng = np.random.default_rng(0)
+    magnitudes = rng.permutation(np.geomspace(1e-4, 1e6, math.prod(shape)))
+    signs = rng.choice([-1.0, 1.0], magnitudes.size)
+    return (signs * magnitudes).astype(np.float32).reshape(shape)
+
+
 def matching(
     function: Callable[..., Any],
     candidates: Mapping[str, Callable[..., np.ndarray]],
@@ -178,7 +194,8 @@ def activation(
     Raises:
         ValueError: if it computes none of those allowed.
     """
-    inputs = np.linspace(-8.0, 8.0, 34, dtype=np.float32).reshape(2, 17)
+    inputs = samples(2, 64)
+    inputs = np.concatenate([inputs, -inputs])
     detected = matching(function, {n: _ACTIVATIONS[n] for n in allowed}, inputs)
     if detected is None:
         raise ValueError(

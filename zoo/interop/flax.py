@@ -10,7 +10,7 @@ from flax import linen, nnx
 
 from zoo import checks
 from zoo.cells import Cell
-from zoo.interop.arrays import matching
+from zoo.interop.arrays import matching, samples
 from zoo.interop.flax_cells import CELLS, cell_from_flax, cell_to_flax, linen_cell
 from zoo.interop.precision import one_warning
 from zoo.interop.stacks import (
@@ -29,7 +29,6 @@ _RNN = (nnx.RNN, linen.RNN)
 _BIDIRECTIONAL = (nnx.Bidirectional, linen.Bidirectional)
 _SEQUENTIAL = (nnx.Sequential, linen.Sequential)
 _DIRECTIONS = ("forward_rnn", "backward_rnn")
-_SAMPLES = np.arange(1.0, 13.0, dtype=np.float32).reshape(2, 1, 2, 3)
 
 
 def _stack(forward: Any, backward: Any) -> Any:
@@ -164,7 +163,7 @@ def _convert(source: Any, params: Any, flipped: bool) -> tuple[Layer, bool]:
 
         return chain(pairs, convert, flipped)
     if type(source) in _BIDIRECTIONAL:
-        merge = matching(source.merge_fn, _MERGES, _SAMPLES[0], _SAMPLES[1])
+        merge = matching(source.merge_fn, _MERGES, *samples(2, 2, 3, 8))
         forward, backward = (
             _cell_of_rnn(getattr(source, name), _entry(params, name))
             for name in _DIRECTIONS

@@ -83,15 +83,15 @@ def to_haiku(
         source: an `LSTMCell`, a `ResetBeforeGRUCell` or an `ElmanCell` with ReLU; a
             `Recurrent` or a `Stacked` of them, which run forward; or a model with one
             such stack. An ``hk.DeepRNN`` holds the cores of a `Stacked`.
-        modules: the names of the cores, lowest first; by default those that Haiku gives
-            them, such as ``"lstm"`` and ``"lstm_1"``.
+        modules: the names of the cores, all different, lowest first; by default those
+            that Haiku gives them, such as ``"lstm"`` and ``"lstm_1"``.
 
     Returns:
         Arrays by module and name. Haiku's cores always have a bias. One is subtracted
         from the bias of a forget gate, and the result rounded to its dtype.
 
     Raises:
-        ValueError: if Haiku has no equivalent.
+        ValueError: if Haiku has no equivalent, or two cores have the same name.
         TypeError: if `source` is something else.
     """
     part = recurrent_part(source)
@@ -112,7 +112,13 @@ def to_haiku(
         )
     params: dict[str, dict[str, np.ndarray]] = {}
     for name, cell in zip(names, parts, strict=True):
-        params |= _params(cell, name)
+        arrays = _params(cell, name)
+        if names.count(name) > 1 or params.keys() & arrays.keys():
+            raise ValueError(
+                f"modules must give each core a name of its own, got {names}: cores "
+                "with the same name would share their parameters"
+            )
+        params |= arrays
     return params
 
 

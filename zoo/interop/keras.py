@@ -233,8 +233,9 @@ def to_keras(source: Any, form: str = "weights") -> Any:
     Returns:
         The list of arrays for ``set_weights`` of the equivalent layer: per cell kernel,
         recurrent_kernel and, if the cell has one, the bias. Or a layer with
-        ``return_sequences=True``: a SimpleRNN, an LSTM, a GRU or a Bidirectional, a
-        ``keras.Sequential`` of them, or a Keras cell. The outputs of a layer with
+        ``return_sequences=True`` and ``zero_output_for_mask=True``: a SimpleRNN, an
+        LSTM, a GRU or a Bidirectional, a ``keras.Sequential`` of them, or a Keras cell.
+        The outputs of a layer with
         ``go_backwards=True`` run from the last step to the first, as always in Keras.
 
     Raises:

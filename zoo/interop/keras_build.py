@@ -9,6 +9,8 @@ from zoo.interop.stacks import levels
 from zoo.layers import Bidirectional, Layer, Recurrent, Stacked
 
 MERGES = {"concat": "concat", "sum": "sum", None: "stack"}
+# Outputs of all steps, zero where the mask is False; Keras repeats the last one there.
+_OUTPUTS: dict[str, Any] = {"return_sequences": True, "zero_output_for_mask": True}
 # The policy of Keras for the dtypes of parameters and products, where they differ.
 _POLICIES = {
     ("float32", "bfloat16"): "mixed_bfloat16",
@@ -32,7 +34,7 @@ def build(keras: Any, part: Cell | Layer) -> Any:
         return _new(
             keras,
             part.cell,
-            return_sequences=True,
+            **_OUTPUTS,
             go_backwards=part.reverse,
             recurrent_dropout=part.rates.recurrent_dropout,
         )
@@ -59,7 +61,7 @@ def _direction(keras: Any, layer: Layer) -> Any:
     ]
     return keras.layers.RNN(
         parts,
-        return_sequences=True,
+        **_OUTPUTS,
         go_backwards=layer.direction == "reverse",
         dtype=parts[-1].dtype_policy,
     )

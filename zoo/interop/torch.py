@@ -1,7 +1,7 @@
 """Layers from and to PyTorch."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jax.numpy as jnp
@@ -138,7 +138,8 @@ def to_torch(source: Any, form: str = "state_dict") -> Any:
         dropout between the layers, nonlinearity.
 
     Raises:
-        ValueError: if PyTorch has no equivalent layer or cell.
+        ValueError: if PyTorch has no equivalent layer or cell, or if the dropout
+            differs between layers, for ``form="module"``.
         TypeError: if `source` is something else.
         ImportError: if torch is not installed, which only ``form="arrays"`` does not
             need.
@@ -188,10 +189,31 @@ def _options(part: Cell | Layer) -> tuple[str, dict[str, Any]]:
     options |= {
         "num_layers": len(layers),
         "bidirectional": len(layers[0]) == 2,
-        "dropout": part.dropout if isinstance(part, Stacked) else 0.0,
+        "dropout": _dropout(part),
         "batch_first": True,
     }
     return name, options
+
+
+def _dropout(layer: Layer) -> float:
+    """Return the only rate of dropout between the levels of a stack."""
+    rates = list(_rates(layer))
+    if len(set(rates)) > 1:
+        raise ValueError(
+            "torch has the same dropout between all layers, got the rates "
+            f"{', '.join(map(str, rates))}, lowest first: set the dropout of each "
+            "zoo.Stacked to the same rate, or use form='state_dict', which has none"
+        )
+    return rates[0] if rates else 0.0
+
+
+def _rates(layer: Layer) -> Iterator[float]:
+    """Yield the rate of dropout between each level of a stack and the next."""
+    if isinstance(layer, Stacked):
+        for k, part in enumerate(layer.layers):
+            if k:
+                yield layer.dropout
+            yield from _rates(part)
 
 
 def _arrays(part: Cell | Layer) -> dict[str, np.ndarray]:
