@@ -235,7 +235,28 @@ def test_a_carry_that_is_not_zero_is_refused():
         interop.from_flax(nnx.RNN(cell))
 
 
+def test_a_shared_layer_is_refused():
+    shared = nn.RNN(nn.GRUCell(D))
+    module = nn.Sequential([shared, shared])
+    variables = module.init(jax.random.key(0), X)
+    with pytest.raises(ValueError, match="the same layer twice cannot be converted"):
+        interop.from_flax(module, params=variables)
+    params = variables["params"]["layers_0"]
+    layer = interop.from_flax([shared, shared], params=[params, params])  # copies
+    assert_close(layer(X)[1], module.apply(variables, X), REFERENCE)
+
+
 def test_params_must_fit_the_module():
+    variables = nn.RNN(nn.GRUCell(H)).init(jax.random.key(0), X)
+    with pytest.raises(ValueError, match="params must be .* one of nnx has its own"):
+        interop.from_flax(gru(), params=variables)
+    with pytest.raises(ValueError, match="params must be .* is parameters already"):
+        interop.from_flax(variables, params=variables)
+    with pytest.raises(ValueError, match="kind must be left out: it is for the param"):
+        interop.from_flax(gru(), "lstm")
+    both_ways = {"forward_rnn": variables["params"], "backward_rnn": {}}
+    with pytest.raises(ValueError, match="kind is 'lstm', but .* of kind 'gru'"):
+        interop.from_flax(both_ways, "lstm")
     with pytest.raises(ValueError, match="params must have 'cell', got"):
         interop.from_flax(nn.RNN(nn.GRUCell(H)), params={"a": {}})
     with pytest.raises(ValueError, match="one entry for each module, got 0"):

@@ -22,7 +22,8 @@ def test_round_trip(name, bias):
     weights = interop.to_keras(layer)
     assert len(weights) == 2 + bias
     kind = "gru" if "gru" in name else name
-    imported = untyped(interop.from_keras(weights, kind, reset_after=name == "gru"))
+    form = name == "gru" if kind == "gru" else None
+    imported = untyped(interop.from_keras(weights, kind, reset_after=form))
     assert type(imported.cell) is type(layer.cell)
     assert_identical(zoo.functional(imported)[0], zoo.functional(layer)[0])
 
@@ -47,6 +48,19 @@ def test_arrays_of_another_byte_order():
 def test_errors_name_the_invalid_value(weights, message):
     with pytest.raises(ValueError, match=message):
         interop.from_keras(weights, "gru")
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "message"),
+    [
+        ("lstm", {"reset_after": True}, "reset_after .* of a GRU, and kind is 'lstm'"),
+        ("rnn", {"reset_after": False}, "reset_after .* of a GRU, and kind is 'rnn'"),
+        ("gru", {"nonlinearity": "relu"}, "nonlinearity .* of a SimpleRNN, and kind"),
+    ],
+)
+def test_options_of_another_kind(kind, options, message):
+    with pytest.raises(ValueError, match=message):
+        interop.from_keras([X, X], kind, **options)
 
 
 def test_weights_must_be_floating_point():

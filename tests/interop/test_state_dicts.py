@@ -44,6 +44,11 @@ def torch_lstm(**changes: Any) -> dict[str, Any]:
     return {k: v for k, v in {**arrays, **changes}.items() if v is not None}
 
 
+def only_reverse() -> dict[str, Any]:
+    """Return the state dict of a layer without its forward direction."""
+    return {f"a.{name}_l0_reverse": value for name, value in torch_lstm().items()}
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -74,6 +79,18 @@ def torch_lstm(**changes: Any) -> dict[str, Any]:
             r"weight_hh must have shape .*\(24, 6\)",
         ),
         (lambda: interop.from_torch(torch_lstm(), "lstm", prefix="a."), "'a.'"),
+        (
+            lambda: interop.from_torch(torch_lstm(), nonlinearity="relu"),
+            "nonlinearity must be left out: it is an option of an RNN, .* 'lstm'",
+        ),
+        (
+            lambda: interop.from_torch(torch_lstm(), dropout=0.5),
+            "dropout must be left out: it is an option of layers, .* that of a cell",
+        ),
+        (
+            lambda: interop.from_torch(only_reverse(), prefix="a."),
+            r"a.weight_ih_l0 is missing: .* in reverse only, \['_l0_reverse'\]",
+        ),
         (
             lambda: to_arrays(zoo.MGUCell(D, H, rngs=rngs())),
             "torch has no MGUCell",

@@ -181,6 +181,16 @@ def test_float64_round_trip():
         assert_close(np.asarray(module(X.astype(float))), layer(X)[1], REFERENCE)
 
 
+@pytest.mark.filterwarnings("ignore:Explicitly requested dtype float64")
+def test_a_policy_of_float64_without_x64():
+    module = built(L.LSTM(H, dtype="float64", **ALL))
+    layer = untyped(interop.from_keras(module))
+    assert layer.cell.dtype == layer.cell.param_dtype == jnp.float32
+    exported = interop.to_keras(layer, "layer")
+    assert_close(np.asarray(exported(X)), layer(X)[1], REFERENCE)
+    assert_identical(exported.get_weights(), module.get_weights())
+
+
 def test_recurrent_dropout_is_converted_and_input_dropout_is_not(caplog):
     module = built(L.GRU(H, recurrent_dropout=0.3, dropout=0.2))
     layer = untyped(interop.from_keras(module))
@@ -191,122 +201,3 @@ def test_recurrent_dropout_is_converted_and_input_dropout_is_not(caplog):
     interop.to_keras(zoo.GRU(D, H, 2, dropout=0.4, weight_drop=0.1, rngs=rngs()))
     assert "dropout=0.4 is not converted" in caplog.text
     assert "weight_drop=0.1 is not converted" in caplog.text
-
-
-class Doubled(L.LSTM):
-    """A subclass that may compute something else."""
-
-
-class DoubledCell(L.LSTMCell):
-    """A subclass that may compute something else."""
-
-
-def tanh(x: Any) -> Any:
-    """Return something else than tanh."""
-    return 2 * x
-
-
-def clipped(x: Any) -> Any:
-    """Return ReLU of all but large numbers."""
-    return keras.activations.relu(x, max_value=20.0)
-
-
-def reversed_stack() -> zoo.Stacked:
-    """Return a stack whose lower layer runs in reverse."""
-    lower = zoo.Recurrent(zoo.GRUCell(D, H, rngs=rngs()), reverse=True)
-    return zoo.Stacked([lower, zoo.Recurrent(zoo.GRUCell(H, H, rngs=rngs()))])
-
-
-@pytest.mark.parametrize(
-    ("call", "error", "message"),
-    [
-        (lambda: L.LSTM(H), ValueError, "has no weights yet: call the layer on data"),
-        (
-            lambda: built(L.Bidirectional(L.LSTM(H), merge_mode="ave")),
-            ValueError,
-            "must be concatenated, added or kept separate",
-        ),
-        (
-            lambda: built(
-                L.Bidirectional(L.LSTM(H, go_backwards=True), backward_layer=L.LSTM(H))
-            ),
-            ValueError,
-            "forward_layer of a Bidirectional must not have go_backwards=True",
-        ),
-        (
-            lambda: [built(L.LSTM(D, **BACK)), built(L.Bidirectional(L.LSTM(H)))],
-            ValueError,
-            "bidirectional layer cannot be converted above",
-        ),
-        (
-            lambda: [built(L.LSTM(D, name="low")), built(L.LSTM(H))],
-            ValueError,
-            "low has return_sequences=False",
-        ),
-        (
-            lambda: L.LSTM(H, stateful=True, name="carried"),
-            ValueError,
-            r"carried is stateful.*layer\(x, state=state\)",
-        ),
-        (
-            lambda: built(L.GRU(H, activation="relu")),
-            ValueError,
-            "activation must be tanh",
-        ),
-        (
-            lambda: built(L.SimpleRNN(H, activation=tanh)),
-            ValueError,
-            "activation must be tanh or relu, got <function tanh",
-        ),
-        (
-            lambda: built(L.SimpleRNN(H, activation=clipped)),
-            ValueError,
-            "activation must be tanh or relu, got <function clipped",
-        ),
-        (
-            lambda: built(L.LSTM(H, recurrent_activation="hard_sigmoid")),
-            ValueError,
-            "recurrent_activation must be sigmoid",
-        ),
-        (lambda: built(Doubled(H)), TypeError, "a subclass of LSTM.*get_weights"),
-        (
-            lambda: built(keras.Sequential([L.LSTM(H, **ALL), L.Dense(3)])),
-            TypeError,
-            "Dense.*; of a model, pass the list of its recurrent layers alone",
-        ),
-        (
-            lambda: built(L.RNN([L.LSTMCell(H), DoubledCell(H)])),
-            TypeError,
-            "a subclass of LSTMCell",
-        ),
-        (lambda: 3, TypeError, "got <class 'int'>"),
-        (
-            lambda: built(L.Bidirectional(L.LSTM(H))).get_weights(),
-            ValueError,
-            "got 6 arrays; for a Bidirectional or a stack, pass the layer",
-        ),
-    ],
-)
-def test_errors_name_the_way(call, error, message):
-    source = call()
-    kind = "lstm" if isinstance(source, list) and len(source) == 6 else None
-    with pytest.raises(error, match=message):
-        interop.from_keras(source, kind)
-
-
-@pytest.mark.parametrize(
-    ("make", "message"),
-    [
-        (reversed_stack, "convert each layer"),
-        (lambda: zoo.MGUCell(D, H, rngs=rngs()), "Keras has no MGUCell"),
-        (
-            lambda: zoo.GRU(
-                D, H, dtype=jnp.float32, param_dtype=jnp.bfloat16, rngs=rngs()
-            ),
-            "no policy for param_dtype bfloat16 with dtype float32",
-        ),
-    ],
-)
-def test_layers_without_equivalent(make, message):
-    with pytest.raises(ValueError, match=message):
-        interop.to_keras(make(), "layer")

@@ -154,6 +154,16 @@ def test_pruning_is_refused():
     assert np.mean(np.asarray(layer.layers[0].cell.U) == 0) == 0.5
 
 
+@pytest.mark.parametrize(
+    "options",
+    [{"kind": "lstm"}, {"prefix": "a."}, {"dropout": 0.0}, {"nonlinearity": "relu"}],
+)
+def test_a_module_has_its_own_options(options):
+    message = f"{next(iter(options))} must be left out: it is for a state dict"
+    with pytest.raises(ValueError, match=message):
+        interop.from_torch(torch.nn.LSTM(D, H, 2, dropout=0.5), **options)
+
+
 def test_other_modules_are_refused():
     model = torch.nn.Sequential(torch.nn.LSTM(D, H))
     with pytest.raises(TypeError, match=r"model's state_dict\(\) and prefix='0.'"):

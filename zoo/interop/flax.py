@@ -12,6 +12,7 @@ from zoo import checks
 from zoo.cells import Cell
 from zoo.interop.arrays import matching, samples
 from zoo.interop.flax_cells import CELLS, cell_from_flax, cell_to_flax, linen_cell
+from zoo.interop.library import check_unused
 from zoo.interop.precision import one_warning
 from zoo.interop.stacks import (
     bidirectional,
@@ -64,8 +65,8 @@ def from_flax(
             ``RNN``; or a ``Sequential`` or a list of these. Or the parameters of such a
             linen module without the module: they show no options, which must be the
             defaults.
-        kind: ``"lstm"``, ``"gru"``, ``"mgu"`` or ``"rnn"``, for the parameters of a
-            linen cell; by default detected from the names.
+        kind: ``"lstm"``, ``"gru"``, ``"mgu"`` or ``"rnn"`` of all cells, for parameters
+            without their module only; by default detected from the names.
         params: of a linen module, with or without the outer ``"params"``; a list of
             them for a list of modules.
 
@@ -76,14 +77,18 @@ def from_flax(
         ``keep_order=True``.
 
     Raises:
-        ValueError: if a name or a shape is unexpected, or an option has no equivalent.
+        ValueError: if a name or a shape is unexpected, an option has no equivalent, or
+            an argument does not apply to `source`.
         TypeError: if `source` is or contains something else.
     """
     if isinstance(source, Mapping):
-        params = source.get("params", source)
-        source = _linen_module(params, kind)
-    elif isinstance(params, Mapping):
-        params = params.get("params", params)
+        source, params = _module_and_params(source, params, kind)
+    else:
+        check_unused(
+            "for the parameters of a linen module without the module", kind=kind
+        )
+        if isinstance(params, Mapping):
+            params = params.get("params", params)
     if type(source) in CELLS:
         return _cell(source, params)
     layer, flipped = _convert(source, params, False)
@@ -93,12 +98,23 @@ def from_flax(
     return layer
 
 
-def _linen_module(params: Mapping[str, Any], kind: str | None = None) -> Any:
+def _module_and_params(
+    source: Mapping[str, Any], params: Any, kind: str | None
+) -> tuple[Any, Mapping[str, Any]]:
+    """Return the linen module, with default options, of some parameters, and these."""
+    check_unused("for a module, and source is parameters already", params=params)
+    params = source.get("params", source)
+    return _linen_module(params, kind), params
+
+
+def _linen_module(params: Mapping[str, Any], kind: str | None) -> Any:
     """Return the linen module, with default options, that has some parameters."""
     if set(params) == {"cell"}:
         return linen.RNN(_linen_module(params["cell"], kind))
     if set(params) == set(_DIRECTIONS):
-        return linen.Bidirectional(*(_linen_module(params[n]) for n in _DIRECTIONS))
+        return linen.Bidirectional(
+            *(_linen_module(params[name], kind) for name in _DIRECTIONS)
+        )
     if all(re.fullmatch(r"layers_\d+", name) for name in params):
         names = [f"layers_{k}" for k in range(len(params))]
         if set(names) != set(params):
@@ -106,7 +122,7 @@ def _linen_module(params: Mapping[str, Any], kind: str | None = None) -> Any:
                 f"{sorted(params)} have gaps: what a layer without parameters computes "
                 "is not known; pass the linen module and params="
             )
-        return linen.Sequential([_linen_module(params[name]) for name in names])
+        return linen.Sequential([_linen_module(params[name], kind) for name in names])
     return linen_cell(params, kind)
 
 
@@ -132,6 +148,8 @@ def _cell(source: Any, params: Any) -> Cell:
             f"source must be one of {names}, an RNN, Bidirectional or Sequential of "
             f"them, a list, or the parameters of a linen module, got {type(source)}"
         )
+    if not isinstance(source, linen.Module):
+        check_unused("for a linen module, and one of nnx has its own", params=params)
     if isinstance(source, linen.Module) and params is None:
         raise ValueError(
             "a linen module holds no parameters: pass params=variables['params']"
@@ -148,11 +166,16 @@ def _convert(source: Any, params: Any, flipped: bool) -> tuple[Layer, bool]:
         flipped: whether its inputs run from the last step to the first.
     """
     if isinstance(source, Mapping):
-        params = source.get("params", source)
-        source = _linen_module(params)
+        source, params = _module_and_params(source, params, None)
     parts = parts_of(source, _is_sequential)
     if parts is not None:
         prefix = "layers_{}" if _is_sequential(source) else None
+        if isinstance(source, linen.Module) and len(set(map(id, parts))) < len(parts):
+            raise ValueError(
+                "a linen Sequential that has the same layer twice cannot be converted: "
+                "layers of zoo do not share their parameters; pass a list of layers, "
+                "and params= with one entry for each"
+            )
         pairs = [
             (part, _entry(params, prefix.format(k) if prefix else k))
             for k, part in enumerate(parts)

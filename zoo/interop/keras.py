@@ -12,7 +12,7 @@ from zoo.cells import Cell
 from zoo.interop.arrays import activation
 from zoo.interop.keras_build import MERGES, build
 from zoo.interop.keras_cells import KINDS, cell_from_weights, weights_of_cell
-from zoo.interop.library import import_library
+from zoo.interop.library import check_unused, import_library
 from zoo.interop.precision import one_warning
 from zoo.interop.stacks import (
     bidirectional,
@@ -40,7 +40,7 @@ def from_keras(
     kind: str | None = None,
     *,
     reset_after: bool | None = None,
-    nonlinearity: str = "tanh",
+    nonlinearity: str | None = None,
 ) -> Cell | Layer:
     """Convert a Keras cell or layers into an equivalent cell or layer.
 
@@ -64,9 +64,9 @@ def from_keras(
             RNN of such cells, a Bidirectional of such layers, a list or a
             ``keras.Sequential`` of all these; or the result of ``get_weights()`` of a
             SimpleRNN, an LSTM or a GRU.
-        kind: ``"rnn"``, ``"lstm"`` or ``"gru"``, for weights.
+        kind: ``"rnn"``, ``"lstm"`` or ``"gru"``, for weights only.
         reset_after: the form of a GRU, for weights without a bias.
-        nonlinearity: of a SimpleRNN, for weights.
+        nonlinearity: of a SimpleRNN, for weights only; by default ``"tanh"``.
 
     Returns:
         For a cell an `ElmanCell`, an `LSTMCell`, a `GRUCell` or a `ResetBeforeGRUCell`;
@@ -77,8 +77,8 @@ def from_keras(
         the mask.
 
     Raises:
-        ValueError: if a shape is unexpected, an option has no equivalent, or a layer is
-            not built.
+        ValueError: if a shape is unexpected, an option has no equivalent, an argument
+            does not apply to `source`, or a layer is not built.
         TypeError: if `source` is or contains something else.
     """
     if isinstance(source, Sequence) and not any(map(_is_layer, source)):
@@ -94,11 +94,18 @@ def from_keras(
                 source.recurrent_dropout,
                 source.name,
             )
-        return _cell(source)
-    layer, flipped = _convert(source, False)
-    flipped = flipped and _returns_sequences(source)
-    warn_of_reading_order(flipped, "go_backwards=True")
-    return layer
+        converted = _cell(source)
+    else:
+        converted, flipped = _convert(source, False)
+        flipped = flipped and _returns_sequences(source)
+        warn_of_reading_order(flipped, "go_backwards=True")
+    check_unused(
+        "for the result of get_weights(), and a layer or cell of Keras has its own",
+        kind=kind,
+        reset_after=reset_after,
+        nonlinearity=nonlinearity,
+    )
+    return converted
 
 
 def _is_layer(value: Any) -> bool:
@@ -210,7 +217,7 @@ def _cell(cell: Any) -> Cell:
         cell.get_weights(),
         kind,
         reset_after=getattr(cell, "reset_after", None),
-        nonlinearity=nonlinearity,
+        nonlinearity=nonlinearity if kind == "rnn" else None,
         dtype=jnp.dtype(cell.compute_dtype),
     )
 

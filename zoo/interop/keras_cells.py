@@ -12,7 +12,7 @@ import numpy as np
 from zoo import checks
 from zoo.cells import Cell, ElmanCell, GRUCell, LSTMCell, ResetBeforeGRUCell
 from zoo.interop.arrays import array, first_bias, join_biases, new_cell, second_bias
-from zoo.interop.library import name_of
+from zoo.interop.library import check_unused, name_of
 
 NAMES: dict[type[Cell], str] = {
     ElmanCell: "SimpleRNN",
@@ -28,7 +28,7 @@ def cell_from_weights(
     kind: str | None,
     *,
     reset_after: bool | None,
-    nonlinearity: str,
+    nonlinearity: str | None,
     dtype: Any = None,
 ) -> Cell:
     """Return the cell with the weights of a Keras layer or cell.
@@ -37,13 +37,19 @@ def cell_from_weights(
         weights: kernel, recurrent_kernel and optionally a bias.
         kind: ``"rnn"``, ``"lstm"`` or ``"gru"``.
         reset_after: the form of a GRU; may be None if it has a bias.
-        nonlinearity: of a SimpleRNN.
+        nonlinearity: of a SimpleRNN; None for ``"tanh"``.
         dtype: of the products.
 
     Raises:
-        ValueError: if an option is missing, or a shape is unexpected.
+        ValueError: if an option is missing or does not apply, or a shape is unexpected.
     """
     kind = checks.one_of("kind", kind, KINDS.values())
+    if kind != "gru":
+        reason = f"an option of a GRU, and kind is {kind!r}"
+        check_unused(reason, reset_after=reset_after)
+    if kind != "rnn":
+        reason = f"an option of a SimpleRNN, and kind is {kind!r}"
+        check_unused(reason, nonlinearity=nonlinearity)
     arrays = [array(value) for value in weights]
     if len(arrays) not in (2, 3):
         raise ValueError(
@@ -69,7 +75,7 @@ def cell_from_weights(
             b, b_hn = join_biases(GRUCell, *b)
     gru = GRUCell if reset_after else ResetBeforeGRUCell
     cell_class: type[Cell] = {"rnn": ElmanCell, "lstm": LSTMCell, "gru": gru}[kind]
-    options = {"nonlinearity": nonlinearity} if kind == "rnn" else {}
+    options = {} if nonlinearity is None else {"nonlinearity": nonlinearity}
     arrays = {"W": W, "U": U, "b": b, "b_hn": b_hn}
     return new_cell(cell_class, arrays, dtype=dtype, **options)
 

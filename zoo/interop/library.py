@@ -1,4 +1,4 @@
-"""What another library provides: its module, and its names of the cells of zoo."""
+"""What another library provides: its module, its names of cells, its own options."""
 
 import importlib
 from collections.abc import Mapping
@@ -39,3 +39,18 @@ def name_of(cell: Cell, names: Mapping[type[Cell], str], library: str) -> str:
         known = ", ".join(known.__name__ for known in names)
         raise ValueError(f"{library} has no {type(cell).__name__}, only {known}")
     return names[type(cell)]
+
+
+def check_unused(reason: str, **options: Any) -> None:
+    """Raise an error for an option that does not apply to a source.
+
+    Args:
+        reason: what the option is for, for the message.
+        **options: by name; None for one that is not given.
+
+    Raises:
+        ValueError: if an option is given.
+    """
+    for name, value in options.items():
+        if value is not None:
+            raise ValueError(f"{name} must be left out: it is {reason}")

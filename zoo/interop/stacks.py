@@ -121,6 +121,19 @@ def levels(layer: Layer) -> list[Layer]:
     return [level for part in layer.layers for level in levels(part)]
 
 
+def dropout_rates(layer: Layer) -> Iterator[float]:
+    """Yield the rate of dropout between each level of a stack and the next.
+
+    Args:
+        layer: any layer; the stacks in a stack have rates of their own.
+    """
+    if isinstance(layer, Stacked):
+        for k, part in enumerate(layer.layers):
+            if k:
+                yield layer.dropout
+            yield from dropout_rates(part)
+
+
 def cells(layer: Layer) -> Iterator[Cell]:
     """Yield the cells of a layer: lowest first, forward before backward.
 

@@ -1,7 +1,7 @@
 """Layers from and to PyTorch."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import jax.numpy as jnp
@@ -10,13 +10,13 @@ from flax import nnx
 
 from zoo import checks
 from zoo.cells import Cell, ElmanCell, ProjectedLSTMCell
-from zoo.interop.library import import_library, name_of
+from zoo.interop.library import check_unused, import_library, name_of
 from zoo.interop.precision import one_warning, stored_dtype
-from zoo.interop.stacks import check_plain, levels, recurrent_part
+from zoo.interop.stacks import check_plain, dropout_rates, levels, recurrent_part
 from zoo.interop.torch_cells import NAMES, arrays_of_cell, check_names, set_cell
 from zoo.interop.torch_modules import MODULES, unwrap
 from zoo.interop.torch_state_dict import GATES, detect_kind, parse
-from zoo.layers import GRU, LSTM, RNN, Bidirectional, Layer, Recurrent, Stacked
+from zoo.layers import GRU, LSTM, RNN, Bidirectional, Layer, Recurrent
 
 _LAYERS = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
 _log = logging.getLogger(__name__)
@@ -27,8 +27,8 @@ def from_torch(
     source: Any,
     kind: str | None = None,
     *,
-    nonlinearity: str = "tanh",
-    dropout: float = 0.0,
+    nonlinearity: str | None = None,
+    dropout: float | None = None,
     prefix: str = "",
     dtype: Any = None,
     param_dtype: Any = None,
@@ -44,10 +44,11 @@ def from_torch(
         source: a ``torch.nn`` RNN, LSTM, GRU, RNNCell, LSTMCell or GRUCell, also
             compiled or in a DataParallel; or its state dict, of tensors or arrays,
             which defines all sizes (torch is not needed).
-        kind: ``"rnn"``, ``"lstm"`` or ``"gru"``, for a state dict; by default detected
-            from the shapes.
-        nonlinearity: of an RNN, for a state dict, whose arrays do not show it.
-        dropout: between layers, for a state dict.
+        kind: ``"rnn"``, ``"lstm"`` or ``"gru"``, for a state dict only; by default
+            detected from the shapes.
+        nonlinearity: of an RNN, for a state dict only, whose arrays do not show it; by
+            default ``"tanh"``.
+        dropout: between layers, for a state dict only; by default 0.
         prefix: of the names in the state dict of a larger model, such as
             ``"encoder."``.
         dtype: of the products; by default `param_dtype`.
@@ -59,28 +60,46 @@ def from_torch(
         A `zoo.RNN`, `zoo.LSTM` or `zoo.GRU`, or the cell for a cell.
 
     Raises:
-        ValueError: if an entry is missing, unknown, or has an unexpected shape.
+        ValueError: if an entry is missing, unknown, or has an unexpected shape, or if
+            an argument does not apply to `source`.
         TypeError: if `source` is neither such a module nor a mapping, for example a
             subclass, a scripted or a quantised module; or if an array is not floating
             point. The message says what to pass.
     """
     if not isinstance(source, Mapping):
         source = unwrap(source)
+        check_unused(
+            "for a state dict, and a module of torch has its own",
+            kind=kind,
+            nonlinearity=nonlinearity,
+            dropout=dropout,
+            prefix=prefix or None,
+        )
         kind = MODULES[type(source).__name__]
-        nonlinearity = getattr(source, "nonlinearity", nonlinearity)
-        dropout = getattr(source, "dropout", dropout)
-        source, prefix = source.state_dict(), ""
-        detected = False
-    else:
-        detected = kind is None
+        nonlinearity = getattr(source, "nonlinearity", None)
+        dropout = getattr(source, "dropout", None)
+        source = source.state_dict()
+    detected = kind is None
     entries = parse(source, prefix)
     first = next(iter(entries.values()))
     kind = detect_kind(first, kind)
+    if kind != "rnn":
+        check_unused(
+            f"an option of an RNN, and the state dict is one of kind {kind!r}",
+            nonlinearity=nonlinearity,
+        )
+    elif nonlinearity is None:
+        nonlinearity = "tanh"
     if detected:
         guess = f" with nonlinearity={nonlinearity!r}" if kind == "rnn" else ""
         _log.info("the shapes of the state dict are those of kind %r%s", kind, guess)
     rows, input_size = first["weight_ih"].shape
     is_cell = "" in entries
+    if is_cell:
+        check_unused(
+            "an option of layers, and the state dict is that of a cell",
+            dropout=dropout or None,
+        )
     if param_dtype is None:
         all_arrays = [a for arrays in entries.values() for a in arrays.values()]
         is_double = any(a.dtype == np.float64 for a in all_arrays)
@@ -101,7 +120,7 @@ def from_torch(
         input_size,
         rows // GATES[kind],
         num_layers,
-        dropout=dropout if num_layers > 1 else 0.0,
+        dropout=dropout if dropout and num_layers > 1 else 0.0,
         bidirectional=any(suffix.endswith("_reverse") for suffix in entries),
         **options,
     )
@@ -182,7 +201,7 @@ def _options(part: Cell | Layer) -> tuple[str, dict[str, Any]]:
     if projected:
         options["proj_size"] = cell.output_size
     name = name_of(cell, NAMES, "torch")
-    if not layers:
+    if isinstance(part, Cell):
         if projected:
             raise ValueError("torch.nn.LSTMCell has no projection: convert a layer")
         return name + "Cell", options
@@ -197,7 +216,7 @@ def _options(part: Cell | Layer) -> tuple[str, dict[str, Any]]:
 
 def _dropout(layer: Layer) -> float:
     """Return the only rate of dropout between the levels of a stack."""
-    rates = list(_rates(layer))
+    rates = list(dropout_rates(layer))
     if len(set(rates)) > 1:
         raise ValueError(
             "torch has the same dropout between all layers, got the rates "
@@ -205,15 +224,6 @@ def _dropout(layer: Layer) -> float:
             "zoo.Stacked to the same rate, or use form='state_dict', which has none"
         )
     return rates[0] if rates else 0.0
-
-
-def _rates(layer: Layer) -> Iterator[float]:
-    """Yield the rate of dropout between each level of a stack and the next."""
-    if isinstance(layer, Stacked):
-        for k, part in enumerate(layer.layers):
-            if k:
-                yield layer.dropout
-            yield from _rates(part)
 
 
 def _arrays(part: Cell | Layer) -> dict[str, np.ndarray]:

@@ -108,6 +108,11 @@ def parse(source: Mapping[str, Any], prefix: str) -> dict[str, dict[str, np.ndar
                     f"{prefix}{needed}{suffix} must be a matrix, got shape "
                     f"{arrays[needed].shape}"
                 )
+    if all(suffix.endswith("_reverse") for suffix in entries):
+        raise ValueError(
+            f"{prefix}weight_ih_l0 is missing: the state dict has layers in reverse "
+            f"only, {sorted(entries)}"
+        )
     return dict(sorted(entries.items()))
 
 
