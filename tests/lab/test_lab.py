@@ -85,7 +85,7 @@ def test_lengths_and_names() -> None:
     assert names(Lab(cells="rnn, lru")) == ["rnn", "lru"]
     with pytest.raises(ValueError, match="each cell once, got 'rnn,rnn'"):
         names(Lab(cells="rnn,rnn"))
-    with pytest.raises(ValueError, match="'lstm'.*got 'lsmt'"):
+    with pytest.raises(ValueError, match="no cell 'lsmt'; did you mean 'lstm'"):
         names(Lab(cells="lsmt"))
 
 

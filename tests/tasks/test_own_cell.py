@@ -138,11 +138,11 @@ def test_loading_executes_no_code(folder, trained, request):
     # The same parameters in the same class, built without a name.
     sizes = layers.input_size, layers.output_size // 2
     layer = zoo.make(module.LeakyCell, *sizes, bidirectional=True, rngs=nnx.Rngs(1))
-    nnx.update(layer, pipeline.params["layers"])
+    _, apply = zoo.functional(layer)
     x = np.random.default_rng(0).normal(size=(2, 5, layers.input_size))
     x = x.astype(np.float32)
     expected = pipeline.apply(pipeline.params, x, method=lambda m, x: m.layers(x))
-    assert_identical(layer(x), expected)
+    assert_identical(apply(pipeline.params["layers"], x), expected)
 
 
 @pytest.mark.usefixtures("imported")
