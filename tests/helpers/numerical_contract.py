@@ -16,7 +16,6 @@ from tests.helpers.tolerances import (
     FINITE_DIFFERENCE,
     FLOAT64,
     REFERENCE,
-    SCHEDULE,
     SCHEDULE_GRADIENT,
     assert_close,
     assert_identical,
@@ -40,7 +39,7 @@ class NumericalContract:
         args = subject.args(reset=reset)
         gradients, results = other.learn(*args)
         expected_gradients, expected = subject.learn(*args)
-        assert_close(results, expected, SCHEDULE)
+        assert_close(results, expected, subject.schedule)
         assert_close(gradients, expected_gradients, SCHEDULE_GRADIENT)
 
     @one_of_each_kind
@@ -53,11 +52,11 @@ class NumericalContract:
         loop = subject.with_options(steps="loop")
         expected_gradients, expected = loop.learn(*args)
         parallel = subject.with_options(steps="parallel")
-        assert_close(parallel.run(*args), expected, SCHEDULE)
-        assert_close(parallel.states(*args), loop.states(*args), SCHEDULE)
+        assert_close(parallel.run(*args), expected, subject.schedule)
+        assert_close(parallel.states(*args), loop.states(*args), subject.schedule)
         chunked = subject.with_options(steps="parallel", remat="chunk:4")
         gradients, results = chunked.learn(*args)
-        assert_close(results, expected, SCHEDULE)
+        assert_close(results, expected, subject.schedule)
         assert_close(gradients, expected_gradients, SCHEDULE_GRADIENT)
         poisoned = np.where(MASK[..., None], subject.x, np.nan).astype(np.float32)
         dirty = chunked.learn(*subject.args(poisoned, reset=reset))
@@ -68,7 +67,7 @@ class NumericalContract:
         initial = subject.apply(subject.params, B, method="init_state")
         default = jax.jit(subject.apply)(subject.params, subject.x)
         explicit = subject.run(*subject.args(mask=ALL, state=initial))
-        assert_close(default, explicit, SCHEDULE)
+        assert_close(default, explicit, subject.schedule)
 
     @one_of_each_kind
     def test_vmap_over_parameter_sets(self, subject: Subject) -> None:
@@ -80,8 +79,8 @@ class NumericalContract:
             stacked, *rest
         )
         half = jax.tree.map(lambda p: 0.5 * p, subject.params)
-        assert_close(rows_of(result, 0), subject.run(*subject.args()), SCHEDULE)
-        assert_close(rows_of(result, 1), subject.run(half, *rest), SCHEDULE)
+        assert_close(rows_of(result, 0), subject.run(*subject.args()), subject.schedule)
+        assert_close(rows_of(result, 1), subject.run(half, *rest), subject.schedule)
 
     def test_every_parameter_gets_a_gradient(self, subject: Subject) -> None:
         reset = NEVER.copy()  # a reset uses the learned initial state

@@ -83,7 +83,9 @@ class SequenceContract:
             )
             changed = subject.run(*subject.args(x, state=state))
             original = subject.run(*subject.args())
-            assert_close(rows_of(changed, row), rows_of(original, row), SCHEDULE)
+            assert_close(
+                rows_of(changed, row), rows_of(original, row), subject.schedule
+            )
 
     @one_of_each_kind
     def test_row_alone_equals_row_in_batch(self, subject: Subject) -> None:
@@ -117,7 +119,7 @@ class SequenceContract:
                 NEVER[:, part],
             )
         joined = np.concatenate([ys[0], ys[half]], axis=1)
-        assert_close((state, joined), (final, y), SCHEDULE)
+        assert_close((state, joined), (final, y), subject.schedule)
 
     def test_resets_equal_separate_sequences(self, subject: Subject) -> None:
         """Three packed sequences of 2, 1 and 3 tokens equal the same in three rows."""
@@ -135,7 +137,7 @@ class SequenceContract:
         final, y = subject.run(*subject.args(packed, ALL, state, reset))
         expected, y_rows = subject.run(*subject.args(separate, mask, initial))
         joined = np.concatenate([y_rows[0, :2], y_rows[1, :1], y_rows[2, :3]])
-        assert_close(y[0], joined, SCHEDULE)
+        assert_close(y[0], joined, subject.schedule)
         # The final state is that of the last sequence; in reverse, that of the first.
         for leaf, other in zip(
             jax.tree.leaves(final), jax.tree.leaves(expected), strict=True
@@ -158,7 +160,7 @@ class SequenceContract:
             prefix = times >= step if direction == "reverse" else times <= step
             cut, _ = subject.run(*subject.args(mask=MASK & prefix))
             now = [steps[:, step] for steps in jax.tree.leaves(states)]
-            assert_close(now, jax.tree.leaves(cut), SCHEDULE)
+            assert_close(now, jax.tree.leaves(cut), subject.schedule)
 
     def test_python_loop_over_steps_equals_the_sequence(self, subject: Subject) -> None:
         if subject.layer.direction != "forward":
@@ -173,7 +175,7 @@ class SequenceContract:
             state = select(real, new, state)
             outputs.append(np.where(spread(real, y_t), y_t, 0))
         looped = state, np.stack(outputs, axis=1)
-        assert_close(looped, subject.run(*subject.args()), SCHEDULE)
+        assert_close(looped, subject.run(*subject.args()), subject.schedule)
 
     @one_of_each_kind
     def test_reverse_equals_flipped_inputs_and_outputs(self, subject: Subject) -> None:
@@ -189,7 +191,7 @@ class SequenceContract:
             return np.take_along_axis(np.asarray(a), order[..., None], axis=1)
 
         final, y = reversed_.run(*subject.args(flip(subject.x)))
-        assert_close((final, flip(y)), subject.run(*subject.args()), SCHEDULE)
+        assert_close((final, flip(y)), subject.run(*subject.args()), subject.schedule)
 
 
 def assert_either(actual: Array, expected: dict[str, Array], subject: Subject) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 from flax import nnx
 
 import zoo
-from tests.helpers.tolerances import BFLOAT16, BFLOAT16_GRADIENT
+from tests.helpers.tolerances import BFLOAT16, BFLOAT16_GRADIENT, SCHEDULE
 from zoo.types import Params, State
 
 B, T, D, H = 5, 6, 3, 4
@@ -41,6 +41,7 @@ class Subject:
     def __init__(
         self,
         make: Callable[..., Any],
+        schedule: float = SCHEDULE,
         bfloat16: float = BFLOAT16,
         bfloat16_gradient: float = BFLOAT16_GRADIENT,
     ):
@@ -48,10 +49,11 @@ class Subject:
 
         Args:
             make: ``(rngs, **options) -> Layer``.
+            schedule: the tolerance of the same arithmetic in another order.
             bfloat16: the tolerance of the outputs in bfloat16.
             bfloat16_gradient: the tolerance of the gradients in bfloat16.
         """
-        self.make, self.bfloat16 = make, bfloat16
+        self.make, self.schedule, self.bfloat16 = make, schedule, bfloat16
         self.bfloat16_gradient = bfloat16_gradient
         self.layer = make(nnx.Rngs(0))
         params, self.apply = zoo.functional(self.layer)
