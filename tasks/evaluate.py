@@ -31,7 +31,7 @@ class Evaluate(Source):
     run: Positional[Path] = dataclasses.field(kw_only=True)
     """Run folder, or the model folder in it."""
     cell: str | None = None
-    """The model's cell if it is your own, as module:Class: permission to import it."""
+    """The model's cell if it is your own: module:Class, whose module is imported."""
     data: str | None = None
     """A file, a folder, a glob or hub:NAME[/CONFIG]. Default: the run's own data."""
     split: Literal["train", "dev", "test"] = "test"

@@ -20,7 +20,11 @@ Row = dict[str, Any]
 
 
 def read(
-    config: Config, kind: data.Kind, split: str | None, *, sample: Path = SAMPLE
+    config: Config,
+    kind: data.Kind,
+    split: str | None,
+    *,
+    sample: Callable[[], Path] = lambda: SAMPLE,
 ) -> tuple[dict[str, "Dataset"], list[str]]:
     """Read the splits of a task.
 
@@ -29,7 +33,8 @@ def read(
         kind: of the rows.
         split: the only split to read, to score a trained model on it; None for all
             three, to train. Without data in the flags, a split of the sample.
-        sample: the file or folder to read where the flags name no data.
+        sample: returns the file or folder to read where the flags name no data, and
+            writes it first if it is generated.
 
     Returns:
         The rows by split, train cut to ``--limit-train``; and notes for the user.
@@ -46,7 +51,7 @@ def read(
         config,
         kind,
         seed=config.seed,
-        sample=sample,
+        sample=None if any(files) else sample(),
         strict_labels=getattr(config, "strict_labels", False),
         tokenizer=tokenizer,
     )

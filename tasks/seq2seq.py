@@ -51,7 +51,7 @@ class SequenceToSequence(base.Task):
         """
         check_flags(config)
         super().__init__(config)
-        rows, notes = read(config, "pairs", split, sample=dates.folder())
+        rows, notes = read(config, "pairs", split, sample=dates.folder)
         self.notes += notes
         if trained is not None:
             self.pipeline, self.ratio = trained, 1.0

@@ -50,7 +50,7 @@ def save(
 
     Raises:
         OSError: if the folder cannot be written.
-        TypeError: if `pipeline` is none, such as a module.
+        TypeError: if `pipeline` is not a pipeline, but for example its module.
     """
     if not isinstance(pipeline, Pipeline):
         raise TypeError(

@@ -9,7 +9,6 @@ import numpy as np
 from sklearn.datasets import load_digits
 
 from tasks import data
-from tasks.rows import SAMPLE
 from zoo.text import Vocabulary
 from zoo.types import ArrayLike
 
@@ -65,7 +64,7 @@ def tagging() -> Problem:
     The sentences are the first 3,000 of English EWT.
     """
     source = data.Source(data=str(DATA / "pos" / "en_ewt"))
-    splits = data.load(source, "tagged", sample=SAMPLE)
+    splits = data.load(source, "tagged")
     train: list[Any] = list(splits.train.select(range(3_000)))
     words = Vocabulary.build(word for row in train for word in _lower(row["tokens"]))
     suffixes = Vocabulary.build(s for row in train for s in _suffixes(row["tokens"]))

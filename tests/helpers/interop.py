@@ -31,6 +31,15 @@ def noisy_module(module: Any) -> Any:
     return nnx.merge(graph, noisy(params), rest)
 
 
+def built(layer: Any, input_size: int) -> Any:
+    """Return a layer of Keras, built, with random weights of which none is zero."""
+    layer.build((None, None, input_size))
+    layer.set_weights(
+        [_RNG.normal(size=w.shape).astype(w.dtype) * 0.4 for w in layer.get_weights()]
+    )
+    return layer
+
+
 def assert_one_warning(text: str) -> None:
     """Check that a log says once, and nothing else, that weights are rounded."""
     assert text.count("\n") == 1, text

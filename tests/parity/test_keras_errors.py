@@ -4,7 +4,6 @@ import os
 from typing import Any
 
 import jax.numpy as jnp
-import numpy as np
 import pytest
 
 os.environ["KERAS_BACKEND"] = "jax"
@@ -13,6 +12,7 @@ keras = pytest.importorskip(
 )
 
 import zoo  # noqa: E402
+from tests.helpers.interop import built as with_random_weights  # noqa: E402
 from tests.helpers.interop import rngs  # noqa: E402
 from zoo import interop  # noqa: E402
 
@@ -25,18 +25,13 @@ pytestmark = [
 ]
 L = keras.layers
 D, H = 4, 5
-RNG = np.random.default_rng(0)
 ALL: dict[str, Any] = {"return_sequences": True}
 BACK: dict[str, Any] = {"go_backwards": True, "return_sequences": True}
 
 
 def built(layer: Any) -> Any:
-    """Return a layer with random weights of which none is zero."""
-    layer.build((None, None, D))
-    layer.set_weights(
-        [RNG.normal(size=w.shape).astype(w.dtype) * 0.4 for w in layer.get_weights()]
-    )
-    return layer
+    """Return a layer with random weights for inputs of size D."""
+    return with_random_weights(layer, D)
 
 
 class Doubled(L.LSTM):

@@ -15,6 +15,7 @@ keras = pytest.importorskip(
 )
 
 import zoo  # noqa: E402
+from tests.helpers.interop import built as with_random_weights  # noqa: E402
 from tests.helpers.interop import rngs  # noqa: E402
 from tests.helpers.tolerances import (  # noqa: E402
     BFLOAT16,
@@ -42,12 +43,8 @@ BACK: dict[str, Any] = {"go_backwards": True, "return_sequences": True}
 
 
 def built(layer: Any) -> Any:
-    """Return a layer with random weights of which none is zero."""
-    layer.build((None, None, D))
-    layer.set_weights(
-        [RNG.normal(size=w.shape).astype(w.dtype) * 0.4 for w in layer.get_weights()]
-    )
-    return layer
+    """Return a layer with random weights for inputs of size D."""
+    return with_random_weights(layer, D)
 
 
 BIDIRECTIONAL: dict[str, Callable[[], Any]] = {

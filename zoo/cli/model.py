@@ -17,7 +17,7 @@ class TrainedModel:
     run: Positional[Path]
     """Run folder, or the model folder in it."""
     cell: str | None = None
-    """The model's cell if it is your own, as module:Class: permission to import it."""
+    """The model's cell if it is your own: module:Class, whose module is imported."""
 
     def load(self) -> Pipeline:
         """Load the model.
