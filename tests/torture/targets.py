@@ -1,0 +1,5 @@
+"""All targets, by the name that ``--only`` takes."""
+
+from tests.torture.trial import Trials
+
+TARGETS: dict[str, Trials] = {}
