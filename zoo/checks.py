@@ -1,12 +1,28 @@
 """Checks of arguments, whose messages name the argument, its value and the rule."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+
+FLOATS = ("bfloat16", "float16", "float32", "float64")
+LONGEST_MESSAGE = 500
+
+
+def one_line(message: str) -> str:
+    """Return a message as one line of at most `LONGEST_MESSAGE` characters.
+
+    Args:
+        message: of an error; what it quotes from a file may hold anything.
+    """
+    text = "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode() for c in message
+    )
+    is_long = len(text) > LONGEST_MESSAGE
+    return text[: LONGEST_MESSAGE - 3] + "..." if is_long else text
 
 
 def positive(name: str, value: Any) -> int:
@@ -79,6 +95,77 @@ def one_of(name: str, value: Any, options: Iterable[str]) -> str:
     hint = f"; did you mean {near[0]!r}?" if near else ""
     listed = ", ".join(map(repr, options))
     raise ValueError(f"{name} must be one of {listed}, got {value!r}{hint}")
+
+
+def fields(
+    name: str,
+    value: Any,
+    required: Mapping[str, type | tuple[type, ...]],
+    optional: Mapping[str, type | tuple[type, ...]] | None = None,
+) -> dict[str, Any]:
+    """Return `value` if it is a JSON object with given keys and types of values.
+
+    Args:
+        name: the name of the object, for the message.
+        value: as `json.loads` returns it.
+        required: the type of the value of each key, or several types. The type must
+            be the same: a bool is no int here.
+        optional: the same for keys that may be missing.
+
+    Raises:
+        TypeError: if it is not an object, or a value has another type.
+        ValueError: if a key is missing or unknown.
+    """
+    if not isinstance(value, dict):
+        raise TypeError(f"{name} must be a JSON object, got {type(value).__name__}")
+    types = {**required, **(optional or {})}
+    for key in value:
+        one_of(f"a key of {name}", key, types)
+    for key, kinds in types.items():
+        kinds = kinds if isinstance(kinds, tuple) else (kinds,)
+        if key in value and type(value[key]) not in kinds:
+            expected = " or ".join(kind.__name__ for kind in kinds)
+            raise TypeError(f"{name}.{key} must be {expected}, got {value[key]!r}")
+        if key in required and key not in value:
+            raise ValueError(f"{name} has no {key}")
+    return value
+
+
+def items(name: str, value: Iterable[Any], kind: type) -> None:
+    """Check that all items of a JSON array have one type.
+
+    Args:
+        name: the name of the array, for the message.
+        value: the array.
+        kind: the type.
+
+    Raises:
+        TypeError: if an item has another type.
+    """
+    for item in value:
+        if type(item) is not kind:
+            raise TypeError(
+                f"{name} must have items of type {kind.__name__}, got {item!r}"
+            )
+
+
+def float_dtype(name: str, value: Any) -> np.dtype:
+    """Return a dtype if it is one that cells compute in.
+
+    Args:
+        name: the name of the argument, for the message.
+        value: a dtype, or its name.
+
+    Raises:
+        TypeError: if it is not bfloat16, float16, float32 or float64.
+    """
+    try:
+        dtype = None if value is None else jnp.dtype(value)
+    except TypeError:
+        dtype = None
+    if dtype is None or dtype.name not in FLOATS:
+        raise TypeError(f"{name} must be one of {', '.join(FLOATS)}, got {value!r}")
+    return dtype
 
 
 def key(name: str, value: Any) -> Any:

@@ -5,6 +5,7 @@ from typing import Any
 from zoo.pipelines import (
     ClassifierPipeline,
     LanguageModelPipeline,
+    ReaderPipeline,
     Seq2SeqPipeline,
     TaggerPipeline,
 )
@@ -47,3 +48,18 @@ def pipelines() -> list[Any]:
         LanguageModelPipeline(language_model_options, chars, seed=1),
         Seq2SeqPipeline(seq2seq_options, source, target, 7, seed=1),
     ]
+
+
+def reader(**options: Any) -> ReaderPipeline:
+    """Return an untrained pipeline over symbols, with a class for each step."""
+    sizes = {"input_size": 3, "output_size": 4, "each": True, "hidden_size": 5}
+    return ReaderPipeline(sizes | options, symbols=3, seed=1)
+
+
+def answers(pipeline: Any) -> Any:
+    """Return the predictions of a pipeline for a few inputs, or a generated text."""
+    if pipeline.kind == "language_model":
+        return "".join(pipeline.generate("he", 12, top_p=0.9, seed=3))
+    texts = ["Anna ran to the dog", "", "a"]
+    inputs = [[0, 1, 2], [2]] if pipeline.kind == "reader" else texts
+    return pipeline.predict(inputs, batch_size=2)

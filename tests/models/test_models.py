@@ -1,7 +1,6 @@
-"""Models and pipelines: padding, formulas, learning, saving and loading."""
+"""Models and pipelines: padding, formulas, learning."""
 
 import itertools
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +13,6 @@ from flax import nnx
 import zoo
 from tests.helpers.pipelines import BIO, pipelines
 from tests.helpers.tolerances import BFLOAT16, REFERENCE, assert_close, assert_identical
-from zoo.artifact import ArtifactError
 from zoo.models import Classifier, LanguageModel, Seq2Seq, Tagger
 from zoo.pipelines import entities
 from zoo.types import Array
@@ -175,39 +173,6 @@ def test_classifier_starts_near_chance_and_learns(pooling):
     assert float(loss(params)) < initial_loss / 4
 
 
-def predict(pipeline: Any) -> Any:
-    """Return the predictions of a pipeline, or a generated text."""
-    if pipeline.kind == "language_model":
-        return "".join(pipeline.generate("he", 12, top_p=0.9, seed=3))
-    return pipeline.predict(["Anna ran to the dog", "", "a"], batch_size=2)
-
-
-@pytest.mark.parametrize("kind", range(4))
-def test_saving_and_loading(kind, tmp_path):
-    pipeline = pipelines()[kind]
-    zoo.save(tmp_path / "model", pipeline, about={"task": "test"})
-    zoo.save(tmp_path / "model", pipeline, about={"task": "test"})
-    assert [p.name for p in tmp_path.iterdir()] == ["model"]
-    loaded = zoo.load(tmp_path)
-    assert predict(loaded) == predict(pipeline)
-    assert_identical(loaded.params, pipeline.params)
-    assert_identical(zoo.functional(loaded.model)[0], pipeline.params)
-
-
-def test_a_model_with_a_stream_is_saved_without_it(tmp_path):
-    pipeline = pipelines()[0]
-    pipeline.model = Classifier(
-        **pipeline.options, dropout=0.5, rngs=nnx.Rngs(params=2, dropout=3)
-    )
-    pipeline.bind()
-    pipeline.options["dropout"] = 0.5
-    assert jax.tree.leaves(nnx.state(pipeline.model, nnx.RngState))
-    zoo.save(tmp_path / "model", pipeline)
-    loaded = zoo.load(tmp_path / "model")
-    assert_identical(loaded.params, pipeline.params)
-    assert predict(loaded) == predict(pipeline)
-
-
 def test_predictions_do_not_depend_on_the_batch():
     model = pipelines()[1]
     texts = ["Anna ran", "in Oslo in Oslo in", "", "ran"]
@@ -233,30 +198,3 @@ def test_entities():
         ("LOC", 4, 6),
         ("PER", 6, 7),
     ]
-
-
-def test_errors_of_broken_artifacts(tmp_path):
-    with pytest.raises(FileNotFoundError, match="no model in"):
-        zoo.load(tmp_path / "nothing")
-    path = tmp_path / "model"
-    zoo.save(path, pipelines()[0])
-    weights = (path / "weights.safetensors").read_bytes()
-    (path / "weights.safetensors").write_bytes(weights[: len(weights) // 2])
-    with pytest.raises(ArtifactError, match="may be truncated"):
-        zoo.load(path)
-    (path / "weights.safetensors").write_bytes(weights)
-    config = json.loads((path / "config.json").read_text())
-    wider = {**config, "pipeline": json.loads(json.dumps(config["pipeline"]))}
-    wider["pipeline"]["options"]["hidden_size"] = 7
-    (path / "config.json").write_text(json.dumps(wider))
-    with pytest.raises(ArtifactError, match=r"should be \(.*\), got \("):
-        zoo.load(path)
-    (path / "config.json").write_text(json.dumps({**config, "format_version": 99}))
-    with pytest.raises(ArtifactError, match="newer version of zoo: it has format 99"):
-        zoo.load(path)
-    (path / "config.json").write_text(json.dumps({**config, "format_version": "2"}))
-    with pytest.raises(ArtifactError, match="format_version must be an int, got '2'"):
-        zoo.load(path)
-    (path / "config.json").write_text("{")
-    with pytest.raises(ArtifactError, match="cannot be read"):
-        zoo.load(path)

@@ -81,13 +81,16 @@ class CellParameters(nnx.Module):
 
         Raises:
             ValueError: if a size is not an int of 1 or more.
-            TypeError: if `rngs` is not ``nnx.Rngs``, or an initialiser no function.
+            TypeError: if `rngs` is not ``nnx.Rngs``, an initialiser is no function, or
+                a dtype is not floating point.
         """
         check_rngs(rngs)
         self.input_size = checks.positive("input_size", input_size)
         self.hidden_size = checks.positive("hidden_size", hidden_size)
-        self.param_dtype = jnp.dtype(param_dtype)
-        self.dtype = self.param_dtype if dtype is None else jnp.dtype(dtype)
+        self.param_dtype = checks.float_dtype("param_dtype", param_dtype)
+        self.dtype = checks.float_dtype(
+            "dtype", param_dtype if dtype is None else dtype
+        )
         small = self.param_dtype.itemsize < 4
         self.draw_dtype = jnp.dtype(jnp.float32) if small else self.param_dtype
         double = jnp.dtype(jnp.float64) in (self.param_dtype, self.dtype)

@@ -9,6 +9,7 @@ from flax import nnx
 
 from zoo.cells import Cell
 from zoo.functional import functional
+from zoo.pipelines.options import CELLS, check_types, is_own
 from zoo.registry import cell_name
 from zoo.text import pad
 
@@ -28,18 +29,32 @@ class Pipeline:
     kind: ClassVar[str]
     model_class: ClassVar[Callable[..., nnx.Module]]
 
-    def __init__(self, options: dict[str, Any], *, seed: int = 0) -> None:
+    def __init__(self, options: dict[str, Any], *, seed: int | None = 0) -> None:
         """Build the model.
 
         Args:
             options: arguments of the model's constructor, without ``rngs``.
-            seed: of the initialisation.
+            seed: of the initialisation. None is for parameters that are set later:
+                only their shapes are computed, nothing is allocated. A model with a
+                cell of your own is initialised nevertheless, because the constructor of
+                the cell may depend on the values.
+
+        Raises:
+            TypeError: if an option is unknown or has another type.
+            ValueError: if an option is out of its range.
         """
+        check_types(type(self).model_class, options)
         self.options: dict[str, Any] = {
             name: cell_name(value) if _is_cell(value) else value
             for name, value in options.items()
         }
-        self.model = type(self).model_class(**options, rngs=nnx.Rngs(seed))
+
+        def build() -> nnx.Module:
+            return type(self).model_class(**options, rngs=nnx.Rngs(seed or 0))
+
+        names = (self.options.get(name) for name in CELLS)
+        shapes_only = seed is None and not any(is_own(name) for name in names if name)
+        self.model = nnx.eval_shape(build) if shapes_only else build()
         self.bind()
 
     def bind(self) -> None:
@@ -56,11 +71,17 @@ class Pipeline:
         raise NotImplementedError(f"{type(self).__name__} must define to_json")
 
     @classmethod
-    def from_json(cls, saved: dict[str, Any]) -> "Pipeline":
-        """Return the pipeline that `to_json` described, with initial parameters.
+    def from_json(cls, saved: Any) -> "Pipeline":
+        """Return the pipeline that `to_json` described, without its parameters.
 
         Args:
             saved: the result of `to_json`.
+
+        Raises:
+            ImportError: if it needs a library that is not installed.
+            TypeError: if a part has another type.
+            ValueError: if a part is missing, unknown or out of its range, or does not
+                match another.
         """
         raise NotImplementedError(f"{cls.__name__} must define from_json")
 
@@ -92,6 +113,24 @@ class Pipeline:
 def _is_cell(value: Any) -> bool:
     """Return whether an option is the class of a cell."""
     return isinstance(value, type) and issubclass(value, Cell)
+
+
+def check_size(options: dict[str, Any], name: str, size: int, of: str) -> None:
+    """Check that an option is the size of a vocabulary.
+
+    Args:
+        options: of a model.
+        name: of the option.
+        size: of the vocabulary.
+        of: what it lists, for the message.
+
+    Raises:
+        ValueError: if it is not.
+    """
+    if options.get(name) != size:
+        raise ValueError(
+            f"{name} must be {size}, the number of {of}, got {options.get(name)!r}"
+        )
 
 
 def several(texts: Any, name: str) -> Sequence[Any]:

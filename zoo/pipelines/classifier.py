@@ -7,8 +7,9 @@ from typing import Any
 import jax
 import numpy as np
 
+from zoo import checks
 from zoo.models import Classifier
-from zoo.pipelines.base import Pipeline, several
+from zoo.pipelines.base import Pipeline, check_size, several
 from zoo.text import Text, Vocabulary
 
 
@@ -39,7 +40,7 @@ class ClassifierPipeline(Pipeline):
         text: Text,
         labels: Vocabulary,
         *,
-        seed: int = 0,
+        seed: int | None = 0,
     ) -> None:
         """Build the model.
 
@@ -47,8 +48,15 @@ class ClassifierPipeline(Pipeline):
             options: arguments of `zoo.models.Classifier`.
             text: encodes a text.
             labels: the labels.
-            seed: of the initialisation.
+            seed: as for `Pipeline`.
+
+        Raises:
+            TypeError: if an option is unknown or has another type.
+            ValueError: if an option is out of its range, or does not match the
+                vocabulary or the labels.
         """
+        check_size(options, "vocab_size", len(text.vocabulary), "tokens")
+        check_size(options, "num_labels", len(labels), "labels")
         super().__init__(options, seed=seed)
         self.text = text
         self.labels = labels
@@ -99,11 +107,15 @@ class ClassifierPipeline(Pipeline):
         }
 
     @classmethod
-    def from_json(cls, saved: dict[str, Any]) -> "ClassifierPipeline":
-        """Return the pipeline that `to_json` described, with initial parameters.
+    def from_json(cls, saved: Any) -> "ClassifierPipeline":
+        """Return the pipeline that `to_json` described, without its parameters.
 
         Args:
             saved: the result of `to_json`.
         """
-        text, labels = Text.from_json(saved["text"]), Vocabulary(**saved["labels"])
-        return cls(saved["options"], text, labels)
+        checks.fields(
+            "pipeline", saved, {"options": dict, "text": dict, "labels": dict}
+        )
+        text = Text.from_json(saved["text"])
+        labels = Vocabulary.from_json(saved["labels"], "labels")
+        return cls(saved["options"], text, labels, seed=None)

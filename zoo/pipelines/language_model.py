@@ -8,7 +8,7 @@ import numpy as np
 
 from zoo import checks
 from zoo.models import LanguageModel, decoding
-from zoo.pipelines.base import Pipeline
+from zoo.pipelines.base import Pipeline, check_size
 from zoo.text import Text
 
 
@@ -18,14 +18,22 @@ class LanguageModelPipeline(Pipeline):
     kind = "language_model"
     model_class = LanguageModel
 
-    def __init__(self, options: dict[str, Any], text: Text, *, seed: int = 0) -> None:
+    def __init__(
+        self, options: dict[str, Any], text: Text, *, seed: int | None = 0
+    ) -> None:
         """Build the model.
 
         Args:
             options: arguments of `zoo.models.LanguageModel`.
             text: encodes a text.
-            seed: of the initialisation.
+            seed: as for `Pipeline`.
+
+        Raises:
+            TypeError: if an option is unknown or has another type.
+            ValueError: if an option is out of its range, or does not match the
+                vocabulary.
         """
+        check_size(options, "vocab_size", len(text.vocabulary), "tokens")
         super().__init__(options, seed=seed)
         self.text = text
 
@@ -86,10 +94,11 @@ class LanguageModelPipeline(Pipeline):
         return {"options": self.options, "text": self.text.to_json()}
 
     @classmethod
-    def from_json(cls, saved: dict[str, Any]) -> "LanguageModelPipeline":
-        """Return the pipeline that `to_json` described, with initial parameters.
+    def from_json(cls, saved: Any) -> "LanguageModelPipeline":
+        """Return the pipeline that `to_json` described, without its parameters.
 
         Args:
             saved: the result of `to_json`.
         """
-        return cls(saved["options"], Text.from_json(saved["text"]))
+        checks.fields("pipeline", saved, {"options": dict, "text": dict})
+        return cls(saved["options"], Text.from_json(saved["text"]), seed=None)

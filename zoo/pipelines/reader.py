@@ -1,14 +1,16 @@
 """The pipeline of a model over numbers or symbols, for example of a memory problem."""
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from zoo import checks
 from zoo.models import Reader
-from zoo.pipelines.base import Pipeline, several
+from zoo.pipelines.base import Pipeline, check_size, several
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class ReaderPipeline(Pipeline):
         *,
         symbols: int = 0,
         scale: float = 1.0,
-        seed: int = 0,
+        seed: int | None = 0,
     ) -> None:
         """Build the model.
 
@@ -44,8 +46,17 @@ class ReaderPipeline(Pipeline):
             symbols: number of symbols, which are one-hot encoded; 0 for sequences of
                 numbers.
             scale: factor of the inputs.
-            seed: of the initialisation.
+            seed: as for `Pipeline`.
+
+        Raises:
+            TypeError: if an option is unknown or has another type.
+            ValueError: if an option is out of its range, or `symbols` is neither 0 nor
+                the size of an input.
         """
+        if symbols:
+            check_size(options, "input_size", symbols, "symbols")
+        if not math.isfinite(scale):
+            raise ValueError(f"scale must be finite, got {scale!r}")
         super().__init__(options, seed=seed)
         self.symbols, self.scale = symbols, float(scale)
 
@@ -117,7 +128,7 @@ class ReaderPipeline(Pipeline):
         for k, y in self._run(rows, batch_size):
             if self.options["output_size"] == 1:
                 results[k] = Reading(float(y[0]))
-            elif self.options["each"]:
+            elif self.options.get("each"):
                 results[k] = Reading(y[: len(rows[k]["x"])].argmax(axis=-1).tolist())
             else:
                 results[k] = Reading(int(y.argmax()))
@@ -135,10 +146,13 @@ class ReaderPipeline(Pipeline):
         }
 
     @classmethod
-    def from_json(cls, saved: dict[str, Any]) -> "ReaderPipeline":
-        """Return the pipeline that `to_json` described, with initial parameters.
+    def from_json(cls, saved: Any) -> "ReaderPipeline":
+        """Return the pipeline that `to_json` described, without its parameters.
 
         Args:
             saved: the result of `to_json`.
         """
-        return cls(saved["options"], symbols=saved["symbols"], scale=saved["scale"])
+        types = {"options": dict, "symbols": int, "scale": (int, float)}
+        checks.fields("pipeline", saved, types)
+        options, symbols, scale = map(saved.get, types)
+        return cls(options, symbols=symbols, scale=scale, seed=None)

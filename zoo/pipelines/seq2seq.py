@@ -8,8 +8,11 @@ import numpy as np
 
 from zoo import checks
 from zoo.models import Seq2Seq, decoding
-from zoo.pipelines.base import Pipeline, several
+from zoo.pipelines.base import Pipeline, check_size, several
 from zoo.text import BEGIN, END, Text
+
+# Every search allocates arrays for an output of the largest length.
+LONGEST = 2**16
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ class Seq2SeqPipeline(Pipeline):
         target: Text,
         max_length: int,
         *,
-        seed: int = 0,
+        seed: int | None = 0,
     ) -> None:
         """Build the model.
 
@@ -64,14 +67,28 @@ class Seq2SeqPipeline(Pipeline):
             options: arguments of `zoo.models.Seq2Seq`.
             source: encodes sources.
             target: encodes targets; its vocabulary has the begin and the end token.
-            max_length: largest number of generated tokens.
-            seed: of the initialisation.
+            max_length: largest number of generated tokens, up to `LONGEST`.
+            seed: as for `Pipeline`.
+
+        Raises:
+            TypeError: if an option is unknown or has another type.
+            ValueError: if an option is out of its range, or does not match a
+                vocabulary, or that of the target lacks the begin or the end token.
         """
+        vocabulary = target.vocabulary
+        for side, text in (("source", source), ("target", target)):
+            size = len(text.vocabulary)
+            check_size(options, f"{side}_vocab_size", size, f"tokens of the {side}")
+        if not {BEGIN, END} <= set(vocabulary.tokens[: vocabulary.reserved]):
+            raise ValueError(
+                f"the target must have the reserved tokens {BEGIN} and {END}"
+            )
+        if checks.positive("max_length", max_length) > LONGEST:
+            raise ValueError(f"max_length must be at most {LONGEST}, got {max_length}")
         super().__init__(options, seed=seed)
         self.source = source
         self.target = target
-        self.max_length = checks.positive("max_length", max_length)
-        vocabulary = target.vocabulary
+        self.max_length = max_length
         self.begin, self.end = vocabulary.number(BEGIN), vocabulary.number(END)
         # Padding, the unknown token and the begin token are never generated.
         self._penalty = np.zeros(len(vocabulary), np.float32)
@@ -198,11 +215,15 @@ class Seq2SeqPipeline(Pipeline):
         }
 
     @classmethod
-    def from_json(cls, saved: dict[str, Any]) -> "Seq2SeqPipeline":
-        """Return the pipeline that `to_json` described, with initial parameters.
+    def from_json(cls, saved: Any) -> "Seq2SeqPipeline":
+        """Return the pipeline that `to_json` described, without its parameters.
 
         Args:
             saved: the result of `to_json`.
         """
-        source, target = (Text.from_json(saved[side]) for side in ("source", "target"))
-        return cls(saved["options"], source, target, saved["max_length"])
+        types = {"options": dict, "source": dict, "target": dict, "max_length": int}
+        checks.fields("pipeline", saved, types)
+        source, target = (
+            Text.from_json(saved[side], side) for side in ("source", "target")
+        )
+        return cls(saved["options"], source, target, saved["max_length"], seed=None)

@@ -7,8 +7,9 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from zoo import checks
 from zoo.models import Tagger
-from zoo.pipelines.base import Pipeline, several
+from zoo.pipelines.base import Pipeline, check_size, several
 from zoo.text import CURRENT_TOKENIZERS, Vocabulary, Words
 from zoo.text.tokenizer import FIRST_TOKENIZER, tokenizer_of
 
@@ -60,7 +61,7 @@ class TaggerPipeline(Pipeline):
         labels: Vocabulary,
         *,
         tokenizer: str = CURRENT_TOKENIZERS["words"],
-        seed: int = 0,
+        seed: int | None = 0,
     ) -> None:
         """Build the model.
 
@@ -69,11 +70,22 @@ class TaggerPipeline(Pipeline):
             words: encodes a sentence.
             labels: the tags.
             tokenizer: splits raw texts, as for `zoo.text.tokenize`.
-            seed: of the initialisation.
+            seed: as for `Pipeline`.
 
         Raises:
-            ValueError: if `tokenizer` is unknown.
+            TypeError: if an option is unknown or has another type.
+            ValueError: if an option is out of its range, or does not match the
+                vocabularies or the labels, or `tokenizer` is unknown.
         """
+        check_size(options, "vocab_size", len(words.words), "words")
+        check_size(options, "num_labels", len(labels), "labels")
+        if options.get("chars") != "none":
+            check_size(options, "num_chars", len(words.chars), "characters")
+        if options.get("bio_labels") not in (None, labels.tokens):
+            raise ValueError(
+                f"bio_labels must be the labels {labels.tokens} or None, got "
+                f"{options['bio_labels']!r}"
+            )
         super().__init__(options, seed=seed)
         self.words = words
         self.labels = labels
@@ -139,15 +151,18 @@ class TaggerPipeline(Pipeline):
         }
 
     @classmethod
-    def from_json(cls, saved: dict[str, Any]) -> "TaggerPipeline":
-        """Return the pipeline that `to_json` described, with initial parameters.
+    def from_json(cls, saved: Any) -> "TaggerPipeline":
+        """Return the pipeline that `to_json` described, without its parameters.
 
         Args:
             saved: the result of `to_json`.
         """
-        words, labels = Words.from_json(saved["words"]), Vocabulary(**saved["labels"])
+        types = {"options": dict, "words": dict, "labels": dict}
+        checks.fields("pipeline", saved, types, {"tokenizer": str})
+        words = Words.from_json(saved["words"])
+        labels = Vocabulary.from_json(saved["labels"], "labels")
         tokenizer = saved.get("tokenizer", FIRST_TOKENIZER)
-        return cls(saved["options"], words, labels, tokenizer=tokenizer)
+        return cls(saved["options"], words, labels, tokenizer=tokenizer, seed=None)
 
 
 def entities(tags: Sequence[str]) -> list[tuple[str, int, int]]:

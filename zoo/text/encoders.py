@@ -159,19 +159,24 @@ class Text:
         return saved
 
     @classmethod
-    def from_json(cls, saved: dict[str, Any]) -> "Text":
+    def from_json(cls, saved: Any, name: str = "text") -> "Text":
         """Return the encoder that `to_json` described.
 
         Args:
             saved: the result of `to_json`.
+            name: what it encodes, for messages.
 
         Raises:
             ImportError: if it needs a library that is not installed.
-            ValueError: if this version lacks its tokenizer.
+            TypeError: if a part has another type.
+            ValueError: if a part is missing, unknown or out of its range, or this
+                version lacks its tokenizer.
         """
+        types = {"vocabulary": dict, "units": str, "lowercase": bool}
+        checks.fields(name, saved, types, {"subwords": dict, "tokenizer": str})
         pieces = saved.get("subwords")
         return cls(
-            Vocabulary(**saved["vocabulary"]),
+            Vocabulary.from_json(saved["vocabulary"], f"{name}.vocabulary"),
             saved["units"],
             lowercase=saved["lowercase"],
             subwords=None if pieces is None else Subwords.from_json(pieces),
@@ -206,8 +211,14 @@ class Words:
             chars: vocabulary of characters.
             lowercase: lower-case words for the vocabulary of words.
             digits: replace every digit by ``0`` for the vocabulary of words.
-            max_chars: largest number of characters read of a word, even.
+            max_chars: largest number of characters read of a word, even, from 2 to
+                1000.
+
+        Raises:
+            ValueError: if `max_chars` is out of its range.
         """
+        if checks.positive("max_chars", max_chars) % 2 or max_chars > 1000:
+            raise ValueError(f"max_chars must be even, from 2 to 1000, got {max_chars}")
         self.words = words
         self.chars = chars
         self.lowercase = lowercase
@@ -286,12 +297,20 @@ class Words:
         }
 
     @classmethod
-    def from_json(cls, saved: dict[str, Any]) -> "Words":
+    def from_json(cls, saved: Any) -> "Words":
         """Return the encoder that `to_json` described.
 
         Args:
             saved: the result of `to_json`.
+
+        Raises:
+            TypeError: if a part has another type.
+            ValueError: if a part is missing, unknown or out of its range.
         """
-        words, chars = Vocabulary(**saved["words"]), Vocabulary(**saved["chars"])
-        rest = {k: v for k, v in saved.items() if k not in ("words", "chars")}
-        return cls(words, chars, **rest)
+        options = {"lowercase": bool, "digits": bool, "max_chars": int}
+        checks.fields("words", saved, {"words": dict, "chars": dict, **options})
+        return cls(
+            Vocabulary.from_json(saved["words"], "words.words"),
+            Vocabulary.from_json(saved["chars"], "words.chars"),
+            **{name: saved[name] for name in options},
+        )

@@ -4,6 +4,8 @@ import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from zoo import checks
+
 # The piece of an unknown character. No piece of a text has a space.
 UNKNOWN = " unknown "
 
@@ -36,20 +38,15 @@ class Subwords:
             texts: the corpus.
             size: largest number of subwords, single characters included.
         """
-        from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+        from tokenizers import trainers
 
-        tokenizer = Tokenizer(models.BPE(unk_token=UNKNOWN))
-        # No space before the first word, so that `join` restores the text exactly.
-        spaces: Any = {"replacement": "▁", "prepend_scheme": "never"}
-        tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(**spaces)
-        tokenizer.decoder = decoders.Metaspace(**spaces)
+        tokenizer = _tokenizer({}, [])
         trainer = trainers.BpeTrainer(
             vocab_size=size, special_tokens=[UNKNOWN], show_progress=False
         )
         tokenizer.train_from_iterator(texts, trainer)
-        # A special token would also be found in a text.
-        saved = json.loads(tokenizer.to_str())
-        return cls(Tokenizer.from_str(json.dumps({**saved, "added_tokens": []})))
+        # Built again, because a special token would also be found in a text.
+        return cls.from_json(json.loads(tokenizer.to_str()))
 
     def split(self, text: str) -> list[str]:
         """Return the subwords of a text, `UNKNOWN` for characters the corpus lacked.
@@ -76,17 +73,59 @@ class Subwords:
     def from_json(cls, saved: dict[str, Any]) -> "Subwords":
         """Return the subword model that `to_json` described.
 
+        Only its subwords and merges are read: all else is the same in every model.
+
         Args:
             saved: the result of `to_json`.
 
         Raises:
             ImportError: if the library `tokenizers` is not installed.
+            TypeError: if a part has another type.
+            ValueError: if subwords or merges are missing, or contradict each other.
         """
-        try:
-            from tokenizers import Tokenizer
-        except ImportError as error:
-            raise ImportError(
-                "a model with --source-tokens or --target-tokens bpe needs the library "
-                "tokenizers: pip install tokenizers"
-            ) from error
-        return cls(Tokenizer.from_str(json.dumps(saved)))
+        model = saved.get("model")
+        if not isinstance(model, dict):
+            raise TypeError(f"subwords.model must be a JSON object, got {model!r}")
+        vocab, merges = model.get("vocab"), model.get("merges")
+        if not isinstance(vocab, dict) or not isinstance(merges, list):
+            raise TypeError(
+                "subwords.model must have an object vocab and a list merges"
+            )
+        checks.items("subwords.model.vocab", vocab.values(), int)
+        if sorted(vocab.values()) != list(range(len(vocab))):
+            raise ValueError("subwords.model.vocab must have the IDs from 0, each once")
+        if UNKNOWN not in vocab:
+            raise ValueError(f"subwords.model.vocab has no {UNKNOWN!r}")
+        checks.items("subwords.model.merges", merges, list)
+        known = vocab.keys()
+        for merge in merges:
+            checks.items("a merge of subwords.model", merge, str)
+            # The library panics, instead of an exception, if it lacks the result.
+            valid = len(merge) == 2 and all(merge) and {*merge, "".join(merge)} <= known
+            if not valid:
+                raise ValueError(
+                    "subwords.model.merges must be pairs of subwords that join to a "
+                    f"subword, got {merge!r}"
+                )
+        return cls(_tokenizer(vocab, [(a, b) for a, b in merges]))
+
+
+def _tokenizer(vocab: dict[str, int], merges: list[tuple[str, str]]) -> "Tokenizer":
+    """Return a tokenizer with the given subwords.
+
+    Raises:
+        ImportError: if the library `tokenizers` is not installed.
+    """
+    try:
+        from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    except ImportError as error:
+        raise ImportError(
+            "a model with --source-tokens or --target-tokens bpe needs the library "
+            "tokenizers: pip install tokenizers"
+        ) from error
+    tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=merges, unk_token=UNKNOWN))
+    # No space before the first word, so that `join` restores the text exactly.
+    spaces: Any = {"replacement": "▁", "prepend_scheme": "never"}
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(**spaces)
+    tokenizer.decoder = decoders.Metaspace(**spaces)
+    return tokenizer

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from zoo import checks
+
 PAD, UNK, BEGIN, END = "<pad>", "<unk>", "<s>", "</s>"
 # The reserved tokens of older models, which did not store their number.
 _OLD_RESERVED = ([PAD, UNK, BEGIN, END], [PAD, UNK])
@@ -161,3 +163,27 @@ class Vocabulary:
             "counts": self.counts,
             "reserved": self.reserved,
         }
+
+    @classmethod
+    def from_json(cls, saved: Any, name: str = "vocabulary") -> "Vocabulary":
+        """Return the vocabulary that `to_json` described.
+
+        Args:
+            saved: the result of `to_json`, or of an older version without `reserved`.
+            name: what it is of, for messages.
+
+        Raises:
+            TypeError: if a part has another type.
+            ValueError: if a part is missing, unknown or out of its range.
+        """
+        types = {"tokens": list, "counts": list}
+        checks.fields(name, saved, types, {"reserved": int})
+        checks.items(f"{name}.tokens", saved["tokens"], str)
+        checks.items(f"{name}.counts", saved["counts"], int)
+        reserved = saved.get("reserved")
+        if reserved is not None and not 0 <= reserved <= len(saved["tokens"]):
+            raise ValueError(
+                f"{name}.reserved must lie in [0, {len(saved['tokens'])}], the number "
+                f"of tokens, got {reserved}"
+            )
+        return cls(saved["tokens"], saved["counts"], reserved=reserved)

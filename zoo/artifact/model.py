@@ -1,0 +1,182 @@
+"""Save and load a trained model."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from zoo import checks
+from zoo.artifact import config, folder, weights
+from zoo.artifact.config import CONFIG
+from zoo.artifact.error import ArtifactError
+from zoo.artifact.weights import WEIGHTS
+from zoo.engine.schedule import BackendOption
+from zoo.layers import set_backend
+from zoo.pipelines import PIPELINES, Pipeline
+from zoo.registry import CellError
+
+CARD = "README.md"
+# More layers than arrays are refused before they are built, one after the other.
+FEW_LAYERS = 64
+
+
+def save(
+    path: str | os.PathLike,
+    pipeline: Pipeline,
+    *,
+    about: Mapping[str, Any] | None = None,
+) -> None:
+    """Write a trained model into a folder, completely or not at all.
+
+    A program that loads the model meanwhile gets the old one or the new one. Other
+    files in the folder are kept.
+
+    Args:
+        path: the folder; a model in it is replaced.
+        pipeline: the model, with its trained parameters.
+        about: metadata to store with it (task, data, scores) as JSON values.
+
+    Raises:
+        FileExistsError: if `path` is a file, or a folder with files but no model.
+        OSError: if the folder cannot be written.
+        TypeError: if `pipeline` is not a pipeline, but for example its module; or if an
+            option or `about` has values that JSON lacks.
+        ValueError: if a parameter has NaN or infinite values.
+    """
+    if not isinstance(pipeline, Pipeline):
+        raise TypeError(
+            f"pipeline must be one of zoo.pipelines, such as zoo.load returns, got "
+            f"{type(pipeline).__name__}; save the parameters of a module with Orbax or "
+            "safetensors"
+        )
+    about = dict(about or {})
+    arrays = weights.encode(pipeline.params, pipeline.model)
+    files = {
+        WEIGHTS: arrays,
+        CONFIG: config.encode(pipeline.kind, pipeline.to_json(), about, arrays),
+        CARD: _card(pipeline, about).encode("utf-8", "backslashreplace"),
+    }
+    folder.write(Path(path), files, required=(CONFIG, WEIGHTS))
+
+
+def load(path: str | os.PathLike, *, backend: BackendOption | None = None) -> Pipeline:
+    """Load a trained model.
+
+    ::
+
+        zoo.load("runs/ner").predict(["Anna Lind flew to Peru."])
+
+    A model with a cell of your own, ``--cell module:Class``, needs an import of the
+    module first: ``import module``.
+
+    Args:
+        path: a folder that `save` wrote, or a run folder with ``model`` in it.
+        backend: ``"scan"``, ``"native"`` or ``"auto"`` for all recurrent layers, see
+            `zoo.engine.schedule.Schedule`; None keeps those that the model was built
+            with.
+
+    Returns:
+        The pipeline: with ``generate`` for a language model, ``predict`` otherwise.
+
+    Raises:
+        FileNotFoundError: if there is no model.
+        ArtifactError: if a file is damaged, was changed by hand, or written by a newer
+            version, or the module of its cell has not been imported.
+        ImportError: if the model needs a library that is not installed.
+        ValueError: if `backend` is unknown, or ``"native"`` and there is no kernel for
+            a cell.
+    """
+    place, description, content = _read(path)
+    expected = description.get("sha256", {}).get(WEIGHTS)
+    if expected is not None and config.sha256(content) != expected:
+        raise ArtifactError(
+            f"{place / WEIGHTS} does not match its checksum in {CONFIG}: it is damaged "
+            "and may be truncated; copy it again"
+        )
+    arrays = weights.decode(content, place / WEIGHTS)
+    pipeline = _build(place / CONFIG, description, len(arrays))
+    weights.fill(pipeline.model, arrays, place / WEIGHTS)
+    if backend is not None:
+        set_backend(pipeline.model, backend)
+    pipeline.bind()
+    return pipeline
+
+
+def about(path: str | os.PathLike) -> dict[str, Any]:
+    """Return the metadata and the kind of a model, without loading it.
+
+    Args:
+        path: as for `load`.
+
+    Raises:
+        FileNotFoundError: if there is no model.
+        ArtifactError: if ``config.json`` is damaged, was changed by hand, or written by
+            a newer version.
+    """
+    place, description, _ = _read(path, with_weights=False)
+    known = {"kind": description["kind"], "path": str(place)}
+    return known | description["about"] | known
+
+
+def _read(
+    path: str | os.PathLike, *, with_weights: bool = True
+) -> tuple[Path, dict[str, Any], bytes]:
+    """Return the folder of a model, its configuration, and the file of its weights."""
+    path = Path(path)
+    try:
+        with folder.opened([path, path / "model"], (CONFIG, WEIGHTS)) as (place, files):
+            contents = [file.read() for file in files[: 1 + with_weights]]
+    except (FileNotFoundError, ValueError):  # ValueError: a path with a null character
+        raise FileNotFoundError(
+            checks.one_line(
+                f"no model in {path}: expected {CONFIG} and {WEIGHTS}, or a run folder "
+                "with a model in it"
+            )
+        ) from None
+    except (OSError, MemoryError) as error:
+        raise ArtifactError(f"the model in {path} cannot be read: {error}") from error
+    return place, config.decode(contents[0], place / CONFIG), contents[-1]
+
+
+def _build(path: Path, description: dict[str, Any], num_arrays: int) -> Pipeline:
+    """Return the pipeline of a configuration, without its parameters."""
+    options = description["pipeline"].get("options")
+    for name in ("num_layers", "decoder_num_layers"):
+        value = options.get(name) if isinstance(options, dict) else None
+        if isinstance(value, int) and value > max(num_arrays, FEW_LAYERS):
+            raise ArtifactError(
+                f"{path}: {name} = {value} does not match the {num_arrays} arrays of "
+                f"{WEIGHTS}"
+            )
+    try:
+        return PIPELINES[description["kind"]].from_json(description["pipeline"])
+    except ImportError:
+        raise
+    except CellError as error:
+        raise ArtifactError(f"{path}: {error}") from error
+    # Whatever a constructor raises, these are not the options of a model.
+    except Exception as error:
+        raise ArtifactError(
+            f"{path} does not describe a model of this version: {error!r}"
+        ) from error
+
+
+def _card(pipeline: Pipeline, about: Mapping[str, Any]) -> str:
+    """Return the model card."""
+    size = sum(np.size(leaf) for leaf in jax.tree.leaves(pipeline.params))
+    lines = [
+        f"# {about.get('task', pipeline.kind)}",
+        "",
+        f"A {pipeline.kind.replace('_', ' ')} of rnn-zoo with {size:,} parameters. "
+        "`zoo.load` reads it.",
+        "",
+        "```json",
+        json.dumps({"options": pipeline.options, **about}, indent=1, default=str),
+        "```",
+        "",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,144 @@
+"""``weights.safetensors``: arrays by path, such as ``params/layers/0/cell/W``."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import safetensors
+import safetensors.numpy
+from flax import nnx
+
+from zoo.artifact.error import ArtifactError
+
+WEIGHTS = "weights.safetensors"
+# Random state, such as the stream of dropout, does not belong to the trained model.
+CONSTANTS = nnx.Not(nnx.Any(nnx.Param, nnx.RngState))
+# safetensors.numpy.load has no bfloat16.
+DTYPES = {"BOOL": "bool", "BF16": "bfloat16", "C64": "complex64"} | {
+    f"{kind[0].upper()}{bits}": f"{kind}{bits}"
+    for kind, sizes in {
+        "float": (16, 32, 64),
+        "int": (8, 16, 32, 64),
+        "uint": (8, 16, 32, 64),
+    }.items()
+    for bits in sizes
+}
+KINDS = (jnp.bool_, jnp.integer, jnp.floating, jnp.complexfloating)
+
+
+def encode(params: Any, model: nnx.Module) -> bytes:
+    """Return the content of the file.
+
+    Args:
+        params: the parameters.
+        model: the model, for its constants.
+
+    Raises:
+        ValueError: if a parameter has NaN or infinite values.
+    """
+    constants = nnx.to_pure_dict(nnx.state(model, CONSTANTS))
+    arrays = {
+        # safetensors writes the memory of an array, whatever the order of its axes.
+        name: np.asarray(leaf, order="C")
+        for name, leaf in _flat({"params": params, "constants": constants}).items()
+    }
+    broken = _not_finite(arrays)
+    if broken:
+        raise ValueError(
+            f"{broken} has NaN or infinite values, so the model is not saved: its "
+            "training diverged"
+        )
+    return safetensors.numpy.save(arrays)
+
+
+def decode(content: bytes, path: Path) -> dict[str, np.ndarray]:
+    """Return the arrays from the content of the file.
+
+    Args:
+        content: of the file.
+        path: of the file, for messages.
+
+    Raises:
+        ArtifactError: if it is damaged, or a parameter has NaN or infinite values.
+    """
+    try:
+        arrays = {
+            name: np.frombuffer(
+                tensor["data"], jnp.dtype(DTYPES[tensor["dtype"]])
+            ).reshape(tensor["shape"])
+            for name, tensor in safetensors.deserialize(content)
+        }
+    except (safetensors.SafetensorError, KeyError, ValueError) as error:
+        raise ArtifactError(
+            f"{path} cannot be read, it may be truncated: {error}"
+        ) from error
+    broken = _not_finite(arrays)
+    if broken:
+        raise ArtifactError(f"{path}: {broken} has NaN or infinite values")
+    return arrays
+
+
+def fill(model: nnx.Module, arrays: Mapping[str, np.ndarray], path: Path) -> None:
+    """Set the parameters and constants of a model.
+
+    Args:
+        model: the model; its arrays may be shapes only.
+        arrays: by path.
+        path: of their file, for messages.
+
+    Raises:
+        ArtifactError: if the model has other arrays, or other shapes or kinds of
+            numbers. The precision of floating-point arrays may differ: a model can be
+            saved with its parameters cast.
+    """
+    params, constants = (nnx.state(model, kind) for kind in (nnx.Param, CONSTANTS))
+    initial = {
+        "params": nnx.to_pure_dict(params),
+        "constants": nnx.to_pure_dict(constants),
+    }
+    expected = _flat(initial)
+    for name in sorted(expected.keys() | arrays.keys()):
+        shape = np.shape(expected[name]) if name in expected else "no such array"
+        got = arrays[name].shape if name in arrays else "nothing"
+        if shape != got:
+            raise ArtifactError(f"{path}: {name} should be {shape}, got {got}")
+        dtype = expected[name].dtype
+        if _kind(dtype) != _kind(arrays[name].dtype):
+            raise ArtifactError(
+                f"{path}: {name} should be {dtype}, got {arrays[name].dtype}"
+            )
+    restored = jax.tree.unflatten(
+        jax.tree.structure(initial), [jnp.asarray(arrays[name]) for name in expected]
+    )
+    nnx.replace_by_pure_dict(params, restored["params"])
+    nnx.replace_by_pure_dict(constants, restored["constants"])
+    nnx.update(model, params, constants)
+
+
+def _kind(dtype: Any) -> Any:
+    """Return the kind of numbers of a dtype."""
+    return next(kind for kind in KINDS if jnp.issubdtype(dtype, kind))
+
+
+def _not_finite(arrays: Mapping[str, np.ndarray]) -> str:
+    """Return the name of a parameter with NaN or infinite values; "" if none has."""
+    # Constants come from code, and a mask may be infinite.
+    for name, array in arrays.items():
+        is_param = name.startswith("params/") and jnp.issubdtype(
+            array.dtype, jnp.inexact
+        )
+        if is_param and not np.isfinite(array).all():
+            return name
+    return ""
+
+
+def _flat(tree: Any) -> dict[str, Any]:
+    """Return the leaves of a tree by path, such as ``params/layers/0/cell/W``."""
+    leaves, _ = jax.tree.flatten_with_path(tree)
+    return {
+        jax.tree_util.keystr(path, simple=True, separator="/"): leaf
+        for path, leaf in leaves
+    }
