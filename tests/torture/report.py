@@ -77,7 +77,8 @@ class Report:
 
     def to_json(self) -> str:
         """Return the report as JSON."""
-        return json.dumps(asdict(self), indent=1, ensure_ascii=False)
+        values = asdict(self) | {"outcomes": dict(self.outcomes)}
+        return json.dumps(values, indent=1, ensure_ascii=False)
 
 
 def collect(

@@ -1,5 +1,6 @@
 """All targets, by the name that ``--only`` takes."""
 
+from tests.torture import artifacts
 from tests.torture.trial import Trials
 
-TARGETS: dict[str, Trials] = {}
+TARGETS: dict[str, Trials] = {"artifacts": artifacts.trials}

@@ -7,7 +7,7 @@ import pytest
 from tests.torture.report import collect
 from tests.torture.targets import TARGETS
 
-NUM_TRIALS: dict[str, int] = {}
+NUM_TRIALS: dict[str, int] = {"artifacts": 60}
 """How many trials of a target take a few seconds; by default none run here."""
 
 

@@ -17,11 +17,14 @@ from zoo.artifact.weights import WEIGHTS
 from zoo.engine.schedule import BackendOption
 from zoo.layers import set_backend
 from zoo.pipelines import PIPELINES, Pipeline
+from zoo.pipelines.options import cells_of, is_own
 from zoo.registry import CellError
 
 CARD = "README.md"
-# More layers than arrays are refused before they are built, one after the other.
-FEW_LAYERS = 64
+# Options that are a number of arrays, and those that are the length of an axis of one.
+COUNTS = ("num_layers", "decoder_num_layers", "depth", "rounds")
+AXES = ("hidden_size", "decoder_hidden_size", "order", "state_size")
+SMALL = 64  # any model may have such a number
 
 
 def save(
@@ -98,7 +101,7 @@ def load(path: str | os.PathLike, *, backend: BackendOption | None = None) -> Pi
             "and may be truncated; copy it again"
         )
     arrays = weights.decode(content, place / WEIGHTS)
-    pipeline = _build(place / CONFIG, description, len(arrays))
+    pipeline = _build(place / CONFIG, description, arrays)
     weights.fill(pipeline.model, arrays, place / WEIGHTS)
     if backend is not None:
         set_backend(pipeline.model, backend)
@@ -142,17 +145,12 @@ def _read(
     return place, config.decode(contents[0], place / CONFIG), contents[-1]
 
 
-def _build(path: Path, description: dict[str, Any], num_arrays: int) -> Pipeline:
+def _build(
+    path: Path, description: dict[str, Any], arrays: Mapping[str, np.ndarray]
+) -> Pipeline:
     """Return the pipeline of a configuration, without its parameters."""
-    options = description["pipeline"].get("options")
-    for name in ("num_layers", "decoder_num_layers"):
-        value = options.get(name) if isinstance(options, dict) else None
-        if isinstance(value, int) and value > max(num_arrays, FEW_LAYERS):
-            raise ArtifactError(
-                f"{path}: {name} = {value} does not match the {num_arrays} arrays of "
-                f"{WEIGHTS}"
-            )
     try:
+        _check_sizes(description["pipeline"].get("options"), arrays)
         return PIPELINES[description["kind"]].from_json(description["pipeline"])
     except ImportError:
         raise
@@ -163,6 +161,21 @@ def _build(path: Path, description: dict[str, Any], num_arrays: int) -> Pipeline
         raise ArtifactError(
             f"{path} does not describe a model of this version: {error!r}"
         ) from error
+
+
+def _check_sizes(options: Any, arrays: Mapping[str, np.ndarray]) -> None:
+    """Check options that a constructor would spend much time or memory on.
+
+    Whether all shapes match is checked when the shapes are known, see `weights.fill`.
+    """
+    if not isinstance(options, dict) or any(map(is_own, cells_of(options))):
+        return  # the constructor checks types; a cell of a user has options of its own
+    longest = max((size for a in arrays.values() for size in a.shape), default=0)
+    for names, limit in ((COUNTS, len(arrays)), (AXES, longest)):
+        for name in names:
+            value = options.get(name)
+            if isinstance(value, int) and value > max(limit, SMALL):
+                raise ValueError(f"{name} = {value} does not match {WEIGHTS}")
 
 
 def _card(pipeline: Pipeline, about: Mapping[str, Any]) -> str:

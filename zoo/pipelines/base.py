@@ -9,7 +9,7 @@ from flax import nnx
 
 from zoo.cells import Cell
 from zoo.functional import functional
-from zoo.pipelines.options import CELLS, check_types, is_own
+from zoo.pipelines.options import cells_of, check_types, is_own
 from zoo.registry import cell_name
 from zoo.text import pad
 
@@ -52,9 +52,8 @@ class Pipeline:
         def build() -> nnx.Module:
             return type(self).model_class(**options, rngs=nnx.Rngs(seed or 0))
 
-        names = (self.options.get(name) for name in CELLS)
-        shapes_only = seed is None and not any(is_own(name) for name in names if name)
-        self.model = nnx.eval_shape(build) if shapes_only else build()
+        needs_values = seed is not None or any(map(is_own, cells_of(options)))
+        self.model = build() if needs_values else nnx.eval_shape(build)
         self.bind()
 
     def bind(self) -> None:

@@ -10,8 +10,15 @@ from zoo.layers import CellStack
 from zoo.layers.options import Options
 from zoo.registry import cells
 
-CELLS = ("cell", "decoder_cell")
-"""The options that name a cell."""
+
+def cells_of(options: Mapping[str, Any]) -> list[Any]:
+    """Return the cells that options name.
+
+    Args:
+        options: of a model.
+    """
+    names = (options.get(name) for name in ("cell", "decoder_cell"))
+    return [name for name in names if name is not None]
 
 
 def is_own(cell: Any) -> bool:
@@ -20,7 +27,7 @@ def is_own(cell: Any) -> bool:
     Args:
         cell: the name of a cell, or its class.
     """
-    return cell not in cells() and cell not in cells().values()
+    return cell not in [*cells(), *cells().values()]
 
 
 def check_types(model: Callable[..., Any], options: Mapping[str, Any]) -> None:
@@ -39,7 +46,7 @@ def check_types(model: Callable[..., Any], options: Mapping[str, Any]) -> None:
     """
     hints: dict[str, list[Any]] = defaultdict(list)
     classes = [model, CellStack]
-    for name in (options.get(option, "lstm") for option in CELLS):
+    for name in cells_of(options):
         kind = cells().get(name) if isinstance(name, str) else None
         classes += (
             [base for base in kind.__mro__ if issubclass(base, Cell)] if kind else []
