@@ -214,7 +214,7 @@ def _sync(folder: Path) -> None:
 
 
 def _replace(path: Path, new: Path, files: Mapping[str, bytes]) -> None:
-    """Put `new` in the place of `path`, and the old folder in the place of `new`."""
+    """Give `new` the name `path`, and the old folder the name of `new`."""
     try:
         new.rename(path)  # if there is none, or an empty one
         return
