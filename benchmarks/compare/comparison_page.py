@@ -71,7 +71,6 @@ def page(rows: list[Row]) -> str:
     steps = {row["problem"]: row["steps"] for row in rows}
     text = read_template("comparison.md").format(
         count=len({row["cell"] for row in rows}),
-        total=len(zoo.cells()),
         embedding_size=EMBEDDING_SIZE,
         learning_rates=", ".join(f"{rate:g}" for rate in LEARNING_RATES),
         seeds=len(SEEDS),
