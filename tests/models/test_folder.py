@@ -1,13 +1,17 @@
 """Model folders that are replaced while others read them, or that a kill interrupts."""
 
+import itertools
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+import zoo
+from tests.helpers.pipelines import reader
 from tests.helpers.training import ROOT
 from zoo.artifact import folder
 
@@ -171,27 +175,18 @@ def test_a_kill_leaves_the_old_or_the_new_folder(how, tmp_path):
 
 READER = """
 import sys
-from pathlib import Path
 import zoo
 
-path = Path(sys.argv[1])
-stop = path.with_name("stop")
-loads = set()
-print("ready", flush=True)
-while not stop.exists():
-    pipeline = zoo.load(path)
+while True:
+    pipeline = zoo.load(sys.argv[1])
     value = float(pipeline.params["output"]["b"][0])
     assert value == pipeline.scale, (value, pipeline.scale)
-    loads.add(value)
-print(len(loads))
+    print(value, flush=True)
 """
-NUM_SAVES = 30
+NUM_LOADS = 20
 
 
 def test_a_model_is_loaded_while_it_is_saved(replacement, tmp_path):
-    import zoo
-    from tests.helpers.pipelines import reader
-
     pipeline = reader()
 
     def save(n: int) -> None:
@@ -201,16 +196,30 @@ def test_a_model_is_loaded_while_it_is_saved(replacement, tmp_path):
         zoo.save(tmp_path / "model", pipeline)
 
     save(0)
-    command = [sys.executable, "-c", READER, str(tmp_path / "model")]
     process = subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", READER, str(tmp_path / "model")],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
-    for n in range(NUM_SAVES):
+    lines = [process.stdout.readline()]  # the reader runs from here on
+    finished = threading.Event()
+
+    def load() -> None:
+        assert process.stdout is not None
+        lines.extend(itertools.islice(process.stdout, NUM_LOADS))
+        finished.set()
+
+    thread = threading.Thread(target=load)
+    thread.start()
+    for n in itertools.takewhile(lambda _: not finished.is_set(), itertools.count(1)):
         save(n)
-    (tmp_path / "stop").touch()
-    output, errors = process.communicate()
-    assert process.returncode == 0, errors
-    assert int(output) > 1
-    assert names(tmp_path) == ["model", "stop"]
+    thread.join()
+    process.kill()
+    errors = process.communicate()[1]
+    assert len(lines) == NUM_LOADS + 1, errors
+    values = [float(line) for line in lines]
+    assert values == sorted(values) and len(set(values)) > 2
+    assert names(tmp_path) == ["model"]

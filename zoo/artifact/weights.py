@@ -16,15 +16,12 @@ from zoo.artifact.error import ArtifactError
 WEIGHTS = "weights.safetensors"
 # Random state, such as the stream of dropout, does not belong to the trained model.
 CONSTANTS = nnx.Not(nnx.Any(nnx.Param, nnx.RngState))
-# safetensors.numpy.load has no bfloat16.
-DTYPES = {"BOOL": "bool", "BF16": "bfloat16", "C64": "complex64"} | {
-    f"{kind[0].upper()}{bits}": f"{kind}{bits}"
-    for kind, sizes in {
-        "float": (16, 32, 64),
-        "int": (8, 16, 32, 64),
-        "uint": (8, 16, 32, 64),
-    }.items()
-    for bits in sizes
+# The names of safetensors, whose `numpy.load` has no bfloat16.
+DTYPES = {
+    **{"BOOL": "bool", "BF16": "bfloat16", "C64": "complex64"},
+    **{"F16": "float16", "F32": "float32", "F64": "float64"},
+    **{"I8": "int8", "I16": "int16", "I32": "int32", "I64": "int64"},
+    **{"U8": "uint8", "U16": "uint16", "U32": "uint32", "U64": "uint64"},
 }
 KINDS = (jnp.bool_, jnp.integer, jnp.floating, jnp.complexfloating)
 
