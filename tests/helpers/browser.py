@@ -133,8 +133,10 @@ class Browser:
         return value
 
     def write(self, text: str) -> None:
-        """Replace the text of the first text field."""
-        self.until("document.querySelector('textarea') !== null")
+        """Replace the text of the first text field, as soon as it is visible."""
+        self.until(
+            "(document.querySelector('textarea')?.offsetParent ?? null) !== null"
+        )
         self.value("document.querySelector('textarea').select() ?? 0")
         self.call("Input.insertText", text=text)
 

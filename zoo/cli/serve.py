@@ -1,6 +1,10 @@
-"""``python -m zoo serve``: a web page to try a trained model on."""
+"""``python -m zoo serve``: a trained model as an HTTP server with a page."""
 
+import os
 from dataclasses import dataclass
+from typing import Annotated
+
+from tyro.conf import UseAppendAction
 
 from zoo import artifact
 from zoo.cli.model import TrainedModel
@@ -8,19 +12,44 @@ from zoo.cli.model import TrainedModel
 
 @dataclass(frozen=True)
 class Serve(TrainedModel):
-    """Serve a web page to try a trained model on.
+    """Serve a trained model: a page to try it on, and a JSON API.
 
-    Needs gradio: pip install 'rnn-zoo[serve]'.
+    Needs starlette and uvicorn: pip install 'rnn-zoo[serve]'.
     """
 
     host: str = "127.0.0.1"
-    """Address to listen on; by default this machine only."""
+    """Name or address to listen on; by default this machine only."""
     port: int = 0
     """Port to listen on; 0 for a free port."""
+    allow_host: Annotated[tuple[str, ...], UseAppendAction] = ()
+    """A name by which clients may call this server, besides localhost; repeatable."""
+    token: str | None = None
+    """Clients must send this token; by default the environment variable ZOO_TOKEN."""
 
     def main(self) -> None:
-        """Load the model, print the address of the page, and serve it until Ctrl-C."""
-        from zoo.cli.web_page import serve  # gradio is large and optional
+        """Load the model, print the URL when it is ready, and serve it until Ctrl-C.
 
-        title = artifact.about(self.run).get("task", "")
-        serve(self.load(), self.host, self.port, title)
+        Raises:
+            ImportError: if a library of the extra ``serve`` is missing.
+            OSError: if the address cannot be used, or there is no model.
+            ValueError: if a name or the token is invalid, or other machines could
+                connect without a token.
+        """
+        try:
+            from zoo.server import App, listen, serve  # optional
+        except ImportError as error:
+            raise ImportError(
+                f"a server needs more libraries: pip install 'rnn-zoo[serve]' ({error})"
+            ) from error
+
+        token = self.token if self.token is not None else os.environ.get("ZOO_TOKEN")
+        with listen(self.host, self.port, token=token) as listening:
+            pipeline = self.load()
+            title = artifact.about(self.run).get("task", "")
+            app = App(
+                pipeline,
+                title=title,
+                allow_hosts=(self.host, *self.allow_host),
+                token=token,
+            )
+            serve(app, listening)

@@ -1,6 +1,7 @@
 """From logits to the next token: argmax and sampling."""
 
 from collections.abc import Callable
+from functools import lru_cache
 
 import jax
 import jax.numpy as jnp
@@ -33,6 +34,15 @@ def sampler(
         checks.positive("top_k", top_k)
     if top_p is not None and not 0.0 < top_p <= 1.0:
         raise ValueError(f"top_p must lie in (0, 1], got {top_p!r}")
+
+    return _sampler(temperature, top_k, top_p)
+
+
+@lru_cache(maxsize=64)
+def _sampler(
+    temperature: float, top_k: int | None, top_p: float | None
+) -> Callable[[Key, Array], Array]:
+    """Return one function for equal options, so that its programs compile once."""
 
     @jax.jit
     def draw(key: Key, logits: Array) -> Array:

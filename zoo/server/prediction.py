@@ -1,0 +1,105 @@
+"""``POST /predict``: the predictions of texts."""
+
+import dataclasses
+import json
+import typing
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from zoo.pipelines import Pipeline
+from zoo.server.bodies import read
+from zoo.server.connection import while_connected
+from zoo.server.errors import overloaded
+from zoo.server.limits import Limits
+from zoo.server.scheduler import Scheduler, Stopped
+from zoo.server.schemas import predict_body
+
+# Lengths in words for which a program is compiled before a text needs it.
+WARM_LENGTHS = range(16, 65, 8)
+
+
+class Prediction:
+    """The endpoint.
+
+    Each text is a batch of its own: its result is the same bit for bit whichever other
+    texts are being answered.
+
+    Attributes:
+        path: of the endpoint.
+        schema: of the body of a request.
+        result: the type of a prediction.
+        attention: whether attention weights can be requested.
+    """
+
+    path = "/predict"
+
+    def __init__(self, pipeline: Any, scheduler: Scheduler, limits: Limits) -> None:
+        """Build the endpoint.
+
+        Args:
+            pipeline: with a method ``predict``.
+            scheduler: runs the model.
+            limits: of the texts.
+        """
+        self._pipeline, self._scheduler, self._limits = pipeline, scheduler, limits
+        self.attention: bool = (
+            pipeline.kind == "seq2seq"
+            and pipeline.options.get("attention", "additive") is not None
+        )
+        self.schema: type[BaseModel] = predict_body(limits, attention=self.attention)
+        returned = typing.get_type_hints(type(pipeline).predict)["return"]
+        self.result: type = typing.get_args(returned)[0]
+
+    def warm_up(self) -> None:
+        """Compile the program for the shortest texts; later those for longer ones."""
+
+        def predict(length: int) -> None:
+            list(self._predict([_example(self._pipeline, length)], {}))
+
+        predict(1)
+        self._scheduler.run_when_idle(partial(predict, n) for n in WARM_LENGTHS)
+
+    def _predict(
+        self, texts: list[str], options: dict[str, Any]
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the record of each text, as ``python -m zoo predict --json``."""
+        for text in texts:
+            (result,) = self._pipeline.predict([text], batch_size=1, **options)
+            yield {"text": text, **dataclasses.asdict(result)}
+
+    async def answer(self, request: Request) -> Response:
+        """Answer a request.
+
+        Args:
+            request: of the client.
+        """
+        body: Any = await read(request, self.schema, self._limits)
+        options = {"attention": True} if self.attention and body.attention else {}
+        texts = [body.text] if body.texts is None else body.texts
+
+        async def collect() -> list[dict[str, Any]]:
+            records = self._scheduler.run(self._predict(texts, options))
+            return [record async for record in records]
+
+        try:
+            records = await while_connected(request, collect())
+        except (ValueError, RecursionError) as error:  # a text that is not a sequence
+            raise HTTPException(422, str(error).replace("\n", " ")) from error
+        except Stopped:
+            raise overloaded(503, "the server is stopping") from None
+        return JSONResponse(records[0] if body.texts is None else {"results": records})
+
+
+def _example(pipeline: Pipeline, length: int) -> str:
+    """Return a valid text of some words or steps."""
+    if pipeline.kind != "reader":
+        return " ".join(["a"] * length)
+    size = pipeline.options["input_size"]
+    is_flat = size == 1 or getattr(pipeline, "symbols", 0)
+    return json.dumps([0 if is_flat else [0] * size] * length)
