@@ -94,6 +94,8 @@ class Server:
     def stop(self, number: signal.Signals = signal.SIGINT) -> None:
         """End the server by a signal; it must exit silently and with status 0.
 
+        The same signal may have been sent before.
+
         Args:
             number: the signal.
         """

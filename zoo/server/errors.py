@@ -35,9 +35,9 @@ async def _refused(request: Request, exception: Exception) -> Response:
     assert isinstance(exception, HTTPException)
     message, headers = exception.detail, dict(exception.headers or {})
     if exception.status_code == 404 and message == "Not Found":
-        message = f"there is no {request.url.path!r}; see /openapi.json"
+        message = f"there is no {request.scope['path'][:60]!r}; see /openapi.json"
     if exception.status_code == 405:
-        allowed = headers.get("Allow", "")
+        headers["Allow"] = allowed = ", ".join(sorted(headers["Allow"].split(", ")))
         message = f"{request.method} is not allowed here, only {allowed}"
     return error(exception.status_code, message, headers)
 

@@ -11,6 +11,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from zoo.server.errors import error
 from zoo.server.hosts import header_name, host_name, is_loopback
 
+MAX_HEAD = 2**14  # bytes; h11 has the same limit for a head that arrives in parts
+
 
 def check_token(token: str | None) -> None:
     """Check that a token can be in a header.
@@ -80,6 +82,11 @@ class Guard:
 
     def _refusal(self, scope: Scope) -> Response | None:
         """Return the response to a request that is refused, otherwise None."""
+        size = len(scope["raw_path"]) + len(scope["query_string"])
+        if size + sum(len(n) + len(value) for n, value in scope["headers"]) > MAX_HEAD:
+            return error(
+                431, f"the request has more than {MAX_HEAD:,} bytes of headers"
+            )
         headers = Headers(scope=scope)
         hosts = headers.getlist("host")
         name = host_name(hosts[0]) if len(hosts) == 1 else None

@@ -5,8 +5,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from types import FrameType
 
 import uvicorn
 
@@ -80,6 +79,11 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._app, self._url = app, url
 
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        # Not as uvicorn does: it raises the signal again after the end, and a second
+        # one makes it end without a shutdown.
+        self.should_exit = True
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         print(f"{self._url} (Ctrl-C ends it)", flush=True)
@@ -98,6 +102,9 @@ class _Server(uvicorn.Server):
 def serve(app: App, listening: socket.socket, limits: Limits | None = None) -> None:
     """Serve an application until SIGINT or SIGTERM, and print its URL when it is ready.
 
+    Both signals are ignored afterwards: a second Ctrl-C does not disturb the end of the
+    process.
+
     Args:
         app: the application.
         listening: from `listen`.
@@ -115,7 +122,7 @@ def serve(app: App, listening: socket.socket, limits: Limits | None = None) -> N
         ws="none",
         loop="asyncio",
         interface="asgi3",
-        lifespan="on",
+        lifespan="off",
         log_config=None,
         log_level="error",
         access_log=False,
@@ -126,8 +133,9 @@ def serve(app: App, listening: socket.socket, limits: Limits | None = None) -> N
         timeout_graceful_shutdown=1,
     )
     server = _Server(config, app, address(listening))
-    with _survives_signals():
-        server.run([listening])
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    server.run([listening])
     print()
     if not app.close(timeout=GRACE_SECONDS):
         # A thread is still inside a long computation: the interpreter would wait for
@@ -135,15 +143,3 @@ def serve(app: App, listening: socket.socket, limits: Limits | None = None) -> N
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(0)
-
-
-@contextmanager
-def _survives_signals() -> Iterator[None]:
-    """Ignore SIGINT and SIGTERM once uvicorn, which raises them again, has ended."""
-    signals = (signal.SIGINT, signal.SIGTERM)
-    before = {one: signal.signal(one, lambda *_: None) for one in signals}
-    try:
-        yield
-    finally:
-        for one, handler in before.items():
-            signal.signal(one, handler)

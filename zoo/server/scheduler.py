@@ -30,19 +30,17 @@ class _Job:
         self._steps = steps
         self._loop = asyncio.get_running_loop()
 
-    def advance(self) -> bool:
-        """Run a slice of the work, and return whether there may be another one."""
+    def advance(self) -> "_End | None":
+        """Run a slice of the work; return the end if there is nothing more to do."""
         if self.is_cancelled:
-            return False
+            return _End()
         try:
             self.put(next(self._steps))
         except StopIteration:
-            self.put(_End())
+            return _End()
         except Exception as error:
-            self.put(_End(error))
-        else:
-            return True
-        return False
+            return _End(error)
+        return None
 
     def put(self, result: Any) -> None:
         """Pass a result on to the event loop, from any thread."""
@@ -153,14 +151,16 @@ class Scheduler:
                 with suppress(Exception):
                     call()
             elif job is not None:
-                goes_on = job.advance()
+                end = job.advance()
                 with self._changed:
-                    if goes_on and not self._is_closed:
+                    if end is not None:
+                        self._jobs.discard(job)
+                    elif not self._is_closed:
                         self._ready.append(job)
                         if len(self._ready) > 1:  # this thread takes one itself
                             self._changed.notify()
-                    else:
-                        self._jobs.discard(job)
+                if end is not None:  # whose client may send its next request now
+                    job.put(end)
 
     def close(self, timeout: float = 0.0) -> bool:
         """Stop the work: all requests in progress end with `Stopped`.

@@ -1,0 +1,130 @@
+"""Turns, limits and ends of the scheduler."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from starlette.exceptions import HTTPException
+
+from zoo.server.scheduler import Scheduler, Stopped
+
+
+async def collect(results: AsyncIterator[int]) -> list[int]:
+    return [result async for result in results]
+
+
+def test_requests_take_turns() -> None:
+    """Three steps end after about six slices although another request has 1,000."""
+    order: list[str] = []
+
+    def steps(name: str, count: int) -> Iterator[int]:
+        for n in range(count):
+            order.append(name)
+            yield n
+
+    async def main() -> None:
+        scheduler = Scheduler(9, num_threads=1)
+        gate = threading.Event()
+        waiting = scheduler.run(iter(gate.wait, None))
+        gate_task = asyncio.create_task(anext(waiting))
+        await asyncio.sleep(0.01)
+        tasks = [
+            asyncio.create_task(collect(scheduler.run(steps(name, count))))
+            for name, count in (("long", 1000), ("short", 3))
+        ]
+        await asyncio.sleep(0.01)
+        gate.set()
+        await gate_task
+        assert await tasks[1] == [0, 1, 2]
+        assert await tasks[0] == list(range(1000))
+        await waiting.aclose()
+        assert scheduler.close(timeout=60)
+
+    asyncio.run(main())
+    assert order[:6] == ["long", "short"] * 3
+
+
+def test_the_number_of_requests_is_limited() -> None:
+    async def main() -> None:
+        scheduler = Scheduler(1)
+        gate = threading.Event()
+        task = asyncio.create_task(collect(scheduler.run(iter([0]))))
+        first = scheduler.run(iter(gate.wait, None))
+        assert await task == [0]
+        running = asyncio.create_task(anext(first))
+        await asyncio.sleep(0)
+        with pytest.raises(HTTPException, match="429"):
+            await collect(scheduler.run(iter([1])))
+        gate.set()
+        assert await running is True
+        await first.aclose()
+        while len(scheduler):
+            await asyncio.sleep(0.001)
+        assert await collect(scheduler.run(iter([2]))) == [2]
+        assert scheduler.close(timeout=60)
+
+    asyncio.run(main())
+
+
+def test_an_error_ends_its_request_only() -> None:
+    def failing() -> Iterator[int]:
+        yield 1
+        raise ValueError("the reason")
+
+    async def main() -> None:
+        scheduler = Scheduler(2)
+        results = scheduler.run(failing())
+        assert await anext(results) == 1
+        with pytest.raises(ValueError, match="the reason"):
+            await anext(results)
+        assert await collect(scheduler.run(iter([2]))) == [2]
+        scheduler.close()
+
+    asyncio.run(main())
+
+
+def test_work_ends_when_nobody_waits() -> None:
+    counts = iter(range(10**9))
+
+    async def main() -> None:
+        scheduler = Scheduler(2)
+        results = scheduler.run(counts)
+        assert await anext(results) == 0
+        await results.aclose()
+        while len(scheduler):
+            await asyncio.sleep(0.001)
+        assert scheduler.close(timeout=60)
+
+    asyncio.run(main())
+    assert next(counts) < 10**6
+
+
+def test_closing_ends_requests_in_progress() -> None:
+    async def main() -> None:
+        scheduler = Scheduler(2)
+        gate = threading.Event()
+        results = scheduler.run(iter(gate.wait, None))
+        task = asyncio.create_task(anext(results))
+        await asyncio.sleep(0.01)
+        assert not scheduler.close()
+        with pytest.raises(Stopped):
+            await task
+        with pytest.raises(Stopped):
+            await anext(scheduler.run(iter([1])))
+        gate.set()
+        assert scheduler.close(timeout=60)
+
+    asyncio.run(main())
+
+
+def test_spare_work_runs_when_idle_and_may_fail() -> None:
+    async def main() -> None:
+        scheduler = Scheduler(2, num_threads=1)
+        done = threading.Event()
+        scheduler.run_when_idle([lambda: [][0], done.set])
+        assert await asyncio.to_thread(done.wait, 60)
+        assert await collect(scheduler.run(iter([1]))) == [1]
+        assert scheduler.close(timeout=60)
+
+    asyncio.run(main())
