@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,7 @@ class Server:
         process: of the server.
         url: of the page, without a slash at the end.
         port: of the URL.
+        errors: the file of its standard error, which should stay empty.
     """
 
     def __init__(
@@ -78,17 +80,20 @@ class Server:
         if program:
             start[1:4] = ["-c", program]
         path = os.pathsep.join([str(guard.parent), env["PYTHONPATH"]])
+        number, name = tempfile.mkstemp(".txt", dir=folder.parent)
+        self.errors = Path(name)
         self.process = subprocess.Popen(
             start,
             env={**env, **PROXY, "PYTHONPATH": path},
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=number,
             text=True,
         )
+        os.close(number)
         self.url = present(self.process.stdout).readline().split(" ")[0].strip()
         if not self.url:
-            _, errors = self.process.communicate()
-            raise AssertionError(errors)
+            self.kill()
+            raise AssertionError(self.errors.read_text())
         self.port = int(self.url.rpartition(":")[2])
 
     def stop(self, number: signal.Signals = signal.SIGINT) -> None:
@@ -101,18 +106,18 @@ class Server:
         """
         self.process.send_signal(number)
         try:
-            out, errors = self.process.communicate(timeout=60)
+            self.process.wait(timeout=60)
+            out = present(self.process.stdout).read()
         finally:
             self.kill()
-        ending = (self.process.returncode, out, errors)
+        ending = (self.process.returncode, out, self.errors.read_text())
         assert ending == (0, "\n", ""), ending
 
     def kill(self) -> None:
-        """End the server if it runs, and close its pipes."""
+        """End the server if it runs, and close its pipe."""
         self.process.kill()
         self.process.wait()
-        for pipe in (self.process.stdout, self.process.stderr):
-            present(pipe).close()
+        present(self.process.stdout).close()
 
 
 def save(folder: Path, model: Any) -> Path:

@@ -28,7 +28,7 @@ def send(app: App, path: str, **headers: str) -> httpx.Response:
 
     async def get() -> httpx.Response:
         transport = httpx.ASGITransport(app)
-        encoded = {name: value.encode("latin-1") for name, value in headers.items()}
+        encoded = [(name.encode(), headers[name].encode("latin-1")) for name in headers]
         async with httpx.AsyncClient(transport=transport) as client:
             return await client.get("http://127.0.0.1" + path, headers=encoded)
 

@@ -118,13 +118,16 @@ def test_closing_ends_requests_in_progress() -> None:
     asyncio.run(main())
 
 
-def test_spare_work_runs_when_idle_and_may_fail() -> None:
+def test_spare_work_leaves_a_thread_for_requests_and_may_fail() -> None:
     async def main() -> None:
-        scheduler = Scheduler(2, num_threads=1)
-        done = threading.Event()
-        scheduler.run_when_idle([lambda: [][0], done.set])
+        scheduler = Scheduler(2)
+        gate, done = threading.Event(), threading.Event()
+        scheduler.run_when_idle([gate.wait, lambda: [][0], done.set])
+        for n in range(5):
+            assert await collect(scheduler.run(iter([n]))) == [n]
+        assert not done.is_set()
+        gate.set()
         assert await asyncio.to_thread(done.wait, 60)
-        assert await collect(scheduler.run(iter([1]))) == [1]
         assert scheduler.close(timeout=60)
 
     asyncio.run(main())

@@ -7,7 +7,10 @@ import pytest
 from tests.torture.report import collect
 from tests.torture.targets import TARGETS
 
-NUM_TRIALS: dict[str, int] = {"artifacts": 60}
+NUM_TRIALS: dict[str, int] = {
+    "artifacts": 60,
+    "server": 600,
+}
 """How many trials of a target take a few seconds; by default none run here."""
 
 

@@ -76,7 +76,8 @@ class Scheduler:
         self._max_jobs = max_jobs
         self._jobs: set[_Job] = set()
         self._ready: deque[_Job] = deque()
-        self._spare: deque[Callable[[], None]] = deque()
+        self._spare: deque[Callable[[], object]] = deque()
+        self._is_spare_running = False
         self._changed = threading.Condition()
         self._is_closed = False
         self._threads = [
@@ -111,8 +112,8 @@ class Scheduler:
         finally:
             job.is_cancelled = True
 
-    def run_when_idle(self, calls: Iterable[Callable[[], None]]) -> None:
-        """Call functions while no request waits; errors in them are ignored.
+    def run_when_idle(self, calls: Iterable[Callable[[], object]]) -> None:
+        """Call functions while no request waits, one at a time, ignoring their errors.
 
         Args:
             calls: the functions.
@@ -141,26 +142,30 @@ class Scheduler:
         while True:
             with self._changed:
                 self._changed.wait_for(
-                    lambda: self._ready or self._spare or self._is_closed
+                    lambda: self._ready or self._has_spare_work() or self._is_closed
                 )
                 if self._is_closed:
                     return
                 job = self._ready.popleft() if self._ready else None
-                call = self._spare.popleft() if job is None else None
-            if call is not None:
+                self._is_spare_running |= job is None
+            if job is None:
                 with suppress(Exception):
-                    call()
-            elif job is not None:
-                end = job.advance()
-                with self._changed:
-                    if end is not None:
-                        self._jobs.discard(job)
-                    elif not self._is_closed:
-                        self._ready.append(job)
-                        if len(self._ready) > 1:  # this thread takes one itself
-                            self._changed.notify()
-                if end is not None:  # whose client may send its next request now
-                    job.put(end)
+                    self._spare.popleft()()
+                self._is_spare_running = False
+                continue
+            end = job.advance()
+            with self._changed:
+                if end is not None:
+                    self._jobs.discard(job)
+                elif not self._is_closed:
+                    self._ready.append(job)
+                    if len(self._ready) > 1:  # this thread takes one itself
+                        self._changed.notify()
+            if end is not None:  # whose client may send its next request now
+                job.put(end)
+
+    def _has_spare_work(self) -> bool:
+        return bool(self._spare) and not self._is_spare_running
 
     def close(self, timeout: float = 0.0) -> bool:
         """Stop the work: all requests in progress end with `Stopped`.
