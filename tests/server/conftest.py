@@ -1,4 +1,4 @@
-"""Servers that the tests of a file share."""
+"""Servers that the tests share."""
 
 import signal
 from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ def models() -> dict[str, Any]:
     return servers.models()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def serve(
     models: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[..., servers.Server]]:

@@ -5,6 +5,9 @@ from typing import Any
 
 import httpx
 import pytest
+from starlette.applications import Starlette
+from starlette.routing import Mount
+from starlette.types import ASGIApp
 
 from zoo.server import App
 from zoo.server.headers import HEADERS
@@ -23,7 +26,7 @@ def closed_app(models: dict[str, Any]) -> App:
     return App(models["classifier"], token="s3cret:/+=")
 
 
-def send(app: App, path: str, **headers: str) -> httpx.Response:
+def send(app: ASGIApp, path: str, **headers: str) -> httpx.Response:
     """Return the response to a request with these headers."""
 
     async def get() -> httpx.Response:
@@ -129,6 +132,17 @@ def test_every_response_has_the_headers(open_app: App) -> None:
     policy = HEADERS["content-security-policy"]
     assert policy.startswith("default-src 'none'; script-src 'self'")
     assert "unsafe" not in policy
+
+
+def test_it_can_be_mounted_in_another_application(closed_app: App) -> None:
+    app = Starlette(routes=[Mount("/model", closed_app)])
+    assert send(app, "/model/").status_code == 200
+    assert send(app, "/model/healthz").status_code == 200
+    assert send(app, "/model/model").status_code == 401
+    headers = {"Authorization": "Bearer s3cret:/+="}
+    assert send(app, "/model/model", **headers).json()["kind"] == "classifier"
+    metrics = send(app, "/model/metrics", **headers).text
+    assert 'zoo_requests_total{endpoint="/model",status="401"}' in metrics
 
 
 def test_the_description_names_the_token(open_app: App, closed_app: App) -> None:

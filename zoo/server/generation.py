@@ -73,33 +73,31 @@ class Generation:
         """
         body: Any = await read(request, self.schema, self._limits)
         options = self._options(body)
-        tokens = self._scheduler.run(
+        parts = self._scheduler.run(
             self._pipeline.generate(body.prompt, body.length, **options)
         )
         # An error before the first token is a response with its status.
         try:
-            first = await while_connected(request, _first(tokens))
+            first = await while_connected(request, _first(parts))
         except ValueError as error:
             raise HTTPException(422, str(error).replace("\n", " ")) from error
         except Stopped:
             raise overloaded(503, "the server is stopping") from None
         return StreamingResponse(
-            self._events(first, tokens, options["seed"]), media_type="text/event-stream"
+            self._events(first, parts, options["seed"]), media_type="text/event-stream"
         )
 
     async def _events(
-        self, first: str, tokens: AsyncGenerator[str, None], seed: int
+        self, first: list[str], parts: AsyncGenerator[list[str], None], seed: int
     ) -> AsyncGenerator[str, None]:
         """Yield an event for each token and one for the end."""
-        yield _event("token", {"text": first})
-        self._metrics.tokens.inc()
-        count, reason = 1, "length"
+        yield self._tokens(first)
+        count, reason = len(first), "length"
         try:
-            async with aclosing(tokens):
-                async for text in tokens:
-                    count += 1
-                    self._metrics.tokens.inc()
-                    yield _event("token", {"text": text})
+            async with aclosing(parts):
+                async for texts in parts:
+                    count += len(texts)
+                    yield self._tokens(texts)
         except Stopped:
             reason = "shutdown"
         except Exception:
@@ -107,9 +105,14 @@ class Generation:
             reason = "error"
         yield _event("end", {"reason": reason, "tokens": count, "seed": seed})
 
+    def _tokens(self, texts: list[str]) -> str:
+        """Count tokens, and return their events."""
+        self._metrics.tokens.inc(len(texts))
+        return "".join(_event("token", {"text": text}) for text in texts)
 
-async def _first(tokens: AsyncGenerator[str, None]) -> str:
-    return await anext(tokens)
+
+async def _first(parts: AsyncGenerator[list[str], None]) -> list[str]:
+    return await anext(parts)
 
 
 def _event(name: str, data: dict[str, Any]) -> str:

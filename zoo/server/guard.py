@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from zoo.server.errors import error
 from zoo.server.hosts import header_name, host_name, is_loopback
+from zoo.server.paths import path_of
 
 MAX_HEAD = 2**14  # bytes; h11 has the same limit for a head that arrives in parts
 
@@ -100,7 +101,7 @@ class Guard:
             scheme, _, authority = origin.lower().partition("://")
             if scheme not in ("http", "https") or authority != hosts[0].lower():
                 return error(403, "the page of another site may not call this server")
-        if self._token is not None and scope["path"] not in self._public:
+        if self._token is not None and path_of(scope) not in self._public:
             scheme, _, value = headers.get("authorization", "").partition(" ")
             given = f"{scheme.lower()} {value.strip()}".encode()
             if not secrets.compare_digest(given, self._token):

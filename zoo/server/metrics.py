@@ -13,6 +13,8 @@ from prometheus_client import (
 )
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from zoo.server.paths import path_of
+
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
@@ -108,5 +110,6 @@ class Measured:
         try:
             await self._app(scope, receive, observed)
         finally:
-            path = scope["path"] if scope["path"] in self._endpoints else "other"
-            self._metrics.observe(path, status, time.perf_counter() - start)
+            path = path_of(scope)
+            endpoint = path if path in self._endpoints else "other"
+            self._metrics.observe(endpoint, status, time.perf_counter() - start)

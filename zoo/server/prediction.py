@@ -84,8 +84,8 @@ class Prediction:
         texts = [body.text] if body.texts is None else body.texts
 
         async def collect() -> list[dict[str, Any]]:
-            records = self._scheduler.run(self._predict(texts, options))
-            return [record async for record in records]
+            parts = self._scheduler.run(self._predict(texts, options))
+            return [record async for part in parts for record in part]
 
         try:
             records = await while_connected(request, collect())

@@ -91,7 +91,7 @@ class Scheduler:
         """Return the number of requests that wait or are being answered."""
         return len(self._jobs)
 
-    async def run(self, steps: Iterator[T]) -> AsyncGenerator[T, None]:
+    async def run(self, steps: Iterator[T]) -> AsyncGenerator[list[T], None]:
         """Yield what an iterator yields, computed by the threads.
 
         Leaving the loop, or cancelling the task, ends the work after its current slice.
@@ -99,16 +99,25 @@ class Scheduler:
         Args:
             steps: the work; each ``next`` should take milliseconds.
 
+        Yields:
+            The results since the last list, at least one.
+
         Raises:
             HTTPException: 429 if too many requests are in progress.
             Stopped: if the scheduler is closed.
         """
         job = self._submit(steps)
         try:
-            while not isinstance(result := await job.results.get(), _End):
-                yield result
-            if result.error is not None:
-                raise result.error
+            end: _End | None = None
+            while end is None:
+                results = [await job.results.get()]
+                while not job.results.empty():
+                    results.append(job.results.get_nowait())
+                end = next((r for r in results if isinstance(r, _End)), None)
+                if values := [r for r in results if not isinstance(r, _End)]:
+                    yield values
+            if end.error is not None:
+                raise end.error
         finally:
             job.is_cancelled = True
 
