@@ -10,7 +10,9 @@ import tyro
 
 from tasks.data import Source
 from tasks.run.html import Section
+from tasks import ranges
 from tasks.scores import LOWER_IS_BETTER, Batch, Pairs, Scores
+from tasks.ranges import Count, NonNegative, Positive, Rate, Seed
 from zoo import checks
 from zoo.types import Array, Key, State
 
@@ -26,41 +28,41 @@ class Config(Source):
 
     cell: str = "lstm"
     """Cell of the recurrent layers (python -m zoo cells), or your own: module:Class."""
-    hidden_size: int = 128
+    hidden_size: Positive = 128
     """Hidden units of each layer and direction."""
-    num_layers: int = 1
+    num_layers: Positive = 1
     """Number of recurrent layers."""
     bidirectional: bool = True
     """Read in both directions."""
     dtype: Literal["float32", "bfloat16"] = "float32"
     """Type of matrix products; sums, states and parameters stay float32."""
-    dropout: float = 0.5
+    dropout: Rate = 0.5
     """Dropout rate of the embeddings, between layers and before the output."""
-    epochs: int | None = None
+    epochs: Positive | None = None
     """Passes over the training data."""
-    batch_size: int = 32
+    batch_size: Positive = 32
     """Rows of a batch."""
-    learning_rate: float = 2e-3
+    learning_rate: NonNegative = 2e-3
     """Peak learning rate."""
     optimizer: str = "adam"
     """Optax optimiser: adam, adamw, nadam, sgd, rmsprop, lion, ..."""
     schedule: Literal["constant", "linear", "cosine"] = "cosine"
     """Learning rate schedule; linear and cosine decay to zero."""
-    clip_norm: float = 1.0
+    clip_norm: NonNegative = 1.0
     """Clip the gradient to this global norm; 0 = no clipping."""
-    weight_decay: float = 0.0
+    weight_decay: NonNegative = 0.0
     """Weight decay: decoupled in adamw, lamb, lion, ...; else added to the gradient."""
-    ema: float = 0.0
+    ema: Rate = 0.0
     """Decay of a moving average of the weights, which is scored and saved; 0 = off."""
     monitor: str = "auto"
     """Dev score that chooses the best epoch, or loss; auto: the task's main score."""
-    patience: int = 0
+    patience: Count = 0
     """Stop after this many epochs without a better dev score; 0 = never."""
-    max_length: int | None = None
+    max_length: Positive | None = None
     """Truncate training rows to this many tokens."""
-    seed: int = 0
+    seed: Seed = 0
     """Random seed of initialisation, data splits, batches and dropout."""
-    limit_train: int | None = None
+    limit_train: Positive | None = None
     """Train on the first N rows only."""
     out: Path | None = None
     """Run folder; by default runs/TASK-DATE-TIME."""
@@ -80,7 +82,7 @@ class Config(Source):
             default += f", of the sample {cls.sample_epochs}"
         hint = f"(default: {default}; at least {MIN_STEPS} batches)"
         argument = tyro.conf.arg(help_behavior_hint=hint)
-        cls.__annotations__["epochs"] = Annotated[int | None, argument]
+        cls.__annotations__["epochs"] = Annotated[Positive | None, argument]
 
 
 class Task(ABC):
@@ -118,6 +120,10 @@ class Task(ABC):
         Args:
             *names: the scores that `metrics` returns.
 
+        Raises:
+            ValueError: if a flag is out of its range; the message names it.
+
+        ranges.check(config)
         Raises:
             ValueError: if ``--monitor`` is none of them, nor loss.
         """

@@ -13,6 +13,7 @@ import numpy as np
 from tasks import base, data
 from tasks.data import arrow_cache, sample_text
 from tasks.data.batching import Streams
+from tasks.ranges import NonNegative, Positive, Rate
 from tasks.rows import column, read, tokenizer_of
 from tasks.run import sections
 from tasks.run.html import Section
@@ -34,21 +35,21 @@ class Config(base.Config):
     default_epochs: ClassVar[int] = 11
     sample_epochs: ClassVar[int | None] = 3
 
-    hidden_size: int = 256
+    hidden_size: Positive = 256
     """Hidden units of each layer."""
-    num_layers: int = 2
+    num_layers: Positive = 2
     """Number of recurrent layers."""
     bidirectional: bool = False
     """Not for this task: a model that reads ahead cannot generate."""
-    dropout: float = 0.25
+    dropout: Rate = 0.25
     """Dropout rate between layers and before the output."""
-    learning_rate: float = 4e-3
+    learning_rate: NonNegative = 4e-3
     """Peak learning rate."""
     optimizer: str = "adamw"
     """Optax optimiser, by its name."""
-    weight_decay: float = 0.05
+    weight_decay: NonNegative = 0.05
     """Weight decay of adamw; it is multiplied by the learning rate."""
-    embedding_dim: int = 64
+    embedding_dim: Positive = 64
     """Embedding size of a character."""
     tied: bool = False
     """Share the embedding with the output layer (needs equal sizes)."""
@@ -56,9 +57,9 @@ class Config(base.Config):
     """Tokens of the text; symbols are separated by single spaces."""
     tokens: Literal["words", "whitespace"] = "words"
     """Split words by Unicode's rules, or at white space only; for --units words."""
-    min_count: int = 1
+    min_count: Positive = 1
     """Characters that occur less often in train are unknown."""
-    max_length: int | None = 100
+    max_length: Positive | None = 100
     """Window of truncated backpropagation, in steps."""
 
 

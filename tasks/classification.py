@@ -14,6 +14,7 @@ from tasks import base, baselines, metrics
 from tasks.data import reviews
 from tasks.labels import absent_labels, label_vocabulary, with_unseen_labels
 from tasks.losses import cross_entropy
+from tasks.ranges import Positive, Rate
 from tasks.rows import RowSplits, column, padded, read, tokenizer_of
 from tasks.run import sections
 from tasks.run.html import Section
@@ -33,7 +34,7 @@ class Config(base.Config):
 
     pooling: Literal["last", "first_last", "mean", "max", "attention", "concat"] = "max"
     """Pooling of the outputs into one vector; concat needs --max-length."""
-    embedding_dim: int = 100
+    embedding_dim: Positive = 100
     """Embedding size of a token."""
     units: Literal["words", "chars"] = "words"
     """Tokens of a text."""
@@ -41,9 +42,9 @@ class Config(base.Config):
     """Split words by Unicode's rules, or at white space only; for --units words."""
     lowercase: bool = True
     """Lower-case the texts."""
-    min_count: int = 1
+    min_count: Positive = 1
     """Tokens that occur less often in train are unknown."""
-    word_dropout: float = 0.1
+    word_dropout: Rate = 0.1
     """Rate at which a token becomes unknown in training."""
     strict_labels: bool = False
     """Refuse dev or test labels that train lacks; else each counts as an error."""

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +13,7 @@ from tasks import base, metrics
 from tasks.data import Source
 from tasks.data.memory_problems import PROBLEMS, Sequences
 from tasks.losses import cross_entropy
+from tasks.ranges import Finite, Positive, Range, Rate
 from tasks.run import sections
 from tasks.run.gradient_decay import layers_of
 from tasks.run.html import Section
@@ -35,21 +36,21 @@ class Config(base.Config):
 
     problem: Literal["copy", "adding", "digits", "delay"] = "adding"
     """copy memory, adding, digits pixel by pixel, or delayed recall."""
-    length: int = 50
+    length: Annotated[int, Range(2)] = 50
     """T: steps to remember; digits always have 64."""
     permuted: bool = False
     """Digits: the pixels in a fixed random order."""
     init: Literal["default", "torch", "identity", "chrono"] = "default"
     """Initialisation: the cell's default, torch's, U = identity, or chrono for T."""
-    input_scale: float = 1.0
+    input_scale: Finite = 1.0
     """Factor of the inputs."""
-    hidden_size: int = 128
+    hidden_size: Positive = 128
     """Hidden units of each layer and direction."""
     bidirectional: bool = False
     """Read in both directions."""
-    dropout: float = 0.0
+    dropout: Rate = 0.0
     """Dropout rate between layers and before the output."""
-    batch_size: int = 64
+    batch_size: Positive = 64
     """Sequences of a batch."""
 
 
@@ -89,8 +90,6 @@ class Memory(base.Task):
                 raise ValueError(f"--{flag} is not for memory: its data are generated")
         if config.max_length is not None:
             raise ValueError("--max-length is not for memory: use --length")
-        if config.length < 2:
-            raise ValueError(f"--length must be 2 or more, got {config.length}")
         if config.permuted and config.problem != "digits":
             raise ValueError(f"--permuted is for digits, got {config.problem}")
         self.problem = PROBLEMS[config.problem]

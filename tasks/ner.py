@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from tasks import base, metrics, tagging
+from tasks.ranges import Rate
 
 
 @dataclass(frozen=True)
@@ -13,7 +14,7 @@ class Config(tagging.Config):
 
     default_epochs: ClassVar[int] = 15
 
-    dropout: float = 0.5
+    dropout: Rate = 0.5
     """Dropout rate of the input, between layers and before the output."""
     crf: bool = True
     """Score whole tag sequences with a conditional random field."""

@@ -16,24 +16,15 @@ NAMES = tuple(
 
 
 def check(config: Config) -> None:
-    """Check the flags of the optimiser, before any data are read.
+    """Check the name of the optimiser, before any data are read.
 
     Args:
         config: the flags.
 
     Raises:
-        ValueError: if a flag is out of its range; the message names it.
+        ValueError: if there is no such optimiser.
     """
     checks.one_of("--optimizer", config.optimizer, NAMES)
-    for name in ("batch_size", "epochs", "max_length", "limit_train"):
-        value = getattr(config, name)
-        if value is not None:
-            checks.positive("--" + name.replace("_", "-"), value)
-    for name in ("learning_rate", "clip_norm", "weight_decay", "checkpoint_seconds"):
-        if not getattr(config, name) >= 0:
-            flag = name.replace("_", "-")
-            raise ValueError(f"--{flag} must be 0 or more, got {getattr(config, name)}")
-    checks.rate("--ema", config.ema)
 
 
 def make(config: Config, steps: int) -> optax.GradientTransformation:

@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from tasks import base, metrics, tagging
+from tasks.ranges import Rate
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,7 @@ class Config(tagging.Config):
 
     default_epochs: ClassVar[int] = 12
 
-    dropout: float = 0.4
+    dropout: Rate = 0.4
     """Dropout rate of the input, between layers and before the output."""
 
 

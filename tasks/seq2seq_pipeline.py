@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from tasks import base
 from tasks.pair_preparation import detect_tokens
+from tasks.ranges import Fraction, NonNegative, Positive, Rate
 from tasks.rows import column
-from zoo import checks
 from zoo.pipelines import Seq2SeqPipeline
 from zoo.text import Text
 
@@ -24,13 +24,13 @@ class Config(base.Config):
 
     default_epochs: ClassVar[int] = 15
 
-    hidden_size: int = 256
+    hidden_size: Positive = 256
     """Hidden units of each layer; in the encoder, of each direction."""
-    dropout: float = 0.3
+    dropout: Rate = 0.3
     """Dropout rate of the embeddings, between layers and before the output."""
-    batch_size: int = 64
+    batch_size: Positive = 64
     """Pairs per batch."""
-    embedding_dim: int = 128
+    embedding_dim: Positive = 128
     """Embedding size of a token, for source and target."""
     attention: Literal["additive", "dot", "general", "none"] = "general"
     """Attention scores; none: the decoder sees the final encoder state only."""
@@ -42,19 +42,19 @@ class Config(base.Config):
     """Source tokens: chars, symbols (separated by spaces) or bpe; auto detects them."""
     target_tokens: Tokens = "auto"
     """Target tokens, as for the source."""
-    vocab_size: int = 8000
+    vocab_size: Positive = 8000
     """Largest number of bpe pieces or symbols, per side."""
-    min_count: int = 1
+    min_count: Positive = 1
     """Tokens that occur less often than this in train are unknown."""
     lowercase: bool = False
     """Convert sources and targets to lower case."""
-    label_smoothing: float = 0.1
+    label_smoothing: Rate = 0.1
     """Label smoothing: probability that the loss spreads evenly over all tokens."""
-    sampling: float = 0.0
+    sampling: Fraction = 0.0
     """Scheduled sampling: final rate of predicted decoder inputs; it grows from 0."""
-    beam: int = 4
+    beam: Positive = 4
     """Width of the beam search in evaluation; 1 = greedy."""
-    length_penalty: float = 1.0
+    length_penalty: NonNegative = 1.0
     """Exponent of the length normalisation; larger favours longer outputs."""
     monitor: str = "auto"
     """Dev score, or loss, of the best epoch; auto: bleu for bpe, exact otherwise."""
@@ -67,12 +67,8 @@ def check_flags(config: Config) -> None:
         config: the flags.
 
     Raises:
-        ValueError: if a flag is out of its range, or two exclude each other.
+        ValueError: if two flags exclude each other.
     """
-    checks.rate("--label-smoothing", config.label_smoothing)
-    checks.positive("--beam", config.beam)
-    if not 0 <= config.sampling <= 1:
-        raise ValueError(f"--sampling must lie in [0, 1], got {config.sampling!r}")
     if config.attention == "dot" and config.bidirectional:
         raise ValueError(
             "--attention dot needs states of equal size: add "

@@ -12,6 +12,7 @@ import numpy as np
 from tasks import base
 from tasks.data import Kind
 from tasks.labels import absent_labels, label_vocabulary, with_unseen_labels
+from tasks.ranges import Count, NonNegative, Positive
 from tasks.rows import RowSplits, column, iterate, padded, read
 from tasks.run import sections
 from tasks.run.html import Section
@@ -28,19 +29,19 @@ if TYPE_CHECKING:
 class Config(base.Config):
     """Flags of sequence tagging."""
 
-    hidden_size: int = 200
+    hidden_size: Positive = 200
     """Hidden units of each layer and direction."""
-    num_layers: int = 2
+    num_layers: Positive = 2
     """Number of recurrent layers."""
     chars: Literal["cnn", "lstm", "none"] = "cnn"
     """Character encoder of words."""
-    char_dim: int = 30
+    char_dim: Positive = 30
     """Embedding size of a character."""
-    char_size: int = 100
+    char_size: Positive = 100
     """Output size of the character encoder."""
-    shape_dim: int = 10
+    shape_dim: Count = 10
     """Embedding size of a word's shape (Capitalised, number, ...); 0 = none."""
-    embedding_dim: int = 100
+    embedding_dim: Positive = 100
     """Embedding size of a word."""
     crf: bool = False
     """Score whole tag sequences with a conditional random field."""
@@ -50,11 +51,11 @@ class Config(base.Config):
     """Replace every digit by 0 for the word embedding."""
     tokens: Literal["words", "whitespace"] = "words"
     """Split a raw text by Unicode's rules, or at white space only."""
-    min_count: int = 1
+    min_count: Positive = 1
     """Words that occur less often in train are unknown."""
     strict_labels: bool = False
     """Refuse dev or test tags that train lacks; else each counts as an error."""
-    word_dropout: float = 0.25
+    word_dropout: NonNegative = 0.25
     """a: a word with n occurrences in train becomes unknown at the rate a / (a + n)."""
 
 

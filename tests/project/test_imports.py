@@ -28,7 +28,7 @@ LEVELS = [
     ["tasks.scores"],
     ["tasks.metrics", "tasks.sequence_metrics", "tasks.baselines"],
     ["tasks.run"],
-    ["tasks.base"],
+    ["tasks.base", "tasks.ranges"],
     ["tasks.optimizers", "tasks.losses", "tasks.program", "tasks.rows"]
     + ["tasks.labels", "tasks.tagging", "tasks.pair_preparation"]
     + ["tasks.classification", "tasks.pos", "tasks.ner", "tasks.charlm"]

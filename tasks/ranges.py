@@ -1,0 +1,71 @@
+"""The ranges of numeric flags, as parts of their types."""
+
+import math
+from typing import Annotated, Any, NamedTuple, get_args, get_type_hints
+
+
+class Range(NamedTuple):
+    """The values that a flag may have.
+
+    Attributes:
+        low: the lowest value.
+        high: the highest value; infinity itself is not in the range.
+        below: the values are below `high`.
+    """
+
+    low: float
+    high: float = math.inf
+    below: bool = False
+
+    def __contains__(self, value: Any) -> bool:
+        """Return whether a value is in the range; NaN and infinity never are."""
+        if not -math.inf < value < math.inf or self.below and value == self.high:
+            return False
+        return self.low <= value <= self.high
+
+    def __str__(self) -> str:
+        """Return the range as an error message names it."""
+        if self.high < math.inf:
+            return f"lie in [{self.low}, {self.high}{')' if self.below else ']'}"
+        if self.low > -math.inf:
+            return f"be {self.low} or more"
+        return "be finite"
+
+
+Positive = Annotated[int, Range(1)]
+Count = Annotated[int, Range(0)]
+Seed = Annotated[int, Range(0, 2**32, below=True)]
+NonNegative = Annotated[float, Range(0)]
+Rate = Annotated[float, Range(0, 1, below=True)]
+Fraction = Annotated[float, Range(0, 1)]
+Finite = Annotated[float, Range(-math.inf)]
+
+
+def check(config: Any) -> None:
+    """Check that all numbers of a configuration are in the ranges of their types.
+
+    Args:
+        config: a dataclass.
+
+    Raises:
+        ValueError: if one is not; the message names the flag.
+    """
+    for name, hint in get_type_hints(type(config), include_extras=True).items():
+        value, allowed = getattr(config, name, None), range_of(hint)
+        if value is not None and allowed is not None and value not in allowed:
+            flag = name.replace("_", "-")
+            raise ValueError(f"--{flag} must {allowed}, got {value}")
+
+
+def range_of(hint: Any) -> Range | None:
+    """Return the range in a type such as ``Positive | None``, None without one.
+
+    Args:
+        hint: the type.
+    """
+    parts = [*getattr(hint, "__metadata__", ()), *get_args(hint)]
+    for part in parts:
+        inner = part if isinstance(part, Range) else range_of(part)
+        if inner is not None:
+            return inner
+    return None
