@@ -1,5 +1,7 @@
 """The task contract: what `train.py` calls, and the flags that all tasks share."""
 
+import hashlib
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,12 +10,13 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import tyro
 
-from tasks.data import Source
-from tasks.run.html import Section
 from tasks import ranges
-from tasks.scores import LOWER_IS_BETTER, Batch, Pairs, Scores
+from tasks.data import Source
 from tasks.ranges import Count, NonNegative, Positive, Rate, Seed
+from tasks.run.html import Section
+from tasks.scores import LOWER_IS_BETTER, Batch, Pairs, Scores
 from zoo import checks
+from zoo.registry import cell_class
 from zoo.types import Array, Key, State
 
 MIN_STEPS = 300  # of a training run whose --epochs is not given
@@ -70,8 +73,12 @@ class Config(Source):
     """Continue the run in --out from its last checkpoint; start it if there is none."""
     overwrite: bool = False
     """Delete the run in --out and start a new one."""
-    checkpoint_seconds: float = 60.0
+    force: bool = False
+    """With --overwrite: also delete files of --out that are not of a run."""
+    checkpoint_seconds: NonNegative = 60.0
     """Interval between checkpoints; the end of an epoch saves one too."""
+    keep_checkpoints: Positive = 1
+    """Checkpoints to keep after the end; during training the latest two or more."""
     debug: bool = False
     """Show the traceback of an error."""
 
@@ -91,6 +98,8 @@ class Task(ABC):
     Attributes:
         config: the flags.
         notes: decisions about the data that the user should know.
+        digests: of the content that a run depends on, by what the user calls it; a run
+            resumes only if they are the same.
         pipeline: the model and its vocabularies, with initial parameters.
         monitor: the dev score that chooses the best epoch, and its direction.
     """
@@ -110,9 +119,14 @@ class Task(ABC):
             config: the flags.
             trained: a trained pipeline to score, instead of a new one.
             split: the only split to read, to score it.
+
+        Raises:
+            ValueError: if a flag is out of its range; the message names it.
         """
+        ranges.check(config)
         self.config = config
         self.notes: list[str] = []
+        self.digests = cell_digest(config.cell)
 
     def choose_monitor(self, *names: str) -> None:
         """Set `monitor` by ``--monitor``; auto keeps the task's.
@@ -120,10 +134,6 @@ class Task(ABC):
         Args:
             *names: the scores that `metrics` returns.
 
-        Raises:
-            ValueError: if a flag is out of its range; the message names it.
-
-        ranges.check(config)
         Raises:
             ValueError: if ``--monitor`` is none of them, nor loss.
         """
@@ -230,3 +240,18 @@ class Task(ABC):
     def sizes(self) -> dict[str, Any]:
         """Return the sizes of the data, for the user."""
         return {}
+
+
+def cell_digest(cell: str) -> dict[str, str]:
+    """Return a digest of the module that defines a user's own cell, {} for other cells.
+
+    Args:
+        cell: ``--cell``; the module of ``module:Class`` has been imported.
+    """
+    if ":" not in cell:
+        return {}
+    try:
+        code = Path(inspect.getfile(cell_class(cell))).read_bytes()
+    except (OSError, TypeError):  # not defined in a file
+        return {}
+    return {f"the module of --cell {cell}": hashlib.blake2b(code).hexdigest()}

@@ -100,7 +100,8 @@ class CharacterModel(base.Task):
                 "predict what comes next"
             )
         self.window = config.max_length or 100
-        splits, notes = read(config, "text", split, sample=python_manual)
+        splits, notes, digests = read(config, "text", split, sample=python_manual)
+        self.digests |= digests
         self.notes += notes
         self.pipeline = trained or self._build_pipeline(splits["train"])
         self.ids = {name: self._encode(rows) for name, rows in splits.items()}

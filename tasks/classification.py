@@ -82,7 +82,8 @@ class Classification(base.Task):
         """
         super().__init__(config)
         self.choose_monitor("accuracy", "f1_macro")
-        rows, notes = read(config, "labelled", split, sample=reviews.folder)
+        rows, notes, digests = read(config, "labelled", split, sample=reviews.folder)
+        self.digests |= digests
         self.notes += notes
         self.pipeline = trained or self._build_pipeline(rows)
         # Labels that only dev or test has come after those of the model.

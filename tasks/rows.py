@@ -25,7 +25,7 @@ def read(
     split: str | None,
     *,
     sample: Callable[[], Path] = lambda: SAMPLE,
-) -> tuple[dict[str, "Dataset"], list[str]]:
+) -> tuple[dict[str, "Dataset"], list[str], dict[str, str]]:
     """Read the splits of a task.
 
     Args:
@@ -37,7 +37,8 @@ def read(
             writes it first if it is generated.
 
     Returns:
-        The rows by split, train cut to ``--limit-train``; and notes for the user.
+        The rows by split, train cut to ``--limit-train``; notes for the user; and the
+        digests of all splits, see `tasks.base.Task`.
 
     Raises:
         tasks.data.DataError: if the data cannot be read.
@@ -46,7 +47,7 @@ def read(
     files = config.data, config.train_file, config.dev_file, config.test_file
     if split is not None and any(files):
         rows, notes = data.read(config, kind, split, tokenizer=tokenizer)
-        return {split: rows}, list(notes)
+        return {split: rows}, list(notes), {}
     splits = data.load(
         config,
         kind,
@@ -56,12 +57,12 @@ def read(
         tokenizer=tokenizer,
     )
     if split is not None:
-        return {split: getattr(splits, split)}, list(splits.notes)
+        return {split: getattr(splits, split)}, list(splits.notes), splits.digests
     train = splits.train
     if config.limit_train is not None:
         train = train.select(range(min(config.limit_train, len(train))))
     rows = {"train": train, "dev": splits.dev, "test": splits.test}
-    return rows, list(splits.notes)
+    return rows, list(splits.notes), splits.digests
 
 
 class BatchRows(NamedTuple):

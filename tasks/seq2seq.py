@@ -49,9 +49,10 @@ class SequenceToSequence(base.Task):
             tasks.data.DataError: if the data cannot be read.
             ValueError: if a flag is out of its range, or two exclude each other.
         """
-        check_flags(config)
         super().__init__(config)
-        rows, notes = read(config, "pairs", split, sample=dates.folder)
+        check_flags(config)
+        rows, notes, digests = read(config, "pairs", split, sample=dates.folder)
+        self.digests |= digests
         self.notes += notes
         if trained is not None:
             self.pipeline, self.ratio = trained, 1.0

@@ -91,7 +91,8 @@ class Tagging(base.Task):
         """
         super().__init__(config)
         self.choose_monitor(*self.score_names)
-        rows, notes = read(config, self.kind, split)
+        rows, notes, digests = read(config, self.kind, split)
+        self.digests |= digests
         self.notes += notes
         self.pipeline = trained or self._build_pipeline(rows)
         # Tags that only dev or test has come after those of the model.

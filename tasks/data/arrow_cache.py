@@ -96,12 +96,20 @@ def cache_key(*parts: str) -> str:
     Args:
         *parts: all that the rows depend on, apart from the code that reads them.
     """
-    text = "\n".join([_code_digest(), *parts])
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+    return digest(code_digest(), *parts)
+
+
+def digest(*parts: str) -> str:
+    """Return a digest of texts.
+
+    Args:
+        *parts: the texts.
+    """
+    return hashlib.blake2b("\n".join(parts).encode(), digest_size=16).hexdigest()
 
 
 @cache
-def _code_digest() -> str:
+def code_digest() -> str:
     """Return a digest of the source code that makes the rows."""
     folder = Path(__file__).parent
     sources = [

@@ -41,12 +41,23 @@ class Splits(NamedTuple):
         dev: rows that choose the best epoch.
         test: rows that are scored at the end.
         notes: what was decided, for the user.
+        digests: of the content of the files and of the code that reads them, by what
+            the user calls each.
     """
 
     train: "Dataset"
     dev: "Dataset"
     test: "Dataset"
     notes: tuple[str, ...]
+    digests: dict[str, str]
+
+
+class _Loaded(NamedTuple):
+    """The splits that a source has, with `Splits.notes` and `Splits.digests`."""
+
+    datasets: dict[str, "Dataset"]
+    notes: list[str]
+    digests: dict[str, str]
 
 
 def load(
@@ -83,9 +94,11 @@ def load(
             expectation.
     """
     if source.data and source.data.startswith(hub.PREFIX):
-        datasets, notes = _from_hub(source, kind, cache_dir, tokenizer)
+        loaded = _from_hub(source, kind, cache_dir, tokenizer)
     else:
-        datasets, notes = _from_files(source, kind, sample, cache_dir, tokenizer)
+        loaded = _from_files(source, kind, sample, cache_dir, tokenizer)
+    datasets, notes, digests = loaded
+    digests = {"the code that reads the data": arrow_cache.code_digest(), **digests}
     if "train" not in datasets:
         names = ", ".join(datasets)
         raise DataError(f"nothing to train on, only {names}: give --train-file")
@@ -104,7 +117,9 @@ def load(
             notes.append(f"no {split} file: 10 % of the {units} of train, seed {seed}")
     if kind not in ("text", "pairs"):
         checks.same_labels(datasets, kind, strict=strict_labels)
-    return Splits(datasets["train"], datasets["dev"], datasets["test"], tuple(notes))
+    return Splits(
+        datasets["train"], datasets["dev"], datasets["test"], tuple(notes), digests
+    )
 
 
 def read(
@@ -135,10 +150,10 @@ def read(
     if split not in files.SPLITS:
         raise DataError(f"--split must be train, dev or test, got {split!r}")
     if source.data and source.data.startswith(hub.PREFIX):
-        datasets, notes = _from_hub(source, kind, cache_dir, tokenizer, split)
+        loaded = _from_hub(source, kind, cache_dir, tokenizer, split)
     else:
-        datasets, notes = _from_files(source, kind, sample, cache_dir, tokenizer, split)
-    return Split(datasets[split], tuple(notes))
+        loaded = _from_files(source, kind, sample, cache_dir, tokenizer, split)
+    return Split(loaded.datasets[split], tuple(loaded.notes))
 
 
 def _from_files(
@@ -148,8 +163,8 @@ def _from_files(
     cache_dir: Path | None,
     tokenizer: str,
     only: str | None = None,
-) -> tuple[dict[str, "Dataset"], list[str]]:
-    """Read the splits that have files, or only one of them; return notes too."""
+) -> _Loaded:
+    """Read the splits that have files, or only one of them."""
     split_files = {split: getattr(source, f"{split}_file") for split in files.SPLITS}
     data = source.data
     if data is None and not any(split_files.values()):
@@ -170,7 +185,7 @@ def _from_files(
     if only is not None and only not in chosen:
         names = ", ".join(chosen) or "nothing"
         raise DataError(f"no {only} among the files, only {names}: give --{only}-file")
-    datasets = {}
+    datasets, digests = {}, {}
     plans = {
         split: [
             _plan(source, kind, data_file, tokenizer) for data_file in chosen[split]
@@ -181,7 +196,10 @@ def _from_files(
     for split, readings in plans.items():
         notes += [note for note in _notes(split, readings) if note not in notes]
         notes += [remark for reading in readings for remark in reading.remarks]
-        key = arrow_cache.cache_key(kind, *map(arrow_cache.fingerprint, readings))
+        fingerprints = [arrow_cache.fingerprint(reading) for reading in readings]
+        key = arrow_cache.cache_key(kind, *fingerprints)
+        listed = _listed([reading.path.name for reading in readings])
+        digests[f"{split} ({listed})"] = arrow_cache.digest(*fingerprints)
         name = f"{split} ({', '.join(str(reading.path) for reading in readings)})"
         make_rows = partial(_rows, readings)
         datasets[split] = arrow_cache.cached_dataset(
@@ -189,7 +207,7 @@ def _from_files(
         )
         if kind not in ("text", "pairs"):
             notes += checks.label_notes(split, datasets[split], kind, _is_named(source))
-    return datasets, notes
+    return _Loaded(datasets, notes, digests)
 
 
 def _from_hub(
@@ -198,11 +216,11 @@ def _from_hub(
     cache_dir: Path | None,
     tokenizer: str,
     only: str | None = None,
-) -> tuple[dict[str, "Dataset"], list[str]]:
-    """Read the splits of a dataset of the hub, or only one; return notes too."""
+) -> _Loaded:
+    """Read the splits of a dataset of the hub, or only one."""
     name = str(source.data).removeprefix(hub.PREFIX)
     columns = source.columns
-    datasets, notes = {}, []
+    datasets, notes, digests = {}, [], {}
     with arrow_cache.quiet():
         loaded = hub.load(name, cache_dir)
     if only is not None and only not in loaded:
@@ -221,6 +239,7 @@ def _from_hub(
         )
         notes += remarks
         fingerprint = loaded[split]._fingerprint
+        digests[where] = arrow_cache.digest(fingerprint)
         options = (repr(columns), repr(skip), tokenizer)
         key = arrow_cache.cache_key(kind, fingerprint, *options)
         make_rows = partial(
@@ -231,7 +250,7 @@ def _from_hub(
         )
         if kind not in ("text", "pairs"):
             notes += checks.label_notes(split, datasets[split], kind, _is_named(source))
-    return datasets, notes
+    return _Loaded(datasets, notes, digests)
 
 
 def _is_named(source: Source) -> bool:
@@ -263,9 +282,13 @@ def _notes(split: str, readings: Iterable[Reading]) -> list[str]:
         names_of.setdefault(formats.describe(reading), []).append(reading.path.name)
     notes = []
     for description, names in names_of.items():
-        listed = ", ".join(names) if len(names) <= 6 else f"{len(names)} files"
-        notes.append(f"{split}: {listed} ({description})")
+        notes.append(f"{split}: {_listed(names)} ({description})")
     return notes
+
+
+def _listed(names: list[str]) -> str:
+    """Return the names of files, of many only their number."""
+    return ", ".join(names) if len(names) <= 6 else f"{len(names)} files"
 
 
 def _rows(readings: Iterable[Reading]) -> Iterator[dict[str, Any]]:
