@@ -21,7 +21,9 @@ from tasks.base import Config, Task
 from tasks.program import Program, TrainState
 from tasks.registry import TASKS
 from tasks.run import console, report
-from tasks.run.folder import Position, Run, RunError, save_best
+from tasks.run.errors import RunError
+from tasks.run.folder import Run, save_best
+from tasks.run.position import Position
 from tasks.scores import is_better
 from zoo import artifact
 from zoo.cli.arguments import check_command
@@ -50,7 +52,6 @@ class Interruption:
             run: the run, whose checkpoint has been saved.
         """
         if self.signal is not None:
-            run.close()
             console.interrupted(run)
             raise SystemExit(128 + self.signal)
 
@@ -83,27 +84,27 @@ def train(task_name: str, config: Config) -> None:
         task_name: a key of ``TASKS``.
         config: the flags.
     """
-    training = prepare(task_name, config)
-    while training.position.epoch < training.num_epochs and not stops_early(training):
-        train_epoch(training)
-        evaluate_epoch(training)
-    finish(training)
+    optimizers.check(config)
+    import_cell(config.cell)
+    with Run(task_name, config) as run:
+        training = prepare(run, config)
+        while not is_complete(training):
+            train_epoch(training)
+            evaluate_epoch(training)
+        finish(training)
 
 
-def prepare(task_name: str, config: Config) -> Training:
+def prepare(run: Run, config: Config) -> Training:
     """Read the data, build the model and restore the last checkpoint, if any."""
     started = time.monotonic()
     interruption = Interruption()
-    optimizers.check(config)
-    import_cell(config.cell)
-    run = Run(task_name, config)
-    task = TASKS[task_name](config)
-    run.begin()
+    task = TASKS[run.task](config)
+    run.begin(task.digests)
     num_batches, num_epochs = task.num_batches("train"), task.epochs()
     num_steps = num_batches * num_epochs
     program = Program(task, optimizers.make(config, num_steps), num_steps)
     state = program.init_state(task.pipeline.params, config.seed)
-    state, position = run.restore(state)
+    state, position = run.restore(state, num_batches, num_epochs)
     console.begin(run, task, state.params, position)
     return Training(
         config=config,
@@ -186,10 +187,11 @@ def evaluate_epoch(training: Training) -> None:
     training.interruption.exit_if_requested(run)
 
 
-def stops_early(training: Training) -> bool:
-    """Return whether dev has not improved for ``--patience`` epochs."""
+def is_complete(training: Training) -> bool:
+    """Return whether all epochs are done, or dev is no better since ``--patience``."""
     position, patience = training.position, training.config.patience
-    return 0 < patience <= position.epoch - 1 - position.best_epoch
+    stops_early = 0 < patience <= position.epoch - 1 - position.best_epoch
+    return position.epoch == training.num_epochs or stops_early
 
 
 def finish(training: Training) -> None:
@@ -207,7 +209,7 @@ def finish(training: Training) -> None:
     compilations = program.num_compilations()
     console.finish(run, task, scores, training.position, compilations, training.started)
     report.write(run, task, best, evaluations["test"])
-    run.close()
+    run.checkpoints.keep(training.config.keep_checkpoints)
 
 
 def main() -> None:
@@ -223,7 +225,8 @@ def main() -> None:
         description=__doc__,
     )
     names = {kind: name for name, kind in configs.items()}
-    with console.errors(config.debug):
+    after_full_disk = "free some space and continue with --resume"
+    with console.errors(config.debug, after_full_disk):
         train(names[type(config)], config)
 
 

@@ -25,8 +25,7 @@ from tasks.lab.page import write
 from tasks.lab.results import CellResult, InitialGradients
 from tasks.memory import Config, Memory
 from tasks.program import Program
-from tasks.run import console, log
-from tasks.run.folder import Run
+from tasks.run import console, contents, flags, log
 from tasks.run.gradient_decay import gate_values, gradient_by_lag, layers_of
 from zoo import diagnostics
 from zoo.cli.arguments import check_options
@@ -75,9 +74,9 @@ class Lab:
             cell: name of the cell.
         """
         shared = {field.name for field in dataclasses.fields(Config)}
-        flags = {k: v for k, v in dataclasses.asdict(self).items() if k in shared}
-        flags |= {"cell": cell, "out": self.out / "runs" / cell, "resume": True}
-        return Config(**flags)
+        values = {k: v for k, v in dataclasses.asdict(self).items() if k in shared}
+        values |= {"cell": cell, "out": self.out / "runs" / cell, "resume": True}
+        return Config(**values)
 
 
 def names(lab: Lab) -> list[str]:
@@ -170,9 +169,9 @@ def is_finished(config: Config) -> bool:
         RunError: if the run has other flags.
     """
     assert config.out is not None
-    if not (config.out / "metrics.json").exists():
+    if not (config.out / contents.METRICS).exists():
         return False
-    Run("memory", config)  # checks the flags
+    flags.check_unchanged(config.out, "memory", flags.to_json(config))
     return True
 
 
@@ -188,14 +187,14 @@ def measure(lab: Lab, name: str) -> CellResult:
     trained = zoo.load(config.out)
     assert isinstance(trained, ReaderPipeline)
     task = Memory(config)
-    metrics = json.loads((config.out / "metrics.json").read_text(encoding="utf-8"))
+    metrics = json.loads((config.out / contents.METRICS).read_text(encoding="utf-8"))
     x = task.inputs(lab.length)
     layers = layers_of(trained)
     gates = gate_values(layers, x)
     return CellResult(
         name=name,
         parameters=sum(leaf.size for leaf in jax.tree.leaves(trained.params)),
-        history=log.read(config.out / "log.jsonl"),
+        history=log.read(config.out / contents.LOG),
         test=metrics["test"],
         minutes=metrics["run"]["minutes"],
         by_length={n: scores(lab, name, trained, n) for n in lengths(lab)},

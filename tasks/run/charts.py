@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from tasks.run import atomic
 from tasks.run.score_titles import title
 
 # A colour that no chart uses: the page replaces it with the colour of its text.
@@ -242,6 +243,6 @@ def _figure(width: float, height: float) -> Any:
 
 
 def _save_png(figure: Any, path: Path) -> None:
-    part = path.with_name(f".{path.name}")
-    figure.savefig(part, dpi=120, format="png")
-    part.replace(path)
+    file = io.BytesIO()
+    figure.savefig(file, dpi=120, format="png")
+    atomic.write(path, file.getvalue())

@@ -1,17 +1,30 @@
 """Checkpoints on disk, by orbax, which takes long to import."""
 
-import errno
+import hashlib
+import json
 import logging
-import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import jax
 import orbax.checkpoint as ocp
 
+from tasks.run import atomic, contents
+from tasks.run.errors import RunError, full_disk, note
+from tasks.run.position import Position
+
+DIGESTS = "digests.json"
+
 
 class Checkpoints:
-    """A folder of checkpoints that keeps the latest two."""
+    """A folder of checkpoints.
+
+    A checkpoint is a folder whose name is a number. It holds the state, the position
+    and digests of all its files, so that orbax reads no damaged one.
+    """
 
     def __init__(self, folder: Path) -> None:
         """Open a folder.
@@ -19,64 +32,158 @@ class Checkpoints:
         Args:
             folder: of the checkpoints of a run; it need not exist.
         """
-        options = ocp.CheckpointManagerOptions(
-            max_to_keep=2, enable_async_checkpointing=False
-        )
         self._folder = folder
-        self._manager = ocp.CheckpointManager(folder.absolute(), options=options)
+        self._orbax = ocp.Checkpointer(ocp.CompositeCheckpointHandler())
 
-    def latest(self) -> int | None:
-        """Return the number of the latest checkpoint, None if there is none."""
-        return self._manager.latest_step()
+    def numbers(self) -> list[int]:
+        """Return the numbers of all checkpoints, in increasing order."""
+        names = [path.name for path in self._folder.glob("*")]
+        return sorted(int(name) for name in names if name.isdecimal())
 
-    def save(self, name: int, state: Any, position: dict[str, Any]) -> None:
+    def path(self, number: int) -> Path:
+        """Return the folder of a checkpoint.
+
+        Args:
+            number: of the checkpoint.
+        """
+        return self._folder / str(number)
+
+    def save(self, number: int, state: Any, position: dict[str, Any]) -> None:
         """Write a checkpoint, unless one of this number exists.
 
         Args:
-            name: number of the checkpoint, higher than all before.
+            number: of the checkpoint, higher than all before.
             state: a pytree of arrays.
             position: of types that JSON has.
 
         Raises:
             OSError: if it cannot be written, for example because the disk is full.
         """
-        if name in self._manager.all_steps():
+        if self.path(number).exists():
             return
         args = ocp.args.Composite(
             state=ocp.args.StandardSave(state), position=ocp.args.JsonSave(position)
         )
-        # orbax logs the traceback of what it raises; the error is reported once, below.
-        logger = logging.getLogger("absl")
-        level = logger.level
-        logger.setLevel(logging.CRITICAL)
-        try:
-            self._manager.save(name, args=args)
-        except Exception as error:
-            # orbax wraps the OSError in one of several types.
-            if os.strerror(errno.ENOSPC) not in str(error):
-                raise
-            folder = str(self._folder)
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), folder) from error
-        finally:
-            logger.setLevel(level)
+        part = atomic.part(self.path(number))
+        with full_disk(self._folder), _quiet():
+            self._folder.mkdir(exist_ok=True)
+            self._orbax.save(part.absolute(), args)
+            digests = json.dumps(_digests(part), indent=1)
+            atomic.write(part / DIGESTS, digests + "\n")
+            part.rename(self.path(number))
 
-    def restore(self, name: int, like: Any) -> tuple[Any, dict[str, Any]]:
+    def restore(self, number: int, like: Any) -> tuple[Any, dict[str, Any]]:
         """Read a checkpoint; orbax raises many types of exceptions if it is damaged.
 
         Args:
-            name: number of the checkpoint.
+            number: of the checkpoint.
             like: a state with the shapes, dtypes and shardings to restore.
 
         Returns:
             The state and the position.
+
+        Raises:
+            ValueError: if a file is not what was saved.
         """
-        shapes = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
+        path = self.path(number)
+        if (path / DIGESTS).exists():  # earlier versions did not store digests
+            saved = json.loads((path / DIGESTS).read_bytes())
+            actual = _digests(path)
+            for name in (*actual, *saved):
+                if actual.get(name) != saved.get(name):
+                    raise ValueError(f"{name} is not what was saved")
         args = ocp.args.Composite(
-            state=ocp.args.StandardRestore(shapes), position=ocp.args.JsonRestore()
+            state=ocp.args.StandardRestore(
+                jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
+            ),
+            position=ocp.args.JsonRestore(),
         )
-        restored = self._manager.restore(name, args=args)
+        with _quiet():
+            restored = self._orbax.restore(path.absolute(), args)
         return restored["state"], restored["position"]
+
+    def restore_latest(
+        self, like: Any, read_position: Callable[[dict[str, Any]], Position]
+    ) -> tuple[Any, Position] | None:
+        """Read the latest checkpoint that is not damaged, None if there is none.
+
+        Later ones, which are damaged, are deleted with a note: the resumed run writes
+        them again.
+
+        Args:
+            like: as for `restore`.
+            read_position: checks the values of a position.
+
+        Returns:
+            The state and the position.
+
+        Raises:
+            RunError: if all checkpoints are damaged.
+        """
+        damaged: list[tuple[int, str]] = []
+        for number in reversed(self.numbers()):
+            try:
+                state, values = self.restore(number, like)
+                position = read_position(values)
+            except Exception as error:
+                reason = (str(error) or type(error).__name__).splitlines()[0][:200]
+                path = self.path(number)
+                damaged.append((number, f"the checkpoint {path} is damaged: {reason}"))
+                continue
+            for other, reason in damaged:
+                note(f"{reason}; resuming from checkpoint {number}")
+                contents.delete(self.path(other))
+            return state, position
+        if damaged:
+            raise RunError(
+                f"{damaged[0][1]}; there is no other that can be read: --overwrite "
+                "starts the run again"
+            )
+        return None
+
+    def keep(self, count: int) -> None:
+        """Delete all checkpoints but the latest.
+
+        Args:
+            count: how many are kept.
+        """
+        for number in self.numbers()[:-count]:
+            contents.delete(self.path(number))
 
     def close(self) -> None:
         """Close all files."""
-        self._manager.close()
+        self._orbax.close()
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    """Return a digest of each file of a checkpoint by its path, but of `DIGESTS`."""
+    digests = {}
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if path.is_file() and name != DIGESTS:
+            with path.open("rb") as file:
+                digests[name] = hashlib.file_digest(file, "blake2b").hexdigest()
+    return digests
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Hide the tracebacks that orbax and its threads print besides raising the error.
+
+    After an error they remain hidden: threads may print more until the program ends.
+    """
+    loggers = [logging.getLogger(name) for name in ("absl", "asyncio")]
+    levels, hook = [logger.level for logger in loggers], sys.unraisablehook
+
+    def without_threads(unraisable: Any) -> None:
+        # A thread that writes another array may end after the one that has failed.
+        if str(unraisable.exc_value) != "Event loop is closed":
+            hook(unraisable)
+
+    sys.unraisablehook = without_threads
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    yield
+    sys.unraisablehook = hook
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.setLevel(level)

@@ -1,9 +1,7 @@
 """Console output of a run: header, progress bar, epochs, results, errors."""
 
-import errno
 import resource
 import shlex
-import shutil
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -13,7 +11,9 @@ from typing import Any
 import jax
 from tqdm import tqdm
 
-from tasks.run.folder import Position, Run
+from tasks.run.errors import describe, is_full_disk
+from tasks.run.folder import Run
+from tasks.run.position import Position
 from tasks.run.protocols import RunTask
 from tasks.scores import Scores
 
@@ -192,11 +192,14 @@ def interrupted(run: Run) -> None:
 
 
 @contextmanager
-def errors(debug: bool) -> Iterator[None]:
+def errors(
+    debug: bool, after_full_disk: str = "free some space and repeat the command"
+) -> Iterator[None]:
     """Report an exception as one line, and exit with status 1.
 
     Args:
         debug: raise the exception instead, to show its traceback.
+        after_full_disk: what to do after the error of a full disk.
     """
     try:
         yield
@@ -206,12 +209,11 @@ def errors(debug: bool) -> Iterator[None]:
     except Exception as error:
         if debug:
             raise
-        text = str(error) or repr(error)
-        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-            free = shutil.disk_usage(".").free
-            text += f" (free here: {free / 2**20:,.0f} MB); the last checkpoint is kept"
+        text = describe(error)
         own = type(error).__module__.startswith(("tasks", "zoo"))
         own = own or type(error) is ValueError
         message = text if own else f"{type(error).__name__}: {text}"
+        if is_full_disk(error):
+            message = f"{text}; {after_full_disk}"
         print(f"error: {message}", file=sys.stderr)
         raise SystemExit(1) from None

@@ -6,26 +6,30 @@ import json
 import os
 import platform
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import jax
 
+from tasks.run import contents
+from tasks.run.errors import RunError, note
+
 # Flags that a resumed run may change: they do not change what is computed.
-CHANGEABLE = {"out", "resume", "overwrite", "debug", "checkpoint_seconds"}
+CHANGEABLE = {"out", "resume", "overwrite", "force", "debug"}
+CHANGEABLE |= {"checkpoint_seconds", "keep_checkpoints"}
 PACKAGES = ("rnn-zoo", "jax", "jaxlib", "flax", "optax", "numpy", "datasets")
 
 
-class RunError(Exception):
-    """A run cannot start or continue; the message says what to do."""
-
-
-def describe(task: str, flags: dict[str, Any]) -> dict[str, Any]:
+def describe(
+    task: str, flags: dict[str, Any], digests: Mapping[str, str]
+) -> dict[str, Any]:
     """Return the content of ``config.json``.
 
     Args:
         task: name of the task.
         flags: from `to_json`.
+        digests: see `tasks.base.Task`.
     """
     versions = {"python": platform.python_version()}
     for name in PACKAGES:
@@ -36,6 +40,7 @@ def describe(task: str, flags: dict[str, Any]) -> dict[str, Any]:
     return {
         "task": task,
         "flags": flags,
+        "digests": dict(digests),
         "versions": versions,
         "devices": [str(device) for device in jax.devices()],
         "cores": _num_cores(),
@@ -89,25 +94,54 @@ def check_unchanged(folder: Path, task: str, flags: dict[str, Any]) -> None:
         flags: from `to_json`.
 
     Raises:
-        RunError: if the task or a flag differs, or ``config.json`` cannot be read.
+        RunError: if the task or a flag differs, or there is no ``config.json`` of a
+            run.
     """
-    path = folder / "config.json"
-    try:
-        config = json.loads(path.read_text())
-        old_task, old_flags = config["task"], config["flags"]
-    except (ValueError, KeyError, TypeError) as error:
+    config = contents.read_config(folder)
+    if config is None:
         raise RunError(
-            f"{path} cannot be read: {error!r}; --overwrite starts a new run"
-        ) from error
-    if old_task != task:
-        raise RunError(f"--out {folder} holds a run of {old_task}, not of {task}")
-    for name in sorted(flags.keys() | old_flags.keys()):
-        old, new = old_flags.get(name), flags.get(name)
+            f"--resume: {folder} has no {contents.CONFIG} of a run; choose another "
+            "folder"
+        )
+    if config["task"] != task:
+        raise RunError(f"--out {folder} holds a run of {config['task']}, not of {task}")
+    is_finished = (folder / contents.METRICS).exists()
+    state = "is finished and cannot be extended; it was" if is_finished else "was"
+    for name in sorted(flags.keys() | config["flags"].keys()):
+        old, new = config["flags"].get(name), flags.get(name)
         if name not in CHANGEABLE and old != new:
             raise RunError(
-                f"--resume: the run in {folder} was started with "
+                f"--resume: the run in {folder} {state} started with "
                 f"--{name.replace('_', '-')} {old}, got {new}; use the same flags, or "
                 "another --out"
+            )
+
+
+def check_digests(folder: Path, digests: Mapping[str, str]) -> None:
+    """Check that a run is resumed with the data and the code it was started with.
+
+    Args:
+        folder: the run folder.
+        digests: see `tasks.base.Task`.
+
+    Raises:
+        RunError: if a digest differs; the message names what has changed.
+    """
+    config = contents.read_config(folder)
+    if config is None:
+        return
+    old = config.get("digests")
+    if not isinstance(old, dict):
+        note(
+            f"the run in {folder} was started by an earlier version, which did not "
+            "store digests of the data: --resume cannot check that they are the same"
+        )
+        return
+    for name in (*digests, *old):
+        if old.get(name) != digests.get(name):
+            raise RunError(
+                f"--resume: {name} changed since the run in {folder} was started; "
+                "restore it, or start again with another --out"
             )
 
 

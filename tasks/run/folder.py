@@ -1,112 +1,156 @@
 """The run folder: configuration, log, checkpoints, learning curves and metrics."""
 
 import dataclasses
+import itertools
 import json
-import shutil
+import os
 import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
 
-from tasks.run import charts, flags, log
-from tasks.run.flags import RunError
+from tasks.run import atomic, charts, contents, flags, log
+from tasks.run.errors import RunError, full_disk
+from tasks.run.lock import Lock
+from tasks.run.position import Position
 from tasks.run.protocols import RunConfig
 from tasks.scores import Scores
 from zoo import artifact
 
 if TYPE_CHECKING:
+    from tasks.run.checkpoints import Checkpoints
     from tasks.run.tensorboard import EventWriter
 
 
-@dataclasses.dataclass
-class Position:
-    """The progress of a run, saved with each checkpoint.
+class Run:
+    """The folder of one run, which no other process can use at the same time.
 
-    Attributes:
-        epoch: the current epoch, counted from 0.
-        batch: batches done in this epoch.
-        step: batches done in all epochs.
-        total: sum of the loss in this epoch.
-        count: number of terms of that sum.
-        best: the best dev score.
-        best_loss: the dev loss of the best epoch.
-        best_epoch: the epoch of the best dev score; -1 before the first evaluation.
-        seconds: time spent in training steps.
-        tokens: number of tokens trained on.
-        elapsed: seconds of run time, without the pauses before each ``--resume``.
+    A context manager: at its end all files are closed and the folder is free again.
     """
 
-    epoch: int = 0
-    batch: int = 0
-    step: int = 0
-    total: float = 0.0
-    count: int = 0
-    best: float | None = None
-    best_loss: float | None = None
-    best_epoch: int = -1
-    seconds: float = 0.0
-    tokens: int = 0
-    elapsed: float = 0.0
-
-
-class Run:
-    """The folder of one run."""
-
     def __init__(self, task: str, config: RunConfig) -> None:
-        """Check the folder of a new run, or of a run to resume.
+        """Lock and check the folder of a new run, or of a run to resume.
 
         Args:
             task: name of the task.
             config: the flags.
 
         Raises:
-            RunError: if the folder holds another run, or a run with other flags.
+            RunError: if another process uses the folder, or it holds another run, or a
+                run with other flags.
         """
-        if config.out is None and config.resume:
-            raise RunError("--resume needs --out, the folder of the run to resume")
-        stamp = time.strftime("%Y%m%d-%H%M%S")
-        self.path = config.out or Path("runs") / f"{task}-{stamp}"
         self.task, self.config = task, config
         self.flags = flags.to_json(config)
+        out = config.out
+        if out is None and config.resume:
+            raise RunError("--resume needs --out, the folder of the run to resume")
         if config.overwrite and config.resume:
             raise RunError("--overwrite and --resume cannot be combined")
-        if self.path.exists() and not self.path.is_dir():
-            raise RunError(f"--out {self.path} is a file, expected a folder")
-        in_use = self.path.exists() and any(self.path.iterdir())
-        is_run = (self.path / "config.json").exists()
-        if in_use and config.overwrite:
-            if not is_run:
-                raise RunError(
-                    f"--out {self.path} is not a run folder, so --overwrite does not "
-                    "delete its files; choose another folder"
-                )
-        elif in_use and not config.resume:
+        if config.force and not config.overwrite:
+            raise RunError("--force is for --overwrite")
+        if out is not None and os.path.lexists(out) and not out.is_dir():
+            raise RunError(f"--out {out} is not a folder")
+        if out is not None and config.overwrite and out.is_symlink():
             raise RunError(
-                f"--out {self.path} is not empty; --resume continues the run in it, "
+                f"--out {out} is a symbolic link, which --overwrite does not delete; "
+                f"use the folder itself: --out {out.resolve()}"
+            )
+        self.path, self._lock = _new(task) if out is None else (out, Lock(out))
+        self._checkpoints: Checkpoints | None = None
+        self._events: EventWriter | None = None
+        try:
+            self._check_content()
+        except BaseException:
+            self.close()
+            raise
+
+    def _check_content(self) -> None:
+        """Check that the folder is empty, or holds the run that the flags describe."""
+        path, config = self.path, self.config
+        if contents.is_empty(path):
+            return
+        if config.resume:
+            flags.check_unchanged(path, self.task, self.flags)
+        elif not config.overwrite:
+            raise RunError(
+                f"--out {path} is not empty; --resume continues the run in it, "
                 "--overwrite deletes it"
             )
-        elif in_use and is_run:
-            flags.check_unchanged(self.path, task, self.flags)
-        self._events: EventWriter | None = None
+        elif contents.read_config(path) is None:
+            raise RunError(
+                f"--out {path} has no {contents.CONFIG} of a run, so --overwrite does "
+                "not delete it; choose another folder"
+            )
+        elif not config.force and (names := contents.unknown(path)):
+            more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+            raise RunError(
+                f"--out {path} has files that are not of a run, {names[0]}{more}; "
+                "--overwrite deletes them too with --force"
+            )
 
-    def begin(self) -> None:
-        """Create the folder, empty if ``--overwrite``, and write ``config.json``."""
+    def begin(self, digests: Mapping[str, str]) -> None:
+        """Write ``config.json``, after deleting the old run if ``--overwrite``.
+
+        Args:
+            digests: see `tasks.base.Task`.
+
+        Raises:
+            RunError: if the run to resume has other digests.
+        """
         # orbax takes long to import.
         from tasks.run.checkpoints import Checkpoints
 
-        if self.path.exists() and self.config.overwrite:
-            shutil.rmtree(self.path)
-        self.path.mkdir(parents=True, exist_ok=True)
-        self.write("config.json", flags.describe(self.task, self.flags))
-        self._checkpoints = Checkpoints(self.path / "checkpoints")
+        if self.config.overwrite and not contents.is_empty(self.path):
+            self._delete()
+        contents.sweep(self.path)
+        flags.check_digests(self.path, digests)
+        description = flags.describe(self.task, self.flags, digests)
+        self.write(contents.CONFIG, description)
+        self._checkpoints = Checkpoints(self.path / contents.CHECKPOINTS)
+
+    def _delete(self) -> None:
+        """Delete the old run; the folder stays locked."""
+        old, old_lock = contents.move_away(self.path), self._lock
+        try:
+            self._lock = Lock(self.path, new=True)
+        except FileExistsError:
+            raise RunError(
+                f"another process has started a run in {self.path}"
+            ) from None
+        finally:
+            old_lock.release()
+        contents.remove(old)
+
+    def __enter__(self) -> "Run":
+        """Return the run."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: Any) -> None:
+        """Close the run; an error in it hides errors of closing."""
+        try:
+            self.close()
+        except OSError:
+            if kind is None:
+                raise
+
+    def close(self) -> None:
+        """Close all files and release the folder."""
+        try:
+            if self._checkpoints is not None:
+                self._checkpoints.close()
+            if self._events is not None:
+                self._events.close()
+        finally:
+            self._lock.release()
 
     @property
     def model(self) -> Path:
         """The folder of the best model so far."""
-        return self.path / "model"
+        return self.path / contents.MODEL
 
     def write(self, name: str, value: Any) -> None:
         """Write a JSON file atomically.
@@ -115,12 +159,17 @@ class Run:
             name: of the file.
             value: of types that JSON has.
         """
-        part = self.path / f".{name}.part"
-        part.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n")
-        part.replace(self.path / name)
+        text = json.dumps(value, indent=1, ensure_ascii=False) + "\n"
+        atomic.write(self.path / name, text)
+
+    @property
+    def checkpoints(self) -> "Checkpoints":
+        """The checkpoints, after `begin`."""
+        assert self._checkpoints is not None, "call begin first"
+        return self._checkpoints
 
     def save(self, state: Any, position: Position, batches: int) -> None:
-        """Save a checkpoint; the latest two are kept.
+        """Save a checkpoint; the latest two are kept, or ``--keep-checkpoints``.
 
         Args:
             state: a pytree of arrays.
@@ -131,48 +180,48 @@ class Run:
             OSError: if it cannot be written, for example because the disk is full.
         """
         # The end of an epoch, before and after its evaluation, has one step but needs
-        # two names.
-        name = position.epoch * (batches + 1) + position.batch
-        self._checkpoints.save(name, state, dataclasses.asdict(position))
+        # two numbers.
+        number = position.epoch * (batches + 1) + position.batch
+        try:
+            self.checkpoints.save(number, state, dataclasses.asdict(position))
+        except OSError:
+            contents.sweep(self.path)
+            raise
+        # The one before is the fallback of a damaged one.
+        self.checkpoints.keep(max(2, self.config.keep_checkpoints))
 
-    def restore(self, state: Any) -> tuple[Any, Position]:
+    def restore(
+        self, state: Any, num_batches: int, num_epochs: int
+    ) -> tuple[Any, Position]:
         """Return the latest checkpoint, or the initial state if there is none.
 
         Args:
             state: the initial state.
+            num_batches: of an epoch.
+            num_epochs: of the run.
 
         Raises:
-            RunError: if the checkpoint cannot be read.
+            RunError: if all checkpoints are damaged, or the log is.
         """
-        latest = self._checkpoints.latest()
-        if latest is None:
-            self._continue_log(0)
-            return state, Position()
-        folder = self.path / "checkpoints" / str(latest)
-        try:
-            state, values = self._checkpoints.restore(latest, state)
-            position = Position(**values)
-        except Exception as error:
-            raise RunError(
-                f"the checkpoint {folder} cannot be read, perhaps because it is "
-                f"incomplete ({type(error).__name__}: "
-                f"{str(error).splitlines()[0][:200]}); delete this folder to resume "
-                "from the checkpoint before it"
-            ) from error
-        self._continue_log(position.epoch)
+        latest = self.checkpoints.restore_latest(
+            state, partial(Position.from_json, num_batches, num_epochs)
+        )
+        state, position = latest or (state, Position())
+        log.truncate(self.path / contents.LOG, position.epoch)
+        self._open_events(position.epoch + 1)
         return state, position
 
-    def _continue_log(self, epoch: int) -> None:
-        """Drop logged epochs after ``epoch``, and open a TensorBoard event file."""
+    def _open_events(self, epoch: int) -> None:
+        """Open a TensorBoard event file, for the epochs from this one, from 1."""
         # tensorboardX takes long to import.
         from tasks.run.tensorboard import EventWriter
 
-        log.truncate(self.path / "log.jsonl", epoch)
-        self._events = EventWriter(self.path / "tensorboard", epoch + 1)
+        with full_disk(self.path / contents.TENSORBOARD):
+            self._events = EventWriter(self.path / contents.TENSORBOARD, epoch)
 
     def history(self) -> list[dict[str, Any]]:
         """Return the lines of the log, one per epoch."""
-        return log.read(self.path / "log.jsonl")
+        return log.read(self.path / contents.LOG)
 
     def log(self, line: dict[str, Any]) -> None:
         """Add an epoch to the log, the TensorBoard events and the learning curves.
@@ -180,11 +229,12 @@ class Run:
         Args:
             line: ``epoch``, counted from 1, and values by name.
         """
-        log.append(self.path / "log.jsonl", line)
+        log.append(self.path / contents.LOG, line)
         assert self._events is not None, "call restore first"
         values = {name: v for name, v in line.items() if name != "epoch"}
-        self._events.add(values, line["epoch"])
-        charts.save_learning_curves(self.history(), self.path / "curves.png")
+        with full_disk(self.path / contents.TENSORBOARD):
+            self._events.add(values, line["epoch"])
+        charts.save_learning_curves(self.history(), self.path / contents.CURVES)
 
     def finish(
         self,
@@ -207,16 +257,24 @@ class Run:
             }
             for split, result in scores.items()
         }
-        self.write("metrics.json", {**table, **more})
+        self.write(contents.METRICS, {**table, **more})
         confusion = scores["test"].confusion
         if confusion is not None:
-            charts.save_confusion_matrix(confusion, labels, self.path / "confusion.png")
+            charts.save_confusion_matrix(
+                confusion, labels, self.path / contents.CONFUSION
+            )
 
-    def close(self) -> None:
-        """Close all files."""
-        self._checkpoints.close()
-        if self._events is not None:
-            self._events.close()
+
+def _new(task: str) -> tuple[Path, Lock]:
+    """Create and lock a folder that no other run has."""
+    name = f"{task}-{time.strftime('%Y%m%d-%H%M%S')}"
+    for number in itertools.count(2):
+        path = Path("runs") / name
+        try:
+            return path, Lock(path, new=True)
+        except FileExistsError:  # a run that started in the same second
+            name = f"{name.removesuffix(f'.{number - 1}')}.{number}"
+    raise AssertionError
 
 
 def _unless_empty(name: str, value: Any) -> dict[str, Any]:
@@ -233,4 +291,5 @@ def save_best(run: Run, pipeline: Any, params: Any, about: dict[str, Any]) -> No
         about: entries of the model card.
     """
     pipeline.params = jax.tree.map(np.asarray, params)
-    artifact.save(run.model, pipeline, about={"task": run.task, **about})
+    with full_disk(run.model):
+        artifact.save(run.model, pipeline, about={"task": run.task, **about})

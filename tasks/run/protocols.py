@@ -22,6 +22,12 @@ class RunConfig(Protocol):
     def overwrite(self) -> bool: ...  # noqa: D102
 
     @property
+    def force(self) -> bool: ...  # noqa: D102
+
+    @property
+    def keep_checkpoints(self) -> int: ...  # noqa: D102
+
+    @property
     def debug(self) -> bool: ...  # noqa: D102
 
 

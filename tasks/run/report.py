@@ -6,13 +6,13 @@ run scores its model again and writes a new report.
 """
 
 import json
-import sys
 from typing import Any
 
 import jax
 import numpy as np
 
-from tasks.run import charts, html
+from tasks.run import atomic, charts, contents, html
+from tasks.run.errors import describe, note
 from tasks.run.folder import Run
 from tasks.run.html import Html, Section, join, tag
 from tasks.run.protocols import RunTask
@@ -20,7 +20,6 @@ from tasks.run.score_titles import title
 from tasks.scores import Evaluation
 from zoo.summary import summary
 
-NAME = "report.html"
 MAX_CLASSES = 40  # of a confusion matrix that is shown completely
 MAX_CONFUSIONS = 12  # pairs of classes that are listed
 
@@ -34,20 +33,16 @@ def write(run: Run, task: RunTask, params: Any, evaluation: Evaluation) -> None:
         params: of the best model.
         evaluation: of the best model on test.
     """
-    path = run.path / NAME
-    part = run.path / f".{NAME}.part"
+    path = run.path / contents.REPORT
     try:
         task.pipeline.params = params
-        part.write_text(_page(run, task, evaluation), encoding="utf-8")
-        part.replace(path)
+        atomic.write(path, _page(run, task, evaluation))
     except Exception as error:
-        part.unlink(missing_ok=True)
         if task.config.debug:
             raise
-        print(
-            f"note: {path} could not be written, {type(error).__name__}: {error}; the "
-            "model and its scores are saved",
-            file=sys.stderr,
+        note(
+            f"{path} could not be written, {type(error).__name__}: {describe(error)}; "
+            "the model and its scores are saved, and --resume writes the report"
         )
     else:
         print(f"report:     {path}")
@@ -56,7 +51,7 @@ def write(run: Run, task: RunTask, params: Any, evaluation: Evaluation) -> None:
 def _page(run: Run, task: RunTask, evaluation: Evaluation) -> str:
     config, metrics = (
         json.loads((run.path / name).read_text(encoding="utf-8"))
-        for name in ("config.json", "metrics.json")
+        for name in (contents.CONFIG, contents.METRICS)
     )
     score = metrics["run"]["monitor"]
     labels = getattr(task, "labels", None)

@@ -104,6 +104,8 @@ def test_commands_import_the_cell_that_they_name(folder, trained):
     assert output.startswith(f"{TASK}: {NAME}, ")
     saved = json.loads((folder.path / "run" / "model" / "config.json").read_text())
     assert saved["pipeline"]["options"]["cell"] == NAME
+    config = json.loads((folder.path / "run" / "config.json").read_text())
+    assert f"the module of --cell {NAME}" in config["digests"]
 
     usage = next(line for line in output.splitlines() if line.startswith("try it:"))
     predict = shlex.split(usage)[4:]

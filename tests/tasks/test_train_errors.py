@@ -33,12 +33,25 @@ def test_errors_of_use_are_one_line(
     assert "was started with --dropout 0.2, got 0.1" in error_of("pos", *changed)
     message = error_of("pos", "--cell", "lsmt", "--out", folder / "none1")
     assert "did you mean 'lstm'?" in message
-    message = error_of("ner", "--data", folder / "nothing", "--out", folder / "none2")
+    message = error_of(
+        "ner", "--data", folder / "nothing", "--out", folder / "none2" / "run"
+    )
     assert f"no file or folder {folder / 'nothing'}" in message
     broken = folder / "train.conllu"
     broken.write_text("1\tonly\tthree\n")
     message = error_of("pos", "--data", broken, "--out", folder / "none3")
     assert "train.conllu:1: expected 10 columns" in message
+    for flag, value, rule in [
+        ("--batch-size", "0", "must be 1 or more, got 0"),
+        ("--hidden-size", "-1", "must be 1 or more, got -1"),
+        ("--keep-checkpoints", "0", "must be 1 or more, got 0"),
+        ("--dropout", "1", "must lie in [0, 1), got 1.0"),
+        ("--learning-rate", "nan", "must be 0 or more, got nan"),
+        ("--clip-norm", "inf", "must be 0 or more, got inf"),
+        ("--seed", "-1", "must lie in [0, 4294967296), got -1"),
+    ]:
+        message = error_of("pos", flag, value, "--out", folder / "none5")
+        assert message == f"error: {flag} {rule}\n"
     message = error_of("charlm", "--bidirectional", "--out", folder / "none4")
     assert "a model that reads ahead" in message
     assert not [p for p in folder.iterdir() if p.name.startswith("none")]
@@ -76,8 +89,9 @@ def test_a_truncated_checkpoint_is_reported(
     for path, content in contents.items():
         path.write_bytes(content)
     assert process.returncode == 1, process.stdout
-    assert f"the checkpoint {latest} cannot be read" in process.stderr
-    assert "delete this folder" in process.stderr
+    assert process.stderr.startswith(f"error: the checkpoint {latest} is damaged: ")
+    assert process.stderr.count("\n") == 1
+    assert newest(out) == int(latest.name)
 
 
 class TruncatedResponses(BaseHTTPRequestHandler):
