@@ -1,6 +1,8 @@
 """Turns, limits and ends of the scheduler."""
 
 import asyncio
+import subprocess
+import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
 
@@ -114,6 +116,24 @@ def test_closing_ends_requests_in_progress() -> None:
         assert scheduler.close(timeout=60)
 
     asyncio.run(main())
+
+
+def test_a_program_ends_while_a_thread_computes() -> None:
+    """JAX would abort the process if the thread went on."""
+    code = (
+        "import threading, jax, numpy as np\n"
+        "from zoo.server.scheduler import Scheduler\n"
+        "started = threading.Event()\n"
+        "def compute():\n"
+        "    started.set()\n"
+        "    for n in range(1, 9):\n"
+        "        jax.jit(lambda x: jax.numpy.linalg.eigh(x @ x))(np.eye(n))\n"
+        "    print('done')\n"
+        "Scheduler(1).run_when_idle([compute, compute])\n"
+        "started.wait()\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (run.returncode, run.stdout, run.stderr) == (0, "done\n", "")
 
 
 def test_spare_work_leaves_a_thread_for_requests_and_may_fail() -> None:

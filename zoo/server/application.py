@@ -130,11 +130,14 @@ class App:
         """
         await self._app(scope, receive, send)
 
-    def close(self, timeout: float = 0.0) -> bool:
+    def close(self, timeout: float | None = 0.0) -> bool:
         """End all requests in progress, and the threads.
 
+        The end of the lifespan and the end of the program do so as well.
+
         Args:
-            timeout: seconds to wait for each thread to end its current slice of work.
+            timeout: seconds to wait for each thread to end its current slice of work;
+                None for any time.
 
         Returns:
             Whether all threads have ended.

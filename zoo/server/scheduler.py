@@ -1,6 +1,7 @@
 """Threads that run the model, taking turns between all requests."""
 
 import asyncio
+import atexit
 import threading
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
@@ -86,6 +87,8 @@ class Scheduler:
         ]
         for thread in self._threads:
             thread.start()
+        # JAX aborts the process if it computes while the interpreter is finalised.
+        atexit.register(self.close, None)
 
     def __len__(self) -> int:
         """Return the number of requests that wait or are being answered."""
@@ -176,11 +179,12 @@ class Scheduler:
     def _has_spare_work(self) -> bool:
         return bool(self._spare) and not self._is_spare_running
 
-    def close(self, timeout: float = 0.0) -> bool:
+    def close(self, timeout: float | None = 0.0) -> bool:
         """Stop the work: all requests in progress end with `Stopped`.
 
         Args:
-            timeout: seconds to wait for the threads to end their current slices.
+            timeout: seconds to wait for each thread to end its current slice; None for
+                any time.
 
         Returns:
             Whether all threads have ended.
@@ -194,4 +198,7 @@ class Scheduler:
             self._changed.notify_all()
         for thread in self._threads:
             thread.join(timeout)
-        return not any(thread.is_alive() for thread in self._threads)
+        has_ended = not any(thread.is_alive() for thread in self._threads)
+        if has_ended:
+            atexit.unregister(self.close)
+        return has_ended
