@@ -148,8 +148,11 @@ def test_text_appears_while_it_is_generated(
 def test_the_page_asks_for_the_token(chromium: browser.Browser, serve: Serve) -> None:
     url = serve("classifier", "--token", "a-secret").url
     chromium.open(url)
-    for token in ("wrong", "a-secret"):
-        chromium.until("document.querySelector('#token') !== null")
+    for token, message in (
+        ("wrong", "This server needs a token."),
+        ("a-secret", "This token is wrong."),
+    ):
+        chromium.until(f"{browser.PAGE_TEXT}.includes('{message}')")
         assert chromium.value("document.getElementById('form').hidden")
         chromium.value("document.querySelector('#token').focus() ?? 0")
         chromium.call("Input.insertText", text=token)

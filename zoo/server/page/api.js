@@ -10,6 +10,11 @@ export class Refused extends Error {
   }
 }
 
+/** Return whether calls send a token. */
+export function hasToken() {
+  return sessionStorage.getItem(KEY) !== null;
+}
+
 /** Set the token that all calls send, until the tab is closed. */
 export function setToken(token) {
   sessionStorage.setItem(KEY, token);

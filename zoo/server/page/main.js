@@ -1,6 +1,6 @@
 // The start of the page: the token if the server needs one, then the model.
 
-import { model as load, setToken } from "./api.js";
+import { hasToken, model as load, setToken } from "./api.js";
 import { byId, create, note } from "./elements.js";
 import { showGeneration } from "./generation.js";
 import { showLive } from "./live.js";
@@ -25,6 +25,7 @@ function askForToken() {
     form.remove();
     start();
   });
+  note(hasToken() ? "This token is wrong." : "This server needs a token.", hasToken());
   byId("form").before(form);
   field.focus();
 }
@@ -34,8 +35,8 @@ async function start() {
   try {
     model = await load();
   } catch (error) {
-    note(error.message, true);
     if (error.status === 401) askForToken();
+    else note(error.message, true);
     return;
   }
   note("");
