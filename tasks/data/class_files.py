@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from tasks.data import formats
-from tasks.data.formats import detection
+from tasks.data.formats import detection, parquet
 from tasks.data.formats.labelled import fasttext_labels
 from tasks.data.formats.lines import numbered_lines, without_gz
 
@@ -80,9 +80,8 @@ def _are_same(values: Iterable[str]) -> bool:
 
 def _has_labels(path: Path, encoding: str) -> bool:
     """Return whether the lines of a file hold more than texts."""
-    with open(path, "rb") as file:
-        if file.read(4) == b"PAR1":
-            return True
+    if parquet.is_parquet(path):
+        return True
     numbered = itertools.islice(numbered_lines(path, encoding), 1000)
     lines = [line for _, line in numbered if line.strip()]
     if detection.by_content(lines, "labelled", None) in ("jsonl", "conllu", "tsv"):

@@ -1,7 +1,5 @@
 """The files of each split, from paths, folders and globs, by the files' names."""
 
-import difflib
-import glob
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -11,6 +9,7 @@ from tasks.data import class_files, formats
 from tasks.data.formats import conllu, parallel
 from tasks.data.formats.errors import DataError
 from tasks.data.formats.reading import Columns, Kind
+from tasks.data.paths import expand
 
 SPLITS = ("train", "dev", "test")
 _WORDS = {
@@ -20,9 +19,6 @@ _WORDS = {
 }
 _SPLIT_OF = {word: split for split, words in _WORDS.items() for word in words}
 _SPLIT_OF["testa"] = "dev"  # as in CoNLL-2003
-_NO_DATA = re.compile(
-    r"\..*|(.*[._-])?(readme|licen[cs]e|copying|changelog)([._-].*)?|.*\.md", re.I
-)
 
 
 class DataFile(NamedTuple):
@@ -127,35 +123,6 @@ def find(
             files.splits[split] = data_files
             files.notes.extend(notes)
     return files
-
-
-def expand(spec: str) -> tuple[list[Path], bool]:
-    """Return the files of a path or a glob, sorted, and whether it is a folder.
-
-    In a folder, hidden files, read-mes and licences are skipped.
-
-    Args:
-        spec: a file, a folder or a glob.
-
-    Raises:
-        DataError: if there are no files; similar names are suggested.
-    """
-    path = Path(spec).expanduser()
-    if path.is_file():
-        return [path], False
-    if path.is_dir():
-        inside = sorted(path.iterdir())
-        files = [p for p in inside if p.is_file() and not _NO_DATA.fullmatch(p.name)]
-        if not files:
-            names = ", ".join(p.name for p in inside[:10]) or "nothing"
-            raise DataError(f"the folder {path} has no data files; it holds: {names}")
-        return files, True
-    files = [Path(name) for name in sorted(glob.glob(str(path), recursive=True))]
-    files = [file for file in files if file.is_file()]
-    if not files:
-        what = "file matches the glob" if glob.has_magic(spec) else "file or folder"
-        raise DataError(f"no {what} {spec}{_similar_names(path)}")
-    return files, False
 
 
 def _assign_splits(
@@ -270,17 +237,3 @@ def _file_per_class(
         DataFile(path, "folder", label=label)
         for path, label in zip(paths, class_files.labels(paths), strict=True)
     ]
-
-
-def _similar_names(path: Path) -> str:
-    """Return a hint: existing names similar to the first missing part of a path."""
-    while not path.parent.exists():
-        path = path.parent
-    names = (
-        sorted(p.name for p in path.parent.iterdir()) if path.parent.is_dir() else []
-    )
-    similar = difflib.get_close_matches(path.name, names, n=3, cutoff=0.5)
-    if similar:
-        return f"; did you mean {' or '.join(str(path.parent / n) for n in similar)}?"
-    some = ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
-    return f"; {path.parent} holds {some or 'nothing'}"

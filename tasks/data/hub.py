@@ -124,7 +124,8 @@ def _parse(
     data: "Dataset", where: str, kind: Kind, columns: Columns, tokenizer: str
 ) -> Iterator[Parsed]:
     class_columns = parquet.class_columns(data.features)
-    return records.rows(where, kind, columns, _records(data), class_columns, tokenizer)
+    numbered = _records(data, where)
+    return records.rows(where, kind, columns, numbered, class_columns, tokenizer)
 
 
 def describe(data: "Dataset", where: str, kind: Kind, columns: Columns) -> str:
@@ -140,7 +141,7 @@ def describe(data: "Dataset", where: str, kind: Kind, columns: Columns) -> str:
         DataError: if the columns cannot be determined.
     """
     class_columns = parquet.class_columns(data.features)
-    return records.describe(where, kind, columns, _records(data), class_columns)
+    return records.describe(where, kind, columns, _records(data, where), class_columns)
 
 
 def is_unlabelled(data: "Dataset") -> bool:
@@ -163,11 +164,18 @@ def _candidates(name: str) -> list[tuple[str, ...]]:
     return [(name,), tuple(parts)] if len(parts) == 2 else [(name,)]
 
 
-def _records(data: "Dataset") -> Iterator[tuple[int, dict[str, Any]]]:
+def _records(data: "Dataset", where: str) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield the numbered rows of a split, with class indices decoded to names."""
-    decoders = parquet.class_decoders(data.features)
-    for number, record in enumerate(data, 1):
-        record = dict(record)
-        for column, decode in decoders.items():
-            record[column] = decode(record[column])
-        yield number, record
+    number = 0
+    try:
+        decoders = parquet.class_decoders(data.features)
+        for number, record in enumerate(data, 1):
+            record = dict(record)
+            for column, decode in decoders.items():
+                record[column] = decode(record[column])
+            yield number, record
+    except Exception as error:  # of several libraries: a value that cannot be decoded
+        reason = f"{type(error).__name__}: {error}"
+        raise DataError(
+            f"{where}: cannot be read after row {number} ({reason})"
+        ) from error

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tasks.data import arrow_cache, checks, files, formats, hub, splits
-from tasks.data.formats.errors import DataError
+from tasks.data.formats.errors import DataError, printable
 from tasks.data.formats.reading import Kind, Reading
 from tasks.data.source import Source
 
@@ -117,9 +117,8 @@ def load(
             notes.append(f"no {split} file: 10 % of the {units} of train, seed {seed}")
     if kind not in ("text", "pairs"):
         checks.same_labels(datasets, kind, strict=strict_labels)
-    return Splits(
-        datasets["train"], datasets["dev"], datasets["test"], tuple(notes), digests
-    )
+    notes = tuple(map(printable, notes))
+    return Splits(datasets["train"], datasets["dev"], datasets["test"], notes, digests)
 
 
 def read(
@@ -153,7 +152,7 @@ def read(
         loaded = _from_hub(source, kind, cache_dir, tokenizer, split)
     else:
         loaded = _from_files(source, kind, sample, cache_dir, tokenizer, split)
-    return Split(loaded.datasets[split], tuple(loaded.notes))
+    return Split(loaded.datasets[split], tuple(map(printable, loaded.notes)))
 
 
 def _from_files(

@@ -19,6 +19,7 @@ from tasks.data.formats import (
     jsonl,
     labelled,
     lines,
+    opening,
     parallel,
     parquet,
     survey,
@@ -111,9 +112,8 @@ def detect(path: Path, kind: Kind, encoding: str = "utf-8") -> str:
         # Text files are read unchanged, whatever their ending; only containers of
         # texts are parsed.
         return by_ending if by_ending in ("jsonl", "parquet") else "text"
-    with open(path, "rb") as file:
-        if file.read(4) == b"PAR1":
-            return "parquet"
+    if parquet.is_parquet(path):
+        return "parquet"
     numbered = itertools.islice(lines.numbered_lines(path, encoding), 1000)
     head = [line for _, line in numbered if line.strip()]
     if name := detection.by_content(head, kind, by_ending):
@@ -161,9 +161,12 @@ def plan(
         tokenizer: as for `Reading`.
 
     Raises:
-        DataError: if there is no such format, or it cannot hold such rows.
+        DataError: if there is no such format, or it cannot hold such rows; or the file
+            cannot be read.
         FormatError: if the file breaks its format.
     """
+    paths = [path] if targets is None else [path, targets]
+    digest = opening.digest(*paths)
     name = format or detect(path, kind, encoding)
     if name not in FORMATS or kind not in FORMATS[name].kinds:
         raise DataError(
@@ -186,6 +189,7 @@ def plan(
         label=label,
         skip_bad_rows=skip_bad_rows,
         tokenizer=tokenizer,
+        digest=digest,
     )
     if kind == "entities" or skip_bad_rows or FORMATS[name].has_remarks:
         known = survey.survey(
@@ -203,14 +207,18 @@ def rows(reading: Reading) -> Iterator[dict[str, Any]]:
 
     Raises:
         FormatError: if the file breaks its format.
-        DataError: if the columns cannot be determined.
+        DataError: if the columns cannot be determined, or the file has changed.
     """
-    return survey.to_rows(
+    yield from survey.to_rows(
         reading.path,
         reading.scheme,
         _parse(reading),
         skip_bad_rows=reading.skip_bad_rows,
     )
+    paths = [reading.path, *filter(None, [reading.targets])]
+    if reading.digest != opening.digest(*paths):
+        names = " or ".join(map(str, paths))
+        raise DataError(f"{names} has changed while it was read: read it again")
 
 
 def describe(reading: Reading) -> str:

@@ -5,6 +5,8 @@ Doccano: ``{"text": ..., "label": [[0, 4, "PER"]]}``; Prodigy and spaCy: ``"span
 of the record, otherwise those of the project's tokenizer, with tags in BIO2.
 """
 
+import itertools
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
 from tasks.data.formats.column_choice import (
@@ -82,6 +84,7 @@ def spans_sentence(
         expected = f"a list of start, end and type in column {spans_column!r}"
         raise FormatError(where, line, expected, value)
     tokens = tokens_with_offsets(record, text, tokenizer)
+    starts, ends = [a for a, _, _ in tokens], [b for _, b, _ in tokens]
     tags = ["O"] * len(tokens)
     for start, end, kind in sorted(known):
         covered = text[start:end] if 0 <= start < end <= len(text) else ""
@@ -90,7 +93,7 @@ def spans_sentence(
             raise FormatError(where, line, expected, [start, end, kind])
         start += len(covered) - len(covered.lstrip())
         end -= len(covered) - len(covered.rstrip())
-        inside = [k for k, (a, b, _) in enumerate(tokens) if a < end and b > start]
+        inside = range(bisect_right(ends, start), bisect_left(starts, end))
         if not inside:  # the tokens of a record may leave out parts of its text
             expected = f"a token where the entity {text[start:end]!r} is"
             raise FormatError(where, line, expected, [start, end, kind])
@@ -120,7 +123,9 @@ def tokens_with_offsets(record: Record, text: str, tokenizer: str) -> list[Span]
     if isinstance(listed, list) and listed:
         pieces = [_span(item, ("text",)) for item in listed]
         tokens = [piece for piece in pieces if piece and piece[2].strip()]
-        if len(tokens) == len(listed) and all(text[a:b] == t for a, b, t in tokens):
+        follow = all(a[1] <= b[0] for a, b in itertools.pairwise(tokens))
+        equal = all(text[a:b] == t for a, b, t in tokens)
+        if len(tokens) == len(listed) and tokens[0][0] >= 0 and follow and equal:
             return tokens
     # Imported here: the library imports JAX, which no other format needs.
     from zoo.text.tokenizer import CURRENT_TOKENIZERS, tokenize

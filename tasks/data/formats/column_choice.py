@@ -4,11 +4,10 @@ The user's flags decide; otherwise the names of the columns; otherwise their con
 For the source and the target of a pair, see `tasks.data.formats.pair_columns`.
 """
 
-import difflib
 import re
 from collections.abc import Mapping, Sequence
 
-from tasks.data.formats.errors import DataError
+from tasks.data.formats.errors import DataError, similar_names
 from tasks.data.formats.reading import Columns, Kind
 from tasks.data.formats.running_numbers import is_running_number
 
@@ -156,16 +155,28 @@ def columns_of_flag(
         part = part.strip()
         if part in names:
             chosen.append(part)
-        elif re.fullmatch(r"-?\d+", part) and -len(names) <= int(part) < len(names):
-            chosen.append(names[int(part)])
+            continue
+        index = column_number(part)
+        if index is not None and -len(names) <= index < len(names):
+            chosen.append(names[index])
         else:
-            similar = difflib.get_close_matches(part, names, n=1)
+            similar = similar_names(part, names, 1, 0.6)
             hint = f"; did you mean {similar[0]!r}?" if similar else ""
             raise DataError(
                 f"{where}: no column {part!r} ({option}); there are "
                 f"{quoted_names(names)}{hint}"
             )
     return chosen
+
+
+def column_number(text: str) -> int | None:
+    """Return the number that stands for a column, such as 0 or -1; None for a name.
+
+    Args:
+        text: the value of a flag.
+    """
+    # Not `isdigit`, which accepts more than `int` does.
+    return int(text) if re.fullmatch(r"-?[0-9]{1,9}", text) else None
 
 
 def quoted_names(names: Sequence[str]) -> str:
@@ -192,9 +203,10 @@ def label_by_content(
     """
     candidates = []
     for index, name in enumerate(names):
-        cells = [row.get(name) for row in sample]
-        if any(isinstance(cell, list | dict) or cell is None for cell in cells):
+        values = (row.get(name) for row in sample)  # lazy: rows may lack most names
+        if any(isinstance(cell, list | dict) or cell is None for cell in values):
             continue
+        cells = [row[name] for row in sample]
         if is_running_number(cells):
             continue
         distinct = len({str(cell) for cell in cells})

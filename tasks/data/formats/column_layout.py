@@ -3,11 +3,18 @@
 import itertools
 import re
 from collections.abc import Sequence
+from functools import partial
+from operator import gt
 from typing import NamedTuple
 
 from tasks.data.formats import conllu
-from tasks.data.formats.column_choice import ENTITY_NAMES, TAG_NAMES, TOKEN_NAMES
-from tasks.data.formats.entity_columns import entity_column, is_entity, share
+from tasks.data.formats.column_choice import (
+    ENTITY_NAMES,
+    TAG_NAMES,
+    TOKEN_NAMES,
+    column_number,
+)
+from tasks.data.formats.entity_columns import are_entities, entity_column
 from tasks.data.formats.errors import FormatError
 from tasks.data.formats.lines import numbered_lines
 from tasks.data.formats.reading import Reading
@@ -154,12 +161,12 @@ def layout(reading: Reading) -> Layout | None:
     tag = _tag(reading, number, width, names, running, token, sentences, data)
     rows = [cells for sentence in sentences for _, cells in sentence]
     widths = {len(cells) for cells in rows}
+    tags = [cells[tag] for cells in rows if tag < len(cells)]
     ragged = len(widths) > 1 and running is not None and max(token, tag) < min(widths)
     if ragged:
-        ragged = reading.kind == "entities" and share(rows, tag, is_entity) == 1
-    tags = frozenset(cells[tag] for cells in rows if tag < len(cells))
+        ragged = reading.kind == "entities" and are_entities(tags, len(rows))
     return Layout(
-        number, separator, width, token, tag, running, header, tags, bool(ragged)
+        number, separator, width, token, tag, running, header, frozenset(tags), ragged
     )
 
 
@@ -169,14 +176,15 @@ def _header(sentences: list[list[Numbered]]) -> list[str]:
     names = [cell.strip().lower() for cell in first]
     has_token = any(name in _HEADER_TOKENS for name in names)
     has_tag = any(name in _HEADER_TAGS for name in names)
+    if not has_token or not has_tag or not rest:
+        return []
+    tags = [index for index, name in enumerate(names) if name in _HEADER_TAGS]
     repeated = any(
-        cell == other[index] and names[index] in _HEADER_TAGS
-        for other in rest
-        for index, cell in enumerate(first)
-        if index < len(other)
+        first[index] == cells[index]
+        for cells in rest
+        for index in itertools.takewhile(partial(gt, len(cells)), tags)
     )
-    is_header = has_token and has_tag and rest and not repeated
-    return [cell.strip() for cell in first] if is_header else []
+    return [] if repeated else [cell.strip() for cell in first]
 
 
 def _token(
@@ -237,8 +245,12 @@ def _tag(
     others = [c for c in reversed(range(width)) if c not in (token, running)]
     if not others:
         return width - 1
+    columns: list[list[str]] = [[] for _ in range(width)]
+    for cells in rows:
+        for column, cell in zip(columns, cells, strict=False):
+            column.append(cell)
     if reading.kind == "entities":
-        return entity_column(rows, others)
+        return entity_column(columns, len(rows), others)
     is_conll_2012 = any(_DOCUMENT.fullmatch(line) for _, line in data)
     if is_conll_2012 and width >= _CONLL_2012_COLUMNS and token == 3:
         return 4
@@ -246,8 +258,8 @@ def _tag(
         return conllu.COLUMNS.index("upos")
     if running == 0 and token == 1 and width >= _CONLL_2009_COLUMNS:
         return 4
-    filled = [c for c in others if share(rows, c, _PLACEHOLDERS.__contains__) < 1]
-    return (filled or others)[0]
+    filled = (c for c in others if not _PLACEHOLDERS.issuperset(columns[c]))
+    return next(filled, others[0])
 
 
 def _index(
@@ -261,11 +273,8 @@ def _index(
     """Return the index of a column that the user names, by number or by its name."""
     if value in names:
         return names.index(value)
-    try:
-        index = int(value)
-    except ValueError:
-        index = width
-    if not -width <= index < width:
+    index = column_number(value)
+    if index is None or not -width <= index < width:
         listed = f" or one of {', '.join(names)}" if names else ""
         expected = (
             f"a number from 0 to {width - 1}{listed} as {option}, as there are "

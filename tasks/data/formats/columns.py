@@ -10,7 +10,7 @@ from tasks.data.formats.column_layout import Layout, is_boundary, layout
 from tasks.data.formats.errors import FormatError
 from tasks.data.formats.lines import numbered_lines
 from tasks.data.formats.reading import Reading, Remark, Sentence
-from tasks.data.formats.running_numbers import PART_ID
+from tasks.data.formats.running_numbers import PART_ID, to_number
 
 
 def rows(reading: Reading) -> Iterator[Sentence | Remark | FormatError]:
@@ -51,7 +51,7 @@ def rows(reading: Reading) -> Iterator[Sentence | Remark | FormatError]:
             if PART_ID.fullmatch(counter):
                 yield Remark(number, "multiword tokens and empty nodes left out")
                 continue
-            position = int(counter) if counter.isdecimal() else -1
+            position = to_number(counter)
             if sentence.tokens and position in (0, 1) and position <= previous:
                 yield Remark(number, "sentences that start without a blank line")
                 yield sentence

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from tasks.data.formats.column_choice import column_number
 from tasks.data.formats.errors import FormatError
 from tasks.data.formats.lines import numbered_lines
 from tasks.data.formats.reading import Parsed, Reading, Remark, Sentence
@@ -22,8 +23,8 @@ _WORD_ID = re.compile(r"[1-9][0-9]*")
 _STARTS = re.compile(r"1(-\d+)?$|0\.")  # IDs of the first line of a sentence
 _SKIPPED_ID = re.compile(r"[0-9]+(-|\.)[0-9]+")
 _VALUES = ("xpos", "feats")  # an underscore in these columns is a value
-_METADATA = re.compile(r"#\s*([^=]+?)\s*=\s*(.*?)\s*")
-_ITEMS = re.compile(r"\||\s+(?=[^\s=|]+=)")  # spaces divide the items of some files
+# Spaces divide the items of some files. Possessive: as fast for any run of spaces.
+_ITEMS = re.compile(r"\||(?<!\s)\s++(?=[^\s=|]++=)")
 
 
 class Block(NamedTuple):
@@ -70,8 +71,9 @@ def blocks(path: Path, encoding: str) -> Iterator[Block]:
                 comments = {}
             continue
         if line.startswith("#"):
-            if match := _METADATA.fullmatch(line):
-                comments[match[1]] = match[2]
+            key, equals, value = line[1:].partition("=")
+            if equals and key.strip():
+                comments[key.strip()] = value.strip()
             continue
         cells = line.split("\t")
         if len(cells) != len(COLUMNS):
@@ -89,7 +91,7 @@ def blocks(path: Path, encoding: str) -> Iterator[Block]:
             comments = {}
         if is_word:
             position = len(block.words) + 1
-            if int(cells[0]) != position:
+            if cells[0] != str(position):
                 expected = f"the word {position} in column ID, or a blank line"
                 raise FormatError(path, number, expected, cells[0])
             block.words.append((number, cells))
@@ -221,8 +223,9 @@ def _misc_values(misc: str, key: str) -> set[str]:
 
 def _column_index(name: str) -> int | None:
     """Return the index of a column; None for any other name, a key of MISC."""
-    if name.isdigit() and int(name) < len(COLUMNS):
-        return int(name)
+    index = column_number(name)
+    if index is not None and 0 <= index < len(COLUMNS):
+        return index
     return COLUMNS.index(name.lower()) if name.lower() in COLUMNS else None
 
 

@@ -1,39 +1,50 @@
 """Which column of a file holds the entity tags."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from tasks.data.formats.schemes import ENTITY_TAG
 
+Columns = Sequence[Sequence[str]]
+"""The cells of each column; lines that are too short have none in the last columns."""
 
-def entity_column(rows: Sequence[list[str]], columns: Sequence[int]) -> int:
+
+def entity_column(columns: Columns, num_lines: int, candidates: Sequence[int]) -> int:
     """Return the column of entity tags: the last one, unless it holds something else.
 
     Args:
-        rows: the cells of each line.
-        columns: the columns that may hold tags, the last one first.
+        columns: the columns of the file.
+        num_lines: the number of lines. A line without a column has no entity there.
+        candidates: the columns that may hold tags, the last one first.
     """
-    if share(rows, columns[0], is_entity) >= 0.5:
-        return _outer_level(rows, columns)
-    entities = [c for c in columns if share(rows, c, is_entity) == 1]
-    marked = [c for c in entities if any(cells[c] != "O" for cells in rows)]
-    return (marked or entities or columns)[0]
+    last = columns[candidates[0]]
+    if 2 * sum(map(is_entity, last)) >= num_lines:
+        return _outer_level(columns, num_lines, candidates)
+    entities = [c for c in candidates if are_entities(columns[c], num_lines)]
+    marked = [c for c in entities if any(cell != "O" for cell in columns[c])]
+    return (marked or entities or candidates)[0]
 
 
-def _outer_level(rows: Sequence[list[str]], columns: Sequence[int]) -> int:
+def _outer_level(columns: Columns, num_lines: int, candidates: Sequence[int]) -> int:
     """Return the column of the outer entities, if the last one holds nested ones.
 
     It is next to the last one, and has at least its types, as in GermEval 2014.
-
-    Args:
-        rows: the cells of each line.
-        columns: the columns, the last one first.
     """
-    last, *others = columns
-    inner = {row[last][2:] for row in rows if last < len(row)} - {""}
-    if others and share(rows, others[0], is_entity) == 1:
-        if inner and inner <= {row[others[0]][2:] for row in rows}:
+    last, *others = candidates
+    inner = {cell[2:] for cell in columns[last]} - {""}
+    if others and are_entities(columns[others[0]], num_lines):
+        if inner and inner <= {cell[2:] for cell in columns[others[0]]}:
             return others[0]
     return last
+
+
+def are_entities(column: Sequence[str], num_lines: int) -> bool:
+    """Return whether all lines have an entity tag in a column.
+
+    Args:
+        column: the cells of the column.
+        num_lines: the number of lines.
+    """
+    return len(column) == num_lines and all(map(is_entity, column))
 
 
 def is_entity(cell: str) -> bool:
@@ -43,19 +54,3 @@ def is_entity(cell: str) -> bool:
         cell: the cell.
     """
     return ENTITY_TAG.fullmatch(cell) is not None
-
-
-def share(
-    rows: Sequence[list[str]], index: int, matches: Callable[[str], bool]
-) -> float:
-    """Return the share of the cells of a column that match.
-
-    Args:
-        rows: the cells of each line.
-        index: the column. A line without it is no entity.
-        matches: returns whether a cell matches.
-    """
-    cells = [row[index] for row in rows if index < len(row)]
-    if len(cells) < len(rows) and matches is is_entity:
-        cells += [""] * (len(rows) - len(cells))
-    return sum(map(matches, cells)) / max(len(cells), 1)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from tasks.data.formats.errors import FormatError
 from tasks.data.formats.lines import numbered_lines, without_gz
 from tasks.data.formats.reading import Parsed, Reading, Remark
 
@@ -12,8 +13,16 @@ def rows(reading: Reading) -> Iterator[Parsed]:
     Args:
         reading: the file of the class; its `label` is the class, by default the name of
             the file without its ending.
+
+    Raises:
+        FormatError: if the name of the file is not UTF-8.
     """
     label = reading.label or without_gz(reading.path).stem
+    try:
+        label.encode()
+    except UnicodeEncodeError:
+        expected = "a file name in UTF-8, as it is a label"
+        raise FormatError(reading.path, None, expected) from None
     for number, line in numbered_lines(reading.path, reading.encoding):
         if line.strip():
             yield {"text": line.strip(), "label": label}

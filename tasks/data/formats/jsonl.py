@@ -86,15 +86,17 @@ def _array(
             if rest := text[start + 1 :].strip():
                 raise FormatError(reading.path, line, "nothing after the array", rest)
             return
+        shown = text[start : start + 80]
         try:
-            value, start = _DECODER.raw_decode(text, start)
+            value, end = _DECODER.raw_decode(text, start)
         except (ValueError, RecursionError) as error:
-            shown = text[start : start + 80]
             raise _fault(reading, line, error, expected, shown) from None
+        has_escapes = text.find("\\u", start, end) >= 0
+        start = end
         try:
-            yield line, _record(reading, line, value, expected, "\\u" in text)
-        except FormatError as error:
-            yield line, error
+            yield line, _record(reading, line, value, expected, has_escapes)
+        except (FormatError, RecursionError) as error:
+            yield line, _fault(reading, line, error, expected, shown)
 
 
 def _is_pair(line: str) -> bool:

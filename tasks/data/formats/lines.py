@@ -2,18 +2,31 @@
 
 import codecs
 import gzip
+import io
+import os
 import zlib
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import TextIO, cast
+from typing import BinaryIO, TextIO, cast
 
 from tasks.data.formats.errors import DataError, FormatError
+from tasks.data.formats.opening import open_binary
+
+MAX_LINE = 1 << 27
+"""The largest number of characters of a line; text8, a corpus of one line, has 10^8."""
+_MAX_EXPANSION = 200  # of a gzip file; texts expand 2 to 20 times
+_BYTE_ORDER_MARKS = {
+    "utf-8": (codecs.BOM_UTF8,),
+    "utf-16": (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE),
+    "utf-32": (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE),
+}
+_UNDECODABLE = "\udc80"  # in place of bytes; no encoding of text decodes to it
 
 
-@contextmanager
-def open_text(path: Path, encoding: str, newline: str = "\n") -> Iterator[TextIO]:
-    """Open a text file whose lines end with a line feed, which is kept.
+def text_lines(path: Path, encoding: str, newline: str = "\n") -> Iterator[str]:
+    """Yield the lines of a text file with their line ends.
 
     A byte order mark at the start is skipped. A file compressed by gzip is recognised
     by its first bytes.
@@ -24,24 +37,17 @@ def open_text(path: Path, encoding: str, newline: str = "\n") -> Iterator[TextIO
         newline: the line end, as for `open`.
 
     Raises:
-        FormatError: while the file is read, if it is not in that encoding.
-        DataError: if the encoding is unknown.
+        FormatError: if the file is not in that encoding, a line is too long, or
+            compressed data are damaged.
+        DataError: if the encoding is unknown, or the file cannot be read.
     """
-    try:
-        codec = codecs.lookup(encoding).name
-    except LookupError:
-        raise DataError(f"--encoding {encoding}: no such encoding") from None
-    codec = "utf-8-sig" if codec == "utf-8" else codec
-    try:
-        with _open(path, codec, newline) as file:
-            yield file
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise FormatError(path, None, f"a complete gzip file ({error})") from None
-    except UnicodeDecodeError as error:
-        line = _first_undecodable_line(path, codec)
-        expected = f"text in {encoding} (name another encoding with --encoding)"
-        got = error.object[error.start :][:8]
-        raise FormatError(path, line, expected, got) from None
+    with _open_text(path, encoding, newline) as file:
+        lines = iter(partial(file.readline, MAX_LINE + 1), "")
+        for number, line in enumerate(lines, 1):
+            if len(line) > MAX_LINE:
+                expected = f"lines of at most {MAX_LINE:,} characters"
+                raise FormatError(path, number, expected)
+            yield line
 
 
 def numbered_lines(
@@ -55,12 +61,12 @@ def numbered_lines(
         newline: what ends a line; None is `line_end` of the file.
 
     Raises:
-        FormatError: if the file is not in that encoding.
-        DataError: if the encoding is unknown.
+        FormatError: as for `text_lines`.
+        DataError: as for `text_lines`.
     """
-    with open_text(path, encoding, newline or line_end(path, encoding)) as file:
-        for number, line in enumerate(file, 1):
-            yield number, line.removesuffix("\n").removesuffix("\r")
+    newline = newline or line_end(path, encoding)
+    for number, line in enumerate(text_lines(path, encoding, newline), 1):
+        yield number, line.removesuffix("\n").removesuffix("\r")
 
 
 def line_end(path: Path, encoding: str) -> str:
@@ -72,10 +78,10 @@ def line_end(path: Path, encoding: str) -> str:
 
     Raises:
         FormatError: if the file is not in that encoding.
-        DataError: if the encoding is unknown.
+        DataError: as for `text_lines`.
     """
     has_cr = False
-    with open_text(path, encoding, newline="") as file:
+    with _open_text(path, encoding, newline="") as file:
         while block := file.read(1 << 16):
             if "\n" in block:
                 return "\n"
@@ -92,42 +98,12 @@ def without_gz(path: Path) -> Path:
     return path.with_suffix("") if path.suffix.lower() == ".gz" else path
 
 
-def _open(
-    path: Path, codec: str, newline: str, errors: str | None = None
-) -> AbstractContextManager[TextIO]:
-    with open(path, "rb") as file:
-        is_gzip = file.read(2) == b"\x1f\x8b"
-    if is_gzip:
-        return cast(
-            TextIO,
-            gzip.open(path, "rt", encoding=codec, errors=errors, newline=newline),
-        )
-    return open(path, encoding=codec, errors=errors, newline=newline)
-
-
-def nonblank_lines(
-    path: Path, encoding: str, expected: str
-) -> Iterator[tuple[int, str]]:
-    """Yield the lines as `numbered_lines` does; only the last ones may be blank.
-
-    Args:
-        path: the file.
-        encoding: its encoding.
-        expected: what a line holds, for the error message.
-
-    Raises:
-        FormatError: if a blank line is followed by one that is not.
-    """
-    for number, line in lines_or_faults(path, encoding, expected):
-        if isinstance(line, FormatError):
-            raise line
-        yield number, line
-
-
 def lines_or_faults(
     path: Path, encoding: str, expected: str
 ) -> Iterator[tuple[int, str | FormatError]]:
-    """Yield the lines as `nonblank_lines` does, but an error for each blank line.
+    """Yield the lines as `numbered_lines` does, but an error for each blank line.
+
+    Blank lines at the end of the file are left out.
 
     Args:
         path: the file.
@@ -145,13 +121,112 @@ def lines_or_faults(
         yield number, line
 
 
+class _GzipFile(gzip.GzipFile):
+    """A file compressed by gzip that cannot expand without bounds.
+
+    Attributes:
+        limit: the largest number of bytes that it may expand to.
+    """
+
+    def __init__(self, file: io.BufferedReader) -> None:
+        """Read from a file.
+
+        Args:
+            file: the compressed file.
+        """
+        super().__init__(fileobj=file)
+        self.limit = max(MAX_LINE, _MAX_EXPANSION * os.fstat(file.fileno()).st_size)
+
+    def read1(self, size: int = -1) -> bytes:
+        """Read some bytes, for `io.TextIOWrapper`.
+
+        Args:
+            size: the largest number of bytes.
+
+        Raises:
+            gzip.BadGzipFile: if the file expands to more bytes than `limit`.
+        """
+        block = super().read1(size)
+        if self.tell() > self.limit:
+            raise gzip.BadGzipFile(f"it expands to more than {self.limit:,} bytes")
+        return block
+
+
+@contextmanager
+def _open_text(
+    path: Path, encoding: str, newline: str, errors: str = "strict"
+) -> Iterator[TextIO]:
+    """Open a text file, compressed or not; what is wrong with it is a `DataError`."""
+    codec = _codec(encoding)
+    with open_binary(path) as file:
+        try:
+            binary = _GzipFile(file) if file.peek(2)[:2] == b"\x1f\x8b" else file
+            codec = _with_byte_order(path, codec, encoding, binary.peek(4)[:4])
+            with io.TextIOWrapper(
+                cast(BinaryIO, binary), codec, errors, newline
+            ) as text:
+                yield text
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise FormatError(path, None, f"a complete gzip file ({error})") from None
+        except UnicodeDecodeError as error:
+            line = _first_undecodable_line(path, encoding)
+            expected = f"text in {encoding} (name another encoding with --encoding)"
+            got = error.object[error.start :][:8]
+            raise FormatError(path, line, expected, got) from None
+        except UnicodeError as error:  # of codecs such as idna
+            raise FormatError(path, None, f"text in {encoding} ({error})") from None
+
+
+def _codec(encoding: str) -> str:
+    """Return the name of the codec of an encoding of text."""
+    try:
+        if encoding.isascii() and encoding.isprintable():
+            # A codec of text is known from that it has no bytes for half a character.
+            "\ud800".encode(encoding)
+    except UnicodeError:
+        return codecs.lookup(encoding).name
+    except LookupError:
+        pass
+    raise DataError(
+        f"--encoding {encoding}: no such encoding of text; expected one such as utf-8, "
+        "utf-16-le, latin-1 or cp1251"
+    )
+
+
+def _with_byte_order(path: Path, codec: str, encoding: str, start: bytes) -> str:
+    """Return the codec that skips the byte order mark of a file, if there is one."""
+    base = codec.removesuffix("-le").removesuffix("-be").removesuffix("-sig")
+    has_mark = start.startswith(_BYTE_ORDER_MARKS.get(base, ()))
+    if base == "utf-8":  # without a mark, utf-8-sig skips one that is cut off
+        return "utf-8-sig" if has_mark else "utf-8"
+    if has_mark:
+        return base
+    if codec in _BYTE_ORDER_MARKS and start:
+        expected = (
+            f"a byte order mark at the start, as in {encoding}; without one, name the "
+            f"order with --encoding {base}-le or {base}-be"
+        )
+        raise FormatError(path, None, expected, start)
+    return codec
+
+
 def _first_undecodable_line(path: Path, encoding: str) -> int | None:
     """Return the number of the first line that cannot be decoded; None if unknown."""
-    try:
-        with _open(path, encoding, "\n", "surrogateescape") as file:
-            for number, line in enumerate(file, 1):
-                if any("\udc80" <= character <= "\udcff" for character in line):
-                    return number
-    except UnicodeDecodeError:
-        pass  # truncated data in a multi-byte encoding such as UTF-16
-    return None
+    num_lf, num_cr, has_lf, mark = 0, 0, False, ""
+    with _open_text(path, encoding, "", "tasks.data.mark") as file:
+        while block := file.read(1 << 16):
+            has_lf = has_lf or "\n" in block
+            if not mark:
+                before, mark, _ = block.partition(_UNDECODABLE)
+                num_lf += before.count("\n")
+                num_cr += before.count("\r")
+    return 1 + (num_lf if has_lf else num_cr) if mark else None
+
+
+def _mark(error: UnicodeError) -> tuple[str, int]:
+    """Decode bytes that are no text as `_UNDECODABLE`."""
+    assert isinstance(error, UnicodeDecodeError)
+    return _UNDECODABLE, error.end
+
+
+codecs.register_error("tasks.data.mark", _mark)

@@ -1,11 +1,13 @@
 """Parallel files, aligned by line: ``train.de`` and ``train.en``."""
 
 import itertools
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from tasks.data.formats.errors import DataError, FormatError
 from tasks.data.formats.lines import numbered_lines, without_gz
+from tasks.data.formats.opening import system_errors
 from tasks.data.formats.pair_columns import USUAL_NAMES
 from tasks.data.formats.reading import Columns, Reading, Row
 
@@ -83,16 +85,17 @@ def match_files(
                 continue
             stem = without_gz(path).name.removesuffix(ending)
             pair = (
-                _with_gz(path.with_name(f"{stem}{source}")),
-                _with_gz(path.with_name(f"{stem}{target}")),
+                _with_gz(path.parent / f"{stem}{source}"),
+                _with_gz(path.parent / f"{stem}{target}"),
             )
-            if missing := [side for side in pair if not side.is_file()]:
+            if missing := [side for side in pair if not os.path.isfile(side)]:
                 incomplete.append((path, missing[0].name, stem))
             else:
                 pairs[pair] = None
         if incomplete and (pairs or named):
             path, missing, stem = incomplete[0]
-            names = sorted(p.name for p in path.parent.iterdir())
+            with system_errors(path.parent):
+                names = sorted(p.name for p in path.parent.iterdir())
             similar = ", ".join(name for name in names if name.startswith(stem))
             raise DataError(
                 f"{path}: {missing} is not in the same folder, only {similar}"
@@ -121,8 +124,9 @@ def _has_ending(path: Path, ending: str | None) -> bool:
 
 def _with_gz(path: Path) -> Path:
     """Return a path, or that of the compressed file, if only this one exists."""
-    compressed = path.with_name(f"{path.name}.gz")
-    return compressed if compressed.is_file() and not path.is_file() else path
+    compressed = path.parent / f"{path.name}.gz"
+    is_compressed = os.path.isfile(compressed) and not os.path.isfile(path)
+    return compressed if is_compressed else path
 
 
 def _num_lines(path: Path, encoding: str) -> int:

@@ -1,16 +1,32 @@
 """Parquet; class indices (`datasets.ClassLabel`) are decoded to class names."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tasks.data.formats import records
-from tasks.data.formats.errors import FormatError
+from tasks.data.formats.errors import DataError, FormatError
+from tasks.data.formats.opening import open_binary
 from tasks.data.formats.reading import Columns, Kind, Parsed, Reading
 
 if TYPE_CHECKING:
     from datasets import ClassLabel, Features
     from pyarrow.parquet import ParquetFile
+
+
+def is_parquet(path: Path) -> bool:
+    """Return whether a file starts as a Parquet file does.
+
+    Args:
+        path: the file.
+
+    Raises:
+        DataError: if it cannot be read.
+    """
+    with open_binary(path) as file:
+        return file.read(4) in (b"PAR1", b"PARE")  # PARE: an encrypted one
 
 
 def rows(reading: Reading) -> Iterator[Parsed]:
@@ -51,6 +67,7 @@ def class_decoders(features: "Features") -> dict[str, Callable[[Any], Any]]:
     from datasets import ClassLabel
 
     def decoder(feature: "ClassLabel") -> Callable[[Any], Any]:
+        "".join(feature.names).encode()  # an error for names that are not Unicode
         names = dict(enumerate(feature.names))
         return lambda index: names.get(index)
 
@@ -82,17 +99,22 @@ def _arguments(
     reading: Reading,
 ) -> tuple[str, Kind, Columns, Iterator[tuple[int, dict[str, object]]], Sequence[str]]:
     """Return the arguments of `records.rows` and `records.describe`."""
-    from datasets import Features
-    from pyarrow import ArrowInvalid
-
-    try:
-        with _open(reading.path) as file:
-            features = Features.from_arrow_schema(file.schema_arrow)
-    except ArrowInvalid as error:
-        raise FormatError(reading.path, None, f"a Parquet file ({error})") from None
+    with _open(reading.path) as file:
+        features = _features(file)
+        class_decoders(features)
     stream = _records(reading, features)
     where = str(reading.path)
     return where, reading.kind, reading.columns, stream, class_columns(features)
+
+
+def _features(file: "ParquetFile") -> "Features":
+    """Return the types that `datasets` has written to a file; none without them."""
+    from datasets import Features
+
+    schema = file.schema_arrow
+    if b"huggingface" in (schema.metadata or {}):
+        return Features.from_arrow_schema(schema)
+    return Features()
 
 
 def _records(
@@ -109,7 +131,24 @@ def _records(
                 yield number, record
 
 
-def _open(path: Path) -> "ParquetFile":
-    from pyarrow.parquet import ParquetFile
+@contextmanager
+def _open(path: Path) -> Iterator["ParquetFile"]:
+    """Open a file; what is wrong with it is a `FormatError`."""
+    with open_binary(path) as binary:
+        try:
+            from pyarrow.parquet import ParquetFile
 
-    return ParquetFile(path)
+            with ParquetFile(binary, page_checksum_verification=True) as file:
+                names = Counter(file.schema_arrow.names)
+                repeated = [name for name, count in names.items() if count > 1]
+                if repeated:
+                    expected = "columns with distinct names"
+                    raise FormatError(path, None, expected, repeated[0])
+                yield file
+        except DataError:
+            raise
+        except Exception as error:
+            # Of pyarrow, and of what reads the types and the values: of many types.
+            reason = f"{type(error).__name__}: {error}"
+            expected = "a Parquet file that is complete and not encrypted"
+            raise FormatError(path, None, expected, None, reason) from None

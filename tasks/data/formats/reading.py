@@ -42,6 +42,7 @@ class Reading(NamedTuple):
         tokenizer: a key of `zoo.text.CURRENT_TOKENIZERS`, which splits a text that
             comes with character offsets and without tokens.
         remarks: what was left out or repaired, for the user.
+        digest: of the bytes of the file and of `targets`, before they were read.
     """
 
     path: Path
@@ -56,6 +57,7 @@ class Reading(NamedTuple):
     skip_bad_rows: bool = False
     tokenizer: str = "words"
     remarks: tuple[str, ...] = ()
+    digest: str = ""
 
 
 class Sentence(NamedTuple):

@@ -198,7 +198,7 @@ def _cell(where: str, line: int, record: Record, name: str) -> str:
     value = record.get(name)
     is_float = isinstance(value, float)
     not_finite = is_float and not math.isfinite(value)
-    if value is None or not_finite or isinstance(value, list | dict):
+    if value is None or not_finite or isinstance(value, list | dict | bytes):
         raise FormatError(where, line, f"a value in column {name!r}", value)
     return str(int(value)) if is_float and value.is_integer() else str(value)
 

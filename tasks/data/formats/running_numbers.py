@@ -8,6 +8,16 @@ PART_ID = re.compile(r"\d+(-|\.)\d+")  # of a multiword token or an empty node
 _MIN_ROWS = 3  # fewer rows do not show a running number
 
 
+def to_number(cell: str) -> int:
+    """Return the number in a cell; -1 for anything else, or more than 18 digits.
+
+    Args:
+        cell: the cell.
+    """
+    # Not `isdigit`, which accepts more than `int` does.
+    return int(cell) if re.fullmatch(r"0|[1-9][0-9]{0,17}", cell) else -1
+
+
 def is_running_number(cells: Sequence[object]) -> bool:
     """Return whether a column counts the rows, from any number.
 
@@ -16,11 +26,8 @@ def is_running_number(cells: Sequence[object]) -> bool:
     """
     if len(cells) < _MIN_ROWS or len(set(map(str, cells))) < len(cells):
         return False
-    numbers = [
-        int(text) if re.fullmatch(r"0|[1-9]\d{0,17}", text) else None
-        for text in (str(cell).strip() for cell in cells)
-    ]
-    steps = [a is not None and b == a + 1 for a, b in itertools.pairwise(numbers)]
+    numbers = [to_number(str(cell).strip()) for cell in cells]
+    steps = [b == a + 1 and a >= 0 for a, b in itertools.pairwise(numbers)]
     return sum(steps) >= 0.9 * len(steps)
 
 
@@ -36,10 +43,10 @@ def running_column(
         width: the number of columns.
     """
     for index in range(width - 1):
-        columns = [
-            [cells[index] for cells in sentence if index < len(cells)]
-            for sentence in sentences
-        ]
+        # Without the lines that are too short, so that each cell is read once.
+        sentences = [[row for row in s if index < len(row)] for s in sentences]
+        sentences = [sentence for sentence in sentences if sentence]
+        columns = [[row[index] for row in sentence] for sentence in sentences]
         if _is_running(columns):
             return index
         if not all(len(set(column)) <= 1 for column in columns):
@@ -50,11 +57,8 @@ def running_column(
 def _is_running(columns: list[list[str]]) -> bool:
     """Return whether nine in ten of the cells of sentences count up, or start again."""
     numbers = [
-        [int(cell) if re.fullmatch(r"0|[1-9]\d{0,8}", cell) else -1 for cell in column]
-        for column in (
-            [cell for cell in column if not PART_ID.fullmatch(cell)]
-            for column in columns
-        )
+        [to_number(cell) for cell in column if not PART_ID.fullmatch(cell)]
+        for column in columns
     ]
     starts = [column[0] for column in numbers if column]
     ends = [column[-1] for column in numbers if column]

@@ -43,9 +43,11 @@ def survey(
     """
     name = Path(where).name if isinstance(where, Path) else where
     lines: dict[str, list[int]] = {}
-    bad: list[FormatError] = []
+    bad: list[tuple[int | None, str]] = []  # line and message of the first bad rows
+    num_bad = 0
 
     def tags() -> Iterator[list[str]]:
+        nonlocal num_bad
         for item in parse():
             if isinstance(item, Remark):
                 lines.setdefault(item.what, []).append(item.line)
@@ -55,7 +57,9 @@ def survey(
             if isinstance(item, FormatError):
                 if not skip_bad_rows:
                     raise item
-                bad.append(item)
+                num_bad += 1
+                if num_bad <= MAX_LISTED_LINES:
+                    bad.append((item.line, str(item)))
             elif isinstance(item, Sentence):
                 yield item.tags
 
@@ -74,11 +78,11 @@ def survey(
         for what, numbers in lines.items()
     ]
     if bad:
-        numbers = [str(error.line) for error in bad[:MAX_LISTED_LINES]]
-        more = ", ..." if len(bad) > len(numbers) else ""
+        numbers = ", ".join(str(line) for line, _ in bad)
+        more = ", ..." if num_bad > len(bad) else ""
         remarks.append(
-            f"bad rows left out of {name}: {len(bad)}, in lines {', '.join(numbers)}"
-            f"{more} (the first: {bad[0]})"
+            f"bad rows left out of {name}: {num_bad}, in lines {numbers}{more} (the "
+            f"first: {bad[0][1]})"
         )
     return Survey(scheme, tuple(remarks))
 

@@ -8,16 +8,17 @@ from tasks.data.formats import delimiters
 from tasks.data.formats.column_choice import SAMPLE_SIZE
 from tasks.data.formats.errors import FormatError
 from tasks.data.formats.lines import (
+    MAX_LINE,
     line_end,
     lines_or_faults,
     numbered_lines,
-    open_text,
+    text_lines,
 )
 from tasks.data.formats.reading import Reading
 
 BARS = " ||| "  # divides the two sides of a pair in the files of some aligners
 
-csv.field_size_limit(2**31 - 1)  # a text may be longer than the default of 131,072
+csv.field_size_limit(MAX_LINE)  # a text may be longer than the default of 131,072
 
 
 def numbered_cells(
@@ -48,26 +49,26 @@ def numbered_cells(
         return
     path, encoding = reading.path, reading.encoding
     declaration, delimiter = _delimiter(reading)
-    with open_text(path, encoding, line_end(path, encoding)) as file:
-        skipped = len(list(itertools.islice(file, declaration)))
-        table = csv.reader(file, strict=True, delimiter=delimiter)
-        line, blanks = 1 + skipped, []
-        while True:
-            try:
-                cells = next(table, None)
-            except csv.Error as error:
-                raise FormatError(path, line, f"CSV ({error})") from None
-            if cells is None:
-                return
-            if not cells:
-                blanks.append(line)
-            else:
-                expected = f"cells separated by {delimiter!r}"
-                for blank in blanks:
-                    yield blank, FormatError(path, blank, expected, "")
-                blanks = []
-                yield line, cells
-            line = table.line_num + 1 + skipped
+    lines = text_lines(path, encoding, line_end(path, encoding))
+    skipped = len(list(itertools.islice(lines, declaration)))
+    table = csv.reader(lines, strict=True, delimiter=delimiter)
+    line, blanks = 1 + skipped, []
+    while True:
+        try:
+            cells = next(table, None)
+        except csv.Error as error:
+            raise FormatError(path, line, f"CSV ({error})") from None
+        if cells is None:
+            return
+        if not cells:
+            blanks.append(line)
+        else:
+            expected = f"cells separated by {delimiter!r}"
+            for blank in blanks:
+                yield blank, FormatError(path, blank, expected, "")
+            blanks = []
+            yield line, cells
+        line = table.line_num + 1 + skipped
 
 
 def delimiter_name(reading: Reading) -> str:
@@ -90,8 +91,8 @@ def delimiter_name(reading: Reading) -> str:
 def _delimiter(reading: Reading) -> tuple[int, str]:
     """Return how many lines declare the delimiter, 0 or 1, and the delimiter."""
     path, encoding = reading.path, reading.encoding
-    with open_text(path, encoding, line_end(path, encoding)) as file:
-        head = list(itertools.islice(file, SAMPLE_SIZE))
+    lines = text_lines(path, encoding, line_end(path, encoding))
+    head = list(itertools.islice(lines, SAMPLE_SIZE))
     if head and (declared := delimiters.declared(head[0])):
         return 1, declared
     return 0, delimiters.choose(path, head, reading.kind)

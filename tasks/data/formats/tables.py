@@ -112,15 +112,14 @@ def column_names(header: list[str]) -> list[str]:
     Args:
         header: the cells of the header.
     """
-    names: list[str] = []
+    names: dict[str, int] = {}  # with the number of the last column of that name
     for index, cell in enumerate(header):
         name = base = cell.strip() or str(index)
-        number = 0
         while name in names:
-            number += 1
-            name = f"{base}.{number}"
-        names.append(name)
-    return names
+            names[base] += 1
+            name = f"{base}.{names[base]}"
+        names[name] = 0
+    return list(names)
 
 
 def _unnamed_pairs(reading: Reading) -> bool:
@@ -175,7 +174,7 @@ def _has_header(reading: Reading) -> bool:
     else:
         flags = (columns.text, columns.label)
     named = [part.strip() for flag in flags if flag for part in flag.split(",")]
-    by_name = [part for part in named if not part.lstrip("-").isdigit()]
+    by_name = [part for part in named if column_choice.column_number(part) is None]
     if any(part in column_names(first) for part in by_name):
         return True
     if by_name:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from tasks.data.formats.lines import open_text
+from tasks.data.formats.lines import text_lines
 from tasks.data.formats.reading import Reading, Row
 
 
@@ -15,6 +15,5 @@ def rows(reading: Reading) -> Iterator[Row]:
     Args:
         reading: the file.
     """
-    with open_text(reading.path, reading.encoding) as file:
-        for line in file:
-            yield {"text": line}
+    for line in text_lines(reading.path, reading.encoding):
+        yield {"text": line}
