@@ -1,6 +1,7 @@
 """Dev and test splits taken from the training data, by text or by position."""
 
 import hashlib
+import heapq
 from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -46,19 +47,20 @@ def by_text(rows: "Dataset", count: int, seed: int) -> list["Dataset"]:
         )
     classes = _text_labels(rows, rows_of)
     counts = np.bincount(classes)
+    by_class = np.argsort(classes, kind="stable")
+    starts = np.cumsum(counts) - counts  # of the texts of each label
     held_out = np.zeros_like(counts)
     of_text = np.zeros(len(texts), np.int64)
     for k in range(count):
         # One text of each label is never held out.
         quotas = _quotas(counts, size, (counts - 1 - held_out).clip(0))
         for label in np.flatnonzero(quotas):
-            (members,) = np.nonzero(classes == label)
-            first = held_out[label]
-            of_text[members[first : first + quotas[label]]] = k + 1
+            first = starts[label] + held_out[label]
+            of_text[by_class[first : first + quotas[label]]] = k + 1
         held_out += quotas
-    split = of_text[rows_of]  # 0: the remaining rows
     if "source" not in rows.column_names:
-        _keep_labels(rows, digests, split)
+        _keep_labels(rows, rows_of, of_text)
+    split = of_text[rows_of]  # 0: the remaining rows
     splits = [rows.select(np.flatnonzero(split == k)) for k in range(count + 1)]
     if not all(map(len, splits)):
         raise DataError(
@@ -129,7 +131,8 @@ def _text_labels(rows: "Dataset", rows_of: np.ndarray) -> np.ndarray:
         names = [
             label for batch in rows.iter(1000) for label in _column(batch, "label")
         ]
-        _, numbers = np.unique(names, return_inverse=True)
+        number_of = {name: number for number, name in enumerate(sorted(set(names)))}
+        numbers = np.array([number_of[name] for name in names], np.int64)
     # Of a text with several labels, the first in the order of their names.
     result = np.full(rows_of.max(initial=-1) + 1, np.iinfo(np.int64).max)
     np.minimum.at(result, rows_of, numbers)
@@ -149,21 +152,30 @@ def _quotas(counts: np.ndarray, size: int, most: np.ndarray) -> np.ndarray:
     """
     shares = size * counts / max(counts.sum(), 1)
     quotas = np.minimum(shares.astype(np.int64), most)
-    while quotas.sum() < size and (quotas < most).any():
-        lacking = np.where(quotas < most, shares - quotas, -np.inf)
-        quotas[int(lacking.argmax())] += 1
+    # The label that lacks most is first.
+    lacking = [(quotas[k] - shares[k], int(k)) for k in np.flatnonzero(quotas < most)]
+    heapq.heapify(lacking)
+    for _ in range(size - int(quotas.sum())):
+        if not lacking:
+            break
+        _, k = lacking[0]
+        quotas[k] += 1
+        if quotas[k] < most[k]:
+            heapq.heapreplace(lacking, (quotas[k] - shares[k], k))
+        else:
+            heapq.heappop(lacking)
     return quotas
 
 
-def _keep_labels(rows: "Dataset", digests: np.ndarray, split: np.ndarray) -> None:
-    """Set `split` to 0 for texts with a label that the remaining rows would lack."""
+def _keep_labels(rows: "Dataset", rows_of: np.ndarray, of_text: np.ndarray) -> None:
+    """Set `of_text` to 0 for texts with a label that the remaining rows would lack."""
     remaining: set[str] = set()
-    for row, row_labels in enumerate(_row_labels(rows)):
-        if split[row] == 0:
+    for text, row_labels in zip(rows_of, _row_labels(rows), strict=True):
+        if of_text[text] == 0:
             remaining |= row_labels
-    for row, row_labels in enumerate(_row_labels(rows)):
-        if split[row] and not row_labels <= remaining:
-            split[digests == digests[row]] = 0
+    for text, row_labels in zip(rows_of, _row_labels(rows), strict=True):
+        if of_text[text] and not row_labels <= remaining:
+            of_text[text] = 0
             remaining |= row_labels
 
 
