@@ -1,6 +1,7 @@
 """The Arrow cache: what its keys cover, and errors of the parsers."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.data import FormatError, Source, load, read
+from tasks.data import DataError, FormatError, Source, arrow_cache, load, read
 from tests.helpers.data_files import labelled_lines
 
 ROOT = Path(__file__).parents[2]
@@ -60,3 +61,103 @@ def test_data_code_does_not_import_jax() -> None:
     command = [sys.executable, "-c", code]
     run = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert run.stdout.strip() == "set()", run.stderr
+
+
+def entries(cache: Path, ending: str = "arrow") -> list[Path]:
+    """Return the files of a cache with an ending."""
+    return sorted((cache / "rnn_zoo").glob(f"*.{ending}"))
+
+
+DAMAGE: dict[str, Callable[[Path], object]] = {
+    "truncated": lambda path: os.truncate(path, path.stat().st_size - 8),
+    "empty": lambda path: os.truncate(path, 0),
+    "altered": lambda path: path.write_bytes(path.read_bytes().replace(b"two", b"2wo")),
+    "missing": lambda path: path.unlink(),
+    "another": lambda path: path.rename(path.with_name(f"{path.stem[:-1]}_.arrow")),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_entry_is_written_again(
+    write: Callable[..., Path], tmp_path: Path, damage: str
+) -> None:
+    source, cache = Source(str(write("a.txt", "one\ntwo\n"))), tmp_path / "cache"
+    rows = list(read(source, "text", "train", cache_dir=cache).rows["text"])
+    (entry,) = entries(cache)
+    content = entry.read_bytes()
+    DAMAGE[damage](entry)
+    again = read(source, "text", "train", cache_dir=cache).rows
+    assert list(again["text"]) == rows == ["one\n", "two\n"]
+    assert entries(cache) == [entry] and entry.read_bytes() == content
+
+
+WRITE = """
+import os, signal, sys, time
+from pathlib import Path
+from tasks.data import arrow_cache
+
+def rows():
+    for number in range(5000):
+        if number == 4000 and sys.argv[2] == "killed":
+            os.kill(os.getpid(), signal.SIGKILL)
+        yield {"text": f"{number} {sys.argv[2]}"}
+    (folder / sys.argv[2]).touch()
+
+folder = Path(sys.argv[1])
+rows = arrow_cache.cached_dataset(rows, "text", "key", folder, "rows")
+print(len(rows), rows[4999]["text"])
+"""
+
+
+def writer(folder: Path, name: str) -> subprocess.Popen[str]:
+    """Start a process that writes an entry of 5,000 rows; "killed" is killed."""
+    command = [sys.executable, "-c", WRITE, str(folder), name]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+
+
+def test_an_entry_of_killed_and_of_simultaneous_processes(tmp_path: Path) -> None:
+    killed = writer(tmp_path, "killed")
+    assert killed.communicate() == ("", None)
+    assert killed.returncode == -signal.SIGKILL
+    assert entries(tmp_path, "incomplete") and not entries(tmp_path)
+    processes = [writer(tmp_path, name) for name in ("first", "second")]
+    printed = {process.communicate()[0] for process in processes}
+    wrote = [name for name in ("first", "second") if (tmp_path / name).exists()]
+    assert len(wrote) == 1 and printed == {f"5000 4999 {wrote[0]}\n"}
+    assert len(entries(tmp_path)) == 1 and not entries(tmp_path, "incomplete")
+
+
+def test_files_of_killed_processes_are_removed(tmp_path: Path) -> None:
+    (tmp_path / "rnn_zoo").mkdir()
+    (tmp_path / "rnn_zoo" / "other.incomplete").write_bytes(b"half")
+    arrow_cache.cached_dataset(
+        lambda: iter([{"text": "a"}]), "text", "key", tmp_path, "rows"
+    )
+    assert not entries(tmp_path, "incomplete")
+
+
+def test_a_cache_that_cannot_be_written(
+    write: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = Source(str(write("a.txt", "one\n")))
+    with pytest.raises(DataError, match=r"cache .*/a\.txt/rnn_zoo cannot be written"):
+        read(source, "text", "train", cache_dir=tmp_path / "a.txt")
+    full = lambda *_: open("/dev/full", "wb")  # noqa: E731
+    monkeypatch.setattr(arrow_cache, "open", full, raising=False)
+    message = (
+        r"\(No space left on device; .* MB are free there\).* set HF_DATASETS_CACHE"
+    )
+    with pytest.raises(DataError, match=message):
+        read(source, "text", "train", cache_dir=tmp_path)
+    assert not entries(tmp_path) and not entries(tmp_path, "incomplete")
+
+
+def test_a_large_row_has_a_batch_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(arrow_cache, "_MAX_CHARACTERS", 10)
+    texts = ["a", "b" * 20, "c", "d", ""]
+    make_rows = lambda: ({"text": text} for text in texts)  # noqa: E731
+    rows = arrow_cache.cached_dataset(make_rows, "text", "key", tmp_path, "rows")
+    assert list(rows["text"]) == texts
+    assert [len(chunk) for chunk in rows.data.column("text").chunks] == [2, 3]
