@@ -9,6 +9,7 @@ from tests.torture.targets import TARGETS
 
 NUM_TRIALS: dict[str, int] = {
     "artifacts": 60,
+    "corpora": 150,
     "server": 600,
 }
 """How many trials of a target take a few seconds; by default none run here."""
