@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import regex
 
@@ -12,12 +14,66 @@ _MARK = r"\p{WB=Extend}\p{WB=Format}\p{WB=ZWJ}\p{GCB=SpacingMark}"
 _CHAR = rf"[{_WORD}][{_MARK}]*+"
 _STOP = rf"(?![{_WORD}{_MARK}])"
 
-# Alternatives are tried in this order: a token comes before its parts.
-_UNICODE = regex.compile(
+_URL = r"(?:https?://|www\.)\S+[\w/]"
+
+
+class WordTokenizer:
+    """The tokens of a text by a pattern, in a time linear in the length of the text.
+
+    E-mail addresses are the exception to the pattern. An alternative for them in it
+    would read, from each token of ``a+a+a+...``, up to the end in search of an ``@``.
+    """
+
+    def __init__(
+        self, compile: Callable[[str], Any], local: str, domain: str, rest: str
+    ) -> None:
+        """Compile the patterns.
+
+        Args:
+            compile: returns the pattern of a verbose regular expression.
+            local: the characters of an e-mail address before its ``@``, for a class.
+            domain: those of the parts of its domain.
+            rest: the alternatives after URLs and e-mail addresses, in order: a token
+                comes before its parts.
+        """
+        self._tokens = compile(f"{_URL} | {rest}")
+        self._local_parts = compile(
+            rf"(?<![{local}])[{local}]++(?=@[{domain}]++\.[{domain}])"
+        )
+        self._url_or_address = compile(
+            rf"{_URL} | [{local}]++@[{domain}]++(?:\.[{domain}]++)++"
+        )
+
+    def __call__(self, text: str) -> list[str]:
+        """Return the tokens.
+
+        Args:
+            text: any text.
+        """
+        if "@" not in text:
+            return self._tokens.findall(text)
+        tokens, end = [], 0
+        for part in self._local_parts.finditer(text):
+            for token in self._tokens.finditer(text, end):
+                if token.start() >= part.start():
+                    break
+                tokens.append(token[0])
+                end = token.end()
+            # A token from before the local part may end in it, such as the emoticon
+            # of ":-D.a@b.c", or after it.
+            if end < part.end():
+                token = self._url_or_address.match(text, max(end, part.start()))
+                tokens.append(token[0])
+                end = token.end()
+        return tokens + self._tokens.findall(text, end)
+
+
+_unicode = WordTokenizer(
+    partial(regex.compile, flags=regex.VERBOSE | regex.V1),
+    rf"{_WORD}{_MARK}.+\-",
+    rf"{_WORD}{_MARK}\-",
     rf"""
-      (?:https?://|www\.)\S+[\w/]                     # URLs and e-mail addresses
-    | [{_WORD}{_MARK}.+\-]+@[{_WORD}{_MARK}\-]+(?:\.[{_WORD}{_MARK}\-]+)+
-    | [@\#](?:{_CHAR})+                              # handles and hashtags
+      [@\#](?:{_CHAR})+                              # handles and hashtags
     | (?:[:;=8][-o']?[)(\]\[dDpP/\\|]|<3){_STOP}     # emoticons
     | (?:[A-Za-z]\.){{2,}}                            # U.S., a.m.
     | (?:Mr|Mrs|Ms|Dr|Prof|St|Jr|Sr|vs|etc|Inc|Ltd|Co)\.
@@ -38,14 +94,14 @@ _UNICODE = regex.compile(
     | (?:\.{{2,}}|-{{2,}}|!+|\?+)[{_MARK}]*
     | [^\s\x1c-\x1f][{_MARK}]*                       # punctuation, Han, Hiragana, Thai
     """,
-    regex.VERBOSE | regex.V1,
 )
 
-_ENGLISH = re.compile(
+_english = WordTokenizer(
+    partial(re.compile, flags=re.VERBOSE),
+    r"\w.+-",
+    r"\w-",
     r"""
-      (?:https?://|www\.)\S+[\w/]
-    | [\w.+-]+@[\w-]+(?:\.[\w-]+)+
-    | [@\#]\w+
+      [@\#]\w+
     | (?:[:;=8][-o']?[)(\]\[dDpP/\\|]|<3)(?!\w)
     | (?:[A-Za-z]\.){2,}
     | (?:Mr|Mrs|Ms|Dr|Prof|St|Jr|Sr|vs|etc|Inc|Ltd|Co)\.
@@ -57,18 +113,17 @@ _ENGLISH = re.compile(
     | \.{2,} | -{2,} | !+ | \?+
     | [^\w\s]
     """,
-    re.VERBOSE,
 )
 
 
 def _words(text: str) -> list[str]:
     """Return the tokens of ``"words-2"``; both patterns agree on ASCII."""
-    return (_ENGLISH if text.isascii() else _UNICODE).findall(text)
+    return (_english if text.isascii() else _unicode)(text)
 
 
 TOKENIZERS: dict[str, Callable[[str], list[str]]] = {
     "whitespace": str.split,
-    "words-1": _ENGLISH.findall,
+    "words-1": _english,
     "words-2": _words,
 }
 # Of models that were saved before their tokenizer was.
