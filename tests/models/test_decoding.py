@@ -53,8 +53,39 @@ def test_argmax_returns_the_first_of_equal_scores():
     assert decoding.argmax(scores.at[1].set(jnp.nan)).max() < 7
 
 
+@pytest.mark.parametrize("temperature", [1e-300, 1.0, 1e300, np.inf])
 @pytest.mark.parametrize(
-    "options", [{"temperature": -1.0}, {"top_k": 0}, {"top_p": 0.0}, {"top_p": 1.5}]
+    ("top_k", "top_p"), [(None, None), (10**9, 1e-300), (1, 0.5), (3, 1.0)]
+)
+def test_only_legal_tokens_are_drawn(
+    temperature: float, top_k: int | None, top_p: float | None
+) -> None:
+    draw = decoding.sampler(temperature=temperature, top_k=top_k, top_p=top_p)
+    illegal = jnp.full(2, -jnp.inf)
+    logits = jnp.concatenate([illegal, 1e4 * LOGITS, illegal])
+    drawn = set(draw(jax.random.key(1), jnp.tile(logits, (300, 1))).tolist())
+    # In the limit all have the same probability, so that top_p keeps all of them.
+    num_legal = 1 if temperature <= 1.0 else min(top_k or 4, 4)
+    assert drawn == set(range(2, 2 + num_legal))
+
+
+def test_infinite_temperature_is_uniform():
+    draw = decoding.sampler(temperature=np.inf, top_k=3)
+    tokens = draw(jax.random.key(0), jnp.tile(LOGITS, (20_000, 1)))
+    frequencies = np.bincount(np.asarray(tokens), minlength=4) / 20_000
+    np.testing.assert_allclose(frequencies, [1 / 3, 1 / 3, 1 / 3, 0.0], atol=0.015)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"temperature": -1.0},
+        {"temperature": np.nan},
+        {"top_k": 0},
+        {"top_p": 0.0},
+        {"top_p": 1.5},
+        {"top_p": np.nan},
+    ],
 )
 def test_errors_of_the_sampler(options):
     with pytest.raises(ValueError, match=next(iter(options))):
@@ -260,7 +291,9 @@ def test_sampling_at_temperature_zero_is_greedy():
         ({"eos": 3}, r"eos must lie in \[0, V = 3\), got 3"),
         ({"bos": -1}, r"bos must lie in \[0, V = 3\), got -1"),
         ({"max_length": 0}, "max_length must be an int of 1 or more, got 0"),
-        ({"length_penalty": -1.0}, "length_penalty must be 0 or more, got -1.0"),
+        ({"length_penalty": -1.0}, "length_penalty must be 0 or more and finite, got"),
+        ({"length_penalty": np.inf}, "length_penalty must be .* finite, got inf"),
+        ({"coverage_penalty": np.nan}, "coverage_penalty must be .* finite, got nan"),
         ({"coverage_penalty": 0.1}, "needs a step that returns weights"),
     ],
 )

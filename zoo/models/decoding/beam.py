@@ -73,8 +73,8 @@ def beam_search(
         ("length_penalty", length_penalty),
         ("coverage_penalty", coverage_penalty),
     ):
-        if not value >= 0.0:
-            raise ValueError(f"{name} must be 0 or more, got {value!r}")
+        if not 0.0 <= value < float("inf"):
+            raise ValueError(f"{name} must be 0 or more and finite, got {value!r}")
     rows = start(step, repeat(state, width), bos, eos, max_length)
     if coverage_penalty and rows.weights is None:
         raise ValueError("coverage_penalty needs a step that returns weights, got none")

@@ -18,10 +18,11 @@ def sampler(
 
     ``p = softmax(logits / temperature)``, restricted to the `top_k` most likely tokens
     and then to the smallest set of most likely tokens with probability `top_p` (nucleus
-    sampling, Holtzman et al. 2019, arXiv:1904.09751).
+    sampling, Holtzman et al. 2019, arXiv:1904.09751). A token with logit -inf is never
+    drawn if another one has a finite logit.
 
     Args:
-        temperature: 0 takes the most likely token.
+        temperature: 0 takes the most likely token; ``float("inf")`` draws uniformly.
         top_k: size of the first restriction; None for no restriction.
         top_p: probability of the second, in (0, 1]; None for no restriction.
 
@@ -48,10 +49,21 @@ def _sampler(
     def draw(key: Key, logits: Array) -> Array:
         if temperature == 0.0:
             return argmax(logits)
-        logits = restrict(logits / temperature, top_k=top_k, top_p=top_p)
+        logits = restrict(logits, top_k=top_k)
+        logits = restrict(_scaled(logits, temperature), top_p=top_p)
         return jax.random.categorical(key, logits).astype(jnp.int32)
 
     return draw
+
+
+def _scaled(logits: Array, temperature: float) -> Array:
+    """Return logits divided by a temperature above 0, which may be infinite."""
+    # The largest becomes 0: no temperature makes it overflow.
+    shifted = logits - logits.max(axis=-1, keepdims=True)
+    temperature = max(float(temperature), float(jnp.finfo(logits.dtype).tiny))
+    lowest = jnp.asarray(-jnp.inf, logits.dtype)
+    scaled = shifted * (1.0 / temperature)
+    return jnp.where(logits > lowest, scaled, lowest)
 
 
 def argmax(scores: Array) -> Array:
@@ -91,8 +103,9 @@ def restrict(
     if top_p is not None and top_p < 1.0:
         ranked = -jnp.sort(-logits, axis=-1)
         p = jax.nn.softmax(ranked)
-        # Keep a token if those before it have not reached top_p: always the first one.
+        # Keep a token if those before it have not reached top_p.
         inside = jnp.cumsum(p, axis=-1) - p < top_p
+        inside = inside.at[..., 0].set(True)  # top_p may round to 0
         threshold = jnp.where(inside, ranked, -lowest).min(axis=-1, keepdims=True)
         logits = jnp.where(logits >= threshold, logits, lowest)
     return logits
