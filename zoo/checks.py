@@ -40,6 +40,21 @@ def positive(name: str, value: Any) -> int:
     return value
 
 
+def seed(name: str, value: Any) -> int:
+    """Return `value` if it is an int from 0 to 2**32 - 1, a seed of ``jax.random``.
+
+    Args:
+        name: the name of the argument, for the message.
+        value: the value of the argument.
+
+    Raises:
+        ValueError: if it is not.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**32:
+        raise ValueError(f"{name} must be an int from 0 to 2**32 - 1, got {value!r}")
+    return value
+
+
 def divisor(name: str, value: Any, dividend_name: str, dividend: int) -> int:
     """Return `value` if it is an int of 1 or more that divides another argument.
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from flax import nnx
 
 from zoo import checks, regularizers
@@ -12,7 +13,7 @@ from zoo.modules.dense import Linear
 from zoo.modules.embedding import Embedding
 from zoo.modules.pooling import Pooling
 from zoo.stochastic import Stochastic
-from zoo.types import Array, ArrayLike, Key
+from zoo.types import Array, ArrayLike, Key, State
 
 
 class Classifier(Stochastic):
@@ -109,6 +110,36 @@ class Classifier(Stochastic):
         _, y = self.layers(x, mask, key=layers_key)
         pooled = self.pooling(y, mask)
         return self.output(regularizers.dropout(output_key, pooled, self.dropout))
+
+    def chunk(
+        self, words: ArrayLike, mask: ArrayLike, state: State = None
+    ) -> tuple[State, tuple[Array, Array]]:
+        """Read a chunk of a sequence, without dropout.
+
+        Args:
+            words: ints ``[B, T]``.
+            mask: bool ``[B, T]``, True = a real token.
+            state: of the layers, after the chunks next to this one.
+
+        Returns:
+            The state after the chunk, and the part of it in the result.
+        """
+        state, y = self.layers(self.embedding(words, mask), mask, state)
+        return state, self.pooling.chunk(y, mask)
+
+    def combine(self, parts: tuple[Array, Array], mask: ArrayLike) -> Array:
+        """Compute the logits of sequences that were read in chunks.
+
+        Args:
+            parts: of the C chunks, arrays ``[B, C, ...]``.
+            mask: bool ``[B, C, T]``, True = a real token.
+
+        Returns:
+            logits ``[B, K]``, as of the whole sequences.
+        """
+        pooled, weights = parts
+        mask = jnp.asarray(mask).any(axis=2)
+        return self.output(self.pooling.combine(pooled, weights, mask))
 
     def contributions(self, words: ArrayLike, mask: ArrayLike) -> Array:
         """Return the contribution of each token to the logit of the predicted label.

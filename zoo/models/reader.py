@@ -2,6 +2,7 @@
 
 from typing import Any, Literal
 
+import jax.numpy as jnp
 from flax import nnx
 
 from zoo import checks, initializers, regularizers
@@ -10,7 +11,7 @@ from zoo.models.stack import stack
 from zoo.modules.dense import Linear
 from zoo.modules.pooling import Pooling
 from zoo.stochastic import Stochastic
-from zoo.types import Array, ArrayLike, Key
+from zoo.types import Array, ArrayLike, Key, State
 
 INITS = ("default", "torch", "identity", "chrono")
 
@@ -105,3 +106,35 @@ class Reader(Stochastic):
         _, y = self.layers(x, mask, key=layers_key)
         y = y if self.each else self.pooling(y, mask)
         return self.output(regularizers.dropout(output_key, y, self.dropout))
+
+    def chunk(
+        self, x: ArrayLike, mask: ArrayLike, state: State = None
+    ) -> tuple[State, Any]:
+        """Read a chunk of a sequence, without dropout.
+
+        Args:
+            x: ``[B, T, D]``.
+            mask: bool ``[B, T]``, True = a real step.
+            state: of the layers, after the chunks next to this one.
+
+        Returns:
+            The state after the chunk, and the part of it in the result.
+        """
+        state, y = self.layers(x, mask, state)
+        return state, self.output(y) if self.each else self.pooling.chunk(y, mask)
+
+    def combine(self, parts: Any, mask: ArrayLike) -> Array:
+        """Compute the outputs of sequences that were read in chunks.
+
+        Args:
+            parts: of the C chunks, arrays ``[B, C, ...]``.
+            mask: bool ``[B, C, T]``, True = a real step.
+
+        Returns:
+            ``[B, C*T, K]``, or ``[B, K]``, as of the whole sequences.
+        """
+        if self.each:
+            return parts.reshape(len(parts), -1, parts.shape[-1])
+        pooled, weights = parts
+        mask = jnp.asarray(mask).any(axis=2)
+        return self.output(self.pooling.combine(pooled, weights, mask))

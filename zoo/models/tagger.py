@@ -17,7 +17,7 @@ from zoo.modules.dense import Linear
 from zoo.modules.embedding import Embedding
 from zoo.stochastic import Stochastic
 from zoo.text import NUM_SHAPES
-from zoo.types import Array, ArrayLike, Key
+from zoo.types import Array, ArrayLike, Key, State
 
 CHARS = ("cnn", "lstm", "none")
 
@@ -156,19 +156,55 @@ class Tagger(Stochastic):
         """
         key = self._noise_key(key)
         chars_key, input_key, layers_key, output_key = regularizers.split(key, 4)
+        x = self._inputs(words, mask, chars, shapes, key=chars_key)
+        x = regularizers.dropout(input_key, x, self.dropout)
+        _, y = self.layers(x, mask, key=layers_key)
+        return self.output(regularizers.dropout(output_key, y, self.dropout))
+
+    def chunk(
+        self,
+        words: ArrayLike,
+        mask: ArrayLike,
+        chars: ArrayLike | None = None,
+        shapes: ArrayLike | None = None,
+        state: State = None,
+    ) -> tuple[State, Array]:
+        """Read a chunk of a sequence, without dropout.
+
+        Args:
+            words: as for a call.
+            mask: as for a call.
+            chars: as for a call.
+            shapes: as for a call.
+            state: of the layers, after the chunks next to this one.
+
+        Returns:
+            The state after the chunk, and logits ``[B, T, K]``.
+        """
+        x = self._inputs(words, mask, chars, shapes)
+        state, y = self.layers(x, mask, state)
+        return state, self.output(y)
+
+    def _inputs(
+        self,
+        words: ArrayLike,
+        mask: ArrayLike,
+        chars: ArrayLike | None,
+        shapes: ArrayLike | None,
+        *,
+        key: Key | None = None,
+    ) -> Array:
+        """Return the inputs of the layers; `key` is of the dropout of characters."""
         parts = [self.embedding(words, mask)]
         if self.chars is not None:
             if chars is None:
                 raise ValueError("chars are missing: this tagger reads characters")
-            parts.append(self.chars(chars, key=chars_key))
+            parts.append(self.chars(chars, key=key))
         if self.shapes is not None:
             if shapes is None:
                 raise ValueError("shapes are missing: this tagger reads word shapes")
             parts.append(self.shapes(shapes, mask))
-        x = jnp.concatenate(parts, axis=-1)
-        x = regularizers.dropout(input_key, x, self.dropout)
-        _, y = self.layers(x, mask, key=layers_key)
-        return self.output(regularizers.dropout(output_key, y, self.dropout))
+        return jnp.concatenate(parts, axis=-1)
 
     def log_likelihood(
         self, logits: Array, labels: ArrayLike, mask: ArrayLike

@@ -192,12 +192,16 @@ class Pooling(nnx.Module):
         Raises:
             ValueError: if `kind` is not "attention".
         """
+        return attention_weights(self._scores(y, mask), mask)
+
+    def _scores(self, y: Array, mask: ArrayLike | None) -> Array:
+        """Return the scores ``[B, T]`` whose softmax are the weights."""
         if self.kind != "attention":
             raise ValueError(f'weights are of kind="attention", this is {self.kind!r}')
         W, b, v = (param[...].astype(y.dtype) for param in (self.W, self.b, self.v))
         y = _zeroed(y, _mask(y, mask))
         scores = y @ W
-        return attention_weights(jnp.tanh(scores + align(b, scores)) @ v, mask)
+        return jnp.tanh(scores + align(b, scores)) @ v
 
     def __call__(self, y: Array, mask: ArrayLike | None = None) -> Array:
         """Pool over time.
@@ -231,6 +235,38 @@ class Pooling(nnx.Module):
             "concat": concat,
         }
         return functions[self.kind](y, mask)
+
+    def chunk(self, y: Array, mask: ArrayLike | None = None) -> tuple[Array, Array]:
+        """Pool a chunk of a sequence, for `combine`.
+
+        Args:
+            y: outputs ``[B, T, H]``.
+            mask: bool ``[B, T]``, True = a real token.
+
+        Returns:
+            The pooled vector ``[B, H]``, and the logarithm of its weight ``[B]``.
+        """
+        mask = _mask(y, mask)
+        scores = jnp.zeros(mask.shape, y.dtype)
+        if self.kind == "attention":
+            scores = self._scores(y, mask)
+        return self(y, mask), jax.nn.logsumexp(scores, axis=1, where=mask)
+
+    def combine(self, pooled: Array, weights: Array, mask: ArrayLike) -> Array:
+        """Pool a sequence from its chunks.
+
+        Args:
+            pooled: the vectors that `chunk` returned, ``[B, C, H]``.
+            weights: the logarithms of their weights, ``[B, C]``.
+            mask: bool ``[B, C]``, True = a chunk with a real token.
+
+        Returns:
+            ``[B, output_size]``, as of the whole sequence.
+        """
+        if self.kind in ("mean", "attention"):
+            shares = attention_weights(weights, mask)
+            return (shares[..., None] * pooled).sum(axis=1)
+        return self(pooled, mask)
 
 
 def _mask(y: Array, mask: ArrayLike | None) -> Array:

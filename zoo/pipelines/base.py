@@ -1,14 +1,17 @@
 """The base of all pipelines: a model with its preprocessing."""
 
-from collections.abc import Callable, Iterator, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, ClassVar
 
 import jax
 import numpy as np
 from flax import nnx
 
+from zoo import checks
 from zoo.cells import Cell
 from zoo.functional import functional
+from zoo.pipelines.chunks import read_in_chunks
 from zoo.pipelines.options import cells_of, check_types, is_own
 from zoo.registry import cell_name
 from zoo.text import pad
@@ -24,9 +27,14 @@ class Pipeline:
             of their classes.
         model: the module; with the trained parameters after `zoo.load`.
         params: the parameters in use, at first those of `model`; assign trained ones.
+        longest: length in tokens of the longest row that is read in one piece.
+        reads_chunks: whether longer ones are read in chunks of that length, with the
+            same results up to rounding.
     """
 
     kind: ClassVar[str]
+    longest: ClassVar[int] = 1024
+    reads_chunks: bool = False
     model_class: ClassVar[Callable[..., nnx.Module]]
 
     def __init__(self, options: dict[str, Any], *, seed: int | None = 0) -> None:
@@ -63,7 +71,15 @@ class Pipeline:
         def infer(params: Any, batch: Any, options: tuple) -> Any:
             return self.apply(params, batch, method=self._infer, **dict(options))
 
+        def read(params: Any, batch: Any, state: Any) -> Any:
+            return self.apply(params, batch, state, method=self._read)
+
+        def answer(params: Any, parts: Any, mask: Any) -> Any:
+            return self.apply(params, parts, mask, method=self._answer)
+
         self._jitted = jax.jit(infer, static_argnums=2)
+        self._jitted_read = jax.jit(read)
+        self._jitted_answer = jax.jit(answer)
 
     def to_json(self) -> dict[str, Any]:
         """Return the pipeline without its parameters as JSON values."""
@@ -88,20 +104,63 @@ class Pipeline:
         """Compute the results of a batch, under jit."""
         raise NotImplementedError(f"{type(self).__name__} must define _infer")
 
+    def _read(self, model: Any, batch: dict[str, Any], state: Any) -> Any:
+        """Compute the state after a chunk of long rows, and a part of their results."""
+        raise NotImplementedError(f"{type(self).__name__} must define _read")
+
+    def _answer(self, model: Any, parts: Any, mask: Any) -> Any:
+        """Compute the results of long rows from ``[B, C, ...]``, as `_infer`."""
+        raise NotImplementedError(f"{type(self).__name__} must define _answer")
+
     def _run(
         self, rows: Sequence[dict[str, np.ndarray]], batch_size: int, **options: Any
     ) -> Iterator[tuple[int, Any]]:
         """Yield the index of each row and its results, shortest rows first."""
+        checks.positive("batch_size", batch_size)
         lengths = [len(next(iter(row.values()))) for row in rows]
-        order = sorted(range(len(rows)), key=lengths.__getitem__)
         static_options = tuple(sorted(options.items()))
-        for start in range(0, len(order), batch_size):
-            indices = order[start : start + batch_size]
-            length = self._length(lengths[indices[-1]])
-            batch = pad([rows[k] for k in indices], length, batch_size)
-            results = jax.device_get(self._jitted(self.params, batch, static_options))
+        for indices, length, size in self._batches(lengths, batch_size):
+            batch = pad([rows[k] for k in indices], length, size)
+            if length > self.longest and self.reads_chunks:
+                results = self._run_in_chunks(batch)
+            else:
+                results = self._jitted(self.params, batch, static_options)
+            results = jax.device_get(results)
             for b, k in enumerate(indices):
                 yield k, jax.tree.map(lambda a, b=b: a[b], results)
+
+    def _run_in_chunks(self, batch: dict[str, np.ndarray]) -> Any:
+        """Return the results of a batch whose T is a multiple of `longest`."""
+        B = len(batch["mask"])
+        state = self.apply(self.params, B, method=lambda m, n: m.layers.init_state(n))
+
+        def read(chunk: dict[str, np.ndarray], state: Any) -> Any:
+            return self._jitted_read(self.params, chunk, state)
+
+        parts = read_in_chunks(read, batch, state, self.longest)
+        mask = batch["mask"].reshape(B, -1, self.longest)
+        return self._jitted_answer(self.params, parts, mask)
+
+    def _batches(
+        self, lengths: Sequence[int], batch_size: int
+    ) -> Iterator[tuple[list[int], int, int]]:
+        """Yield the indices of the rows of a batch, T and B, shortest rows first.
+
+        A batch of rows longer than `longest` has as many tokens as one of that length.
+        """
+        order = sorted(range(len(lengths)), key=lengths.__getitem__)
+        for factor, group in itertools.groupby(
+            order, lambda k: self._factor(lengths[k])
+        ):
+            indices, size = list(group), max(1, batch_size // factor)
+            for start in range(0, len(indices), size):
+                some = indices[start : start + size]
+                length = self._length(lengths[some[-1]])
+                yield some, length if factor == 1 else factor * self.longest, size
+
+    def _factor(self, length: int) -> int:
+        """Return T of a row in units of `longest`: a power of two."""
+        return 1 << ((max(length, 1) - 1) // self.longest).bit_length()
 
     def _length(self, longest: int) -> int:
         """Return T of a batch: one of few values, so that few programs compile."""
@@ -132,16 +191,37 @@ def check_size(options: dict[str, Any], name: str, size: int, of: str) -> None:
         )
 
 
-def several(texts: Any, name: str) -> Sequence[Any]:
-    """Return `texts` if it is a list: a string would be read as a list of letters.
+def several(items: Any, name: str) -> list[Any]:
+    """Return the items of an argument.
 
     Args:
-        texts: the argument.
+        items: the argument.
         name: its name, for the message.
 
     Raises:
-        TypeError: if it is a string.
+        TypeError: if it is one text, which would be read as a list of letters, or no
+            list at all.
     """
-    if isinstance(texts, str):
-        raise TypeError(f"{name} must be a list of texts, got one text: {texts[:40]!r}")
-    return texts
+    if isinstance(items, str | bytes):
+        raise TypeError(f"{name} must be a list of texts, got one text: {items[:40]!r}")
+    if not isinstance(items, Iterable):
+        raise TypeError(f"{name} must be a list of texts, got {type(items).__name__}")
+    return list(items)
+
+
+def strings(items: Any, name: str) -> list[str]:
+    """Return the items of an argument, all of which must be strings.
+
+    Args:
+        items: the argument.
+        name: its name, for the message.
+
+    Raises:
+        TypeError: as for `several`, or if an item is no string; the message has its
+            index.
+    """
+    items = several(items, name)
+    for k, item in enumerate(items):
+        if not isinstance(item, str):
+            raise TypeError(f"{name}[{k}] must be a str, got {type(item).__name__}")
+    return items

@@ -9,7 +9,7 @@ import numpy as np
 
 from zoo import checks
 from zoo.models import Classifier
-from zoo.pipelines.base import Pipeline, check_size, several
+from zoo.pipelines.base import Pipeline, check_size, strings
 from zoo.text import Text, Vocabulary
 
 
@@ -60,6 +60,7 @@ class ClassifierPipeline(Pipeline):
         super().__init__(options, seed=seed)
         self.text = text
         self.labels = labels
+        self.reads_chunks = not options.get("length")  # of concatenated outputs
 
     def encode(self, text: str) -> dict[str, np.ndarray]:
         """Return the inputs of one text.
@@ -82,9 +83,10 @@ class ClassifierPipeline(Pipeline):
             One result per text, in the order of `texts`.
 
         Raises:
-            TypeError: if `texts` is a single string.
+            TypeError: if `texts` is a single string, or not all texts are strings.
+            ValueError: if `batch_size` is not positive.
         """
-        rows = [self.encode(text) for text in several(texts, "texts")]
+        rows = [self.encode(text) for text in strings(texts, "texts")]
         results: list[Any] = [None] * len(rows)
         for k, p in self._run(rows, batch_size):
             by_label = dict(zip(self.labels.tokens, map(float, p), strict=True))
@@ -95,8 +97,17 @@ class ClassifierPipeline(Pipeline):
     def _infer(self, model: Any, batch: dict[str, Any]) -> Any:
         return jax.nn.softmax(model(batch["words"], batch["mask"]))
 
+    def _read(self, model: Any, batch: dict[str, Any], state: Any) -> Any:
+        return model.chunk(batch["words"], batch["mask"], state)
+
+    def _answer(self, model: Any, parts: Any, mask: Any) -> Any:
+        return jax.nn.softmax(model.combine(parts, mask))
+
     def _length(self, longest: int) -> int:
         return self.options.get("length") or super()._length(longest)
+
+    def _factor(self, length: int) -> int:
+        return super()._factor(length) if self.reads_chunks else 1
 
     def to_json(self) -> dict[str, Any]:
         """Return the pipeline without its parameters as JSON values."""

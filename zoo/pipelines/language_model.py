@@ -1,6 +1,6 @@
 """The pipeline of a language model."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -43,6 +43,9 @@ class LanguageModelPipeline(Pipeline):
         self._step = jax.jit(
             lambda params, state, ids: self.apply(params, state, ids, method="step")
         )
+        self._state_after = jax.jit(
+            lambda params, state, ids: self.apply(params, ids, None, state)[0]
+        )
 
     def generate(
         self,
@@ -59,28 +62,51 @@ class LanguageModelPipeline(Pipeline):
         Args:
             prompt: the text to continue; by default a line break, as after a paragraph.
             length: number of tokens to generate.
-            temperature: below 1 favours likely tokens; 0 takes the most likely.
+            temperature: below 1 favours likely tokens; 0 takes the most likely, and
+                ``float("inf")`` draws uniformly.
             top_k: sample from the k most likely tokens only.
             top_p: sample from the smallest set of tokens with this probability only.
-            seed: of the random draws.
+            seed: of the random draws, from 0 to 2**32 - 1.
 
-        Yields:
-            The text of each new token as soon as it is drawn; never the unknown token.
+        Returns:
+            An iterator over the text of each new token, drawn when it is asked for;
+            never a reserved token, such as the unknown token.
 
         Raises:
-            ValueError: if an argument is out of its range.
+            TypeError: if `prompt` is not a string.
+            ValueError: if an argument is out of its range, or the vocabulary of the
+                model is empty.
         """
         draw = decoding.sampler(temperature=temperature, top_k=top_k, top_p=top_p)
         checks.positive("length", length)
-        ids = self.text.encode(prompt or "\n")
-        state = self.apply(self.params, 1, method="init_state")
-        logits = None
-        for token in ids:
-            state, logits = self._step(self.params, state, np.array([token], np.int32))
+        checks.seed("seed", seed)
+        if not isinstance(prompt, str):
+            raise TypeError(f"prompt must be a str, got {type(prompt).__name__}")
         vocabulary = self.text.vocabulary
-        num_reserved = 0 if vocabulary.unknown is None else vocabulary.unknown + 1
+        if len(vocabulary) == vocabulary.reserved:
+            raise ValueError("the vocabulary of this model is empty: nothing to draw")
+        # Where white space is no token, a text begins after an unknown token.
+        first = np.array([vocabulary.unknown or 0], np.int32)
+        ids = next(
+            (ids for text in (prompt, "\n") if len(ids := self.text.encode(text))),
+            first,
+        )
+        return self._draw(draw, ids, length, seed)
+
+    def _draw(
+        self, draw: Callable[..., Any], ids: np.ndarray, length: int, seed: int
+    ) -> Iterator[str]:
+        """Yield the tokens of `generate` that continue tokens with IDs `ids`."""
+        state = self.apply(self.params, 1, method="init_state")
+        num_read = (len(ids) - 1) // self.longest * self.longest
+        for start in range(0, num_read, self.longest):
+            chunk = ids[None, start : start + self.longest]
+            state = self._state_after(self.params, state, chunk)
+        for token in ids[num_read:-1]:
+            state, _ = self._step(self.params, state, np.array([token], np.int32))
+        vocabulary = self.text.vocabulary
         penalty = np.zeros(len(vocabulary), np.float32)
-        penalty[:num_reserved] = -np.inf
+        penalty[: vocabulary.reserved] = -np.inf
         separator = "" if self.text.units == "chars" else " "
         key = jax.random.key(seed)
         token = ids[-1:]

@@ -29,6 +29,7 @@ class ReaderPipeline(Pipeline):
 
     kind = "reader"
     model_class = Reader
+    reads_chunks = True
 
     def __init__(
         self,
@@ -87,13 +88,13 @@ class ReaderPipeline(Pipeline):
         if isinstance(sequence, str):
             try:
                 sequence = json.loads(sequence)
-            except ValueError:
+            except (ValueError, RecursionError):
                 sequence = ()
         size = self.options["input_size"]
         x: Any = np.zeros(0)
         try:
             x = np.asarray(sequence, np.float64)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             pass  # refused below, with every other invalid sequence
         if self.symbols:
             valid = x.ndim == 1 and np.isin(x, range(self.symbols)).all()
@@ -102,7 +103,8 @@ class ReaderPipeline(Pipeline):
             x = x[:, None] if x.ndim == 1 and size == 1 else x
             valid = x.ndim == 2 and x.shape[1] == size
             expected = "a list of numbers" if size == 1 else f"lists of {size} numbers"
-        if not valid or not x.size or not np.isfinite(x).all():
+        limit = np.finfo(np.float32).max / max(abs(self.scale), 1.0)
+        if not valid or not x.size or not (np.abs(x) <= limit).all():
             got = str(original)[:60]
             raise ValueError(f"a sequence must be {expected}, got {got!r}")
         return {"x": self.vectors(x.astype(np.int64) if self.symbols else x)}
@@ -136,6 +138,12 @@ class ReaderPipeline(Pipeline):
 
     def _infer(self, model: Any, batch: dict[str, Any]) -> Any:
         return model(batch["x"], batch["mask"])
+
+    def _read(self, model: Any, batch: dict[str, Any], state: Any) -> Any:
+        return model.chunk(batch["x"], batch["mask"], state)
+
+    def _answer(self, model: Any, parts: Any, mask: Any) -> Any:
+        return model.combine(parts, mask)
 
     def to_json(self) -> dict[str, Any]:
         """Return the pipeline without its parameters as JSON values."""

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from zoo import checks
 from zoo.models import Seq2Seq, decoding
-from zoo.pipelines.base import Pipeline, check_size, several
+from zoo.pipelines.base import Pipeline, check_size, strings
 from zoo.text import BEGIN, END, Text
 
 # Every search allocates arrays for an output of the largest length.
@@ -40,14 +40,25 @@ class Writing:
     Attributes:
         source: tokens of the source.
         outputs: the texts, the best first.
+        unread: number of tokens after `source` that the model did not read, since the
+            source is longer than `Seq2SeqPipeline.max_source`.
     """
 
     source: list[str]
     outputs: list[Output]
+    unread: int = 0
 
 
 class Seq2SeqPipeline(Pipeline):
-    """A sequence-to-sequence model: text in, another text out."""
+    """A sequence-to-sequence model: text in, another text out.
+
+    Attributes:
+        max_source: number of tokens that are read of a source; the others are not, and
+            `Writing.unread` is their number.
+    """
+
+    # The decoder attends to each token of the source at once: chunks would not do.
+    max_source: ClassVar[int] = 4096
 
     kind = "seq2seq"
     model_class = Seq2Seq
@@ -90,9 +101,10 @@ class Seq2SeqPipeline(Pipeline):
         self.target = target
         self.max_length = max_length
         self.begin, self.end = vocabulary.number(BEGIN), vocabulary.number(END)
-        # Padding, the unknown token and the begin token are never generated.
+        # Of the reserved tokens, only the end token is generated.
         self._penalty = np.zeros(len(vocabulary), np.float32)
-        self._penalty[[0, vocabulary.unknown or 0, self.begin]] = -np.inf
+        self._penalty[: vocabulary.reserved] = -np.inf
+        self._penalty[self.end] = 0.0
 
     def encode(self, text: str) -> dict[str, np.ndarray]:
         """Return the inputs of one source.
@@ -100,7 +112,7 @@ class Seq2SeqPipeline(Pipeline):
         Args:
             text: any text.
         """
-        return {"source": self.source.encode(text)}
+        return {"source": self.source.encode(text)[: self.max_source]}
 
     def predict(
         self,
@@ -128,7 +140,7 @@ class Seq2SeqPipeline(Pipeline):
             One result per source, in the order of `texts`.
 
         Raises:
-            TypeError: if `texts` is a single string.
+            TypeError: if `texts` is a single string, or not all texts are strings.
             ValueError: if an option is out of its range, or `attention` is requested of
                 a model without attention.
         """
@@ -137,7 +149,8 @@ class Seq2SeqPipeline(Pipeline):
             raise ValueError(f"n_best must be at most beam = {beam}, got {n_best}")
         if attention and self.options.get("attention", "additive") is None:
             raise ValueError("attention must be False: this model has no attention")
-        rows = [self.encode(text) for text in several(texts, "texts")]
+        texts = strings(texts, "texts")
+        rows = [self.encode(text) for text in texts]
         results: list[Any] = [None] * len(rows)
         options = {
             "beam": beam,
@@ -145,7 +158,8 @@ class Seq2SeqPipeline(Pipeline):
             "coverage_penalty": coverage_penalty,
         }
         for k, decoded in self._run(rows, batch_size, **options):
-            source = self.source.split(texts[k])
+            units = self.source.split(texts[k])
+            source = units[: self.max_source]
             outputs = []
             for n in range(n_best):
                 if not np.isfinite(decoded.scores[n]):
@@ -157,7 +171,7 @@ class Seq2SeqPipeline(Pipeline):
                     weights = decoded.weights[n, :length, : len(source)].tolist()
                 text = self.target.join(tokens)
                 outputs.append(Output(text, float(decoded.scores[n]), tokens, weights))
-            results[k] = Writing(source, outputs)
+            results[k] = Writing(source, outputs, unread=len(units) - len(source))
         return results
 
     def write(

@@ -9,7 +9,7 @@ import numpy as np
 
 from zoo import checks
 from zoo.models import Tagger
-from zoo.pipelines.base import Pipeline, check_size, several
+from zoo.pipelines.base import Pipeline, check_size, several, strings
 from zoo.text import CURRENT_TOKENIZERS, Vocabulary, Words
 from zoo.text.tokenizer import FIRST_TOKENIZER, tokenizer_of
 
@@ -53,6 +53,7 @@ class TaggerPipeline(Pipeline):
 
     kind = "tagger"
     model_class = Tagger
+    reads_chunks = True
 
     def __init__(
         self,
@@ -116,11 +117,13 @@ class TaggerPipeline(Pipeline):
             One result per sentence, in the order of `sentences`.
 
         Raises:
-            TypeError: if `sentences` is a single string.
+            TypeError: if `sentences` is a single string, or one of them is neither a
+                string nor a list of strings.
+            ValueError: if `batch_size` is not positive.
         """
         split = [
-            self._tokenize(s) if isinstance(s, str) else list(s)
-            for s in several(sentences, "sentences")
+            self._tokenize(s) if isinstance(s, str) else strings(s, f"sentences[{k}]")
+            for k, s in enumerate(several(sentences, "sentences"))
         ]
         results: list[Any] = [None] * len(split)
         for k, (labels, p) in self._run([self.encode(s) for s in split], batch_size):
@@ -140,6 +143,14 @@ class TaggerPipeline(Pipeline):
         mask = jnp.asarray(batch["mask"])
         logits = model(batch["words"], mask, batch["chars"], batch["shapes"])
         return model.decode(logits, mask)
+
+    def _read(self, model: Any, batch: dict[str, Any], state: Any) -> Any:
+        inputs = (batch[name] for name in ("words", "mask", "chars", "shapes"))
+        return model.chunk(*inputs, state)
+
+    def _answer(self, model: Any, parts: Any, mask: Any) -> Any:
+        B, C, T, K = parts.shape
+        return model.decode(parts.reshape(B, C * T, K), mask.reshape(B, C * T))
 
     def to_json(self) -> dict[str, Any]:
         """Return the pipeline without its parameters as JSON values."""

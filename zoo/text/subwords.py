@@ -1,6 +1,7 @@
 """Subwords by byte pair encoding, a wrapper of the `tokenizers` library."""
 
 import json
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -8,6 +9,7 @@ from zoo import checks
 
 # The piece of an unknown character. No piece of a text has a space.
 UNKNOWN = " unknown "
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -54,7 +56,8 @@ class Subwords:
         Args:
             text: any text.
         """
-        return self._tokenizer.encode(text).tokens
+        # A lone surrogate is no character, and the library refuses it.
+        return self._tokenizer.encode(_SURROGATE.sub("\ufffd", text)).tokens
 
     def join(self, pieces: Iterable[str]) -> str:
         """Return the text of subwords, the inverse of `split`.

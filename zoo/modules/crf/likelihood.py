@@ -8,6 +8,8 @@ from zoo.modules.crf.inputs import prepare, previous_token, time_first
 from zoo.modules.crf.transitions import Transitions
 from zoo.types import Array, ArrayLike
 
+LONG = 1024  # steps; the backward pass of longer rows recomputes the forward pass
+
 
 def score(
     logits: Array,
@@ -64,18 +66,7 @@ def log_partition(
         ValueError: if a shape is wrong.
         TypeError: if `logits` are not floating point, or `mask` is not bool.
     """
-    logits, between, start, end, mask = prepare(logits, transitions, mask)
-
-    def step(alpha: Array, inputs: tuple[Array, ...]) -> tuple[Array, None]:
-        logits_t, real, first = inputs
-        reached = jax.nn.logsumexp(alpha[:, :, None] + between[None], axis=1)
-        new = jnp.where(first[:, None], start[None], reached) + logits_t
-        return jnp.where(real[:, None], new, alpha), None
-
-    alpha = jnp.zeros((logits.shape[0], logits.shape[2]), logits.dtype)
-    alpha, _ = jax.lax.scan(step, alpha, time_first(logits, mask))
-    total = jax.nn.logsumexp(alpha + end[None], axis=1)
-    return jnp.where(mask.any(axis=1), total, jnp.zeros((), total.dtype))
+    return _log_partition(logits, transitions, mask, recompute=False)
 
 
 def log_likelihood(
@@ -124,4 +115,32 @@ def marginals(
     """
     # d log_partition / d logits is the expected count of a label: the VJP is the
     # backward half of the forward-backward algorithm.
-    return jax.grad(lambda x: log_partition(x, transitions, mask).sum())(logits)
+    # For each step of a long row K values are stored, not K*K.
+    T = logits.shape[1]
+    recompute = isinstance(T, int) and T > LONG  # a symbolic T has no value
+    return jax.grad(
+        lambda x: _log_partition(x, transitions, mask, recompute=recompute).sum()
+    )(logits)
+
+
+def _log_partition(
+    logits: Array,
+    transitions: Transitions,
+    mask: ArrayLike | None,
+    *,
+    recompute: bool,
+) -> Array:
+    """Return `log_partition`; `recompute` is whether its gradient repeats the steps."""
+    logits, between, start, end, mask = prepare(logits, transitions, mask)
+
+    def step(alpha: Array, inputs: tuple[Array, ...]) -> tuple[Array, None]:
+        logits_t, real, first = inputs
+        reached = jax.nn.logsumexp(alpha[:, :, None] + between[None], axis=1)
+        new = jnp.where(first[:, None], start[None], reached) + logits_t
+        return jnp.where(real[:, None], new, alpha), None
+
+    alpha = jnp.zeros((logits.shape[0], logits.shape[2]), logits.dtype)
+    body = jax.checkpoint(step) if recompute else step
+    alpha, _ = jax.lax.scan(body, alpha, time_first(logits, mask))
+    total = jax.nn.logsumexp(alpha + end[None], axis=1)
+    return jnp.where(mask.any(axis=1), total, jnp.zeros((), total.dtype))
