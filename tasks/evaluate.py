@@ -20,6 +20,7 @@ from tasks.scores import Scores
 from zoo import artifact
 from zoo.cli.arguments import check_options
 from zoo.cli.model import load
+from zoo.cli.terminal import closed_pipe_is_quiet, visible
 
 FILES = ("data", "train_file", "dev_file", "test_file")
 
@@ -160,9 +161,10 @@ def _print(scores: Scores, loss: float) -> None:
         print(f"{key:<14} {value:.4f}")
     if scores.per_class:
         columns = list(next(iter(scores.per_class.values())))
-        width = max(map(len, scores.per_class))
+        labels = list(map(visible, scores.per_class))
+        width = max(map(len, labels))
         print("\n" + "  ".join([" " * width, *(f"{c:>9}" for c in columns)]))
-        for label, row in scores.per_class.items():
+        for label, row in zip(labels, scores.per_class.values(), strict=True):
             cells = [
                 f"{v:>9.4f}"
                 if isinstance(v, float)
@@ -176,7 +178,7 @@ def main() -> None:
     """Read the command line and score."""
     check_options(sys.argv[1:], Evaluate, "tasks.evaluate")
     options = tyro.cli(Evaluate, prog="python -m tasks.evaluate", description=__doc__)
-    with console.errors(options.debug):
+    with console.errors(options.debug), closed_pipe_is_quiet():
         evaluate(options)
 
 

@@ -10,7 +10,9 @@ import pytest
 
 import zoo
 import zoo.__main__
-from zoo.pipelines import ClassifierPipeline, TaggerPipeline
+from tasks.data.formats.lines import numbered_lines
+from tests.helpers.pipelines import pipelines
+from zoo.pipelines import ClassifierPipeline, Seq2SeqPipeline, TaggerPipeline
 from zoo.text import Text, Vocabulary, Words
 
 OPTIONS = {"embedding_dim": 4, "hidden_size": 4}
@@ -80,6 +82,70 @@ def test_encodings(
             out, _ = output_of(model, *args, *flags, stdin=content)
             texts = [json.loads(line)["text"] for line in out.splitlines()]
             assert texts == ["кот", "", "пёс"]
+
+
+@pytest.mark.parametrize(
+    ("content", "texts"),
+    [
+        (b"\xef\xbb\xbfa b\r\n\r\nc", ["a b", "", "c"]),
+        (b"a b\r\rc\r", ["a b", "", "c"]),
+        (b"a\rb\nc\r\n", ["a\rb", "c"]),
+        (b"a\x0bb\x0cc\xc2\x85d\xe2\x80\xa8e\n", ["a\x0bb\x0cc\x85d\u2028e"]),
+        (b"", []),
+        (b"\n", [""]),
+        (b"\r", [""]),
+    ],
+)
+def test_lines_are_those_of_training(
+    models: Path,
+    output_of: Callable[..., tuple[str, str]],
+    tmp_path: Path,
+    content: bytes,
+    texts: list[str],
+) -> None:
+    path = tmp_path / "texts.txt"
+    path.write_bytes(content)
+    assert [line for _, line in numbered_lines(path, "utf-8")] == texts
+    for args in [("--file", path), ()]:
+        out, _ = output_of(models / "classifier", *args, "--json", stdin=content)
+        assert [json.loads(line)["text"] for line in out.split("\n")[:-1]] == texts
+
+
+def test_errors_of_the_file_and_the_flags(
+    models: Path, output_of: Callable[..., tuple[str, str]], tmp_path: Path
+) -> None:
+    model = models / "classifier"
+    path = tmp_path / "texts.txt"
+    path.write_text("abcd")
+    wrong = tmp_path / "text.txt"
+    for args, error in [
+        (("--file", wrong), f"--file {wrong}: no such file; did you mean {path}?"),
+        (("--file", tmp_path), f"--file {tmp_path}: Is a directory"),
+        (("a", "b\udcff"), "text 2: expected text in utf-8, got b'\\xff'"),
+        (("--file", path, "--encoding", "hex"), "--encoding hex: no such encoding"),
+        (
+            ("--file", path, "--encoding", "utf-16"),
+            f"{path}: expected text in utf-16: UTF-16 stream does not start with BOM",
+        ),
+        (
+            ("a", "--batch-size", "0"),
+            "--batch-size must be an int of 1 or more, got 0",
+        ),
+    ]:
+        assert output_of(model, *args) == ("", f"error: {error}\n")
+
+
+def test_a_source_that_is_too_long_is_said(
+    output_of: Callable[..., tuple[str, str]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Seq2SeqPipeline, "max_source", 3)
+    zoo.save(tmp_path / "model", pipelines()[3])
+    out, error = output_of(tmp_path / "model", "--json", "a", "d o g d o g")
+    unread = [json.loads(line)["unread"] for line in out.splitlines()]
+    assert unread[0] == 0 < unread[1]
+    assert error == f"note: text 2: its last {unread[1]} tokens are not read\n"
 
 
 def test_a_wrong_byte_is_an_error(

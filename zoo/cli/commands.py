@@ -1,7 +1,6 @@
 """The commands of ``python -m zoo``, and how their errors are reported."""
 
 import importlib.metadata
-import os
 import sys
 from typing import Annotated
 
@@ -14,6 +13,7 @@ from zoo.cli.generate import Generate
 from zoo.cli.info import Info
 from zoo.cli.predict import Predict
 from zoo.cli.serve import Serve
+from zoo.cli.terminal import closed_pipe_is_quiet, visible
 
 COMMANDS = {
     "predict": Predict,
@@ -31,26 +31,24 @@ def main() -> None:
         print(f"rnn-zoo {_version()}")
         return
     check_command(arguments, COMMANDS, "zoo")
-    command = tyro.cli(
-        Annotated[Predict, subcommand("predict")]
-        | Annotated[Generate, subcommand("generate")]
-        | Annotated[Serve, subcommand("serve")]
-        | Annotated[Info, subcommand("info")]
-        | Annotated[Cells, subcommand("cells")],  # pyright: ignore[reportArgumentType]
-        prog="zoo",
-        description="Use trained recurrent networks. --version prints the version.",
-    )
     try:
-        command.main()
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader closed the pipe, as `| head` does: no message, and none at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        with closed_pipe_is_quiet():
+            command = tyro.cli(
+                Annotated[Predict, subcommand("predict")]
+                | Annotated[Generate, subcommand("generate")]
+                | Annotated[Serve, subcommand("serve")]
+                | Annotated[Info, subcommand("info")]
+                | Annotated[Cells, subcommand("cells")],  # pyright: ignore[reportArgumentType]
+                prog="zoo",
+                description="Use trained recurrent networks. --version prints the "
+                "version.",
+            )
+            command.main()
     except KeyboardInterrupt:
         print(file=sys.stderr)
         raise SystemExit(130) from None
     except (OSError, ValueError, TypeError, ImportError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {visible(str(error), sys.stderr)}", file=sys.stderr)
         raise SystemExit(1) from None
 
 

@@ -1,8 +1,11 @@
 """``python -m zoo generate``: text of a trained language model."""
 
+import sys
 from dataclasses import dataclass
 
+from zoo.cli.lines import check_bytes
 from zoo.cli.model import TrainedModel
+from zoo.cli.terminal import visible
 from zoo.pipelines import LanguageModelPipeline
 
 
@@ -13,15 +16,15 @@ class Generate(TrainedModel):
     prompt: str = ""
     """The text to continue."""
     length: int = 500
-    """Number of characters to generate."""
+    """Number of characters to generate, 1 or more."""
     temperature: float = 0.8
-    """Below 1 favours likely characters; 0 takes the most likely."""
+    """Below 1 favours likely characters; 0 takes the most likely, inf any."""
     top_k: int | None = None
     """Sample from the k most likely characters only."""
     top_p: float | None = None
-    """Sample from the smallest set with this probability only."""
+    """Sample from the smallest set with this probability only, above 0 and up to 1."""
     seed: int = 0
-    """Random seed."""
+    """Random seed, from 0 to 2**32 - 1."""
 
     def main(self) -> None:
         """Print the prompt and the generated text."""
@@ -31,14 +34,14 @@ class Generate(TrainedModel):
                 f"{self.run} is a {pipeline.kind}: use python -m zoo predict"
             )
         pieces = pipeline.generate(
-            self.prompt,
+            check_bytes(self.prompt, "--prompt", sys.getfilesystemencoding()),
             self.length,
             temperature=self.temperature,
             top_k=self.top_k,
             top_p=self.top_p,
             seed=self.seed,
         )
-        print(self.prompt, end="", flush=True)
+        print(visible(self.prompt), end="", flush=True)
         for piece in pieces:
-            print(piece, end="", flush=True)
+            print(visible(piece), end="", flush=True)
         print()

@@ -6,6 +6,7 @@ import jax
 
 from zoo import artifact
 from zoo.cli.model import TrainedModel
+from zoo.cli.terminal import visible
 from zoo.pipelines import Pipeline
 
 
@@ -19,12 +20,12 @@ class Info(TrainedModel):
         pipeline = self.load()
         count = sum(leaf.size for leaf in jax.tree.leaves(pipeline.params))
         for name, value in {**about, "parameters": f"{count:,}"}.items():
-            print(f"{name:<16} {value}")
+            print(visible(f"{name:<16} {value}"))
         print("options")
         for name, value in pipeline.options.items():
-            print(f"  {name:<14} {value}")
+            print(visible(f"  {name:<14} {value}"))
         for name, size in sizes(pipeline).items():
-            print(f"{name:<16} {size}")
+            print(visible(f"{name:<16} {size}"))
 
 
 def sizes(pipeline: Pipeline) -> dict[str, str]:

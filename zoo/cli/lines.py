@@ -1,7 +1,9 @@
 """Lines of a file or of standard input, with the line of a wrong byte."""
 
 import codecs
+import difflib
 import io
+import itertools
 import re
 import sys
 from collections.abc import Iterator
@@ -13,9 +15,10 @@ _WRONG_BYTES = re.compile("[\udc00-\udcff]+")
 
 
 def lines(file: Path | None, encoding: str) -> Iterator[str]:
-    """Yield all lines of a text, blank ones too, without line ends.
+    """Yield all lines of a text, blank ones too, without LF or CRLF.
 
-    A byte order mark at the start is skipped.
+    As in the data of a training, a byte order mark at the start is skipped, and CR ends
+    a line only where there is no LF.
 
     Args:
         file: the file; None for standard input.
@@ -27,33 +30,73 @@ def lines(file: Path | None, encoding: str) -> Iterator[str]:
             names file and line.
     """
     try:
-        codec = codecs.lookup(encoding).name
+        "".encode(encoding)
     except LookupError:
         raise ValueError(f"--encoding {encoding}: no such encoding") from None
+    codec = codecs.lookup(encoding).name
     codec = "utf-8-sig" if codec == "utf-8" else codec
-    options: Any = {"encoding": codec, "errors": "zoo-wrong-bytes"}
-    if file is not None:
-        with file.open(**options) as stream:
-            yield from _checked(stream, str(file), encoding)
-    elif not hasattr(sys.stdin, "buffer"):
-        yield from _checked(sys.stdin, "standard input", encoding)
-    else:
-        stream = io.TextIOWrapper(sys.stdin.buffer, **options)
-        try:
-            yield from _checked(stream, "standard input", encoding)
-        finally:
-            stream.detach()  # standard input stays open
+    options: Any = {"encoding": codec, "errors": "zoo-wrong-bytes", "newline": "\n"}
+    name = "standard input" if file is None else str(file)
+    try:
+        if file is not None:
+            with _open(file, options) as stream:
+                yield from _checked(stream, name, encoding)
+        elif not hasattr(sys.stdin, "buffer"):
+            yield from _checked(sys.stdin, name, encoding)
+        else:
+            stream = io.TextIOWrapper(sys.stdin.buffer, **options)
+            try:
+                yield from _checked(stream, name, encoding)
+            finally:
+                stream.detach()  # standard input stays open
+    except UnicodeError as error:  # such as UTF-16 without a byte order mark
+        raise ValueError(f"{name}: expected text in {encoding}: {error}") from None
+
+
+def check_bytes(text: str, name: str, encoding: str) -> str:
+    """Return a text that was decoded without wrong bytes.
+
+    Args:
+        text: the text, with surrogates in place of wrong bytes.
+        name: where it is from, for the message.
+        encoding: its encoding, for the message.
+
+    Raises:
+        ValueError: if it has wrong bytes.
+    """
+    if wrong := _WRONG_BYTES.search(text):
+        got = bytes(ord(c) & 0xFF for c in wrong[0][:8])
+        raise ValueError(f"{name}: expected text in {encoding}, got {got!r}")
+    return text
+
+
+def _open(file: Path, options: Any) -> IO[str]:
+    """Open a file; an error names the flag and files of similar names."""
+    try:
+        return file.open(**options)
+    except FileNotFoundError:
+        names = [p.name for p in file.parent.iterdir()] if file.parent.is_dir() else []
+        similar = difflib.get_close_matches(file.name, names, n=1)
+        hint = f"; did you mean {file.parent / similar[0]}?" if similar else ""
+        raise FileNotFoundError(f"--file {file}: no such file{hint}") from None
+    except OSError as error:
+        raise OSError(f"--file {file}: {error.strerror}") from None
 
 
 def _checked(stream: IO[str], name: str, encoding: str) -> Iterator[str]:
-    for number, line in enumerate(stream, 1):
-        if wrong := _WRONG_BYTES.search(line):
-            got = bytes(ord(c) & 0xFF for c in wrong[0][:8])
-            raise ValueError(
-                f"{name}:{number}: expected text in {encoding} (name another encoding "
-                f"with --encoding), got {got!r}"
-            )
-        yield line.removesuffix("\n")
+    advice = f"{encoding} (name another encoding with --encoding)"
+    for number, line in enumerate(_split(stream), 1):
+        yield check_bytes(line, f"{name}:{number}", advice)
+
+
+def _split(stream: IO[str]) -> Iterator[str]:
+    """Yield the lines of a stream that is split at LF."""
+    first = next(stream, "")
+    if "\n" not in first and "\r" in first:
+        yield from first.removesuffix("\r").split("\r")
+        return
+    for line in itertools.chain([first] if first else [], stream):
+        yield line.removesuffix("\n").removesuffix("\r")
 
 
 def _mark_wrong_bytes(error: UnicodeError) -> tuple[str, int]:

@@ -11,8 +11,10 @@ from typing import Any
 
 from tyro.conf import Positional
 
-from zoo.cli.lines import lines
+from zoo import checks
+from zoo.cli.lines import check_bytes, lines
 from zoo.cli.model import TrainedModel
+from zoo.cli.terminal import visible, visible_json
 from zoo.diagnostics import plots
 from zoo.pipelines import (
     Classification,
@@ -23,6 +25,7 @@ from zoo.pipelines import (
 )
 
 MAX_PLOTS = 10
+MAX_CHARACTERS = 1 << 20  # of the texts that are predicted and printed together
 COLORS = {"PER": 35, "ORG": 34, "LOC": 32, "MISC": 33}
 
 
@@ -59,9 +62,10 @@ class Predict(TrainedModel):
 
     def main(self) -> None:
         """Print the predictions."""
+        checks.positive("--batch-size", self.batch_size)
         pipeline: Any = self.load()
         options = self._options(pipeline.kind)
-        plotted = []
+        plotted, number = [], 0
         if isinstance(pipeline, LanguageModelPipeline):
             raise ValueError(
                 f"{self.run} is a language model: use python -m zoo generate"
@@ -76,9 +80,15 @@ class Predict(TrainedModel):
                 if len(plotted) > MAX_PLOTS:
                     raise ValueError(f"--attention plots at most {MAX_PLOTS} texts")
             for text, result in zip(texts, results, strict=True):
+                number += 1
+                if unread := getattr(result, "unread", 0):
+                    print(
+                        f"note: text {number}: its last {unread:,} tokens are not read",
+                        file=sys.stderr,
+                    )
                 if self.json:
                     record = {"text": text, **dataclasses.asdict(result)}
-                    print(json.dumps(record, ensure_ascii=False))
+                    print(visible_json(json.dumps(record, ensure_ascii=False)))
                 else:
                     entities = bool(pipeline.options.get("bio_labels"))
                     print(show(text, result, entities=entities))
@@ -99,7 +109,9 @@ class Predict(TrainedModel):
 
     def _texts(self) -> Iterator[str]:
         """Yield the texts, without line ends."""
-        yield from self.texts
+        encoding = sys.getfilesystemencoding()
+        for number, text in enumerate(self.texts, 1):
+            yield check_bytes(text, f"text {number}", encoding)
         if self.file is not None and str(self.file) != "-":
             yield from lines(self.file, self.encoding)
         elif self.file is not None or not self.texts:
@@ -114,26 +126,27 @@ def show(
     *,
     entities: bool = False,
 ) -> str:
-    """Format a result for the terminal.
+    """Format a result; on a terminal, with escapes for the control characters of texts.
 
     Args:
         text: the input.
         result: the prediction.
         entities: whether the tags of a sentence are BIO2.
     """
+    text = visible(text)
     if isinstance(result, Classification):
-        return f"{result.label}  {result.probability:.3f}  {text}"
+        return f"{visible(result.label)}  {result.probability:.3f}  {text}"
     if isinstance(result, Reading):
         return str(result.answer)
     if isinstance(result, Writing):
-        outputs = [f"{output.score:>9.3f}  {output.text}" for output in result.outputs]
+        outputs = [
+            f"{output.score:>9.3f}  {visible(output.text)}" for output in result.outputs
+        ]
         return "\n".join([text, *outputs])
     if entities:
         return _entities(result)
-    widths = [
-        max(len(a), len(b)) for a, b in zip(result.tokens, result.tags, strict=True)
-    ]
-    rows = (result.tokens, result.tags)
+    rows = [list(map(visible, row)) for row in (result.tokens, result.tags)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     columns = [
         "  ".join(f"{part:<{w}}" for part, w in zip(row, widths, strict=True)).rstrip()
         for row in rows
@@ -144,16 +157,16 @@ def show(
 def _entities(result: Tagging) -> str:
     """Format a sentence with its entities marked, in colour on a terminal."""
     color = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-    words = list(result.tokens)
+    words = list(map(visible, result.tokens))
     for entity in result.entities:
-        last = entity.stop - 1
+        last, label = entity.stop - 1, visible(entity.label)
         if color:
             code = COLORS.get(entity.label, 36)
             words[entity.start] = f"\x1b[1;{code}m{words[entity.start]}"
-            words[last] += f"\x1b[0m\x1b[{code}m/{entity.label}\x1b[0m"
+            words[last] += f"\x1b[0m\x1b[{code}m/{label}\x1b[0m"
         else:
             words[entity.start] = f"[{words[entity.start]}"
-            words[last] += f"]/{entity.label}"
+            words[last] += f"]/{label}"
     return " ".join(words)
 
 
@@ -161,10 +174,12 @@ def _batches(items: Iterable[str], size: int) -> Iterator[list[str]]:
     """Yield lists of up to `size` items; on a terminal, each line immediately."""
     size = 1 if sys.stdin.isatty() else size
     batch: list[str] = []
+    num_characters = 0
     for item in items:
         batch.append(item)
-        if len(batch) == size:
+        num_characters += len(item)
+        if len(batch) == size or num_characters >= MAX_CHARACTERS:
             yield batch
-            batch = []
+            batch, num_characters = [], 0
     if batch:
         yield batch
