@@ -27,18 +27,19 @@ def _any(*patterns: str) -> re.Pattern[str]:
     return re.compile("|".join(patterns))
 
 
+_PARTS = [atomic.part(Path(name)).name for name in FILES]
 _STRAYS = _any(
-    *(re.escape(atomic.part(Path(name)).name) for name in FILES),
-    rf"\.{MODEL}-[^/]*(/.*)?",
+    *map(re.escape, _PARTS),
     rf"{CHECKPOINTS}/\.\d+\.(part|deleted-)[^/]*",
     # Of earlier versions:
     r"log\.part|\.(curves|confusion)\.png",
     rf"{CHECKPOINTS}/\d+\.orbax-checkpoint-tmp[^/]*",
 )
+_MODEL_FILES = map(re.escape, (artifact.WEIGHTS, artifact.CONFIG, artifact.CARD))
 _WRITTEN = _any(
-    *map(re.escape, (*FILES, lock.NAME, MODEL, CHECKPOINTS, TENSORBOARD)),
-    *(rf"{MODEL}/{re.escape(n)}" for n in (artifact.WEIGHTS, artifact.CONFIG)),
-    rf"{MODEL}/{re.escape(artifact.CARD)}",
+    *map(re.escape, (*FILES, lock.NAME, CHECKPOINTS, TENSORBOARD)),
+    # The hidden folders are swept by the next `zoo.save`.
+    rf"({MODEL}|\.{MODEL}-\w+)(/({'|'.join(_MODEL_FILES)}))?",
     rf"{CHECKPOINTS}/\d+",
     rf"{TENSORBOARD}/events\.[^/]*",
 )
@@ -59,13 +60,13 @@ def read_config(folder: Path) -> dict[str, Any] | None:
 
 
 def is_empty(folder: Path) -> bool:
-    """Return whether a folder has nothing in it but what a crash may leave.
+    """Return whether a folder is empty, or a run was killed in its first moment there.
 
     Args:
         folder: any folder.
     """
-    names = {path.name for path in folder.iterdir()} - {lock.NAME}
-    return all(map(_STRAYS.fullmatch, names))
+    first = {lock.NAME, atomic.part(folder / CONFIG).name}
+    return first >= {path.name for path in folder.iterdir()}
 
 
 def unknown(folder: Path) -> list[str]:

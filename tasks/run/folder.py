@@ -105,6 +105,7 @@ class Run:
         from tasks.run.checkpoints import Checkpoints
 
         if self.config.overwrite and not contents.is_empty(self.path):
+            self._check_content()  # it may have changed while the data were read
             self._delete()
         contents.sweep(self.path)
         flags.check_digests(self.path, digests)

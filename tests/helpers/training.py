@@ -63,6 +63,16 @@ def environment(
     base = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         base = base.parent  # shared by all workers
+    return environment_of(base, **variables)
+
+
+def environment_of(base: Path, **variables: str) -> dict[str, str]:
+    """Return environment variables with the compilation cache of a folder.
+
+    Args:
+        base: the folder.
+        **variables: to set as well.
+    """
     cache = base / "compiled"
     return {
         **os.environ,

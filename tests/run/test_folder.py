@@ -53,7 +53,6 @@ def old(tmp_path: Path) -> Path:
 STRAYS = (
     ".metrics.json.part",
     ".curves.png.part",
-    ".model-x7c_/weights.safetensors",
     "checkpoints/.12.part/state/_METADATA",
     "checkpoints/.12.part.orbax-checkpoint-tmp/a",
     "checkpoints/.3.deleted-00ff/a",
@@ -75,7 +74,9 @@ def refused(message: str, **options: Any) -> None:
 
 
 def test_overwrite_deletes_a_run_and_its_strays(old: Path) -> None:
-    write(old, *STRAYS)
+    write(
+        old, *STRAYS, ".model-0123456789abcdef/config.json", ".model-replaced/README.md"
+    )
     with started(old, overwrite=True):
         assert {path.name for path in old.iterdir()} == {"config.json", lock.NAME}
     assert [path.name for path in old.iterdir()] == ["config.json"]
@@ -83,7 +84,11 @@ def test_overwrite_deletes_a_run_and_its_strays(old: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["notes.txt", ".env", "model/notes.txt", "checkpoints/best", "src/a.py"]
+    "name",
+    [
+        *("notes.txt", ".env", "model/notes.txt", "checkpoints/best", "src/a.py"),
+        ".model-replaced/notes.txt",
+    ],
 )
 def test_overwrite_deletes_no_file_that_is_not_of_a_run(old: Path, name: str) -> None:
     write(old, name)

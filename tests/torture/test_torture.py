@@ -9,7 +9,9 @@ from tests.torture.targets import TARGETS
 
 NUM_TRIALS: dict[str, int] = {
     "artifacts": 60,
+    "checkpoints": 20,
     "corpora": 150,
+    "kills": 1,
     "server": 600,
 }
 """How many trials of a target take a few seconds; by default none run here."""
