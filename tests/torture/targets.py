@@ -1,6 +1,14 @@
 """All targets, by the name that ``--only`` takes."""
 
-from tests.torture import artifacts, checkpoints, corpora, full_disk, kills, server
+from tests.torture import (
+    artifacts,
+    checkpoints,
+    corpora,
+    full_disk,
+    kills,
+    server,
+    texts,
+)
 from tests.torture.trial import Trials
 
 TARGETS: dict[str, Trials] = {
@@ -10,4 +18,5 @@ TARGETS: dict[str, Trials] = {
     "full_disk": full_disk.trials,
     "kills": kills.trials,
     "server": server.trials,
+    "texts": texts.trials,
 }

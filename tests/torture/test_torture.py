@@ -13,6 +13,7 @@ NUM_TRIALS: dict[str, int] = {
     "corpora": 150,
     "kills": 1,
     "server": 600,
+    "texts": 40,
 }
 """How many trials of a target take a few seconds; by default none run here."""
 
