@@ -131,7 +131,7 @@ def _corpus(rng: random.Random, place: Path) -> tuple[Kind, Source, str]:
 
 
 def _no_file(rng: random.Random, path: Path) -> str:
-    """Put something else in the place of a file; return what it is."""
+    """Put something other than a file at its path; return what it is."""
     what = rng.choice(("missing", "fifo", "loop", "folder", "device"))
     if what == "missing" or os.path.lexists(path):
         return "missing"
