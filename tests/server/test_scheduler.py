@@ -17,7 +17,6 @@ async def collect(parts: AsyncIterator[list[int]]) -> list[int]:
 
 
 def test_requests_take_turns() -> None:
-    """Three steps end after about six slices although another request has 1,000."""
     order: list[str] = []
 
     def steps(name: str, count: int) -> Iterator[int]:
@@ -26,10 +25,9 @@ def test_requests_take_turns() -> None:
             yield n
 
     async def main() -> None:
-        scheduler = Scheduler(9, num_threads=1)
+        scheduler = Scheduler(9, patience=60.0)
         gate = threading.Event()
-        waiting = scheduler.run(iter(gate.wait, None))
-        gate_task = asyncio.create_task(anext(waiting))
+        first = asyncio.create_task(anext(scheduler.run(iter(gate.wait, None))))
         await asyncio.sleep(0.01)
         tasks = [
             asyncio.create_task(collect(scheduler.run(steps(name, count))))
@@ -37,14 +35,28 @@ def test_requests_take_turns() -> None:
         ]
         await asyncio.sleep(0.01)
         gate.set()
-        await gate_task
+        await first
         assert await tasks[1] == [0, 1, 2]
         assert await tasks[0] == list(range(1000))
-        await waiting.aclose()
         assert scheduler.close(timeout=60)
 
     asyncio.run(main())
     assert order[:6] == ["long", "short"] * 3
+
+
+def test_a_long_slice_does_not_hold_other_requests() -> None:
+    async def main() -> None:
+        scheduler = Scheduler(9)
+        gate = threading.Event()
+        blocked = asyncio.create_task(anext(scheduler.run(iter(gate.wait, None))))
+        for n in range(3):
+            assert await collect(scheduler.run(iter([n, n]))) == [n, n]
+        assert not blocked.done()
+        gate.set()
+        assert (await blocked)[0] is True
+        assert scheduler.close(timeout=60)
+
+    asyncio.run(main())
 
 
 def test_the_number_of_requests_is_limited() -> None:
@@ -141,6 +153,7 @@ def test_spare_work_leaves_a_thread_for_requests_and_may_fail() -> None:
         scheduler = Scheduler(2)
         gate, done = threading.Event(), threading.Event()
         scheduler.run_when_idle([gate.wait, lambda: [][0], done.set])
+        await asyncio.sleep(0.01)
         for n in range(5):
             assert await collect(scheduler.run(iter([n]))) == [n]
         assert not done.is_set()

@@ -2,7 +2,9 @@
 
 import asyncio
 import atexit
+import math
 import threading
+import time
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from contextlib import suppress
@@ -62,28 +64,31 @@ class Scheduler:
     """Runs the work of requests outside the event loop, one slice each in turn.
 
     The work of a request is an iterator, and a slice is one ``next``: one text, or one
-    generated token. A short answer therefore never waits for the end of a long one. Two
-    threads overlap the Python code of one request with the compiled code of another,
-    and keep answering while one of them compiles a program.
+    generated token. A short answer therefore never waits for the end of a long one. One
+    thread runs all slices, which is faster than several threads that compete for
+    Python's lock. A second thread replaces it during a long slice, such as one that
+    compiles a program, and does the spare work.
     """
 
-    def __init__(self, max_jobs: int, num_threads: int = 2) -> None:
+    def __init__(self, max_jobs: int, *, patience: float = 0.02) -> None:
         """Start the threads.
 
         Args:
             max_jobs: the largest number of requests in progress.
-            num_threads: number of threads.
+            patience: seconds after which a slice is long.
         """
-        self._max_jobs = max_jobs
+        self._max_jobs, self._patience = max_jobs, patience
         self._jobs: set[_Job] = set()
         self._ready: deque[_Job] = deque()
         self._spare: deque[Callable[[], object]] = deque()
-        self._is_spare_running = False
-        self._changed = threading.Condition()
+        self._slice_start = math.inf  # of the first thread
         self._is_closed = False
+        lock = threading.Lock()
+        self._for_worker = threading.Condition(lock)
+        self._for_substitute = threading.Condition(lock)
         self._threads = [
-            threading.Thread(target=self._work, name=f"zoo-{n}", daemon=True)
-            for n in range(num_threads)
+            threading.Thread(target=target, name="zoo-model", daemon=True)
+            for target in (self._work, self._substitute)
         ]
         for thread in self._threads:
             thread.start()
@@ -125,19 +130,19 @@ class Scheduler:
             job.is_cancelled = True
 
     def run_when_idle(self, calls: Iterable[Callable[[], object]]) -> None:
-        """Call functions while no request waits, one at a time, ignoring their errors.
+        """Call functions while there is no request, ignoring their errors.
 
         Args:
             calls: the functions.
         """
-        with self._changed:
+        with self._for_substitute:
             self._spare.extend(calls)
-            self._changed.notify()
+            self._for_substitute.notify()
 
     def _submit(self, steps: Iterator[Any]) -> _Job:
         """Add the work of a request to those that take turns."""
         job = _Job(steps)
-        with self._changed:
+        with self._for_worker:
             if self._is_closed:
                 raise Stopped
             if len(self._jobs) >= self._max_jobs:
@@ -146,38 +151,59 @@ class Scheduler:
                 )
             self._jobs.add(job)
             self._ready.append(job)
-            self._changed.notify()
+            self._for_worker.notify()
+            self._for_substitute.notify()
         return job
 
     def _work(self) -> None:
         """Run slices until the scheduler is closed."""
         while True:
-            with self._changed:
-                self._changed.wait_for(
-                    lambda: self._ready or self._has_spare_work() or self._is_closed
-                )
+            with self._for_worker:
+                self._for_worker.wait_for(lambda: self._ready or self._is_closed)
+                if self._is_closed:
+                    return
+                job = self._ready.popleft()
+                self._slice_start = time.monotonic()
+            self._advance(job)
+            self._slice_start = math.inf
+
+    def _substitute(self) -> None:
+        """Run slices while the first thread is in a long one, and the spare work."""
+        while True:
+            with self._for_substitute:
+                while not (self._is_closed or self._is_late() or self._is_idle()):
+                    # After this time a slice may have become long.
+                    self._for_substitute.wait(self._patience if self._ready else None)
                 if self._is_closed:
                     return
                 job = self._ready.popleft() if self._ready else None
-                self._is_spare_running |= job is None
-            if job is None:
+            if job is not None:
+                self._advance(job)
+            else:
                 with suppress(Exception):
                     self._spare.popleft()()
-                self._is_spare_running = False
-                continue
-            end = job.advance()
-            with self._changed:
-                if end is not None:
-                    self._jobs.discard(job)
-                elif not self._is_closed:
-                    self._ready.append(job)
-                    if len(self._ready) > 1:  # this thread takes one itself
-                        self._changed.notify()
-            if end is not None:  # whose client may send its next request now
-                job.put(end)
 
-    def _has_spare_work(self) -> bool:
-        return bool(self._spare) and not self._is_spare_running
+    def _is_late(self) -> bool:
+        """Return whether requests wait during a long slice of the first thread."""
+        late = time.monotonic() - self._slice_start > self._patience
+        return late and bool(self._ready)
+
+    def _is_idle(self) -> bool:
+        """Return whether there is spare work and no request."""
+        return bool(self._spare) and not self._jobs
+
+    def _advance(self, job: _Job) -> None:
+        """Run a slice of a request, which then waits for its next turn or ends."""
+        end = job.advance()
+        with self._for_worker:
+            if end is not None:
+                self._jobs.discard(job)
+                self._for_substitute.notify()
+            elif not self._is_closed:
+                self._ready.append(job)
+                self._for_worker.notify()
+        if end is not None:  # whose client may send its next request now
+            job.put(end)
 
     def close(self, timeout: float | None = 0.0) -> bool:
         """Stop the work: all requests in progress end with `Stopped`.
@@ -189,13 +215,14 @@ class Scheduler:
         Returns:
             Whether all threads have ended.
         """
-        with self._changed:
+        with self._for_worker:
             self._is_closed = True
             for job in self._jobs:
                 job.put(_End(Stopped()))
             self._jobs.clear()
             self._ready.clear()
-            self._changed.notify_all()
+            self._for_worker.notify()
+            self._for_substitute.notify()
         for thread in self._threads:
             thread.join(timeout)
         has_ended = not any(thread.is_alive() for thread in self._threads)
