@@ -32,6 +32,7 @@ def test_saving_and_loading(kind, tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["model"]
     loaded = zoo.load(tmp_path)
     assert answers(loaded) == answers(pipeline)
+    assert zoo.summary(loaded.model) == zoo.summary(pipeline.model)
     assert_identical(loaded.params, pipeline.params)
     assert_identical(zoo.functional(loaded.model)[0], pipeline.params)
 

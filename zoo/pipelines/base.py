@@ -61,7 +61,7 @@ class Pipeline:
             return type(self).model_class(**options, rngs=nnx.Rngs(seed or 0))
 
         needs_values = seed is not None or any(map(is_own, cells_of(options)))
-        self.model = build() if needs_values else nnx.eval_shape(build)
+        self.model = build() if needs_values else _shapes_only(build)
         self.bind()
 
     def bind(self) -> None:
@@ -166,6 +166,32 @@ class Pipeline:
         """Return T of a batch: one of few values, so that few programs compile."""
         step = 8 if longest <= 64 else 64
         return max(step, -(-longest // step) * step)
+
+
+def _shapes_only(build: Callable[[], nnx.Module]) -> nnx.Module:
+    """Return a module with shapes for arrays.
+
+    Its attributes have the order of the constructor, which is that of `zoo.summary`;
+    `nnx.eval_shape` sorts them by name.
+
+    Args:
+        build: returns the module.
+    """
+    names: dict[Any, list[str]] = {}
+
+    def build_and_record() -> nnx.Module:
+        module = build()
+        for path, part in nnx.iter_modules(module):
+            names[path] = list(vars(part))
+        return module
+
+    module = nnx.eval_shape(build_and_record)
+    for path, part in nnx.iter_modules(module):
+        attributes = vars(part)
+        for name in names.get(path, ()):  # of a shared part, another path
+            if name in attributes:
+                attributes[name] = attributes.pop(name)
+    return module
 
 
 def _is_cell(value: Any) -> bool:

@@ -57,7 +57,7 @@ class Seq2SeqPipeline(Pipeline):
             `Writing.unread` is their number.
     """
 
-    # The decoder attends to each token of the source at once: chunks would not do.
+    # The decoder attends to all tokens of the source, so it cannot be read in chunks.
     max_source: ClassVar[int] = 4096
 
     kind = "seq2seq"
