@@ -58,6 +58,7 @@ def trials(seed: int, folder: Path) -> Iterator[Trial]:
         lines: queue.SimpleQueue[str] = queue.SimpleQueue()
         threading.Thread(target=_read, args=(process, lines), daemon=True).start()
         try:
+            lines.get(timeout=10 * LIMIT)  # its pipelines are built
             while line := lines.get(timeout=LIMIT):
                 yield Trial(*json.loads(line))
                 number += 1
@@ -87,6 +88,7 @@ def _work(seed: int, start: int) -> None:
         pipeline.bind()
     attempts = [_tokenize, *map(_attempt, kinds)]
     memory = 0
+    print("ready", flush=True)
     for number in itertools.count(start):
         name, outcome, failure = f"{number}", "", None
         try:
