@@ -302,6 +302,19 @@ def test_files_that_are_no_configuration(content, model):
         assert len(str(caught.value)) <= 500 and str(caught.value).isprintable()
 
 
+def test_a_configuration_that_is_too_large(model, tmp_path, monkeypatch):
+    os.truncate(model / CONFIG, 2**40)  # sparse
+    for read in (zoo.load, about):
+        with pytest.raises(
+            ArtifactError, match="has 1,099,511,627,776 bytes, expected"
+        ):
+            read(model)
+    monkeypatch.setattr("zoo.artifact.config.LARGEST", 100)
+    with pytest.raises(ValueError, match="take .* bytes in config.json, at most 100 "):
+        zoo.save(tmp_path / "new", pipelines()[0])
+    assert not (tmp_path / "new").exists()
+
+
 @pytest.mark.parametrize(
     "content", [b"", b"\0" * 8, b"\xff" * 99, b"\2\0\0\0\0\0\0\0{}"], ids=range(4)
 )

@@ -11,9 +11,10 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from zoo import checks
 from zoo.artifact.error import ArtifactError
@@ -23,6 +24,7 @@ from zoo.pipelines import PIPELINES
 CONFIG = "config.json"
 FORMAT_VERSION = 3  # 1: without the name of the tokenizer, 2: without checksums
 FIELDS = {"format_version": int, "kind": str, "about": dict, "pipeline": dict}
+LARGEST = 2**28  # bytes: ten million tokens, and small enough to read before a check
 # Entries that may be changed by hand, and the checksums.
 UNCHECKED = ("about", "sha256")
 
@@ -40,6 +42,7 @@ def encode(
 
     Raises:
         TypeError: if a value has no form in JSON.
+        ValueError: if the content is larger than `LARGEST`.
     """
     config = {
         "format_version": FORMAT_VERSION,
@@ -52,7 +55,31 @@ def encode(
     config["sha256"] = {WEIGHTS: sha256(weights), CONFIG: checksum}
     text = json.dumps(config, ensure_ascii=False, indent=1)
     # A lone surrogate has no UTF-8, but an escape, the same in Python and in JSON.
-    return text.encode("utf-8", "backslashreplace")
+    content = text.encode("utf-8", "backslashreplace")
+    if len(content) > LARGEST:
+        raise ValueError(
+            f"the options, vocabularies and about take {len(content):,} bytes in "
+            f"{CONFIG}, at most {LARGEST:,} are allowed"
+        )
+    return content
+
+
+def read(file: BinaryIO, path: Path) -> bytes:
+    """Return the content of the file, unless it is larger than `LARGEST`.
+
+    Args:
+        file: open.
+        path: of the file, for messages.
+
+    Raises:
+        ArtifactError: if it is larger.
+    """
+    size = os.fstat(file.fileno()).st_size
+    if size > LARGEST:
+        raise ArtifactError(
+            f"{path} has {size:,} bytes, expected at most {LARGEST:,}: it is damaged"
+        )
+    return file.read(LARGEST)
 
 
 def decode(content: bytes, path: Path) -> dict[str, Any]:

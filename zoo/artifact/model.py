@@ -48,7 +48,8 @@ def save(
         OSError: if the folder cannot be written.
         TypeError: if `pipeline` is not a pipeline, but for example its module; or if an
             option or `about` has values that JSON lacks.
-        ValueError: if a parameter has NaN or infinite values.
+        ValueError: if a parameter has NaN or infinite values, or the vocabularies are
+            too large.
     """
     if not isinstance(pipeline, Pipeline):
         raise TypeError(
@@ -132,7 +133,10 @@ def _read(
     path = Path(path)
     try:
         with folder.opened([path, path / "model"], (CONFIG, WEIGHTS)) as (place, files):
-            contents = [file.read() for file in files[: 1 + with_weights]]
+            text = config.read(files[0], place / CONFIG)
+            content = files[1].read() if with_weights else b""
+    except ArtifactError:
+        raise
     except (FileNotFoundError, ValueError):  # ValueError: a path with a null character
         raise FileNotFoundError(
             checks.one_line(
@@ -142,7 +146,7 @@ def _read(
         ) from None
     except (OSError, MemoryError) as error:
         raise ArtifactError(f"the model in {path} cannot be read: {error}") from error
-    return place, config.decode(contents[0], place / CONFIG), contents[-1]
+    return place, config.decode(text, place / CONFIG), content
 
 
 def _build(
