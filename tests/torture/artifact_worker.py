@@ -135,8 +135,9 @@ def attempt(
 
 
 def _content(path: Path) -> bytes:
-    """Return the content of a regular file, otherwise b""."""
-    return path.read_bytes() if path.is_file() and not path.is_symlink() else b""
+    """Return the content of a small regular file, otherwise b""."""
+    is_small = path.is_file() and not path.is_symlink() and path.stat().st_size < 2**28
+    return path.read_bytes() if is_small else b""
 
 
 def _check_message(error: Exception) -> None:

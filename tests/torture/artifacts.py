@@ -70,23 +70,21 @@ class Worker:
             text=True,
         )
         for name, path in self.originals.items():
-            outcome, failure = self.ask(path, name, forged=False, limit=10 * LIMIT)
+            outcome, failure = self.ask(path, name, forged=False)
             assert (outcome, failure) == ("loaded", None), (name, outcome, failure)
 
-    def ask(
-        self, path: Path, original: str, *, forged: bool, limit: float = LIMIT
-    ) -> tuple[str, str | None]:
+    def ask(self, path: Path, original: str, *, forged: bool) -> tuple[str, str | None]:
         """Return the outcome of loading a folder, and the failure or None."""
         requests, answers = self.process.stdin, self.process.stdout
         assert requests is not None and answers is not None
         request = {"path": str(path), "original": original, "forged": forged}
         with contextlib.suppress(BrokenPipeError):
             print(json.dumps(request), file=requests, flush=True)
-        line = _line(answers, limit)
+        line = _line(answers, LIMIT)
         if line:
             outcome, failure = json.loads(line)
             return outcome, failure
-        failure = f"no answer in {limit:.0f} s"
+        failure = f"no answer in {LIMIT:.0f} s"
         if line == "":
             failure = f"the process died with status {self.process.wait()}"
         self.close()
@@ -141,9 +139,10 @@ def trials(seed: int, folder: Path) -> Iterator[Trial]:
 
 
 def _configuration(path: Path) -> Any:
-    """Return the content of ``config.json``, None if it is no JSON or no file."""
+    """Return the content of ``config.json``; None if it is no small JSON file."""
     with contextlib.suppress(OSError, ValueError, RecursionError):
-        if stat.S_ISREG((path / CONFIG).lstat().st_mode):
+        status = (path / CONFIG).lstat()
+        if stat.S_ISREG(status.st_mode) and status.st_size < 2**28:
             return json.loads((path / CONFIG).read_bytes())
     return None
 
