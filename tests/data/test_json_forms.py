@@ -194,3 +194,19 @@ def test_names_next_to_class_numbers(write: Callable[..., Path]) -> None:
         parse(path, "entities")
     path = write("b.jsonl", lines(*rows))
     assert parse_labelled(path) == [("tea 0", "a"), ("tea 1", "b")]
+
+
+def test_empty_tokens_and_tags_are_errors(write: Callable[..., Path]) -> None:
+    good = '{"tokens": ["a"], "tags": ["B-PER"]}\n'
+    for bad in (
+        '{"tokens": [""], "tags": ["B-PER"]}',
+        '{"tokens": ["a"], "tags": [""]}',
+    ):
+        path = write("a.jsonl", good + bad)
+        for kind in ("tagged", "entities"):
+            with pytest.raises(
+                FormatError, match=r"a\.jsonl:2: expected a word in each"
+            ):
+                parse(path, kind)
+            rows = parse(path, kind, skip_bad_rows=True)
+            assert rows == [{"tokens": ["a"], "tags": ["B-PER"]}]

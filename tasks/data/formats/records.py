@@ -158,6 +158,10 @@ def _sentence(where: str, line: int, record: Record, token: str, tag: str) -> Se
         expected = f"as many tags as tokens ({token}, {tag})"
         got = f"{len(tokens)} tokens, {len(tags)} tags"
         raise FormatError(where, line, expected, got)
+    empty = [pair for pair in zip(tokens, tags, strict=True) if not all(pair)]
+    if empty:
+        expected = f"a word in each token and tag ({token}, {tag})"
+        raise FormatError(where, line, expected, empty[0])
     return Sentence(tokens, tags, [line] * len(tokens))
 
 
