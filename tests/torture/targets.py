@@ -7,6 +7,7 @@ from tests.torture import (
     full_disk,
     kills,
     server,
+    soak,
     texts,
 )
 from tests.torture.trial import Trials
@@ -18,5 +19,6 @@ TARGETS: dict[str, Trials] = {
     "full_disk": full_disk.trials,
     "kills": kills.trials,
     "server": server.trials,
+    "soak": soak.trials,
     "texts": texts.trials,
 }
