@@ -1,6 +1,6 @@
-"""Scores of labels and spans, by scikit-learn and seqeval.
+"""Scores of labels, and of spans by seqeval.
 
-Both are imported when a score is computed: they take long to import. Neither is given
+seqeval is imported when spans are scored: it takes long to import. It is not given
 input for which it prints a warning.
 """
 
@@ -19,6 +19,8 @@ def classes(
 ) -> Scores:
     """Score single labels: accuracy, and precision, recall, F1 of each class.
 
+    F1 is ``2 TP / (2 TP + FP + FN)``; a precision of no predictions is 0.
+
     Args:
         true: IDs of the true labels.
         predicted: IDs of the predicted labels.
@@ -29,29 +31,20 @@ def classes(
         rows has no scores in the table, and is not in the mean. Without any rows, both
         scores are 0.
     """
-    from sklearn.metrics import precision_recall_fscore_support
-
-    ids = np.arange(len(labels))
-    if not len(true):  # an input that scikit-learn rejects
-        values = {"accuracy": 0.0, "f1_macro": 0.0}
-        return Scores(values, _empty_table(labels), _confusion([], [], labels))
-    columns: Any = precision_recall_fscore_support(
-        true,
-        predicted,
-        labels=ids,
-        zero_division=0,  # pyright: ignore[reportArgumentType]
-    )
-    p, r, f1, support = columns
+    confusion = _confusion(true, predicted, labels)
+    correct, support = np.diagonal(confusion), confusion.sum(1)
+    precision = correct / np.maximum(confusion.sum(0), 1)
+    recall = correct / np.maximum(support, 1)
+    f1 = 2 * correct / np.maximum(support + confusion.sum(0), 1)
     table = {
-        name: _class_scores(p[k], r[k], f1[k], support[k])
+        name: _class_scores(precision[k], recall[k], f1[k], support[k])
         for k, name in enumerate(labels)
     }
-    present = [float(value) for k, value in enumerate(f1) if support[k]]
     values = {
-        "accuracy": float(np.mean(np.asarray(true) == np.asarray(predicted))),
-        "f1_macro": float(np.mean(present)),
+        "accuracy": float(correct.sum() / max(support.sum(), 1)),
+        "f1_macro": float(f1[support > 0].mean()) if support.any() else 0.0,
     }
-    return Scores(values, table, _confusion(true, predicted, labels))
+    return Scores(values, table, confusion)
 
 
 def spans(

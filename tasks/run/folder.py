@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from tasks.run.checkpoints import Checkpoints
     from tasks.run.tensorboard import EventWriter
 
+SECONDS_BETWEEN_DRAWINGS = 30.0  # of the curves, during training
+
 
 class Run:
     """The folder of one run, which no other process can use at the same time.
@@ -62,6 +64,7 @@ class Run:
         self.path, self._lock = _new(task) if out is None else (out, Lock(out))
         self._checkpoints: Checkpoints | None = None
         self._events: EventWriter | None = None
+        self._drawn = time.monotonic()
         try:
             self._check_content()
         except BaseException:
@@ -225,7 +228,7 @@ class Run:
         return log.read(self.path / contents.LOG)
 
     def log(self, line: dict[str, Any]) -> None:
-        """Add an epoch to the log, the TensorBoard events and the learning curves.
+        """Add an epoch to the log and the TensorBoard events, and now and then draw.
 
         Args:
             line: ``epoch``, counted from 1, and values by name.
@@ -235,7 +238,12 @@ class Run:
         values = {name: v for name, v in line.items() if name != "epoch"}
         with full_disk(self.path / contents.TENSORBOARD):
             self._events.add(values, line["epoch"])
+        if time.monotonic() - self._drawn > SECONDS_BETWEEN_DRAWINGS:
+            self._draw_curves()
+
+    def _draw_curves(self) -> None:
         charts.save_learning_curves(self.history(), self.path / contents.CURVES)
+        self._drawn = time.monotonic()
 
     def finish(
         self,
@@ -243,7 +251,7 @@ class Run:
         more: dict[str, Any],
         labels: list[str],
     ) -> None:
-        """Write ``metrics.json``, and ``confusion.png`` if there are classes.
+        """Write ``metrics.json``, ``curves.png``, and ``confusion.png`` of classes.
 
         Args:
             scores: by split.
@@ -258,6 +266,7 @@ class Run:
             }
             for split, result in scores.items()
         }
+        self._draw_curves()
         self.write(contents.METRICS, {**table, **more})
         confusion = scores["test"].confusion
         if confusion is not None:

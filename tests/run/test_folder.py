@@ -22,6 +22,7 @@ from tasks.run import contents, flags, lock
 from tasks.run.errors import RunError
 from tasks.run.folder import Run
 from tasks.run.position import Position
+from tasks.scores import Scores
 from tests.helpers.training import ROOT
 from zoo.registry import import_cell
 
@@ -280,6 +281,7 @@ def test_files_have_the_mode_of_the_umask(tmp_path: Path) -> None:
         run.restore(state, 1, 1)
         run.save(state, Position(), 1)
         run.log({"epoch": 1, **dict.fromkeys(names, 1.0)})
+        run.finish({"test": Scores({"f1": 1.0})}, {}, [])
     paths = [run.path, *run.path.rglob("*")]
     assert {path.name for path in paths} >= {"curves.png", "0", "digests.json"}
     for path in paths:

@@ -2,6 +2,9 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import accuracy_score, precision_recall_fscore_support
 
 from tasks import metrics
 
@@ -14,6 +17,25 @@ def test_classes() -> None:
     assert scores.values["f1_macro"] == pytest.approx((2 / 3 + 1 / 2 + 0) / 3)
     assert scores.confusion is not None
     np.testing.assert_array_equal(scores.confusion, [[1, 1, 0], [0, 1, 0], [0, 1, 0]])
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1))
+def test_classes_equal_those_of_scikit_learn(pairs: list[tuple[int, int]]) -> None:
+    true, predicted = zip(*pairs, strict=True)
+    scores = metrics.classes(true, predicted, ["a", "b", "c", "d", "e"])
+    columns = precision_recall_fscore_support(
+        true, predicted, labels=range(5), zero_division=0
+    )
+    for k, row in enumerate(scores.per_class.values()):
+        expected = [column[k] for column in columns]
+        assert row["support"] == expected[3]
+        if expected[3]:
+            actual = [row["precision"], row["recall"], row["f1"]]
+            np.testing.assert_allclose(actual, expected[:3], rtol=1e-12)
+    accuracy = accuracy_score(true, predicted)
+    assert scores.values["accuracy"] == pytest.approx(accuracy, rel=1e-12)
+    present = [f for f, n in zip(columns[2], columns[3], strict=True) if n]
+    assert scores.values["f1_macro"] == pytest.approx(np.mean(present), rel=1e-12)
 
 
 def test_a_class_without_rows_is_shown_but_counts_in_no_mean() -> None:
