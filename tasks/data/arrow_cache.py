@@ -8,15 +8,14 @@ Here, as in all of `tasks`, slow libraries are imported where they are used, so 
 ``--help`` and errors in the flags appear immediately.
 """
 
-import errno
 import hashlib
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tasks import disk
 from tasks.data.formats.errors import DataError
 from tasks.data.formats.reading import Kind, Reading
 
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 
 _FOLDER = "rnn_zoo"  # in the cache of `datasets`
 _MAX_ROWS, _MAX_CHARACTERS = 1000, 1 << 24  # of a batch of rows in an Arrow file
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def cached_dataset(
@@ -135,6 +133,15 @@ def _batches(
         yield batch
 
 
+def content_digest(rows: "Dataset") -> str:
+    """Return the digest of the rows of an entry.
+
+    Args:
+        rows: from `cached_dataset`.
+    """
+    return Path(rows.cache_files[0]["filename"]).stem.rpartition("-")[2]
+
+
 def _path(folder: Path, key: str, digest: str) -> Path:
     return folder / f"{key}-{digest}.arrow"
 
@@ -154,10 +161,8 @@ def _cache_errors(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         reason = error.strerror or str(error)
-        if error.errno in _FULL:
-            existing = next(path for path in (folder, *folder.parents) if path.exists())
-            free = shutil.disk_usage(existing).free / 2**20
-            reason += f"; {free:,.1f} MB are free there"
+        if disk.is_full(error):
+            reason += f"; {disk.free_mb(folder):,.1f} MB are free there"
         raise DataError(
             f"the data cache {folder} cannot be written ({reason}): make room or give "
             "permission, or set HF_DATASETS_CACHE to a folder elsewhere"
@@ -183,7 +188,7 @@ def cache_key(*parts: str) -> str:
     Args:
         *parts: all that the rows depend on, apart from the code that reads them.
     """
-    return digest(code_digest(), *parts)
+    return digest(_code_digest(), *parts)
 
 
 def digest(*parts: str) -> str:
@@ -196,11 +201,12 @@ def digest(*parts: str) -> str:
 
 
 @cache
-def code_digest() -> str:
-    """Return a digest of the source code that makes the rows."""
+def _code_digest() -> str:
+    """Return a digest of the source code that makes and stores the rows."""
     folder = Path(__file__).parent
     sources = [
         *sorted((folder / "formats").glob("*.py")),
+        Path(__file__),
         folder / "hub.py",
         folder / "loading.py",
         folder.parents[1] / "zoo" / "text" / "tokenizer.py",

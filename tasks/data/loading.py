@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 
+_CHOICE = "the choice of the held-out rows"
+
+
 class Split(NamedTuple):
     """One split of a task.
 
@@ -41,8 +44,8 @@ class Splits(NamedTuple):
         dev: rows that choose the best epoch.
         test: rows that are scored at the end.
         notes: what was decided, for the user.
-        digests: of the content of the files and of the code that reads them, by what
-            the user calls each.
+        digests: of the rows that were read, and of which of them were held out, by
+            what the user calls each.
     """
 
     train: "Dataset"
@@ -98,19 +101,20 @@ def load(
     else:
         loaded = _from_files(source, kind, sample, cache_dir, tokenizer)
     datasets, notes, digests = loaded
-    digests = {"the code that reads the data": arrow_cache.code_digest(), **digests}
     if "train" not in datasets:
         names = ", ".join(datasets)
         raise DataError(f"nothing to train on, only {names}: give --train-file")
     missing = [split for split in ("dev", "test") if split not in datasets]
     if kind == "text" and "dev" not in datasets:
         datasets["train"], datasets["dev"] = splits.by_position(datasets["train"])
+        digests[_CHOICE] = splits.digest(datasets["train"], datasets["dev"])
         notes.append("no dev file: the last 10 % of train, by position")
     if kind == "text" and "test" not in datasets:
         datasets["test"] = datasets["dev"]
         notes.append("no test file: test is dev")
     elif kind != "text" and missing:
         train, *held_out = splits.by_text(datasets["train"], len(missing), seed)
+        digests[_CHOICE] = splits.digest(train, *held_out)
         datasets |= {"train": train, **dict(zip(missing, held_out, strict=True))}
         units = "sources" if kind == "pairs" else "texts"
         for split in missing:
@@ -198,12 +202,12 @@ def _from_files(
         fingerprints = [arrow_cache.fingerprint(reading) for reading in readings]
         key = arrow_cache.cache_key(kind, *fingerprints)
         listed = _listed([reading.path.name for reading in readings])
-        digests[f"{split} ({listed})"] = arrow_cache.digest(*fingerprints)
         name = f"{split} ({', '.join(str(reading.path) for reading in readings)})"
         make_rows = partial(_rows, readings)
         datasets[split] = arrow_cache.cached_dataset(
             make_rows, kind, key, cache_dir, name
         )
+        digests[f"{split} ({listed})"] = arrow_cache.content_digest(datasets[split])
         if kind not in ("text", "pairs"):
             notes += checks.label_notes(split, datasets[split], kind, _is_named(source))
     return _Loaded(datasets, notes, digests)
@@ -238,7 +242,6 @@ def _from_hub(
         )
         notes += remarks
         fingerprint = loaded[split]._fingerprint
-        digests[where] = arrow_cache.digest(fingerprint)
         options = (repr(columns), repr(skip), tokenizer)
         key = arrow_cache.cache_key(kind, fingerprint, *options)
         make_rows = partial(
@@ -247,6 +250,7 @@ def _from_hub(
         datasets[split] = arrow_cache.cached_dataset(
             make_rows, kind, key, cache_dir, where
         )
+        digests[where] = arrow_cache.content_digest(datasets[split])
         if kind not in ("text", "pairs"):
             notes += checks.label_notes(split, datasets[split], kind, _is_named(source))
     return _Loaded(datasets, notes, digests)

@@ -101,6 +101,24 @@ def by_position(rows: "Dataset") -> tuple["Dataset", "Dataset"]:
     return concatenate_datasets(first), concatenate_datasets(last)
 
 
+def digest(*parts: "Dataset") -> str:
+    """Return a digest of which rows of one dataset its splits are.
+
+    Args:
+        *parts: what `by_text` or `by_position` returned.
+    """
+    from xxhash import xxh3_128
+
+    result = xxh3_128()
+    for rows in parts:
+        ends = (rows[0], rows[len(rows) - 1])
+        result.update(repr((len(rows), ends)).encode("utf-8", "backslashreplace"))
+        if rows._indices is not None:
+            for numbers in rows._indices.column(0).chunks:
+                result.update(numbers.to_numpy())
+    return result.hexdigest()
+
+
 def labels(rows: "Dataset") -> set[str]:
     """Return the distinct labels or tags of a split.
 

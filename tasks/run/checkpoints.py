@@ -14,9 +14,13 @@ import orbax.checkpoint as ocp
 
 from tasks.run import atomic, contents
 from tasks.run.errors import RunError, full_disk, note
-from tasks.run.position import Position
+from tasks.run.position import Position, PositionError
 
 DIGESTS = "digests.json"
+
+
+class DamagedError(Exception):
+    """A checkpoint is not what was saved; the message says what differs."""
 
 
 class Checkpoints:
@@ -73,7 +77,7 @@ class Checkpoints:
             part.rename(self.path(number))
 
     def restore(self, number: int, like: Any) -> tuple[Any, dict[str, Any]]:
-        """Read a checkpoint; orbax raises many types of exceptions if it is damaged.
+        """Read a checkpoint.
 
         Args:
             number: of the checkpoint.
@@ -83,23 +87,27 @@ class Checkpoints:
             The state and the position.
 
         Raises:
-            ValueError: if a file is not what was saved.
+            DamagedError: if a file is not what was saved.
+            OSError: if a file cannot be read.
         """
         path = self.path(number)
-        if (path / DIGESTS).exists():  # earlier versions did not store digests
-            saved = json.loads((path / DIGESTS).read_bytes())
-            actual = _digests(path)
-            for name in (*actual, *saved):
-                if actual.get(name) != saved.get(name):
-                    raise ValueError(f"{name} is not what was saved")
+        has_digests = (path / DIGESTS).exists()  # earlier versions did not store any
+        if has_digests:
+            _check_digests(path)
         args = ocp.args.Composite(
             state=ocp.args.StandardRestore(
                 jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
             ),
             position=ocp.args.JsonRestore(),
         )
-        with _quiet():
-            restored = self._orbax.restore(path.absolute(), args)
+        try:
+            with _quiet():
+                restored = self._orbax.restore(path.absolute(), args)
+        except Exception as error:
+            # All files are what was saved, so that this error has another cause.
+            if has_digests or isinstance(error, MemoryError):
+                raise
+            raise DamagedError(str(error) or type(error).__name__) from error
         return restored["state"], restored["position"]
 
     def restore_latest(
@@ -112,21 +120,22 @@ class Checkpoints:
 
         Args:
             like: as for `restore`.
-            read_position: checks the values of a position.
+            read_position: checks the values of a position, as `Position.from_json`.
 
         Returns:
             The state and the position.
 
         Raises:
             RunError: if all checkpoints are damaged.
+            OSError: if a file cannot be read.
         """
         damaged: list[tuple[int, str]] = []
         for number in reversed(self.numbers()):
             try:
                 state, values = self.restore(number, like)
                 position = read_position(values)
-            except Exception as error:
-                reason = (str(error) or type(error).__name__).splitlines()[0][:200]
+            except (DamagedError, PositionError) as error:
+                reason = str(error).splitlines()[0][:200]
                 path = self.path(number)
                 damaged.append((number, f"the checkpoint {path} is damaged: {reason}"))
                 continue
@@ -155,8 +164,22 @@ class Checkpoints:
         self._orbax.close()
 
 
+def _check_digests(folder: Path) -> None:
+    """Check that the files of a checkpoint are those that were saved."""
+    try:
+        saved = json.loads((folder / DIGESTS).read_bytes())
+    except (ValueError, RecursionError):
+        saved = None
+    if not isinstance(saved, dict):
+        raise DamagedError(f"{DIGESTS} is not what was saved")
+    actual = _digests(folder)
+    for name in (*actual, *saved):
+        if actual.get(name) != saved.get(name):
+            raise DamagedError(f"{name} is not what was saved")
+
+
 def _digests(folder: Path) -> dict[str, str]:
-    """Return a digest of each file of a checkpoint by its path, but of `DIGESTS`."""
+    """Return a digest of each file of a checkpoint by its path, except `DIGESTS`."""
     digests = {}
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()

@@ -11,7 +11,8 @@ from typing import Any
 import jax
 from tqdm import tqdm
 
-from tasks.run.errors import describe, is_full_disk
+from tasks import disk
+from tasks.run.errors import describe
 from tasks.run.folder import Run
 from tasks.run.position import Position
 from tasks.run.protocols import RunTask
@@ -213,7 +214,7 @@ def errors(
         own = type(error).__module__.startswith(("tasks", "zoo"))
         own = own or type(error) is ValueError
         message = text if own else f"{type(error).__name__}: {text}"
-        if is_full_disk(error):
+        if disk.is_full(error):
             message = f"{text}; {after_full_disk}"
         print(f"error: {message}", file=sys.stderr)
         raise SystemExit(1) from None

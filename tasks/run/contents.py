@@ -20,7 +20,7 @@ CURVES, CONFUSION = "curves.png", "confusion.png"
 FILES = (CONFIG, LOG, METRICS, REPORT, CURVES, CONFUSION)
 MODEL, CHECKPOINTS, TENSORBOARD = "model", "checkpoints", "tensorboard"
 CONFIG_KEYS = {"task", "flags", "versions", "devices", "command"}
-DELETED = ".deleted-"  # in the name of a folder that is being deleted
+_DELETED = ".deleted-"  # in the name of a folder that is being deleted
 
 
 def _any(*patterns: str) -> re.Pattern[str]:
@@ -98,7 +98,8 @@ def sweep(folder: Path) -> None:
         if _STRAYS.fullmatch(name):
             remove(folder / name)
     folder = folder.resolve()
-    for path in folder.parent.glob(f".{glob.escape(folder.name)}{DELETED}*"):
+    deleted = f".{glob.escape(folder.name)}{_DELETED}" + 8 * "[0-9a-f]"
+    for path in folder.parent.glob(deleted):
         remove(path)
 
 
@@ -112,7 +113,7 @@ def move_away(folder: Path) -> Path:
         Its new path, which `sweep` deletes too.
     """
     folder = folder.resolve()
-    name = f".{folder.name}{DELETED}{secrets.token_hex(4)}"
+    name = f".{folder.name}{_DELETED}{secrets.token_hex(4)}"
     return folder.rename(folder.with_name(name))
 
 
@@ -126,10 +127,10 @@ def delete(folder: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove a file, or a folder with all that is in it.
+    """Remove a file, or a folder with everything in it.
 
     Args:
-        path: of it.
+        path: of the file or the folder.
     """
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)

@@ -1,14 +1,11 @@
 """Errors and notes of a run for the user: a refusal, a full disk."""
 
-import errno
-import os
-import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-_FULL = os.strerror(errno.ENOSPC)
+from tasks import disk
 
 
 class RunError(Exception):
@@ -28,8 +25,6 @@ def note(text: str) -> None:
 def full_disk(path: Path) -> Iterator[None]:
     """Raise the error of a full disk as an `OSError` that names what was written.
 
-    Libraries wrap that error in types of their own, or leave out the file.
-
     Args:
         path: the file or the folder that is written.
 
@@ -39,18 +34,10 @@ def full_disk(path: Path) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if not is_full_disk(error):
+        full = disk.full_error(error, path)
+        if full is None:
             raise
-        raise OSError(errno.ENOSPC, _FULL, str(path)) from error
-
-
-def is_full_disk(error: BaseException) -> bool:
-    """Return whether an error of any library says that the disk is full.
-
-    Args:
-        error: the error.
-    """
-    return getattr(error, "errno", None) == errno.ENOSPC or _FULL in str(error)
+        raise full from error
 
 
 def describe(error: BaseException) -> str:
@@ -60,10 +47,7 @@ def describe(error: BaseException) -> str:
         error: the error.
     """
     path = getattr(error, "filename", None)
-    if not isinstance(error, OSError) or error.errno != errno.ENOSPC or not path:
+    if not isinstance(error, OSError) or not disk.is_full(error) or not path:
         return str(error) or repr(error)
-    disk = Path(path)
-    while not disk.exists():
-        disk = disk.parent
-    free = shutil.disk_usage(disk).free / 2**20
-    return f"{_FULL}: {path} ({free:,.1f} MB free there)"
+    free = disk.free_mb(Path(path))
+    return f"{error.strerror}: {path} ({free:,.1f} MB free there)"

@@ -61,6 +61,13 @@ class Run:
                 f"--out {out} is a symbolic link, which --overwrite does not delete; "
                 f"use the folder itself: --out {out.resolve()}"
             )
+        if out is not None and config.overwrite:
+            here = Path.cwd()
+            if out.resolve() in (here, *here.parents):
+                raise RunError(
+                    f"--out {out} holds the current folder, which --overwrite does not "
+                    "delete; change to another folder first"
+                )
         self.path, self._lock = _new(task) if out is None else (out, Lock(out))
         self._checkpoints: Checkpoints | None = None
         self._events: EventWriter | None = None
@@ -277,9 +284,11 @@ class Run:
 
 def _new(task: str) -> tuple[Path, Lock]:
     """Create and lock a folder that no other run has."""
+    runs = Path("runs")
+    runs.mkdir(exist_ok=True)  # an error here is not one of `Lock`
     name = f"{task}-{time.strftime('%Y%m%d-%H%M%S')}"
     for number in itertools.count(2):
-        path = Path("runs") / name
+        path = runs / name
         try:
             return path, Lock(path, new=True)
         except FileExistsError:  # a run that started in the same second

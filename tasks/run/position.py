@@ -8,6 +8,10 @@ from typing import Any
 LARGEST = sys.float_info.max
 
 
+class PositionError(ValueError):
+    """The position of a checkpoint is not one of the run."""
+
+
 @dataclasses.dataclass
 class Position:
     """The progress of a run, saved with each checkpoint.
@@ -50,19 +54,20 @@ class Position:
             values: by the names of the attributes.
 
         Raises:
-            ValueError: if a value is missing, has another type or is out of its range.
+            PositionError: if a value is missing, has another type or is out of its
+                range.
         """
         names = {field.name for field in dataclasses.fields(cls)}
         if values.keys() != names:
             differing = ", ".join(sorted(values.keys() ^ names))
-            raise ValueError(f"missing or unknown values: {differing}")
+            raise PositionError(f"missing or unknown values: {differing}")
         for name in ("epoch", "batch", "step", "count", "tokens", "best_epoch"):
             if type(values[name]) is not int:
-                raise ValueError(f"{name} must be an int, got {values[name]!r}")
+                raise PositionError(f"{name} must be an int, got {values[name]!r}")
         for name in ("total", "seconds", "elapsed", "best", "best_loss"):
             is_none = values[name] is None and name.startswith("best")
             if type(values[name]) not in (int, float) and not is_none:
-                raise ValueError(f"{name} must be a number, got {values[name]!r}")
+                raise PositionError(f"{name} must be a number, got {values[name]!r}")
         position = cls(**values)
         step = position.epoch * num_batches + position.batch
         ranges = {
@@ -76,7 +81,8 @@ class Position:
         for name, (low, high) in ranges.items():
             if not low <= values[name] <= high:
                 limits = low if low == high else f"from {low} to {high}"
-                raise ValueError(f"{name} must be {limits}, got {values[name]}")
+                raise PositionError(f"{name} must be {limits}, got {values[name]}")
         if (position.best is None) != (position.best_epoch < 0):
-            raise ValueError(f"best is {position.best} in epoch {position.best_epoch}")
+            pair = f"best is {position.best} in epoch {position.best_epoch}"
+            raise PositionError(pair)
         return position

@@ -29,6 +29,29 @@ def test_held_out_splits_are_seeded_and_disjoint(
     assert set(dev) == {f"text number {k}" for k in range(200)} - set(train) - set(test)
 
 
+def test_digests_of_the_rows_and_of_the_held_out_ones(
+    write: Callable[..., Path], cache: Path
+) -> None:
+    def digests(source: Source, seed: int = 0) -> dict[str, str]:
+        return load(source, "labelled", seed=seed, cache_dir=cache).digests
+
+    rows, choice = "train (a.csv)", "the choice of the held-out rows"
+    path = write("a.csv", "text,label\n" + "".join(f"t{k},a\n" for k in range(90)))
+    first = digests(Source(str(path)))
+    assert first.keys() == {rows, choice}
+    # Neither the order of the columns nor a line end changes the rows.
+    text = "label,text\r\n" + "".join(f"a,t{k}\r\n" for k in range(90))
+    assert digests(Source(str(write("a.csv", text)))) == first
+    other = digests(Source(str(path)), seed=1)
+    assert other[rows] == first[rows] and other[choice] != first[choice]
+    swapped = digests(Source(str(write("a.csv", text.replace("a,t4\r", "b,t4\r")))))
+    assert swapped[rows] != first[rows]
+    files = Source(
+        train_file=(str(path),), dev_file=(str(path),), test_file=(str(path),)
+    )
+    assert digests(files).keys() == {f"{s} (a.csv)" for s in ("train", "dev", "test")}
+
+
 def test_held_out_splits_are_stratified(
     write: Callable[..., Path], cache: Path
 ) -> None:

@@ -9,9 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from tasks.run.checkpoints import Checkpoints
+from tasks.run.checkpoints import Checkpoints, DamagedError
 from tasks.run.errors import RunError
-from tasks.run.position import Position
+from tasks.run.position import Position, PositionError
 from tests.helpers.tolerances import assert_identical
 
 
@@ -64,7 +64,7 @@ def test_a_flipped_bit_in_any_file_is_detected(
     for path in paths:
         content = path.read_bytes()
         flip_a_bit(path, rng)
-        with pytest.raises(ValueError):
+        with pytest.raises(DamagedError):
             saved.restore(3, state(0))
         path.write_bytes(content)
     assert number_of(saved) == 3
@@ -106,13 +106,28 @@ def test_a_position_that_is_refused_counts_as_damage(
 ) -> None:
     def read_first(values: dict[str, Any]) -> Position:
         if values["epoch"] > 1:
-            raise ValueError("epoch must be 1")
+            raise PositionError("epoch must be 1")
         return read(values)
 
     latest = saved.restore_latest(state(0), read_first)
     assert latest is not None and latest[1] == Position(epoch=1)
     assert capsys.readouterr().err.count("epoch must be 1; resuming from") == 2
     assert saved.numbers() == [1]
+
+
+@pytest.mark.parametrize("error", [OSError(24, "Too many open files"), MemoryError()])
+def test_another_error_is_no_damage(
+    saved: Checkpoints, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(*_: Any) -> None:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(saved._orbax, "restore", fail)
+        with pytest.raises(type(error)):
+            number_of(saved)
+    assert saved.numbers() == [1, 2, 3]
+    assert number_of(saved) == 3
 
 
 def test_the_latest_are_kept(saved: Checkpoints) -> None:

@@ -266,6 +266,35 @@ def test_a_finished_run_cannot_be_extended(old: Path) -> None:
             started(old, resume=True, **{field.name: value}).close()
 
 
+def test_the_current_folder_is_not_deleted(
+    old: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inside = old / "model"
+    for here, out in ((old, Path(".")), (inside, Path("..")), (inside, old)):
+        monkeypatch.chdir(here)
+        with pytest.raises(RunError, match="holds the current folder"):
+            started(out, overwrite=True)
+    assert (old / "metrics.json").exists()
+
+
+def test_only_folders_that_are_being_deleted_are_swept(old: Path) -> None:
+    others = [old.with_name(f".run.deleted-{name}") for name in ("notes", "0" * 9)]
+    for path in (*others, gone := old.with_name(".run.deleted-01234abc")):
+        path.mkdir()
+    started(old, resume=True).close()
+    assert all(path.exists() for path in others)
+    assert not gone.exists()
+
+
+def test_runs_that_is_a_dangling_link(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("runs").symlink_to("unmounted")
+    with pytest.raises(FileExistsError, match="runs"):
+        Run("memory", Config())
+
+
 @pytest.fixture
 def umask() -> Iterator[None]:
     before = os.umask(0o027)
