@@ -7,8 +7,11 @@ import itertools
 import re
 import sys
 from collections.abc import Iterator
+from io import BufferedReader
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
+
+from zoo.text import encodings
 
 # Undecodable bytes become these surrogates, which no codec decodes text to.
 _WRONG_BYTES = re.compile("[\udc00-\udcff]+")
@@ -17,8 +20,8 @@ _WRONG_BYTES = re.compile("[\udc00-\udcff]+")
 def lines(file: Path | None, encoding: str) -> Iterator[str]:
     """Yield all lines of a text, blank ones too, without LF or CRLF.
 
-    As in the data of a training, a byte order mark at the start is skipped, and CR ends
-    a line only where there is no LF.
+    As in training data, a byte order mark at the start is skipped, and CR ends a line
+    only where there is no LF.
 
     Args:
         file: the file; None for standard input.
@@ -29,28 +32,31 @@ def lines(file: Path | None, encoding: str) -> Iterator[str]:
         ValueError: if the encoding is unknown, or a line is not in it; the message
             names file and line.
     """
+    codec = encodings.codec_of(encoding)
+    if file is not None:
+        with _open(file) as binary:
+            yield from _decoded(binary, str(file), codec, encoding)
+    elif isinstance(binary := getattr(sys.stdin, "buffer", None), BufferedReader):
+        yield from _decoded(binary, "standard input", codec, encoding)
+    else:
+        yield from _checked(sys.stdin, "standard input", encoding)
+
+
+def _decoded(
+    binary: BufferedReader, name: str, codec: str, encoding: str
+) -> Iterator[str]:
+    """Yield the lines of a stream of bytes, which stays open."""
     try:
-        "".encode(encoding)
-    except LookupError:
-        raise ValueError(f"--encoding {encoding}: no such encoding") from None
-    codec = codecs.lookup(encoding).name
-    codec = "utf-8-sig" if codec == "utf-8" else codec
-    options: Any = {"encoding": codec, "errors": "zoo-wrong-bytes", "newline": "\n"}
-    name = "standard input" if file is None else str(file)
+        codec = encodings.without_mark(codec, binary.peek(4)[:4])
+    except ValueError as error:
+        raise ValueError(f"{name}: expected {error}") from None
+    stream = io.TextIOWrapper(binary, codec, "zoo-wrong-bytes", "\n")
     try:
-        if file is not None:
-            with _open(file, options) as stream:
-                yield from _checked(stream, name, encoding)
-        elif not hasattr(sys.stdin, "buffer"):
-            yield from _checked(sys.stdin, name, encoding)
-        else:
-            stream = io.TextIOWrapper(sys.stdin.buffer, **options)
-            try:
-                yield from _checked(stream, name, encoding)
-            finally:
-                stream.detach()  # standard input stays open
-    except UnicodeError as error:  # such as UTF-16 without a byte order mark
+        yield from _checked(stream, name, encoding)
+    except UnicodeError as error:  # of codecs such as idna
         raise ValueError(f"{name}: expected text in {encoding}: {error}") from None
+    finally:
+        stream.detach()
 
 
 def check_bytes(text: str, name: str, encoding: str) -> str:
@@ -70,10 +76,10 @@ def check_bytes(text: str, name: str, encoding: str) -> str:
     return text
 
 
-def _open(file: Path, options: Any) -> IO[str]:
+def _open(file: Path) -> BufferedReader:
     """Open a file; an error names the flag and files of similar names."""
     try:
-        return file.open(**options)
+        return file.open("rb")
     except FileNotFoundError:
         names = [p.name for p in file.parent.iterdir()] if file.parent.is_dir() else []
         similar = difflib.get_close_matches(file.name, names, n=1)

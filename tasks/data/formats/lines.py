@@ -13,15 +13,11 @@ from typing import BinaryIO, TextIO, cast
 
 from tasks.data.formats.errors import DataError, FormatError
 from tasks.data.formats.opening import open_binary
+from zoo.text import encodings
 
 MAX_LINE = 1 << 27
 """The largest number of characters of a line; text8, a corpus of one line, has 10^8."""
 _MAX_EXPANSION = 200  # of a gzip file; texts expand 2 to 20 times
-_BYTE_ORDER_MARKS = {
-    "utf-8": (codecs.BOM_UTF8,),
-    "utf-16": (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE),
-    "utf-32": (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE),
-}
 _UNDECODABLE = "\udc80"  # in place of bytes; no encoding of text decodes to it
 
 
@@ -157,11 +153,14 @@ def _open_text(
     path: Path, encoding: str, newline: str, errors: str = "strict"
 ) -> Iterator[TextIO]:
     """Open a text file, compressed or not; what is wrong with it is a `DataError`."""
-    codec = _codec(encoding)
+    try:
+        codec = encodings.codec_of(encoding)
+    except ValueError as error:
+        raise DataError(str(error)) from None
     with open_binary(path) as file:
         try:
             binary = _GzipFile(file) if file.peek(2)[:2] == b"\x1f\x8b" else file
-            codec = _with_byte_order(path, codec, encoding, binary.peek(4)[:4])
+            codec = _without_mark(path, codec, binary.peek(4)[:4])
             with io.TextIOWrapper(
                 cast(BinaryIO, binary), codec, errors, newline
             ) as text:
@@ -177,37 +176,12 @@ def _open_text(
             raise FormatError(path, None, f"text in {encoding} ({error})") from None
 
 
-def _codec(encoding: str) -> str:
-    """Return the name of the codec of an encoding of text."""
-    try:
-        if encoding.isascii() and encoding.isprintable():
-            # A codec of text is known from that it has no bytes for half a character.
-            "\ud800".encode(encoding)
-    except UnicodeError:
-        return codecs.lookup(encoding).name
-    except LookupError:
-        pass
-    raise DataError(
-        f"--encoding {encoding}: no such encoding of text; expected one such as utf-8, "
-        "utf-16-le, latin-1 or cp1251"
-    )
-
-
-def _with_byte_order(path: Path, codec: str, encoding: str, start: bytes) -> str:
+def _without_mark(path: Path, codec: str, start: bytes) -> str:
     """Return the codec that skips the byte order mark of a file, if there is one."""
-    base = codec.removesuffix("-le").removesuffix("-be").removesuffix("-sig")
-    has_mark = start.startswith(_BYTE_ORDER_MARKS.get(base, ()))
-    if base == "utf-8":  # without a mark, utf-8-sig skips one that is cut off
-        return "utf-8-sig" if has_mark else "utf-8"
-    if has_mark:
-        return base
-    if codec in _BYTE_ORDER_MARKS and start:
-        expected = (
-            f"a byte order mark at the start, as in {encoding}; without one, name the "
-            f"order with --encoding {base}-le or {base}-be"
-        )
-        raise FormatError(path, None, expected, start)
-    return codec
+    try:
+        return encodings.without_mark(codec, start)
+    except ValueError as error:
+        raise FormatError(path, None, str(error), start) from None
 
 
 def _first_undecodable_line(path: Path, encoding: str) -> int | None:
