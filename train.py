@@ -31,17 +31,24 @@ from zoo.registry import import_cell
 
 
 class Interruption:
-    """Ctrl-C and SIGTERM: finish the step, save a checkpoint, exit."""
+    """Ctrl-C and SIGTERM: in training finish the step, save a checkpoint, and exit.
+
+    Attributes:
+        signal: the number of the signal that came in training.
+        in_training: whether there is something to save; otherwise the program ends
+            immediately.
+    """
 
     def __init__(self) -> None:
         """Install the handler of both signals."""
         self.signal: int | None = None
+        self.in_training = False
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._handle)
 
     def _handle(self, number: int, _: Any) -> None:
-        if self.signal is not None:
-            raise KeyboardInterrupt
+        if not self.in_training or self.signal is not None:
+            raise KeyboardInterrupt(number)
         self.signal = number
         tqdm.write("\nsaving a checkpoint; repeat to stop immediately", file=sys.stderr)
 
@@ -88,9 +95,11 @@ def train(task_name: str, config: Config) -> None:
     import_cell(config.cell)
     with Run(task_name, config) as run:
         training = prepare(run, config)
+        training.interruption.in_training = True
         while not is_complete(training):
             train_epoch(training)
             evaluate_epoch(training)
+        training.interruption.in_training = False
         finish(training)
 
 
@@ -135,12 +144,13 @@ def train_epoch(training: Training) -> None:
         )
         total, count, norm = map(float, metrics)
         if not math.isfinite(total) or not math.isfinite(norm):
-            checkpoints = training.run.path / "checkpoints"
+            saved = ""
+            if training.run.checkpoints.numbers():
+                saved = f"{training.run.path} keeps the last good checkpoint; "
             raise RunError(
                 f"the loss became {total} (gradient norm {norm}) in epoch "
-                f"{position.epoch + 1}, batch {position.batch + 1}; {checkpoints} "
-                "keeps the last good checkpoint; try a smaller --learning-rate or "
-                "--clip-norm with another --out"
+                f"{position.epoch + 1}, batch {position.batch + 1}; {saved}try a "
+                "smaller --learning-rate or --clip-norm with another --out"
             )
         position.batch, position.step = position.batch + 1, position.step + 1
         position.total += total

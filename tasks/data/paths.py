@@ -3,6 +3,7 @@
 import glob
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from tasks.data.formats.errors import DataError, similar_names
@@ -34,8 +35,7 @@ def _expand(spec: str) -> tuple[list[Path], bool]:
     path = Path(os.path.expanduser(spec))
     if path.is_dir():
         inside = sorted(path.iterdir())
-        files = [p for p in inside if not _NO_DATA.fullmatch(p.name)]
-        files = [p for p in files if os.path.isfile(p)]
+        files = _files(p for p in inside if not _NO_DATA.fullmatch(p.name))
         if not files:
             names = ", ".join(p.name for p in inside[:10]) or "nothing"
             raise DataError(f"the folder {path} has no data files; it holds: {names}")
@@ -43,13 +43,27 @@ def _expand(spec: str) -> tuple[list[Path], bool]:
     if path.exists():
         check_regular(path)
         return [path], False
-    files = [Path(name) for name in sorted(_glob(str(path))) if os.path.isfile(name)]
+    files = _files(map(Path, sorted(_glob(str(path)))))
     if not files:
-        if path.is_symlink():
-            raise DataError(f"{path} is a link to a file that does not exist")
+        _check_link(path)
         what = "file matches the glob" if glob.has_magic(spec) else "file or folder"
         raise DataError(f"no {what} {spec}{_similar_names(path)}")
     return files, False
+
+
+def _files(paths: Iterable[Path]) -> list[Path]:
+    """Return the paths that are no folders: regular files, or an error is raised."""
+    files = [path for path in paths if not path.is_dir()]
+    for path in files:
+        _check_link(path)
+        check_regular(path)
+    return files
+
+
+def _check_link(path: Path) -> None:
+    """Raise an error if a path is a dangling link."""
+    if path.is_symlink() and not path.exists():
+        raise DataError(f"{path} is a link to a file that does not exist")
 
 
 def _glob(pattern: str) -> set[str]:
@@ -63,10 +77,14 @@ def _glob(pattern: str) -> set[str]:
         return set(glob.glob(pattern))
     names: set[str] = set()
     for root in glob.glob(match[1] or "./"):
-        for folder, subfolders, _ in os.walk(root):
+        for folder, subfolders, _ in os.walk(root, onerror=_raise):
             subfolders[:] = [name for name in subfolders if not name.startswith(".")]
             names |= _glob(os.path.join(glob.escape(folder), match[2] or "*"))
     return names if match[1] else {name.removeprefix("./") for name in names}
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def _similar_names(path: Path) -> str:

@@ -4,6 +4,7 @@ import hashlib
 import json
 import logging
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -191,9 +192,9 @@ def _digests(folder: Path) -> dict[str, str]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Hide the tracebacks that orbax and its threads print besides raising the error.
+    """Hide what orbax and its threads print besides raising an error.
 
-    After an error they remain hidden: threads may print more until the program ends.
+    After an error it remains hidden: threads may print more until the program ends.
     """
     loggers = [logging.getLogger(name) for name in ("absl", "asyncio")]
     levels, hook = [logger.level for logger in loggers], sys.unraisablehook
@@ -203,6 +204,8 @@ def _quiet() -> Iterator[None]:
         if str(unraisable.exc_value) != "Event loop is closed":
             hook(unraisable)
 
+    # Of writes that had not begun when another failed.
+    warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
     sys.unraisablehook = without_threads
     for logger in loggers:
         logger.setLevel(logging.CRITICAL)

@@ -2,6 +2,7 @@
 
 import resource
 import shlex
+import signal
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -196,7 +197,7 @@ def interrupted(run: Run) -> None:
 def errors(
     debug: bool, after_full_disk: str = "free some space and repeat the command"
 ) -> Iterator[None]:
-    """Report an exception as one line, and exit with status 1.
+    """Report an exception as one line, and exit with status 1, or that of a signal.
 
     Args:
         debug: raise the exception instead, to show its traceback.
@@ -204,9 +205,10 @@ def errors(
     """
     try:
         yield
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         print("stopped", file=sys.stderr)
-        raise SystemExit(130) from None
+        number = error.args[0] if error.args else signal.SIGINT
+        raise SystemExit(128 + number) from None
     except Exception as error:
         if debug:
             raise

@@ -5,6 +5,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -44,7 +45,7 @@ def describe(
         "versions": versions,
         "devices": [str(device) for device in jax.devices()],
         "cores": _num_cores(),
-        "command": " ".join(["python", *sys.argv]),
+        "command": shlex.join(["python", *sys.argv]),
     }
 
 
@@ -77,7 +78,7 @@ def read(folder: Path) -> dict[str, Any] | None:
             continue
         try:
             config = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise RunError(f"{path} cannot be read: {error}") from error
         # A model folder has a config.json too, without flags.
         if isinstance(config, dict) and isinstance(config.get("flags"), dict):

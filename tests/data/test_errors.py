@@ -92,6 +92,23 @@ def test_flags_that_name_no_regular_file(tmp_path: Path) -> None:
             paths.expand(str(tmp_path / name))
 
 
+def test_no_split_of_a_folder_is_left_out(
+    write: Callable[..., Path], tmp_path: Path
+) -> None:
+    train = write("train.txt", "")
+    (tmp_path / "sub").mkdir()
+    assert paths.expand(str(tmp_path)) == ([train], True)
+    (dev := tmp_path / "dev.txt").symlink_to("lost")
+    for spec in (tmp_path, tmp_path / "*.txt"):
+        with pytest.raises(DataError, match="dev.txt is a link to a file that does"):
+            paths.expand(str(spec))
+    dev.unlink()
+    os.mkfifo(dev)
+    for spec in (tmp_path, tmp_path / "*.txt"):
+        with pytest.raises(DataError, match="dev.txt is a pipe"):
+            paths.expand(str(spec))
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
 def test_missing_permissions_are_named(write: Callable[..., Path]) -> None:
     path = write("a.tsv", labelled_lines(3))

@@ -28,8 +28,10 @@ def test_an_array_of_objects(
     write: Callable[..., Path], name: str, indent: int | None
 ) -> None:
     records = [{"text": f"tea {k}", "label": "ab"[k % 2]} for k in range(4)]
-    path = write(name, json.dumps(records, indent=indent))
-    assert parse_labelled(path) == [(f"tea {k}", "ab"[k % 2]) for k in range(4)]
+    array = json.dumps(records, indent=indent)
+    for text in (array, f"\n  \n{array}\n", array.replace("},", "}\n ,")):
+        rows = parse_labelled(write(name, text))
+        assert rows == [(f"tea {k}", "ab"[k % 2]) for k in range(4)]
 
 
 @pytest.mark.parametrize(
@@ -41,7 +43,9 @@ def test_an_array_of_objects(
             "Expecting value",
         ),
         ('[{"text": "a", "label": 1},\n 3]', 2, "a JSON object"),
-        ('[{"text": "a", "label": 1}', 1, "Expecting value"),
+        ('[{"text": "a", "label": 1}', 1, "the end of the array"),
+        ('[{"text": "a", "label": 1},\n,', 2, "Expecting value"),
+        ('[{"text": "a", "label": 1}\n{"text": "b"', 2, "a comma between two"),
         ('[{"text": "a", "label": 1}]\nx', 1, "nothing after the array"),
         ('{"text": "a", "label": 1}\n{"text": "b", "label": NaN}', 2, "a value in col"),
         ('{"text": "a", "label": 1}\n{"text": "b", "label": -Infinity}', 2, "a value"),

@@ -145,7 +145,7 @@ def test_invalid_bodies(classifier: httpx.Client, writer: httpx.Client) -> None:
     ],
 )
 def test_bodies_that_are_not_json(classifier: httpx.Client, body: bytes) -> None:
-    headers = {"Content-Type": "application/json; charset=UTF-8"}
+    headers = {"Content-Type": 'application/json; v=1; charset="UTF-8"; v=2'}
     response = classifier.post("/predict", content=body, headers=headers)
     check_error(response, 400, "the body must be JSON: ")
 
@@ -157,6 +157,7 @@ def test_other_media_types(classifier: httpx.Client) -> None:
         {"Content-Type": "application/x-www-form-urlencoded"},
         {"Content-Type": "multipart/form-data; boundary=x"},
         {"Content-Type": "application/json; charset=latin-1"},
+        {"Content-Type": "application/json; v=1; charset=latin-1"},
     ):
         response = classifier.post(
             "/predict", content=b'{"text": "a"}', headers=headers

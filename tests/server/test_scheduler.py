@@ -44,6 +44,29 @@ def test_requests_take_turns() -> None:
     assert order[:6] == ["long", "short"] * 3
 
 
+def test_no_error_ends_a_thread() -> None:
+    class PanicError(BaseException):  # as a library in Rust raises
+        pass
+
+    def steps() -> Iterator[int]:
+        yield 0
+        raise PanicError("of a library")
+
+    def panic() -> None:
+        raise PanicError
+
+    async def main() -> None:
+        scheduler = Scheduler(9)
+        for _ in range(3):
+            scheduler.run_when_idle([panic])
+            with pytest.raises(RuntimeError, match="PanicError.*of a library"):
+                await collect(scheduler.run(steps()))
+        assert await collect(scheduler.run(iter([1, 2]))) == [1, 2]
+        assert scheduler.close(timeout=60)
+
+    asyncio.run(main())
+
+
 def test_a_long_slice_does_not_hold_other_requests() -> None:
     async def main() -> None:
         scheduler = Scheduler(9)

@@ -12,6 +12,7 @@ import pytest
 import safetensors.numpy
 
 from tasks.program import TrainState
+from tasks.run import console
 from tasks.run.checkpoints import Checkpoints
 from tests.helpers.tolerances import assert_identical
 from tests.helpers.training import (
@@ -23,6 +24,7 @@ from tests.helpers.training import (
     newest,
     run,
 )
+from train import Interruption
 
 # A task that carries its state from batch to batch, and one that does not.
 OF_EACH_KIND = {"charlm", "pos"}
@@ -126,6 +128,22 @@ def test_a_full_disk_is_reported_and_the_run_can_be_resumed(
     )
     assert "resuming in epoch" in process.stdout
     assert "Traceback" not in after
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_with_nothing_to_save_ends_the_program(
+    number: signal.Signals, capsys: pytest.CaptureFixture[str]
+) -> None:
+    handlers = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        with pytest.raises(SystemExit) as status, console.errors(debug=False):
+            Interruption()
+            signal.raise_signal(number)
+    finally:
+        for other, handler in handlers.items():
+            signal.signal(other, handler)
+    assert status.value.code == 128 + number
+    assert capsys.readouterr().err == "stopped\n"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -1,6 +1,7 @@
 """Read and check the body of a request."""
 
 import asyncio
+from email.message import Message
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -41,12 +42,10 @@ async def read(request: Request, schema: type[B], limits: Limits) -> B:
 
 def _check_media_type(request: Request) -> None:
     """Raise an error if the body is not declared as JSON in UTF-8."""
-    media_type, _, parameter = request.headers.get("content-type", "").partition(";")
-    name, _, charset = parameter.partition("=")
-    is_utf8 = name.strip().lower() != "charset" or (
-        charset.strip().strip('"').lower() in ("utf-8", "utf8", "us-ascii")
-    )
-    if media_type.strip().lower() != "application/json" or not is_utf8:
+    header = Message()
+    header["Content-Type"] = request.headers.get("content-type", "")
+    is_utf8 = header.get_content_charset("utf-8") in ("utf-8", "utf8", "us-ascii")
+    if header.get_content_type() != "application/json" or not is_utf8:
         raise HTTPException(
             415, "the body must be JSON in UTF-8, with Content-Type: application/json"
         )

@@ -43,6 +43,8 @@ class _Job:
             return _End()
         except Exception as error:
             return _End(error)
+        except BaseException as error:  # of an extension: the thread must live on
+            return _End(RuntimeError(repr(error)))
         return None
 
     def put(self, result: Any) -> None:
@@ -64,10 +66,10 @@ class Scheduler:
     """Runs the work of requests outside the event loop, one slice each in turn.
 
     The work of a request is an iterator, and a slice is one ``next``: one text, or one
-    generated token. A short answer therefore never waits for the end of a long one. One
-    thread runs all slices, which is faster than several threads that compete for
-    Python's lock. A second thread replaces it during a long slice, such as one that
-    compiles a program, and does the spare work.
+    generated token. A short answer therefore waits for a slice of a long one, not for
+    its end. One thread runs all slices, which is faster than several threads that
+    compete for Python's lock. A second thread replaces it during a long slice, such as
+    one that compiles a program, and does the spare work.
     """
 
     def __init__(self, max_jobs: int, *, patience: float = 0.02) -> None:
@@ -180,7 +182,7 @@ class Scheduler:
             if job is not None:
                 self._advance(job)
             else:
-                with suppress(Exception):
+                with suppress(BaseException):
                     self._spare.popleft()()
 
     def _is_late(self) -> bool:

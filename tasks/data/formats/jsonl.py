@@ -12,7 +12,7 @@ from tasks.data.formats.reading import Parsed, Reading
 _SURROGATE = re.compile("[\ud800-\udfff]")
 # NaN and Infinity are no JSON, but common: they count as missing values.
 _DECODER = json.JSONDecoder(parse_constant=lambda _: None)
-_SPACE = re.compile(r"[\s,]*")
+_SPACE = re.compile(r"\s*")
 
 
 def rows(reading: Reading) -> Iterator[Parsed]:
@@ -53,8 +53,9 @@ def _records(
     expected = 'a JSON object, such as {"text": "...", "label": "..."}'
     if reading.kind == "pairs":
         expected = 'a JSON object, such as {"source": "...", "target": "..."}'
-    first = next(lines_or_faults(reading.path, reading.encoding, ""), (1, ""))[1]
-    if isinstance(first, str) and first.lstrip().startswith("["):
+    lines = numbered_lines(reading.path, reading.encoding)
+    first = next((text for _, text in lines if text.strip()), "")
+    if first.lstrip().startswith("["):
         if not _is_pair(first):
             yield from _array(reading, expected)
             return
@@ -75,28 +76,37 @@ def _array(
     """Yield the objects of a JSON array, each with the number of its first line."""
     lines = numbered_lines(reading.path, reading.encoding)
     text = "\n".join(line for _, line in lines)
-    start = text.index("[") + 1
-    line, counted = 1, 0
+    start, line, counted, is_separated = text.index("[") + 1, 1, 0, True
     while True:
-        match = _SPACE.match(text, start)
-        assert match is not None
-        start = match.end()
+        start = _after_space(text, start)
+        if text[start : start + 1] == "," and not is_separated:
+            start, is_separated = _after_space(text, start + 1), True
         line, counted = line + text.count("\n", counted, start), start
-        if text[start : start + 1] == "]":
+        shown = text[start : start + 80]
+        if shown.startswith("]"):
             if rest := text[start + 1 :].strip():
                 raise FormatError(reading.path, line, "nothing after the array", rest)
             return
-        shown = text[start : start + 80]
+        if not is_separated:
+            comma = "a comma between two objects, or the end of the array"
+            raise FormatError(reading.path, line, comma, shown)
         try:
             value, end = _DECODER.raw_decode(text, start)
         except (ValueError, RecursionError) as error:
             raise _fault(reading, line, error, expected, shown) from None
         has_escapes = text.find("\\u", start, end) >= 0
-        start = end
+        start, is_separated = end, False
         try:
             yield line, _record(reading, line, value, expected, has_escapes)
         except (FormatError, RecursionError) as error:
             yield line, _fault(reading, line, error, expected, shown)
+
+
+def _after_space(text: str, start: int) -> int:
+    """Return the position of the next character that is not white space."""
+    match = _SPACE.match(text, start)
+    assert match is not None
+    return match.end()
 
 
 def _is_pair(line: str) -> bool:

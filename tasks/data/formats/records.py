@@ -158,7 +158,8 @@ def _sentence(where: str, line: int, record: Record, token: str, tag: str) -> Se
         expected = f"as many tags as tokens ({token}, {tag})"
         got = f"{len(tokens)} tokens, {len(tags)} tags"
         raise FormatError(where, line, expected, got)
-    empty = [pair for pair in zip(tokens, tags, strict=True) if not all(pair)]
+    pairs = zip(tokens, tags, strict=True)
+    empty = [pair for pair in pairs if not (pair[0].strip() and pair[1].strip())]
     if empty:
         expected = f"a word in each token and tag ({token}, {tag})"
         raise FormatError(where, line, expected, empty[0])
