@@ -1,8 +1,9 @@
-"""Damaged corpora: rows that are right, or an error that names the file.
+"""Damaged corpora: rows of the right form, or an error that names the file.
 
 A trial writes a small corpus in one of the formats, damages it, and reads it with
 flags that may be wrong. Every twentieth trial is a complete `tasks.data.load`; the
-others read the files in the same way, without writing Arrow files.
+others read the files in the same way, without writing Arrow files. Every tenth corpus
+is not damaged: its rows are those that were written, or there is an error.
 """
 
 import codecs
@@ -60,6 +61,9 @@ _COLUMNS = (
 )
 
 
+Action = Callable[[Source, Kind, Path], object]
+
+
 class _Hang(BaseException):
     """A trial that takes too long; no `Exception`, so that no code catches it."""
 
@@ -77,11 +81,14 @@ def trials(seed: int, folder: Path) -> Iterator[Trial]:
         place = folder / "corpus"
         place.mkdir()
         kind, source, name = _corpus(rng, place)
-        action = _read_files
+        action: Action = _read_files
         if number % 20 == 19:
             action = rng.choice((_load, _read))
+        elif number % 10 == 0:
+            (place := place / "undamaged").mkdir()
+            kind, source, name, action = _undamaged(rng, place)
         yield _trial(f"{name}, {kind}, {_shown(source)}", action, source, kind, place)
-        shutil.rmtree(place)
+        shutil.rmtree(folder / "corpus")
 
 
 def _corpus(rng: random.Random, place: Path) -> tuple[Kind, Source, str]:
@@ -130,6 +137,28 @@ def _corpus(rng: random.Random, place: Path) -> tuple[Kind, Source, str]:
     return kind, Source(**flags), f"{format} ({', '.join(done) or 'as it should be'})"
 
 
+def _undamaged(rng: random.Random, place: Path) -> tuple[Kind, Source, str, Action]:
+    """Write a corpus; return how to read it, what it is, and the check of its rows."""
+    format = rng.choice(list(FORMATS))
+    kind = rng.choice(FORMATS[format].kinds)
+    rows = corpus_files.table(rng, kind)
+    contents = corpus_files.write(rng, format, kind, rows)
+    endings = (rng.choice(FORMATS[format].endings or (".txt",)),)
+    if len(contents) == 2:
+        endings = (".src", ".tgt")
+    for content, ending in zip(contents, endings, strict=True):
+        (place / f"train{ending}").write_bytes(content)
+    data = place if rng.random() < 0.5 else place / f"train{endings[0]}"
+    expected = corpus_files.as_read(format, kind, rows)
+
+    def check(source: Source, kind: Kind, place: Path) -> None:
+        actual = _read_files(source, kind, place)
+        if expected is not None:  # the splits of a file are read one after the other
+            assert sorted(map(repr, actual)) == sorted(map(repr, expected))
+
+    return kind, Source(str(data)), f"{format} (as it should be)", check
+
+
 def _no_file(rng: random.Random, path: Path) -> str:
     """Put something other than a file at its path; return what it is."""
     what = rng.choice(("missing", "fifo", "loop", "folder", "device"))
@@ -147,8 +176,9 @@ def _no_file(rng: random.Random, path: Path) -> str:
     return what
 
 
-def _read_files(source: Source, kind: Kind, _: Path) -> None:
-    """Read all files of a corpus, and check their rows."""
+def _read_files(source: Source, kind: Kind, _: Path) -> list[Any]:
+    """Return the rows of all files of a corpus, after some checks."""
+    all_rows: list[Any] = []
     chosen = files.find(
         source.data,
         {split: getattr(source, f"{split}_file") for split in files.SPLITS},
@@ -171,6 +201,7 @@ def _read_files(source: Source, kind: Kind, _: Path) -> None:
         )
         formats.describe(reading).encode("utf-8", "surrogatepass")
         rows = list(formats.rows(reading))
+        all_rows += rows
         for row in rows:
             _check_row(row, kind)
         content = data_file.path.read_bytes()
@@ -178,6 +209,7 @@ def _read_files(source: Source, kind: Kind, _: Path) -> None:
         if is_plain and not content.startswith(b"\x1f\x8b"):
             text = content.removeprefix(codecs.BOM_UTF8)
             assert "".join(row["text"] for row in rows).encode() == text
+    return all_rows
 
 
 def _load(source: Source, kind: Kind, place: Path) -> None:
@@ -218,7 +250,7 @@ def _check_row(row: dict[str, Any], kind: Kind) -> None:
 
 def _trial(
     name: str,
-    action: Callable[[Source, Kind, Path], None],
+    action: Action,
     source: Source,
     kind: Kind,
     place: Path,

@@ -56,6 +56,29 @@ def write(rng: random.Random, format: str, kind: Kind, rows: Table) -> list[byte
     return [_WRITERS[format](rng, kind, rows)]
 
 
+def as_read(format: str, kind: Kind, rows: Table) -> Table | None:
+    """Return rows as they are read from a file; None where a file holds less than them.
+
+    Args:
+        format: of the file.
+        kind: the kind of the rows.
+        rows: the rows, from `table`.
+    """
+    if format in ("folder", "dict") or kind == "entities":
+        return None  # the label is in the path; words of its own; schemes are mixed
+    if format == "conllu" and kind != "tagged":
+        return None  # the text is joined from the words
+    if format in ("csv", "tsv", "columns") and (kind == "text" or len(rows) < 3):
+        return None  # a table of one column is plain text; few rows tell little
+    if format == "columns" and any(row["tokens"][0] == "#" for row in rows):
+        return None  # a line that starts with it is a comment
+    if kind == "pairs":
+        return [{"source": r["source"], "targets": [r["target"]]} for r in rows]
+    if kind == "text":
+        return [{"text": f"{row['text']}\n"} for row in rows]
+    return rows
+
+
 def _lines(lines: Sequence[str]) -> bytes:
     return "".join(f"{line}\n" for line in lines).encode()
 
