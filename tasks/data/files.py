@@ -1,6 +1,7 @@
 """The files of each split, from paths, folders and globs, by the files' names."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -112,6 +113,7 @@ def find(
         for spec in specs:
             paths, _ = expand(spec)
             data_files += [DataFile(path) for path in paths]
+        _check_distinct(split, [file.path for file in data_files])
         if data_files:
             labelled = _file_per_class(data_files, kind, format, encoding)
             if labelled:
@@ -123,6 +125,14 @@ def find(
             files.splits[split] = data_files
             files.notes.extend(notes)
     return files
+
+
+def _check_distinct(split: str, paths: Sequence[Path]) -> None:
+    """Raise an error if a file is named twice."""
+    counts = Counter(path.resolve() for path in paths)
+    for path, count in counts.items():
+        if count > 1:
+            raise DataError(f"--{split}-file names {path} {count} times")
 
 
 def _assign_splits(

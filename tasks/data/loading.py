@@ -7,7 +7,8 @@ end, so that the joined rows are the file). They are written once to the Arrow c
 the arguments and the code that reads them.
 """
 
-from collections.abc import Iterable, Iterator
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -104,6 +105,7 @@ def load(
     if "train" not in datasets:
         names = ", ".join(datasets)
         raise DataError(f"nothing to train on, only {names}: give --train-file")
+    notes += _equal_splits(datasets)
     missing = [split for split in ("dev", "test") if split not in datasets]
     if kind == "text" and "dev" not in datasets:
         datasets["train"], datasets["dev"] = splits.by_position(datasets["train"])
@@ -254,6 +256,14 @@ def _from_hub(
         if kind not in ("text", "pairs"):
             notes += checks.label_notes(split, datasets[split], kind, _is_named(source))
     return _Loaded(datasets, notes, digests)
+
+
+def _equal_splits(datasets: Mapping[str, "Dataset"]) -> Iterator[str]:
+    """Yield a note for each two splits with the same rows."""
+    for first, second in itertools.combinations(datasets, 2):
+        digests = {arrow_cache.content_digest(datasets[s]) for s in (first, second)}
+        if len(digests) == 1:
+            yield f"{first} and {second} have the same rows"
 
 
 def _is_named(source: Source) -> bool:

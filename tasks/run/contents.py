@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.run import atomic, lock
+from tasks.run.errors import RunError
 from zoo import artifact
 
 CONFIG, LOG, METRICS, REPORT = "config.json", "log.jsonl", "metrics.json", "report.html"
@@ -30,17 +31,17 @@ def _any(*patterns: str) -> re.Pattern[str]:
 _PARTS = [atomic.part(Path(name)).name for name in FILES]
 _STRAYS = _any(
     *map(re.escape, _PARTS),
-    rf"{CHECKPOINTS}/\.\d+\.(part|deleted-)[^/]*",
+    rf"{CHECKPOINTS}/\.\d+\.(part|deleted-)[^/]*(/[^/]*)?",
     # Of earlier versions:
     r"log\.part|\.(curves|confusion)\.png",
-    rf"{CHECKPOINTS}/\d+\.orbax-checkpoint-tmp[^/]*",
+    rf"{CHECKPOINTS}/\d+\.orbax-checkpoint-tmp[^/]*(/[^/]*)?",
 )
 _MODEL_FILES = map(re.escape, (artifact.WEIGHTS, artifact.CONFIG, artifact.CARD))
 _WRITTEN = _any(
     *map(re.escape, (*FILES, lock.NAME, CHECKPOINTS, TENSORBOARD)),
     # The hidden folders are swept by the next `zoo.save`.
     rf"({MODEL}|\.{MODEL}-\w+)(/({'|'.join(_MODEL_FILES)}))?",
-    rf"{CHECKPOINTS}/\d+",
+    rf"{CHECKPOINTS}/\d+(/(state|position|_CHECKPOINT_METADATA|[\w.]+\.(txt|json)))?",
     rf"{TENSORBOARD}/events\.[^/]*",
 )
 
@@ -50,11 +51,17 @@ def read_config(folder: Path) -> dict[str, Any] | None:
 
     Args:
         folder: any folder.
+
+    Raises:
+        RunError: if there is one, but it cannot be read.
     """
     try:
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+    except (FileNotFoundError, ValueError, RecursionError):
         return None
+    except OSError as error:
+        reason = f"{folder / CONFIG} cannot be read: {error.strerror}"
+        raise RunError(reason) from None
     is_run = isinstance(config, dict) and config.keys() >= CONFIG_KEYS
     return config if is_run and isinstance(config["flags"], dict) else None
 
@@ -83,8 +90,8 @@ def unknown(folder: Path) -> list[str]:
 
 
 def _names(folder: Path) -> Iterator[str]:
-    """Yield the paths in a folder and in its folders."""
-    for path in (*folder.glob("*"), *folder.glob("*/*")):
+    """Yield the paths in a folder and in its folders, down to the third level."""
+    for path in (*folder.glob("*"), *folder.glob("*/*"), *folder.glob("*/*/*")):
         yield path.relative_to(folder).as_posix()
 
 

@@ -49,6 +49,23 @@ def describe(
     }
 
 
+def resumed(old: dict[str, Any] | None, new: dict[str, Any]) -> dict[str, Any]:
+    """Return the content of ``config.json`` for the next part of a run.
+
+    Versions, devices and command remain those of the first part; those of the later
+    ones are listed in ``resumed``.
+
+    Args:
+        old: its content so far; None for the first part.
+        new: from `describe`.
+    """
+    if old is None:
+        return new
+    part = {key: new[key] for key in ("versions", "devices", "cores", "command")}
+    parts = {"resumed": [*old.get("resumed", []), part]}
+    return {**old, "flags": new["flags"], "digests": new["digests"], **parts}
+
+
 def to_json(config: Any) -> dict[str, Any]:
     """Return flags as values that survive a round trip through JSON.
 

@@ -61,6 +61,8 @@ class Run:
                 f"--out {out} is a symbolic link, which --overwrite does not delete; "
                 f"use the folder itself: --out {out.resolve()}"
             )
+        if out is not None and ".." in out.parts:
+            out = out.resolve()  # after a renaming it names another folder
         if out is not None and config.overwrite:
             here = Path.cwd()
             if out.resolve() in (here, *here.parents):
@@ -114,26 +116,39 @@ class Run:
         # orbax takes long to import.
         from tasks.run.checkpoints import Checkpoints
 
+        description = flags.describe(self.task, self.flags, digests)
+        contents.sweep(self.path)
         if self.config.overwrite and not contents.is_empty(self.path):
             self._check_content()  # it may have changed while the data were read
-            self._delete()
-        contents.sweep(self.path)
-        flags.check_digests(self.path, digests)
-        description = flags.describe(self.task, self.flags, digests)
-        self.write(contents.CONFIG, description)
+            self._replace(description)
+        else:
+            flags.check_digests(self.path, digests)
+            old = contents.read_config(self.path)
+            self.write(contents.CONFIG, flags.resumed(old, description))
         self._checkpoints = Checkpoints(self.path / contents.CHECKPOINTS)
 
-    def _delete(self) -> None:
-        """Delete the old run; the folder stays locked."""
+    def _replace(self, description: dict[str, Any]) -> None:
+        """Replace the old run by one with this description; the folder stays locked.
+
+        The old run is deleted when the description is on disk.
+        """
         old, old_lock = contents.move_away(self.path), self._lock
         try:
             self._lock = Lock(self.path, new=True)
         except FileExistsError:
+            old_lock.release()
             raise RunError(
                 f"another process has started a run in {self.path}"
             ) from None
-        finally:
-            old_lock.release()
+        try:
+            self.write(contents.CONFIG, description)
+        except BaseException:
+            self._lock.release()
+            contents.remove(self.path)
+            old.rename(self.path)
+            self._lock = old_lock
+            raise
+        old_lock.release()
         contents.remove(old)
 
     def __enter__(self) -> "Run":
@@ -171,7 +186,9 @@ class Run:
             value: of types that JSON has.
         """
         text = json.dumps(value, indent=1, ensure_ascii=False) + "\n"
-        atomic.write(self.path / name, text)
+        # A path that is not UTF-8 has surrogates, which become escapes of JSON.
+        content = text.encode(errors="backslashreplace")
+        atomic.write(self.path / name, content)
 
     @property
     def checkpoints(self) -> "Checkpoints":

@@ -1,8 +1,10 @@
 """The lock of a run folder: one process at a time works in it."""
 
+import errno
 import fcntl
 import os
 import socket
+import stat
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
@@ -27,7 +29,7 @@ class Lock:
             new: it must not exist.
 
         Raises:
-            RunError: if another process has locked it.
+            RunError: if another process has locked it, or `NAME` is not a file in it.
             FileExistsError: with `new`, if it exists.
         """
         self._path = folder / NAME
@@ -35,9 +37,11 @@ class Lock:
             self._created = [p for p in (folder, *folder.parents) if not p.exists()]
             folder.mkdir(parents=True, exist_ok=not new)
             try:
-                self._file = self._path.open("a+")
-            except FileNotFoundError:  # another process has removed the folder
-                continue
+                self._file = open(self._path, "a+", opener=_open)
+            except FileNotFoundError:
+                if folder.exists():
+                    raise
+                continue  # another process has removed the folder
             try:
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -76,6 +80,21 @@ class Lock:
         with suppress(OSError):  # not empty: the run has begun
             for folder in self._created:
                 folder.rmdir()
+
+
+def _open(path: str, flags: int) -> int:
+    """Open the file of the lock, which is no link and nothing but a file."""
+    try:
+        number = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        number = None
+    if number is None or not stat.S_ISREG(os.fstat(number).st_mode):
+        if number is not None:
+            os.close(number)
+        raise RunError(f"{path} must be a file, which locks the folder; remove it")
+    return number
 
 
 def _in_use(folder: Path, file: IO[str]) -> str:

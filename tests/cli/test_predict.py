@@ -97,7 +97,6 @@ def test_encodings(
     [
         (b"\xef\xbb\xbfa b\r\n\r\nc", ["a b", "", "c"]),
         (b"a b\r\rc\r", ["a b", "", "c"]),
-        (b"a\rb\nc\r\n", ["a\rb", "c"]),
         (b"a\x0bb\x0cc\xc2\x85d\xe2\x80\xa8e\n", ["a\x0bb\x0cc\x85d\u2028e"]),
         (b"", []),
         (b"\n", [""]),

@@ -117,6 +117,22 @@ def test_errors_about_missing_files_suggest_similar_names(
         load(Source(str(tmp_path / "none")), "labelled", cache_dir=cache)
 
 
+def test_a_file_that_is_named_twice(
+    write: Callable[..., Path], tmp_path: Path, cache: Path
+) -> None:
+    path, copy = (write(name, labelled_lines(9)) for name in ("a.tsv", "b.tsv"))
+    twice = (str(path), str(tmp_path / "sub" / ".." / "a.*"))
+    (tmp_path / "sub").mkdir()
+    with pytest.raises(DataError, match=r"--dev-file names .*a\.tsv 2 times"):
+        load(Source(str(path), dev_file=twice), "labelled", cache_dir=cache)
+    source = Source(str(path), dev_file=(str(copy),), test_file=(str(path),))
+    notes = load(source, "labelled", cache_dir=cache).notes
+    pairs = ("train and dev", "train and test", "dev and test")
+    assert {note for note in notes if "same rows" in note} == {
+        f"{pair} have the same rows" for pair in pairs
+    }
+
+
 def test_an_empty_split_is_refused(
     write: Callable[..., Path], tmp_path: Path, cache: Path
 ) -> None:

@@ -81,6 +81,42 @@ def test_the_line_that_cannot_be_decoded(
         assert error.value.line == line
 
 
+@pytest.mark.parametrize(
+    ("content", "kind", "expected"),
+    [
+        ("a b\t1\nc d\t0\re f\t1\n", "labelled", "2: expected one kind of line end"),
+        ("A AH0\rB B IY1\nC S IY1\n", "pairs", "1: expected one kind of line end"),
+        ("a\tb\nc\td\re\tf\n", "pairs", "2: expected one kind of line end"),
+        ("a O\nb O\rc O\n", "tagged", "2: expected one kind of line end"),
+        (
+            "text,label\na b,c\nd e,f\rg h,i\n",
+            "labelled",
+            "3: expected one kind of line end",
+        ),
+        ("a b\nc\0d\n", "text", "2: expected text without null characters, .*utf-16"),
+        ("text,label\na b,c\n\0,d\n", "labelled", "3: .* null characters"),
+        ("text,label\na b,c\ntext,label\n", "labelled", "3: .* repeats the header"),
+    ],
+)
+def test_what_would_be_read_wrong_is_an_error(
+    write: Callable[..., Path], content: str, kind: Kind, expected: str
+) -> None:
+    with pytest.raises(FormatError, match=f":{expected}"):
+        parse(write("a", content), kind)
+
+
+def test_byte_order_marks_of_appended_files(write: Callable[..., Path]) -> None:
+    for content, kind, rows in (
+        ("a b\t1\n\ufeffc d\t0\n", "labelled", ["a b", "c d"]),
+        ("label,text\n0,a b\n\ufeff\ufeff1,c d\n", "labelled", ["a b", "c d"]),
+    ):
+        parsed = parse(write("a", content), kind)
+        assert [row["text"] for row in parsed] == rows
+        assert {row["label"] for row in parsed} == {"0", "1"}
+    words = parse(write("a", "\ufeff\ufeffa O\nb O\n\n\ufeffc O\n"), "tagged")
+    assert [row["tokens"] for row in words] == [["a", "b"], ["c"]]
+
+
 def test_damaged_and_endless_gzip_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

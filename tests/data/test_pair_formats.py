@@ -192,11 +192,10 @@ def test_dictionary(write: Callable[..., Path]) -> None:
     ]
 
 
-SIDE = (
-    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\t\n\ufeff"))
-    .map(str.strip)
-    .filter(bool)
+CHARACTERS = st.characters(
+    exclude_categories=["Cs"], exclude_characters="\0\t\n\r\ufeff"
 )
+SIDE = st.text(CHARACTERS).map(str.strip).filter(bool)
 
 
 @given(rows=st.lists(st.tuples(SIDE, SIDE), min_size=1, max_size=12))

@@ -151,8 +151,67 @@ def test_a_killed_deletion_leaves_no_half_of_a_run(
     monkeypatch.undo()
     (stray,) = [path for path in old.parent.iterdir() if path.name != "run"]
     assert (stray / "metrics.json").exists()
-    started(old).close()
+    started(old, resume=True).close()
     assert [path.name for path in old.parent.iterdir()] == ["run"]
+
+
+def test_a_run_is_not_deleted_if_the_new_one_cannot_begin(
+    old: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = {path: path.stat().st_mtime_ns for path in old.rglob("*")}
+
+    def fail(self: Run, name: str, value: Any) -> None:
+        assert name == contents.CONFIG
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Run, "write", fail)
+        with Run("memory", Config(out=old, overwrite=True)) as run:
+            with pytest.raises(OSError):
+                run.begin(DIGESTS)
+            with pytest.raises(RunError, match="is in use by"):
+                Run("memory", Config(out=old, overwrite=True))
+    assert [path.name for path in old.parent.iterdir()] == ["run"]
+    assert {path: path.stat().st_mtime_ns for path in old.rglob("*")} == before
+    started(old, overwrite=True).close()
+    assert not (old / "metrics.json").exists()
+
+
+def test_a_path_that_is_not_utf_8_is_written_as_json(tmp_path: Path) -> None:
+    name = os.fsdecode(b"caf\xe9.txt")
+    out = tmp_path / os.fsdecode(b"\xff")
+    for resume in (False, True):
+        started(out, train_file=(name,), resume=resume).close()
+    assert json.loads((out / "config.json").read_text())["flags"]["train_file"] == [
+        name
+    ]
+
+
+@pytest.mark.parametrize("kind", ["link", "dangling", "pipe", "folder"])
+def test_the_lock_is_nothing_but_a_file(tmp_path: Path, kind: str) -> None:
+    (precious := tmp_path / "precious.txt").write_text("precious")
+    (out := tmp_path / "run").mkdir()
+    path = out / lock.NAME
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        path.symlink_to(precious if kind == "link" else tmp_path / "a" / "b")
+    with pytest.raises((RunError, IsADirectoryError), match=re.escape(str(path))):
+        Run("memory", Config(out=out))
+    assert precious.read_text() == "precious"
+
+
+def test_resume_adds_the_versions_to_the_configuration(old: Path) -> None:
+    first = json.loads((old / "config.json").read_text())
+    for count in (1, 2):
+        started(old, resume=True).close()
+        config = json.loads((old / "config.json").read_text())
+        parts = config.pop("resumed")
+        assert len(parts) == count
+        assert parts[-1].keys() == {"versions", "devices", "cores", "command"}
+        assert {**config, "flags": None} == {**first, "flags": None}
 
 
 def test_resume_sweeps_strays_and_keeps_the_rest(old: Path) -> None:

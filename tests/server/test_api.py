@@ -89,8 +89,12 @@ INVALID = [
     ({"texts": "a"}, "texts: input should be a valid array"),
     ({"texts": ["a", 1]}, "texts[1]: input should be a valid string"),
     ({"texts": ["a"] * 33}, "texts: list should have at most 32 items after"),
-    ({"text": "a", "batch_size": 4}, "batch_size: there is no such field"),
+    ({"text": "a", "batch_size": 4}, "batch_size: there is no such field, only text, "),
     ([], "the body: input should be an object"),
+    (
+        {"text": "a", **{f"x{k}": k for k in range(10_000)}},  # more than 64 KiB
+        "x0: there is no such field, only text, texts",
+    ),
     (
         {"texts": ["", "a" * 5001]},
         "texts[1]: this text has 5,001 characters, the limit is 5,000. Shorten it, or "

@@ -64,6 +64,7 @@ def response_of(connection: socket.socket) -> tuple[int, dict[str, str], str]:
         (f"{POST}Content-Length: 1\r\nContent-Length: 2\r\n\r\n", 400),
         (f"{POST}Transfer-Encoding: gzip\r\n\r\n", 501),
         (f"{POST}Transfer-Encoding: chunked\r\n\r\nzz\r\n", 400),
+        (f"{POST}Transfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n", 400),
         (f"GET http://evil.example/ HTTP/1.1\r\n{HOST}\r\n", 404),
         (
             f"GET / HTTP/1.1\r\n{HOST}Upgrade: websocket\r\n\r\n",

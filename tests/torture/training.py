@@ -16,8 +16,16 @@ from tests.torture.interrupted import Interruption
 
 TASKS = ("classification", "pos", "ner", "charlm", "seq2seq")
 LIMIT = 300.0  # seconds after which a process counts as hanging
-TIMES = ("minutes", "tokens_per_second", "peak_memory_mb", "compilations")
-TIMES += ("seconds",)
+DIFFERENT = {
+    "command",
+    "compilations",
+    "minutes",
+    "out",
+    "peak_memory_mb",
+    "resumed",
+    "seconds",
+    "tokens_per_second",
+}
 FINISHED, KILLED = 0, -9
 
 
@@ -152,7 +160,7 @@ def _content(folder: Path) -> dict[str, Any]:
         elif name.endswith((".json", ".jsonl")) and "/" not in name:
             lines = path.read_text().splitlines()
             lines = lines if name == "log.jsonl" else ["".join(lines)]
-            content[name] = [_without_times(json.loads(line)) for line in lines]
+            content[name] = [_comparable(json.loads(line)) for line in lines]
         elif name.startswith("tensorboard/"):
             content["tensorboard"] = True  # a file for each part of the run
         else:
@@ -162,14 +170,12 @@ def _content(folder: Path) -> dict[str, Any]:
     return content
 
 
-def _without_times(value: Any) -> Any:
-    """Return JSON without times, memory, the folder and the command."""
+def _comparable(value: Any) -> Any:
+    """Return JSON without what differs between two runs with equal results."""
     if not isinstance(value, dict):
         return value
     return {
-        key: _without_times(inner)
-        for key, inner in value.items()
-        if key not in (*TIMES, "out", "command")
+        key: _comparable(inner) for key, inner in value.items() if key not in DIFFERENT
     }
 
 

@@ -13,7 +13,7 @@ from zoo.cli.generate import Generate
 from zoo.cli.info import Info
 from zoo.cli.predict import Predict
 from zoo.cli.serve import Serve
-from zoo.cli.terminal import closed_pipe_is_quiet, visible
+from zoo.cli.terminal import closed_pipe_is_quiet, open_closed_streams, visible
 
 COMMANDS = {
     "predict": Predict,
@@ -26,6 +26,7 @@ COMMANDS = {
 
 def main() -> None:
     """Read the command line and run the command."""
+    open_closed_streams()
     arguments = sys.argv[1:]
     if arguments[:1] == ["--version"]:
         print(f"rnn-zoo {_version()}")

@@ -92,6 +92,9 @@ def _open(file: Path) -> BufferedReader:
 def _checked(stream: IO[str], name: str, encoding: str) -> Iterator[str]:
     advice = f"{encoding} (name another encoding with --encoding)"
     for number, line in enumerate(_split(stream), 1):
+        for wrong, reason in encodings.WRONG.items():
+            if wrong in line:
+                raise ValueError(f"{name}:{number}: expected {reason}")
         yield check_bytes(line, f"{name}:{number}", advice)
 
 

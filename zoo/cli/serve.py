@@ -45,10 +45,10 @@ class Serve(TrainedModel):
         token = self.token if self.token is not None else os.environ.get("ZOO_TOKEN")
         with listen(self.host, self.port, token=token) as listening:
             pipeline = self.load()
-            title = artifact.about(self.run).get("task", "")
+            task = artifact.about(self.run).get("task")
             app = App(
                 pipeline,
-                title=title,
+                title=task if isinstance(task, str) else "",
                 allow_hosts=(self.host, *self.allow_host),
                 token=token,
             )

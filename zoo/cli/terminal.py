@@ -36,6 +36,13 @@ def visible_json(text: str) -> str:
     return visible(text, escape="\\u{:04x}")
 
 
+def open_closed_streams() -> None:
+    """Open standard streams that the shell has closed: they are empty, or discarded."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))
+
+
 @contextmanager
 def closed_pipe_is_quiet() -> Iterator[None]:
     """End without a message if the reader of standard output has closed it.

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from zoo.server.limits import Limits
 
 B = TypeVar("B", bound=BaseModel)
+_SMALL = 1 << 16  # bytes, whose parsing does not hold other requests
 
 
 async def read(request: Request, schema: type[B], limits: Limits) -> B:
@@ -33,10 +34,18 @@ async def read(request: Request, schema: type[B], limits: Limits) -> B:
         raise HTTPException(
             408, f"the body took more than {limits.receive_seconds:g} seconds"
         ) from None
+    if len(body) <= _SMALL:
+        return _parse(schema, body)
+    # A large body may have thousands of errors, which pydantic lists all.
+    return await asyncio.to_thread(_parse, schema, body)
+
+
+def _parse(schema: type[B], body: bytes) -> B:
+    """Return a body as an instance of its schema."""
     try:
         return schema.model_validate_json(body)
     except ValidationError as error:
-        status, message = describe(error)
+        status, message = describe(error, schema)
         raise HTTPException(status, message) from None
 
 
@@ -67,11 +76,12 @@ async def _receive(request: Request, max_bytes: int) -> bytes:
     return bytes(body)
 
 
-def describe(error: ValidationError) -> tuple[int, str]:
+def describe(error: ValidationError, schema: type[BaseModel]) -> tuple[int, str]:
     """Return the status and the message of an invalid body: of the first error in it.
 
     Args:
         error: from `pydantic.BaseModel.model_validate_json`.
+        schema: of the body.
     """
     first = error.errors(include_url=False)[0]
     message = first["msg"]
@@ -87,7 +97,7 @@ def describe(error: ValidationError) -> tuple[int, str]:
             f"{limit:,}. Shorten it, or use python -m zoo, which has no limit"
         )
     elif first["type"] == "extra_forbidden":
-        message = "there is no such field"
+        message = f"there is no such field, only {', '.join(schema.model_fields)}"
     message = message.removeprefix("Value error, ").replace("\n", " ")
     message = message[:1].lower() + message[1:]
     return 422, f"{where or 'the body'}: {message}"

@@ -35,11 +35,17 @@ async def _refused(request: Request, exception: Exception) -> Response:
     assert isinstance(exception, HTTPException)
     message, headers = exception.detail, dict(exception.headers or {})
     if exception.status_code == 404 and message == "Not Found":
-        message = f"there is no {request.scope['path'][:60]!r}; see /openapi.json"
+        message = f"there is no {request.scope['path'][:60]!r}{_advice(request)}"
     if exception.status_code == 405:
         headers["Allow"] = allowed = ", ".join(sorted(headers["Allow"].split(", ")))
         message = f"{request.method} is not allowed here, only {allowed}"
     return error(exception.status_code, message, headers)
+
+
+def _advice(request: Request) -> str:
+    """Return what to call instead of a path that does not exist."""
+    paths = [route.path for route in request.app.routes if "POST" in route.methods]
+    return f": this model answers POST {', '.join(paths)}; see /openapi.json"
 
 
 async def _left(request: Request, exception: Exception) -> Response:

@@ -89,6 +89,13 @@ class Guard:
                 431, f"the request has more than {MAX_HEAD:,} bytes of headers"
             )
         headers = Headers(scope=scope)
+        if "transfer-encoding" in headers and "content-length" in headers:
+            # A proxy may take the other one, and see another request in the body.
+            return error(
+                400,
+                "the request must have Transfer-Encoding or Content-Length, not both",
+                {"Connection": "close"},
+            )
         hosts = headers.getlist("host")
         name = host_name(hosts[0]) if len(hosts) == 1 else None
         if name is None:

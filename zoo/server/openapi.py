@@ -7,7 +7,7 @@ from pydantic import BaseModel, TypeAdapter
 
 REFERENCE = "#/components/schemas/{model}"
 ERRORS = {
-    "400": "the body is not JSON, or the Host header is invalid",
+    "400": "the request is not valid HTTP, or its body is not JSON",
     "401": "the token is missing or wrong",
     "403": "the host or the origin is not allowed",
     "408": "the body took too long",
@@ -15,10 +15,12 @@ ERRORS = {
     "415": "the body is not JSON in UTF-8",
     "422": "a value in the body is invalid",
     "429": "too many requests are in progress",
+    "431": "the headers are too large",
     "500": "the server failed",
+    "501": "the transfer encoding is not chunked",
     "503": "too many connections are open, or the server is stopping",
 }
-OF_EVERY_REQUEST = ("400", "401", "403", "500", "503")
+OF_EVERY_REQUEST = ("400", "401", "403", "431", "500", "501", "503")
 
 
 class Description:

@@ -102,7 +102,7 @@ class _Server(uvicorn.Server):
 def serve(app: App, listening: socket.socket, limits: Limits | None = None) -> None:
     """Serve an application until SIGINT or SIGTERM, and print its URL when it is ready.
 
-    Both signals are ignored afterwards: a second Ctrl-C does not disturb the end of the
+    Afterwards both signals do nothing: a second Ctrl-C does not disturb the end of the
     process.
 
     Args:
@@ -133,8 +133,9 @@ def serve(app: App, listening: socket.socket, limits: Limits | None = None) -> N
         timeout_graceful_shutdown=1,
     )
     server = _Server(config, app, address(listening))
+    # Also before uvicorn handles them, and afterwards.
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
+        signal.signal(number, server.handle_exit)
     server.run([listening])
     print()
     if not app.close(timeout=GRACE_SECONDS):

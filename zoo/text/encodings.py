@@ -2,6 +2,12 @@
 
 import codecs
 
+WRONG = {
+    "\0": "text without null characters, which UTF-16 read in another encoding has "
+    "(--encoding utf-16-le or utf-16-be)",
+    "\r": "one kind of line end: CR is inside a line that ends with LF",
+}
+"""Characters that no line of a text has, and what is expected instead."""
 _MARKS = {
     "utf-8": (codecs.BOM_UTF8,),
     "utf-16": (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE),

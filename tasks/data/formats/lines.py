@@ -33,8 +33,8 @@ def text_lines(path: Path, encoding: str, newline: str = "\n") -> Iterator[str]:
         newline: the line end, as for `open`.
 
     Raises:
-        FormatError: if the file is not in that encoding, a line is too long, or
-            compressed data are damaged.
+        FormatError: if the file is not in that encoding, has null characters, a line is
+            too long, or compressed data are damaged.
         DataError: if the encoding is unknown, or the file cannot be read.
     """
     with _open_text(path, encoding, newline) as file:
@@ -43,6 +43,8 @@ def text_lines(path: Path, encoding: str, newline: str = "\n") -> Iterator[str]:
             if len(line) > MAX_LINE:
                 expected = f"lines of at most {MAX_LINE:,} characters"
                 raise FormatError(path, number, expected)
+            if "\0" in line:
+                raise FormatError(path, number, encodings.WRONG["\0"], line)
             yield line
 
 
@@ -51,18 +53,36 @@ def numbered_lines(
 ) -> Iterator[tuple[int, str]]:
     """Yield the number, from 1, and the text of each line, without LF or CRLF.
 
+    Byte order marks are skipped, as in `without_marks`.
+
     Args:
         path: the file.
         encoding: its encoding.
         newline: what ends a line; None is `line_end` of the file.
 
     Raises:
-        FormatError: as for `text_lines`.
+        FormatError: as for `text_lines`; if CR is inside a line.
         DataError: as for `text_lines`.
     """
     newline = newline or line_end(path, encoding)
     for number, line in enumerate(text_lines(path, encoding, newline), 1):
-        yield number, line.removesuffix("\n").removesuffix("\r")
+        line = without_marks(line.removesuffix("\n").removesuffix("\r"))
+        if "\r" in line:
+            raise FormatError(path, number, encodings.WRONG["\r"], line)
+        yield number, line
+
+
+def without_marks(line: str) -> str:
+    """Return a line without byte order marks at its start.
+
+    They are of a file that was appended to another. A mark that stands alone in the
+    first cell, as in corpora of tweets, is a token.
+
+    Args:
+        line: the line.
+    """
+    rest = line.lstrip("\ufeff")
+    return line if not rest or rest[0].isspace() else rest
 
 
 def line_end(path: Path, encoding: str) -> str:

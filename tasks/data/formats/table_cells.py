@@ -13,6 +13,7 @@ from tasks.data.formats.lines import (
     lines_or_faults,
     numbered_lines,
     text_lines,
+    without_marks,
 )
 from tasks.data.formats.reading import Reading
 
@@ -47,9 +48,9 @@ def numbered_cells(
             )
             yield line, text.split(separator)
         return
-    path, encoding = reading.path, reading.encoding
+    path = reading.path
     declaration, delimiter = _delimiter(reading)
-    lines = text_lines(path, encoding, line_end(path, encoding))
+    lines = _lines(reading)
     skipped = len(list(itertools.islice(lines, declaration)))
     table = csv.reader(lines, strict=True, delimiter=delimiter)
     line, blanks = 1 + skipped, []
@@ -90,9 +91,14 @@ def delimiter_name(reading: Reading) -> str:
 
 def _delimiter(reading: Reading) -> tuple[int, str]:
     """Return how many lines declare the delimiter, 0 or 1, and the delimiter."""
-    path, encoding = reading.path, reading.encoding
-    lines = text_lines(path, encoding, line_end(path, encoding))
-    head = list(itertools.islice(lines, SAMPLE_SIZE))
+    head = list(itertools.islice(_lines(reading), SAMPLE_SIZE))
     if head and (declared := delimiters.declared(head[0])):
         return 1, declared
-    return 0, delimiters.choose(path, head, reading.kind)
+    return 0, delimiters.choose(reading.path, head, reading.kind)
+
+
+def _lines(reading: Reading) -> Iterator[str]:
+    """Yield the lines of a CSV file with their ends, without byte order marks."""
+    end = line_end(reading.path, reading.encoding)
+    for line in text_lines(reading.path, reading.encoding, end):
+        yield without_marks(line)

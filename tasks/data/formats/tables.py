@@ -80,7 +80,7 @@ def _records(
     """Yield the rows as records; without a header, columns are named by number."""
     table = numbered_cells(reading)
     has_header = _has_header(reading)
-    names = None
+    names = header = None
     if _has_several_targets(reading):
         for line, cells in table:
             if isinstance(cells, FormatError):
@@ -98,8 +98,12 @@ def _records(
         if names is None:
             names = column_names(cells if has_header else [""] * len(cells))
             if has_header:
+                header = cells
                 continue
-        if len(cells) != len(names):
+        if cells == header:
+            expected = "a row (this line repeats the header)"
+            yield line, FormatError(reading.path, line, expected, cells)
+        elif len(cells) != len(names):
             expected = f"{len(names)} cells, as in the first row ({len(cells)} found)"
             yield line, FormatError(reading.path, line, expected, cells)
         else:
