@@ -9,6 +9,7 @@ import math
 import signal
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Union
 
@@ -20,7 +21,7 @@ from tasks import optimizers
 from tasks.base import Config, Task
 from tasks.program import Program, TrainState
 from tasks.registry import TASKS
-from tasks.run import console, report
+from tasks.run import console, flags, report
 from tasks.run.errors import RunError
 from tasks.run.folder import Run, save_best
 from tasks.run.position import Position
@@ -136,7 +137,12 @@ def train_epoch(training: Training) -> None:
         carry = program.init_carry(training.state.params, config.batch_size)
         training.state = training.state._replace(carry=carry)
     batches = training.task.batches("train", config.seed + 1_000_003 * position.epoch)
-    bar = console.bar(position, training.num_batches, training.num_epochs)
+    bar = console.bar(
+        position,
+        training.num_batches,
+        training.num_epochs,
+        is_first=program.num_compilations() == 0,
+    )
     last_save = last_step = time.monotonic()
     for batch in itertools.islice(batches, position.batch, None):
         training.state, metrics = program.train_step(
@@ -224,20 +230,32 @@ def finish(training: Training) -> None:
 
 def main() -> None:
     """Read the command line and train."""
-    commands = [
-        Annotated[task.Config, tyro.conf.subcommand(name)]
-        for name, task in TASKS.items()
-    ]
     configs = {name: task.Config for name, task in TASKS.items()}
     check_command(sys.argv[1:], configs, "train.py")
-    config = tyro.cli(
+    config = parse({})
+    (name,) = [name for name, kind in configs.items() if type(config) is kind]
+    after_full_disk = "free some space and continue with --resume"
+    with console.errors(config.debug, after_full_disk):
+        saved = flags.of_run(config, name)
+        # Flags that are not given are those of the run to resume.
+        train(name, config if saved is config else parse({name: saved}))
+
+
+def parse(defaults: Mapping[str, Config]) -> Config:
+    """Return the flags of the command line.
+
+    Args:
+        defaults: of some tasks, instead of those of the class.
+    """
+    commands = []
+    for name, task in TASKS.items():
+        given: Any = {"default": defaults[name]} if name in defaults else {}
+        command: Any = tyro.conf.subcommand(name, **given)
+        commands.append(Annotated[task.Config, command])
+    return tyro.cli(
         Union[tuple(commands)],  # pyright: ignore  # noqa: UP007
         description=__doc__,
     )
-    names = {kind: name for name, kind in configs.items()}
-    after_full_disk = "free some space and continue with --resume"
-    with console.errors(config.debug, after_full_disk):
-        train(names[type(config)], config)
 
 
 if __name__ == "__main__":

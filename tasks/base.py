@@ -70,7 +70,7 @@ class Config(Source):
     out: Path | None = None
     """Run folder; by default runs/TASK-DATE-TIME."""
     resume: bool = False
-    """Continue the run in --out from its last checkpoint; start it if there is none."""
+    """Continue the run in --out with its flags; start it if there is none."""
     overwrite: bool = False
     """Delete the run in --out and start a new one."""
     force: bool = False

@@ -35,7 +35,7 @@ def begin(run: Run, task: RunTask, params: Any, position: Position) -> None:
         f"{task.name}: {task.config.cell}, {num_parameters:,} parameters, "
         f"{num_devices} device{'s' if num_devices > 1 else ''}"
     )
-    for name, size in task.sizes().items():
+    for name, size in {**task.sizes(), "run folder": run.path}.items():
         print(f"  {name:<12} {size}")
     for note in task.notes:
         print(f"  note: {note}")
@@ -44,14 +44,17 @@ def begin(run: Run, task: RunTask, params: Any, position: Position) -> None:
     sys.stdout.flush()
 
 
-def bar(position: Position, batches: int, epochs: int) -> tqdm:
+def bar(position: Position, batches: int, epochs: int, *, is_first: bool) -> tqdm:
     """Return the progress bar of an epoch; it is silent without a terminal.
 
     Args:
         position: the progress of the run.
         batches: number of batches of the epoch.
         epochs: number of epochs of the run.
+        is_first: whether the first batch compiles the programs, which is said.
     """
+    if is_first:
+        print("compiling (once), then training: one line per epoch", flush=True)
     return tqdm(
         total=batches,
         initial=position.batch,
@@ -187,8 +190,8 @@ def interrupted(run: Run) -> None:
         run: the run.
     """
     print(
-        f"stopped; a checkpoint is saved in {run.path}; to resume, repeat the command "
-        f"with --out {run.path} --resume",
+        f"stopped; a checkpoint is saved in {run.path}; to resume: python train.py "
+        f"{run.task} --out {shlex.quote(str(run.path))} --resume",
         file=sys.stderr,
     )
 

@@ -9,13 +9,14 @@ import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 
 from tasks.run import contents
 from tasks.run.errors import RunError, note
 
+C = TypeVar("C", bound=Any)
 # Flags that a resumed run may change: they do not change what is computed.
 CHANGEABLE = {"out", "resume", "overwrite", "force", "debug"}
 CHANGEABLE |= {"checkpoint_seconds", "keep_checkpoints"}
@@ -81,6 +82,36 @@ def to_json(config: Any) -> dict[str, Any]:
     return flags
 
 
+def of_run(config: C, task: str) -> C:
+    """Return the flags of the run that ``--resume`` continues.
+
+    Args:
+        config: the flags of the command line.
+        task: name of the task.
+
+    Returns:
+        The flags that the run was started with, except for those that may change:
+        they are those of `config`. `config` itself if there is no such run.
+
+    Raises:
+        RunError: if the flags in ``config.json`` are not those of the task.
+    """
+    if not config.resume or config.out is None:
+        return config
+    saved = contents.read_config(config.out)
+    if saved is None or saved["task"] != task:
+        return config
+    names = {field.name for field in dataclasses.fields(config)}
+    values = {}
+    for name, value in saved["flags"].items():
+        if name not in names:
+            path = config.out / contents.CONFIG
+            raise RunError(f"{path}: there is no flag {name!r} in this version")
+        if name not in CHANGEABLE:
+            values[name] = tuple(value) if isinstance(value, list) else value
+    return dataclasses.replace(config, **values)
+
+
 def read(folder: Path) -> dict[str, Any] | None:
     """Return the flags of a run, None if there is no ``config.json`` of a run.
 
@@ -123,16 +154,16 @@ def check_unchanged(folder: Path, task: str, flags: dict[str, Any]) -> None:
         )
     if config["task"] != task:
         raise RunError(f"--out {folder} holds a run of {config['task']}, not of {task}")
-    is_finished = (folder / contents.METRICS).exists()
-    state = "is finished and cannot be extended; it was" if is_finished else "was"
-    for name in sorted(flags.keys() | config["flags"].keys()):
-        old, new = config["flags"].get(name), flags.get(name)
-        if name not in CHANGEABLE and old != new:
-            raise RunError(
-                f"--resume: the run in {folder} {state} started with "
-                f"--{name.replace('_', '-')} {old}, got {new}; use the same flags, or "
-                "another --out"
-            )
+    changed = [
+        f"--{name.replace('_', '-')} {config['flags'].get(name)}, got {flags.get(name)}"
+        for name in sorted(flags.keys() | config["flags"].keys())
+        if name not in CHANGEABLE and config["flags"].get(name) != flags.get(name)
+    ]
+    if changed:
+        raise RunError(
+            f"--resume: the run in {folder} was started with {'; '.join(changed)}: "
+            "leave these flags out, or start another run with another --out"
+        )
 
 
 def check_digests(folder: Path, digests: Mapping[str, str]) -> None:

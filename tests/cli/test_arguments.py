@@ -36,6 +36,12 @@ from zoo.cli.commands import COMMANDS
         ),
         (
             train.main,
+            "--data a.csv classification",
+            "train.py: --data comes after the command: train.py classification --data "
+            "...",
+        ),
+        (
+            train.main,
             "charlm --lr 0.01",
             "train.py charlm: no option --lr; did you mean --learning-rate?",
         ),

@@ -314,15 +314,31 @@ def test_resume_names_what_has_changed(
     assert json.loads((old / "config.json").read_text())["digests"] == DIGESTS
 
 
-def test_a_finished_run_cannot_be_extended(old: Path) -> None:
-    message = r"is finished and cannot be extended; it was started with --epochs None"
-    refused(message, out=old, resume=True, epochs=20)
-    (old / "metrics.json").unlink()
-    refused(r"run was started with --seed 0, got 1", out=old, resume=True, seed=1)
+def test_resume_names_all_flags_that_differ(old: Path) -> None:
+    message = "was started with --epochs None, got 20; --seed 0, got 1: leave these"
+    refused(message, out=old, resume=True, epochs=20, seed=1)
     for field in dataclasses.fields(Config):
         if field.name in flags.CHANGEABLE - {"out", "resume", "overwrite", "force"}:
             value = not field.default if field.default is False else 7
             started(old, resume=True, **{field.name: value}).close()
+
+
+def test_flags_that_are_not_given_are_those_of_the_run(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    first = Config(out=out, epochs=7, dev_file=("a", "b"), keep_checkpoints=3)
+    assert flags.of_run(first, "memory") is first
+    with Run("memory", first) as run:
+        run.begin(DIGESTS)
+    new = Config(out=out, resume=True)
+    assert flags.of_run(new, "pos") is new
+    assert flags.of_run(new, "memory") == dataclasses.replace(
+        first, resume=True, keep_checkpoints=1
+    )
+    config = json.loads((out / "config.json").read_text())
+    config["flags"]["depth"] = 3
+    (out / "config.json").write_text(json.dumps(config))
+    with pytest.raises(RunError, match=r"config\.json: there is no flag 'depth'"):
+        flags.of_run(new, "memory")
 
 
 def test_the_current_folder_is_not_deleted(

@@ -166,5 +166,18 @@ def test_signals_save_a_checkpoint_and_show_how_to_resume(
     process.send_signal(number)
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 128 + number, stderr
-    assert f"with --out {out} --resume" in stderr
+    resume = f"python train.py charlm --out {out} --resume"
+    assert f"to resume: {resume}\n" in stderr
+    arguments = resume.split()[2:]
+    process = subprocess.Popen(
+        command("train.py", *arguments),
+        env=env,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert any(line.startswith("resuming in epoch") for line in process.stdout)
+    process.kill()
+    process.communicate()
     assert "Traceback" not in stderr

@@ -138,14 +138,15 @@ def _read(
     except ArtifactError:
         raise
     except (FileNotFoundError, ValueError):  # ValueError: a path with a null character
+        reason = "or a run folder, which has a model after its first epoch"
         raise FileNotFoundError(
             checks.one_line(
-                f"no model in {path}: expected {CONFIG} and {WEIGHTS}, or a run folder "
-                "with a model in it"
+                f"no model in {path}: expected {CONFIG} and {WEIGHTS}, {reason}"
             )
         ) from None
     except (OSError, MemoryError) as error:
-        raise ArtifactError(f"the model in {path} cannot be read: {error}") from error
+        reason = str(error) or "it is larger than the memory"
+        raise ArtifactError(f"the model in {path} cannot be read: {reason}") from error
     return place, config.decode(text, place / CONFIG), content
 
 

@@ -17,12 +17,26 @@ def check_command(
         commands: the dataclass of each command, by its name.
         program: as the user calls it.
     """
+    if arguments and arguments[0].startswith("--"):
+        _refuse_early_option(arguments, commands, program)
     if not arguments or arguments[0].startswith("-"):
         return
     name, *rest = arguments
     if name not in commands:
         _exit("command", name, commands, program)
     check_options(rest, commands[name], f"{program} {name}")
+
+
+def _refuse_early_option(
+    arguments: Sequence[str], commands: Mapping[str, Any], program: str
+) -> None:
+    """Exit if the name of a command comes after an option of it."""
+    first = arguments[0]
+    names = [argument for argument in arguments if argument in commands]
+    if names and first not in ("--help", "--version"):
+        message = f"{first} comes after the command: {program} {names[0]} {first} ..."
+        print(f"error: {program}: {message}", file=sys.stderr)
+        raise SystemExit(2)
 
 
 def check_options(arguments: Iterable[str], command: Any, program: str) -> None:

@@ -183,6 +183,9 @@ def _has_header(reading: Reading) -> bool:
         return True
     if by_name:
         names = column_choice.quoted_names(first)
-        raise DataError(f"{reading.path}: no column {by_name[0]!r}; there are {names}")
+        raise DataError(
+            f"{reading.path}: no column {by_name[0]!r} in line 1; there are {names}; "
+            "columns of a file without a header have numbers from 0"
+        )
     has_header = pair_columns.has_header if is_pairs else headers.has_header
     return has_header([row for row in table if len(row) == len(first)])
