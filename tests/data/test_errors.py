@@ -92,6 +92,15 @@ def test_flags_that_name_no_regular_file(tmp_path: Path) -> None:
             paths.expand(str(tmp_path / name))
 
 
+def test_an_ending_of_other_rows(write: Callable[..., Path]) -> None:
+    path = write("a.conll", "a X\nb Y\n\nc X\nd Y\n")
+    with pytest.raises(FormatError, match="labelled rows; a file that ends in .conll "):
+        parse(path, "labelled")
+    with pytest.raises(FormatError, match=r"\.dict holds pairs rows"):
+        parse(write("a.dict", "a b\n"), "tagged")
+    assert len(parse(path, "tagged")) == 2
+
+
 def test_no_split_of_a_folder_is_left_out(
     write: Callable[..., Path], tmp_path: Path
 ) -> None:

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -99,17 +100,18 @@ def test_the_line_that_cannot_be_decoded(
     ],
 )
 def test_what_would_be_read_wrong_is_an_error(
-    write: Callable[..., Path], content: str, kind: Kind, expected: str
+    write: Callable[..., Path], content: str, kind: Any, expected: str
 ) -> None:
     with pytest.raises(FormatError, match=f":{expected}"):
         parse(write("a", content), kind)
 
 
 def test_byte_order_marks_of_appended_files(write: Callable[..., Path]) -> None:
-    for content, kind, rows in (
+    cases: list[tuple[str, Any, list[str]]] = [
         ("a b\t1\n\ufeffc d\t0\n", "labelled", ["a b", "c d"]),
         ("label,text\n0,a b\n\ufeff\ufeff1,c d\n", "labelled", ["a b", "c d"]),
-    ):
+    ]
+    for content, kind, rows in cases:
         parsed = parse(write("a", content), kind)
         assert [row["text"] for row in parsed] == rows
         assert {row["label"] for row in parsed} == {"0", "1"}

@@ -123,7 +123,9 @@ def test_columns_that_cannot_be_determined_are_listed(
     for options in ({}, {"source": "en"}, {"target": "en"}):
         with pytest.raises(DataError, match=flags):
             parse_pairs(path, **options)
-    with pytest.raises(DataError, match="no column 'ed'; there are 'id', 'en', 'de'"):
+    with pytest.raises(
+        DataError, match="no column 'ed' in line 1; there are 'id', 'en', 'de'"
+    ):
         parse_pairs(path, source="ed")
     with pytest.raises(DataError, match="no column 'dee'.*did you mean 'de'"):
         parse_pairs(path, source="en", target="dee")

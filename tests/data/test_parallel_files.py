@@ -41,7 +41,7 @@ def test_one_file_of_a_pair_is_enough(corpus: str, cache: Path, name: str) -> No
     if "de" in name or name.startswith("t["):
         flags["source_column"] = "de"
     path = f"{corpus}/{name}"
-    source = Source(train_file=(f"{corpus}/train.*",), test_file=(path, path), **flags)
+    source = Source(train_file=(f"{corpus}/train.*",), test_file=(path,), **flags)
     rows = read(source, "pairs", "test", cache_dir=cache).rows
     assert list(rows["targets"]) == [["en 7"], ["en 8"]]
     single = read(Source(path, **flags), "pairs", "test", cache_dir=cache).rows

@@ -20,10 +20,12 @@ class Info(TrainedModel):
         pipeline = self.load()
         count = sum(leaf.size for leaf in jax.tree.leaves(pipeline.params))
         for name, value in {**about, "parameters": f"{count:,}"}.items():
+            value = f"{value:.4f}" if isinstance(value, float) else value
             print(visible(f"{name:<16} {value}"))
         print("options")
         for name, value in pipeline.options.items():
-            print(visible(f"  {name:<14} {value}"))
+            if value is not None:
+                print(visible(f"  {name:<14} {value}"))
         for name, size in sizes(pipeline).items():
             print(visible(f"{name:<16} {size}"))
 

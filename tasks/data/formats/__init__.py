@@ -112,6 +112,7 @@ def detect(path: Path, kind: Kind, encoding: str = "utf-8") -> str:
         # Text files are read unchanged, whatever their ending; only containers of
         # texts are parsed.
         return by_ending if by_ending in ("jsonl", "parquet") else "text"
+    _check_ending(path, ending, kind)
     if parquet.is_parquet(path):
         return "parquet"
     numbered = itertools.islice(lines.numbered_lines(path, encoding), 1000)
@@ -130,6 +131,19 @@ def detect(path: Path, kind: Kind, encoding: str = "utf-8") -> str:
             "--source-column and --target-column)"
         )
     raise FormatError(path, None, expected)
+
+
+def _check_ending(path: Path, ending: str, kind: Kind) -> None:
+    """Raise an error if an ending is that of formats with other rows alone."""
+    kinds = {k for f in FORMATS.values() if ending in f.endings for k in f.kinds}
+    if kinds and not kinds & {kind, "text"}:  # what holds text holds many things
+        others = " or ".join(sorted(kinds))
+        raise FormatError(
+            path,
+            None,
+            f"{kind} rows; a file that ends in {ending} holds {others} rows (otherwise "
+            "name its format with --format)",
+        )
 
 
 def plan(

@@ -13,7 +13,6 @@ from typing import BinaryIO, TextIO, cast
 
 from tasks.data.formats.errors import DataError, FormatError
 from tasks.data.formats.opening import open_binary
-from zoo.text import encodings
 
 MAX_LINE = 1 << 27
 """The largest number of characters of a line; text8, a corpus of one line, has 10^8."""
@@ -44,7 +43,7 @@ def text_lines(path: Path, encoding: str, newline: str = "\n") -> Iterator[str]:
                 expected = f"lines of at most {MAX_LINE:,} characters"
                 raise FormatError(path, number, expected)
             if "\0" in line:
-                raise FormatError(path, number, encodings.WRONG["\0"], line)
+                raise FormatError(path, number, _wrong("\0"), line)
             yield line
 
 
@@ -68,7 +67,7 @@ def numbered_lines(
     for number, line in enumerate(text_lines(path, encoding, newline), 1):
         line = without_marks(line.removesuffix("\n").removesuffix("\r"))
         if "\r" in line:
-            raise FormatError(path, number, encodings.WRONG["\r"], line)
+            raise FormatError(path, number, _wrong("\r"), line)
         yield number, line
 
 
@@ -173,6 +172,8 @@ def _open_text(
     path: Path, encoding: str, newline: str, errors: str = "strict"
 ) -> Iterator[TextIO]:
     """Open a text file, compressed or not; what is wrong with it is a `DataError`."""
+    from zoo.text import encodings  # which imports JAX
+
     try:
         codec = encodings.codec_of(encoding)
     except ValueError as error:
@@ -196,8 +197,17 @@ def _open_text(
             raise FormatError(path, None, f"text in {encoding} ({error})") from None
 
 
+def _wrong(character: str) -> str:
+    """Return what is expected in place of a character that no line has."""
+    from zoo.text import encodings
+
+    return encodings.WRONG[character]
+
+
 def _without_mark(path: Path, codec: str, start: bytes) -> str:
     """Return the codec that skips the byte order mark of a file, if there is one."""
+    from zoo.text import encodings
+
     try:
         return encodings.without_mark(codec, start)
     except ValueError as error:
