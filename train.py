@@ -168,7 +168,7 @@ def train_epoch(training: Training) -> None:
         overdue = now - last_save > config.checkpoint_seconds
         if overdue or training.interruption.signal is not None:
             training.save()
-            last_save = time.monotonic()
+            last_save = last_step = time.monotonic()
         training.interruption.exit_if_requested(training.run)
     bar.close()
 

@@ -217,9 +217,7 @@ LONG: dict[str, tuple[str, Kind, int]] = {
 
 
 @pytest.mark.parametrize("name", LONG)
-def test_time_is_proportional_to_the_length(
-    write: Callable[..., Path], name: str
-) -> None:
+def test_no_position_is_searched_again(write: Callable[..., Path], name: str) -> None:
     """Read what takes hours with a search, or a backtracking pattern, per position."""
     text, kind, num_rows = LONG[name]
     assert len(parse(write(name, text), kind, skip_bad_rows=True)) == num_rows

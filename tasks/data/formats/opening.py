@@ -43,8 +43,7 @@ def system_errors(path: Path | str) -> Iterator[None]:
         path: the file that is read meanwhile.
 
     Raises:
-        DataError: instead of an `OSError`, and of the `ValueError` for a path that no
-            file can have.
+        DataError: instead of an `OSError`.
     """
     try:
         yield
