@@ -27,6 +27,7 @@ from tasks.run.folder import Run, save_best
 from tasks.run.position import Position
 from tasks.scores import is_better
 from zoo import artifact
+from zoo.cli import compile_cache
 from zoo.cli.arguments import check_command
 from zoo.registry import import_cell
 
@@ -93,6 +94,8 @@ def train(task_name: str, config: Config) -> None:
         config: the flags.
     """
     optimizers.check(config)
+    if config.compile_cache:
+        compile_cache.use()
     import_cell(config.cell)
     with Run(task_name, config) as run:
         training = prepare(run, config)

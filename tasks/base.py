@@ -79,6 +79,8 @@ class Config(Source):
     """Interval between checkpoints; the end of an epoch saves one too."""
     keep_checkpoints: Positive = 1
     """Checkpoints to keep after the end; during training the latest two or more."""
+    compile_cache: bool = True
+    """Keep compiled programs on disk, in ZOO_COMPILE_CACHE or ~/.cache/rnn-zoo."""
     debug: bool = False
     """Show the traceback of an error."""
 

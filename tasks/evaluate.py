@@ -18,6 +18,7 @@ from tasks.registry import TASKS
 from tasks.run import console, flags
 from tasks.scores import Scores
 from zoo import artifact
+from zoo.cli import compile_cache
 from zoo.cli.arguments import check_options
 from zoo.cli.model import load
 from zoo.cli.terminal import closed_pipe_is_quiet, visible
@@ -41,6 +42,8 @@ class Evaluate(Source):
     """Rows of a batch. Default: the run's."""
     seed: int | None = None
     """Seed of the splits that are taken from train. Default: the run's."""
+    compile_cache: bool = True
+    """Keep compiled programs on disk, in ZOO_COMPILE_CACHE or ~/.cache/rnn-zoo."""
     debug: bool = False
     """Show the traceback of an error."""
 
@@ -56,6 +59,8 @@ def evaluate(options: Evaluate) -> None:
         tasks.data.DataError: if the data cannot be read, or neither the options nor the
             run name any.
     """
+    if options.compile_cache:
+        compile_cache.use()
     trained = load(options.run, options.cell)
     name = artifact.about(options.run).get("task")
     if name not in TASKS:

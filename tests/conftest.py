@@ -14,6 +14,9 @@ os.environ.setdefault(
     "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false",
 )
 
+# The cache of compiled programs in the user's home stays as it is.
+os.environ.setdefault("ZOO_COMPILE_CACHE", "off")
+
 import hypothesis
 import jax
 import pytest

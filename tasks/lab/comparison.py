@@ -28,6 +28,7 @@ from tasks.program import Program
 from tasks.run import console, contents, flags, log
 from tasks.run.gradient_decay import gate_values, gradient_by_lag, layers_of
 from zoo import diagnostics
+from zoo.cli import compile_cache
 from zoo.cli.arguments import check_options
 from zoo.pipelines import ReaderPipeline
 from zoo.registry import import_cell
@@ -64,6 +65,8 @@ class Lab:
     """Seed of initialisation, data and dropout."""
     out: Path = Path("runs/lab")
     """Folder of the page and of the run folders."""
+    compile_cache: bool = True
+    """Keep compiled programs on disk, in ZOO_COMPILE_CACHE or ~/.cache/rnn-zoo."""
     debug: bool = False
     """Show the traceback of an error."""
 
@@ -257,4 +260,6 @@ def main() -> None:
     check_options(sys.argv[1:], Lab, "tasks.lab")
     lab = tyro.cli(Lab, prog="python -m tasks.lab", description=__doc__)
     with console.errors(lab.debug):
+        if lab.compile_cache:
+            compile_cache.use()
         print(f"\nlab: {run(lab)}")

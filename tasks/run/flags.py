@@ -19,7 +19,7 @@ from tasks.run.errors import RunError, note
 C = TypeVar("C", bound=Any)
 # Flags that a resumed run may change: they do not change what is computed.
 CHANGEABLE = {"out", "resume", "overwrite", "force", "debug"}
-CHANGEABLE |= {"checkpoint_seconds", "keep_checkpoints"}
+CHANGEABLE |= {"checkpoint_seconds", "keep_checkpoints", "compile_cache"}
 PACKAGES = ("rnn-zoo", "jax", "jaxlib", "flax", "optax", "numpy", "datasets")
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from tyro.conf import Positional
 
 from zoo import artifact
+from zoo.cli import compile_cache
 from zoo.pipelines import Pipeline
 from zoo.registry import import_cell
 
@@ -18,6 +19,8 @@ class TrainedModel:
     """Run folder, or the model folder in it."""
     cell: str | None = None
     """The model's cell if it is your own: module:Class, whose module is imported."""
+    compile_cache: bool = True
+    """Keep compiled programs on disk, in ZOO_COMPILE_CACHE or ~/.cache/rnn-zoo."""
 
     def load(self) -> Pipeline:
         """Load the model.
@@ -26,6 +29,8 @@ class TrainedModel:
             FileNotFoundError: if there is no model.
             ValueError: if it cannot be loaded, or has another cell than `cell`.
         """
+        if self.compile_cache:
+            compile_cache.use()
         return load(self.run, self.cell)
 
 
