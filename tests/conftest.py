@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 # The tolerances are those of a CPU: a GPU multiplies float32 as TF32.
@@ -14,8 +15,10 @@ os.environ.setdefault(
     "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false",
 )
 
-# The cache of compiled programs in the user's home stays as it is.
-os.environ.setdefault("ZOO_COMPILE_CACHE", "off")
+# Programs are compiled once for all tests and processes, and kept for the next time.
+os.environ.setdefault(
+    "ZOO_COMPILE_CACHE", str(Path(__file__).parents[1] / ".pytest_cache" / "compiled")
+)
 
 import hypothesis
 import jax
@@ -23,6 +26,9 @@ import pytest
 
 from tests.helpers import browser
 from tests.helpers.tolerances import largest_error
+from zoo.cli import compile_cache
+
+compile_cache.use()
 
 # No deadline: the first example compiles, and machines differ.
 hypothesis.settings.register_profile("untimed", deadline=None)

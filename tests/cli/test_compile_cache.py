@@ -30,6 +30,7 @@ print(sum("cache_hits" in event for event in events))
 def variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     names = ("compilation_cache_dir", "persistent_cache_min_compile_time_secs")
     before = {f"jax_{name}": getattr(jax.config, f"jax_{name}") for name in names}
+    jax.config.update("jax_compilation_cache_dir", None)
     monkeypatch.setenv("ZOO_COMPILE_CACHE", str(tmp_path / "compiled"))
     yield tmp_path / "compiled"
     for name, value in before.items():

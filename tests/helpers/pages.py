@@ -26,6 +26,7 @@ from typing import Any, NamedTuple
 from unittest import mock
 
 from tests.helpers.training import flags
+from zoo.cli import compile_cache
 
 EXTERNAL = re.compile(r"ZOO_DATA|hub:")
 
@@ -142,4 +143,5 @@ def run(path: Path, finished: Path) -> None:
 
 
 if __name__ == "__main__":
+    compile_cache.use()
     run(*map(Path, sys.argv[1:]))

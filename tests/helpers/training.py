@@ -54,35 +54,42 @@ def flags(task: str, folder: Path) -> list[str]:
 def environment(
     tmp_path_factory: pytest.TempPathFactory, **variables: str
 ) -> dict[str, str]:
-    """Return environment variables with one compilation cache for all tests.
+    """Return environment variables with one data cache for all tests.
 
     Args:
         tmp_path_factory: of pytest.
         **variables: to set as well.
     """
-    base = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        base = base.parent  # shared by all workers
-    return environment_of(base, **variables)
+    return environment_of(shared_folder(tmp_path_factory), **variables)
 
 
 def environment_of(base: Path, **variables: str) -> dict[str, str]:
-    """Return environment variables with the compilation cache of a folder.
+    """Return environment variables with the caches of a folder.
+
+    Programs are compiled into it, unless `tests.conftest` has set another cache.
 
     Args:
         base: the folder.
         **variables: to set as well.
     """
-    cache = base / "compiled"
     return {
+        "ZOO_COMPILE_CACHE": str(base / "compiled"),
         **os.environ,
-        "JAX_COMPILATION_CACHE_DIR": str(cache),
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "0",
-        "HF_DATASETS_CACHE": str(cache / "datasets"),
+        "HF_DATASETS_CACHE": str(base / "datasets"),
         "PYTHONPATH": str(ROOT),
         **variables,
     }
+
+
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the temporary folder of all processes of a run of the tests."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+def finished_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of the runs of `finished`."""
+    return shared_folder(tmp_path_factory) / "finished"
 
 
 def command(module: str, *args: Any) -> list[str]:
@@ -116,7 +123,7 @@ def finished(task: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path,
         tmp_path_factory: of pytest.
     """
     env = environment(tmp_path_factory)
-    base = Path(env["JAX_COMPILATION_CACHE_DIR"]).parent / "finished"
+    base = finished_runs(tmp_path_factory)
     base.mkdir(exist_ok=True)
     out, output = base / task, base / f"{task}.txt"
     with filelock.FileLock(base / f"{task}.lock"):

@@ -8,12 +8,12 @@ from tests.torture.report import collect
 from tests.torture.targets import TARGETS
 
 NUM_TRIALS: dict[str, int] = {
-    "artifacts": 60,
-    "checkpoints": 20,
+    "artifacts": 40,
+    "checkpoints": 12,
     "corpora": 150,
     "kills": 1,
-    "server": 600,
-    "texts": 40,
+    "server": 258,
+    "texts": 16,
 }
 """How many trials of a target take a few seconds; by default none run here."""
 
