@@ -15,7 +15,7 @@ from tasks.data import reviews
 from tasks.labels import absent_labels, label_vocabulary, with_unseen_labels
 from tasks.losses import cross_entropy
 from tasks.ranges import Positive, Rate
-from tasks.rows import RowSplits, column, padded, read, tokenizer_of
+from tasks.rows import RowSplits, column, read, tokenizer_of
 from tasks.run import sections
 from tasks.run.html import Section
 from zoo import regularizers
@@ -138,8 +138,7 @@ class Classification(base.Task):
             split: ``"train"``, ``"dev"`` or ``"test"``.
             seed: shuffles; None keeps the order of the data within a length.
         """
-        epoch = self.splits.epoch(split, seed)
-        return padded(epoch, self._encode, self.config.batch_size)
+        return self.splits.batches(split, seed, self._encode)
 
     def _encode(self, row: dict[str, Any]) -> dict[str, np.ndarray]:
         """Return the arrays of a row."""

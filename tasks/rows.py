@@ -1,8 +1,8 @@
 """Datasets of rows (sentences, documents, pairs) as batches of few shapes."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 SAMPLE = Path(__file__).parent / "samples" / "english.conllu"
 
 Row = dict[str, Any]
+Encoded = dict[str, np.ndarray]
+
+MAX_KEPT = 1 << 28  # bytes of encoded rows, about a million words with characters
+_OVERHEAD = 200  # bytes of an array besides its values
 
 
 def read(
@@ -65,20 +69,6 @@ def read(
     return rows, list(splits.notes), splits.digests
 
 
-class BatchRows(NamedTuple):
-    """The rows of one batch.
-
-    Attributes:
-        length: T of the batch.
-        numbers: position of each row in its split.
-        columns: values of the rows by column.
-    """
-
-    length: int
-    numbers: np.ndarray
-    columns: dict[str, list[Any]]
-
-
 class RowSplits:
     """Splits whose rows are batched with others of similar length.
 
@@ -106,6 +96,9 @@ class RowSplits:
             fixed_length: T of every batch; None for a few lengths.
         """
         self.rows = rows
+        self._batch_size = config.batch_size
+        self._kept: dict[tuple[str, int], Encoded] = {}
+        self._num_kept = 0  # bytes
         self.buckets: dict[str, Buckets] = {}
         sizes = None if fixed_length is None else [fixed_length]
         for split, split_rows in rows.items():
@@ -124,23 +117,65 @@ class RowSplits:
         """
         return len(self.buckets[split])
 
-    def epoch(self, split: str, seed: int | None) -> Iterator[BatchRows]:
-        """Yield the rows of each batch of an epoch.
+    def encoded(
+        self, split: str, seed: int | None, encode: Callable[[Row], Encoded]
+    ) -> Iterator[tuple[int, np.ndarray, list[Encoded]]]:
+        """Yield T, the numbers and the encoded rows of each batch of an epoch.
+
+        Encoded rows are kept for the next epochs, up to `MAX_KEPT` bytes.
 
         Args:
             split: ``"train"``, ``"dev"`` or ``"test"``.
             seed: shuffles; None keeps the order of the data within a length.
+            encode: arrays of a row; always the same function.
         """
         for length, numbers in self.buckets[split].epoch(seed):
-            columns = self.rows[split][numbers]
-            yield BatchRows(length, np.asarray(numbers), columns)
+            keys = [(split, int(number)) for number in numbers]
+            new = self._encode([key for key in keys if key not in self._kept], encode)
+            rows = [new.get(key) or self._kept[key] for key in keys]
+            yield length, np.asarray(numbers), rows
+
+    def _encode(
+        self, keys: list[tuple[str, int]], encode: Callable[[Row], Encoded]
+    ) -> dict[tuple[str, int], Encoded]:
+        """Return encoded rows of a split by their keys; keep them if there is room."""
+        if not keys:
+            return {}
+        columns = self.rows[keys[0][0]][[number for _, number in keys]]
+        new = {
+            key: encode({name: values[k] for name, values in columns.items()})
+            for k, key in enumerate(keys)
+        }
+        if self._num_kept < MAX_KEPT:
+            self._kept |= new
+            arrays = [array for row in new.values() for array in row.values()]
+            self._num_kept += sum(array.nbytes + _OVERHEAD for array in arrays)
+        return new
+
+    def batches(
+        self, split: str, seed: int | None, encode: Callable[[Row], Encoded]
+    ) -> Iterator[Batch]:
+        """Yield padded batches of encoded rows, cut to the length of their batch.
+
+        Args:
+            split: ``"train"``, ``"dev"`` or ``"test"``.
+            seed: as for `encoded`.
+            encode: arrays of a row, inputs first, as `zoo.text.pad` takes them; always
+                the same function.
+        """
+        for length, _, rows in self.encoded(split, seed, encode):
+            cut = [
+                {name: a[:length] if a.ndim else a for name, a in row.items()}
+                for row in rows
+            ]
+            yield pad(cut, length, self._batch_size)
 
     def predictions(self, split: str, pairs: Pairs) -> Iterator[tuple[int, Row]]:
         """Yield the number of each row that has tokens, and its slice of all arrays.
 
         Args:
             split: the split that was evaluated.
-            pairs: its batches, in the order of ``epoch(split, None)``, each with the
+            pairs: its batches, in the order of `encoded` without a seed, each with the
                 arrays that `Task.predict` returned.
         """
         plan = self.buckets[split].epoch(None)
@@ -162,30 +197,6 @@ class RowSplits:
             f"{100 * train.padding():.1f} % padding"
         )
         return sizes
-
-
-def padded(
-    batches: Iterable[BatchRows],
-    encode: Callable[[Row], dict[str, np.ndarray]],
-    batch_size: int,
-) -> Iterator[Batch]:
-    """Yield padded batches of encoded rows, cut to the length of their batch.
-
-    Args:
-        batches: rows of each batch.
-        encode: arrays of a row, inputs first, as `zoo.text.pad` takes them.
-        batch_size: B.
-    """
-    for length, numbers, columns in batches:
-        encoded = [
-            encode({name: values[k] for name, values in columns.items()})
-            for k in range(len(numbers))
-        ]
-        cut = [
-            {name: a[:length] if a.ndim else a for name, a in row.items()}
-            for row in encoded
-        ]
-        yield pad(cut, length, batch_size)
 
 
 def tokenizer_of(units: str, tokens: str) -> str:

@@ -93,22 +93,24 @@ class SequenceToSequence(base.Task):
             split: ``"train"``, ``"dev"`` or ``"test"``.
             seed: seed of the order; None keeps the order of the data within a bucket.
         """
-        B, begin, end = self.config.batch_size, self.pipeline.begin, self.pipeline.end
-        for S, numbers, columns in self.splits.epoch(split, seed):
+        B = self.config.batch_size
+        for S, numbers, rows in self.splits.encoded(split, seed, self._encode):
             T = math.ceil(S / self.ratio)
-            sources, targets = [], []
-            pairs = zip(columns["source"], columns["targets"], strict=True)
-            for source, references in pairs:
-                ids = self.pipeline.target.encode(references[0])
-                inputs, labels = [begin, *ids], [*ids, end]
-                sources.append({"source": self.pipeline.source.encode(source)[:S]})
-                targets.append({"target": inputs[:T], "labels": labels[:T]})
-            sources = pad(sources, S, B)
-            targets = pad([_int32(row) for row in targets], T, B)
+            sources = pad([{"source": row["source"][:S]} for row in rows], S, B)
+            names = ("target", "labels")
+            targets = pad([{n: row[n][:T] for n in names} for row in rows], T, B)
             number = np.zeros(B, np.int32)
             number[: len(numbers)] = self._first_number[split] + numbers
             sources["source_mask"] = sources.pop("mask")
             yield {**sources, **targets, "number": number}
+
+    def _encode(self, row: dict[str, Any]) -> dict[str, np.ndarray]:
+        """Return the arrays of a pair, with its first target."""
+        ids = self.pipeline.target.encode(row["targets"][0])
+        target = np.array([self.pipeline.begin, *ids], np.int32)
+        labels = np.array([*ids, self.pipeline.end], np.int32)
+        source = self.pipeline.source.encode(row["source"])
+        return {"source": source, "target": target, "labels": labels}
 
     def loss(
         self,
@@ -217,7 +219,3 @@ class SequenceToSequence(base.Task):
                 for side, text in sides.items()
             }
         )
-
-
-def _int32(row: dict[str, list[int]]) -> dict[str, np.ndarray]:
-    return {name: np.array(ids, np.int32) for name, ids in row.items()}

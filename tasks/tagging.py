@@ -13,7 +13,7 @@ from tasks import base
 from tasks.data import Kind
 from tasks.labels import absent_labels, label_vocabulary, with_unseen_labels
 from tasks.ranges import Count, NonNegative, Positive
-from tasks.rows import RowSplits, column, iterate, padded, read
+from tasks.rows import RowSplits, column, iterate, read
 from tasks.run import sections
 from tasks.run.html import Section
 from zoo import regularizers
@@ -187,8 +187,7 @@ class Tagging(base.Task):
             split: ``"train"``, ``"dev"`` or ``"test"``.
             seed: shuffles; None keeps the order of the data within a length.
         """
-        epoch = self.splits.epoch(split, seed)
-        return padded(epoch, self._encode, self.config.batch_size)
+        return self.splits.batches(split, seed, self._encode)
 
     def _encode(self, row: dict[str, Any]) -> dict[str, np.ndarray]:
         """Return the arrays of a sentence."""

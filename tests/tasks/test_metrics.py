@@ -1,5 +1,7 @@
 """Scores of small cases that can be counted by hand."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -23,14 +25,15 @@ def test_classes() -> None:
 def test_classes_equal_those_of_scikit_learn(pairs: list[tuple[int, int]]) -> None:
     true, predicted = zip(*pairs, strict=True)
     scores = metrics.classes(true, predicted, ["a", "b", "c", "d", "e"])
-    columns = precision_recall_fscore_support(
-        true, predicted, labels=range(5), zero_division=0
+    zero: Any = 0  # typed str in scikit-learn
+    columns: Any = precision_recall_fscore_support(
+        true, predicted, labels=range(5), zero_division=zero
     )
     for k, row in enumerate(scores.per_class.values()):
         expected = [column[k] for column in columns]
         assert row["support"] == expected[3]
         if expected[3]:
-            actual = [row["precision"], row["recall"], row["f1"]]
+            actual: Any = [row["precision"], row["recall"], row["f1"]]
             np.testing.assert_allclose(actual, expected[:3], rtol=1e-12)
     accuracy = accuracy_score(true, predicted)
     assert scores.values["accuracy"] == pytest.approx(accuracy, rel=1e-12)
