@@ -31,6 +31,8 @@ from zoo.cli import compile_cache
 from zoo.cli.arguments import check_command
 from zoo.registry import import_cell
 
+SECONDS_BETWEEN_EPOCHS = 10.0  # of checkpoints at the ends of epochs, at least
+
 
 class Interruption:
     """Ctrl-C and SIGTERM: in training finish the step, save a checkpoint, and exit.
@@ -67,7 +69,15 @@ class Interruption:
 
 @dataclass
 class Training:
-    """A training run in progress."""
+    """A training run in progress.
+
+    Attributes:
+        started: its start by ``time.monotonic``, moved forward by the pauses of a
+            resumed run.
+        saved: when the last checkpoint was saved, by ``time.monotonic``; in a new
+            process when its training began.
+        has_saved: whether this process has saved a checkpoint.
+    """
 
     config: Config
     run: Run
@@ -78,12 +88,23 @@ class Training:
     num_batches: int
     num_epochs: int
     started: float
+    saved: float
     interruption: Interruption
+    has_saved: bool = False
 
     def save(self) -> None:
         """Save a checkpoint."""
         self.position.elapsed = time.monotonic() - self.started
         self.run.save(self.state, self.position, self.num_batches)
+        self.saved, self.has_saved = time.monotonic(), True
+
+    def save_at_end_of_epoch(self) -> None:
+        """Save a checkpoint, unless another is recent and the run goes on."""
+        interval = min(SECONDS_BETWEEN_EPOCHS, self.config.checkpoint_seconds)
+        is_recent = self.has_saved and time.monotonic() - self.saved < interval
+        is_last = is_complete(self) or self.interruption.signal is not None
+        if is_last or not is_recent:
+            self.save()
 
 
 def train(task_name: str, config: Config) -> None:
@@ -129,6 +150,7 @@ def prepare(run: Run, config: Config) -> Training:
         num_batches=num_batches,
         num_epochs=num_epochs,
         started=started - position.elapsed,  # the time of earlier sittings counts
+        saved=time.monotonic(),
         interruption=interruption,
     )
 
@@ -146,7 +168,7 @@ def train_epoch(training: Training) -> None:
         training.num_epochs,
         is_first=program.num_compilations() == 0,
     )
-    last_save = last_step = time.monotonic()
+    last_step = time.monotonic()
     for batch in itertools.islice(batches, position.batch, None):
         training.state, metrics = program.train_step(
             training.state, program.place(batch), position.step
@@ -168,10 +190,10 @@ def train_epoch(training: Training) -> None:
         now = time.monotonic()
         position.seconds, last_step = position.seconds + now - last_step, now
         console.advance(bar, position)
-        overdue = now - last_save > config.checkpoint_seconds
+        overdue = now - training.saved > config.checkpoint_seconds
         if overdue or training.interruption.signal is not None:
             training.save()
-            last_save = last_step = time.monotonic()
+            last_step = training.saved
         training.interruption.exit_if_requested(training.run)
     bar.close()
 
@@ -202,7 +224,7 @@ def evaluate_epoch(training: Training) -> None:
     console.epoch(line, is_best)
     position.epoch, position.batch = position.epoch + 1, 0
     position.total, position.count = 0.0, 0
-    training.save()
+    training.save_at_end_of_epoch()
     training.interruption.exit_if_requested(run)
 
 

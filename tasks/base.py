@@ -76,7 +76,7 @@ class Config(Source):
     force: bool = False
     """With --overwrite: also delete files of --out that are not of a run."""
     checkpoint_seconds: NonNegative = 60.0
-    """Interval between checkpoints; the end of an epoch saves one too."""
+    """Seconds between checkpoints; at the end of an epoch, 10 are enough."""
     keep_checkpoints: Positive = 1
     """Checkpoints to keep after the end; during training the latest two or more."""
     compile_cache: bool = True
