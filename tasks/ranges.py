@@ -10,23 +10,23 @@ class Range(NamedTuple):
     Attributes:
         low: the lowest value.
         high: the highest value; infinity itself is not in the range.
-        below: the values are below `high`.
+        excludes_high: whether `high` itself is not in the range.
     """
 
     low: float
     high: float = math.inf
-    below: bool = False
+    excludes_high: bool = False
 
     def __contains__(self, value: Any) -> bool:
         """Return whether a value is in the range; NaN and infinity never are."""
-        if not -math.inf < value < math.inf or self.below and value == self.high:
+        if not -math.inf < value < math.inf or self.excludes_high and value == self.high:
             return False
         return self.low <= value <= self.high
 
     def __str__(self) -> str:
         """Return the range as an error message names it."""
         if self.high < math.inf:
-            return f"lie in [{self.low}, {self.high}{')' if self.below else ']'}"
+            return f"lie in [{self.low}, {self.high}{')' if self.excludes_high else ']'}"
         if self.low > -math.inf:
             return f"be {self.low} or more"
         return "be finite"
@@ -34,9 +34,9 @@ class Range(NamedTuple):
 
 Positive = Annotated[int, Range(1)]
 Count = Annotated[int, Range(0)]
-Seed = Annotated[int, Range(0, 2**32, below=True)]
+Seed = Annotated[int, Range(0, 2**32, excludes_high=True)]
 NonNegative = Annotated[float, Range(0)]
-Rate = Annotated[float, Range(0, 1, below=True)]
+Rate = Annotated[float, Range(0, 1, excludes_high=True)]
 Fraction = Annotated[float, Range(0, 1)]
 Finite = Annotated[float, Range(-math.inf)]
 
@@ -63,8 +63,7 @@ def range_of(hint: Any) -> Range | None:
     Args:
         hint: the type.
     """
-    parts = [*getattr(hint, "__metadata__", ()), *get_args(hint)]
-    for part in parts:
+    for part in get_args(hint):
         inner = part if isinstance(part, Range) else range_of(part)
         if inner is not None:
             return inner

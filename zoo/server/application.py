@@ -31,7 +31,7 @@ class Model:
     Attributes:
         title: of the page.
         kind: as `zoo.pipelines.Pipeline.kind`.
-        labels: of a classifier or a tagger; else empty.
+        labels: of a classifier or a tagger; otherwise empty.
         attention: whether attention weights can be requested.
         max_characters: of a text.
         max_tokens: of a generated text.
