@@ -19,14 +19,20 @@ class Range(NamedTuple):
 
     def __contains__(self, value: Any) -> bool:
         """Return whether a value is in the range; NaN and infinity never are."""
-        if not -math.inf < value < math.inf or self.excludes_high and value == self.high:
+        if (
+            not -math.inf < value < math.inf
+            or self.excludes_high
+            and value == self.high
+        ):
             return False
         return self.low <= value <= self.high
 
     def __str__(self) -> str:
         """Return the range as an error message names it."""
         if self.high < math.inf:
-            return f"lie in [{self.low}, {self.high}{')' if self.excludes_high else ']'}"
+            return (
+                f"lie in [{self.low}, {self.high}{')' if self.excludes_high else ']'}"
+            )
         if self.low > -math.inf:
             return f"be {self.low} or more"
         return "be finite"

@@ -63,8 +63,9 @@ def resumed(old: dict[str, Any] | None, new: dict[str, Any]) -> dict[str, Any]:
     if old is None:
         return new
     part = {key: new[key] for key in ("versions", "devices", "cores", "command")}
-    parts = {"resumed": [*old.get("resumed", []), part]}
-    return {**old, "flags": new["flags"], "digests": new["digests"], **parts}
+    before = old.get("resumed")
+    parts = [*(before if isinstance(before, list) else []), part]
+    return {**old, "flags": new["flags"], "digests": new["digests"], "resumed": parts}
 
 
 def to_json(config: Any) -> dict[str, Any]:
