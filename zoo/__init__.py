@@ -48,6 +48,7 @@ from zoo.modules.pooling import Pooling
 from zoo.registry import cells, make
 from zoo.summary import summary
 from zoo.types import Constant
+from zoo.version import VERSION as __version__
 
 __all__ = [
     "Bidirectional",

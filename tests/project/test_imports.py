@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 # From the lowest to the highest. A module may import from its own level and from lower
 # ones.
 LEVELS = [
-    ["zoo.types", "zoo.checks"],
+    ["zoo.types", "zoo.checks", "zoo.version"],
     ["zoo.functional", "zoo.summary", "zoo.initializers", "zoo.regularizers"]
     + ["zoo.stochastic", "zoo.text"],
     ["zoo.engine"],

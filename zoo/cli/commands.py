@@ -1,6 +1,5 @@
 """The commands of ``python -m zoo``, and how their errors are reported."""
 
-import importlib.metadata
 import sys
 from typing import Annotated
 
@@ -14,6 +13,7 @@ from zoo.cli.info import Info
 from zoo.cli.predict import Predict
 from zoo.cli.serve import Serve
 from zoo.cli.terminal import closed_pipe_is_quiet, open_closed_streams, visible
+from zoo.version import VERSION
 
 COMMANDS = {
     "predict": Predict,
@@ -29,7 +29,7 @@ def main() -> None:
     open_closed_streams()
     arguments = sys.argv[1:]
     if arguments[:1] == ["--version"]:
-        print(f"rnn-zoo {_version()}")
+        print(f"rnn-zoo {VERSION}")
         return
     check_command(arguments, COMMANDS, "zoo")
     try:
@@ -51,10 +51,3 @@ def main() -> None:
     except (OSError, ValueError, TypeError, ImportError) as error:
         print(f"error: {visible(str(error), sys.stderr)}", file=sys.stderr)
         raise SystemExit(1) from None
-
-
-def _version() -> str:
-    try:
-        return importlib.metadata.version("rnn-zoo")
-    except importlib.metadata.PackageNotFoundError:
-        return "(not installed)"

@@ -1,9 +1,10 @@
 """The description of the API: OpenAPI 3.1, made from the types that check it."""
 
-import importlib.metadata
 from typing import Any
 
 from pydantic import BaseModel, TypeAdapter
+
+from zoo.version import VERSION
 
 REFERENCE = "#/components/schemas/{model}"
 ERRORS = {
@@ -37,10 +38,6 @@ class Description:
             title: of the API.
             token: whether requests need one.
         """
-        try:
-            version = importlib.metadata.version("rnn-zoo")
-        except importlib.metadata.PackageNotFoundError:
-            version = "0"
         self._schemas: dict[str, Any] = {
             "Error": {
                 "type": "object",
@@ -51,7 +48,7 @@ class Description:
         }
         self.document: dict[str, Any] = {
             "openapi": "3.1.0",
-            "info": {"title": title, "version": version},
+            "info": {"title": title, "version": VERSION},
             "paths": {},
             "components": {"schemas": self._schemas},
         }
