@@ -89,7 +89,7 @@ def _remove_damaged(folder: Path) -> None:
 
 
 def _is_complete(path: Path) -> bool:
-    """Return whether an entry can be decompressed, as far as that can be told."""
+    """Return whether an entry can be decompressed; True where nothing can do that."""
     content = path.read_bytes()
     modules = ["zlib"]
     if content.startswith(b"\x28\xb5\x2f\xfd"):  # as JAX chooses
