@@ -68,7 +68,7 @@ def as_read(format: str, kind: Kind, rows: Table) -> Table | None:
         return None  # the label is in the path; words of its own; schemes are mixed
     if format == "conllu" and kind != "tagged":
         return None  # the text is joined from the words
-    if format in ("csv", "tsv", "columns") and (kind == "text" or len(rows) < 3):
+    if format in ("csv", "tsv", "columns") and (kind == "text" or len(rows) < 12):
         return None  # a table of one column is plain text; few rows tell little
     if format == "columns" and any(row["tokens"][0] == "#" for row in rows):
         return None  # a line that starts with it is a comment

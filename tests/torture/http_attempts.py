@@ -3,10 +3,13 @@
 import json
 import random
 import socket
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from typing import Any
+
+from zoo.server import Limits
 
 TIMEOUT = 60.0  # seconds; a server that hangs is a failure
 JSON_TYPE = {"Content-Type": "application/json"}
@@ -204,7 +207,10 @@ def _too_large(known: Known, chunked: bool) -> Attempt:
 
     def run() -> str | None:
         body = iter(parts) if chunked else b"".join(parts)
+        start = time.monotonic()
         got, answer = _ask(known, "POST", known.path, body)
+        if got == 408 and time.monotonic() - start > Limits().receive_seconds:
+            return None  # this process had to wait for the processor
         return _check("too large a body", 413, got, answer)
 
     return Attempt("large 413", run)
