@@ -5,6 +5,7 @@ run in turn.
 """
 
 import json
+import os
 import random
 import subprocess
 import time
@@ -136,6 +137,7 @@ class _Run:
             "MB": process.memory_info().rss // 2**20,
             "open files": process.num_fds(),
             "threads": process.num_threads(),
-            "files in its folder": sum(1 for _ in self._out.rglob("*")),
+            # Path.rglob fails if a folder is removed meanwhile.
+            "files in its folder": sum(len(f) for _, _, f in os.walk(self._out)),
             "programs": self._errors.read_text().count("Finished XLA compilation of"),
         }
