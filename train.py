@@ -31,7 +31,7 @@ from zoo.cli import compile_cache
 from zoo.cli.arguments import check_command
 from zoo.registry import import_cell
 
-SECONDS_BETWEEN_EPOCHS = 10.0  # of checkpoints at the ends of epochs, at least
+MIN_SECONDS = 10.0  # between checkpoints at the ends of epochs
 
 
 class Interruption:
@@ -100,7 +100,7 @@ class Training:
 
     def save_at_end_of_epoch(self) -> None:
         """Save a checkpoint, unless another is recent and the run goes on."""
-        interval = min(SECONDS_BETWEEN_EPOCHS, self.config.checkpoint_seconds)
+        interval = min(MIN_SECONDS, self.config.checkpoint_seconds)
         is_recent = self.has_saved and time.monotonic() - self.saved < interval
         is_last = is_complete(self) or self.interruption.signal is not None
         if is_last or not is_recent:

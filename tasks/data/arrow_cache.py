@@ -204,12 +204,13 @@ def digest(*parts: str) -> str:
 def _code_digest() -> str:
     """Return a digest of the source code that makes and stores the rows."""
     folder = Path(__file__).parent
+    text = folder.parents[1] / "zoo" / "text"
     sources = [
         *sorted((folder / "formats").glob("*.py")),
         Path(__file__),
         folder / "hub.py",
         folder / "loading.py",
-        folder.parents[1] / "zoo" / "text" / "tokenizer.py",
+        *(text / f"{name}.py" for name in ("encodings", "tokenizer")),
     ]
     code = b"".join(source.read_bytes() for source in sources)
     return hashlib.blake2b(code).hexdigest()

@@ -9,14 +9,13 @@ import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import jax
 
 from tasks.run import contents
 from tasks.run.errors import RunError, note
 
-C = TypeVar("C", bound=Any)
 # Flags that a resumed run may change: they do not change what is computed.
 CHANGEABLE = {"out", "resume", "overwrite", "force", "debug"}
 CHANGEABLE |= {"checkpoint_seconds", "keep_checkpoints", "compile_cache"}
@@ -83,7 +82,7 @@ def to_json(config: Any) -> dict[str, Any]:
     return flags
 
 
-def of_run(config: C, task: str) -> C:
+def of_run(config: Any, task: str) -> Any:
     """Return the flags of the run that ``--resume`` continues.
 
     Args:

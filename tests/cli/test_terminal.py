@@ -70,6 +70,16 @@ def test_info_and_errors_of_a_real_terminal(tmp_path: Path) -> None:
     assert b"\x1b" not in output
 
 
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_no_error(closed: str) -> None:
+    command = f"exec '{sys.executable}' -m zoo cells lstm {closed}"
+    process = subprocess.run(
+        ["sh", "-c", command], cwd=ROOT, capture_output=True, text=True
+    )
+    assert (process.returncode, process.stderr) == (0, "")
+    assert ("lstm" in process.stdout) == (">&-" not in closed.split())
+
+
 EVALUATE = """
 import sys
 from tasks import evaluate

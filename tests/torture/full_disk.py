@@ -29,7 +29,9 @@ def trials(seed: int, folder: Path) -> Iterator[Trial]:
     mount = ["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "tmpfs", str(disk)]
     mounted = subprocess.run(mount, capture_output=True, text=True)
     if mounted.returncode:
-        yield Trial("mount", "failed", f"needs a right: {mounted.stderr.strip()}")
+        yield Trial(
+            "mount", "failed", f"no permission to mount: {mounted.stderr.strip()}"
+        )
         return
     try:
         yield from _trials(seed, Training(folder), disk)

@@ -102,11 +102,13 @@ def fill(disk: Path, room: int) -> None:
         disk: its root.
         room: bytes that remain free.
     """
-    with (disk / BALLAST).open("wb") as file, suppress(OSError):
-        # Not in one step: other threads may write at the same time.
-        while (size := shutil.disk_usage(disk).free - room) > 0:
-            os.posix_fallocate(file.fileno(), file.seek(0, os.SEEK_END), size)
-            file.seek(0, os.SEEK_END)
+    with (disk / BALLAST).open("wb") as file:
+        # In small steps: if other threads write at the same time and the disk becomes
+        # full in a step, the whole step is undone.
+        for step in (1 << 20, 1 << 12):
+            while shutil.disk_usage(disk).free - room >= step:
+                with suppress(OSError):
+                    os.posix_fallocate(file.fileno(), file.seek(0, os.SEEK_END), step)
 
 
 BALLAST = "ballast"

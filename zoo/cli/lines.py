@@ -47,7 +47,7 @@ def _decoded(
 ) -> Iterator[str]:
     """Yield the lines of a stream of bytes, which stays open."""
     try:
-        codec = encodings.without_mark(codec, binary.peek(4)[:4])
+        codec = encodings.codec_without_mark(codec, binary.peek(4)[:4])
     except ValueError as error:
         raise ValueError(f"{name}: expected {error}") from None
     stream = io.TextIOWrapper(binary, codec, "zoo-wrong-bytes", "\n")

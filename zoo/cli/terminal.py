@@ -37,7 +37,7 @@ def visible_json(text: str) -> str:
 
 
 def open_closed_streams() -> None:
-    """Open standard streams that the shell has closed: they are empty, or discarded."""
+    """Open the streams that the shell has closed: no input, and discarded output."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode))

@@ -85,7 +85,7 @@ class App:
         """
         limits = limits or Limits()
         title = title or pipeline.kind.replace("_", " ")
-        title = title.encode(errors="replace").decode()  # half characters
+        title = title.encode(errors="replace").decode()  # lone surrogates
         self._scheduler = Scheduler(limits.requests)
         self._metrics = metrics.Metrics(lambda: len(self._scheduler))
         endpoint: Prediction | Generation

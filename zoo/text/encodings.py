@@ -38,7 +38,7 @@ def codec_of(encoding: str) -> str:
     )
 
 
-def without_mark(codec: str, start: bytes) -> str:
+def codec_without_mark(codec: str, start: bytes) -> str:
     """Return the codec that skips the byte order mark of a text, if there is one.
 
     Args:

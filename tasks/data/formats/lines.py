@@ -172,7 +172,7 @@ def _open_text(
     path: Path, encoding: str, newline: str, errors: str = "strict"
 ) -> Iterator[TextIO]:
     """Open a text file, compressed or not; what is wrong with it is a `DataError`."""
-    from zoo.text import encodings  # which imports JAX
+    from zoo.text import encodings  # whose package imports JAX
 
     try:
         codec = encodings.codec_of(encoding)
@@ -181,7 +181,7 @@ def _open_text(
     with open_binary(path) as file:
         try:
             binary = _GzipFile(file) if file.peek(2)[:2] == b"\x1f\x8b" else file
-            codec = _without_mark(path, codec, binary.peek(4)[:4])
+            codec = _codec_without_mark(path, codec, binary.peek(4)[:4])
             with io.TextIOWrapper(
                 cast(BinaryIO, binary), codec, errors, newline
             ) as text:
@@ -204,12 +204,12 @@ def _wrong(character: str) -> str:
     return encodings.WRONG[character]
 
 
-def _without_mark(path: Path, codec: str, start: bytes) -> str:
+def _codec_without_mark(path: Path, codec: str, start: bytes) -> str:
     """Return the codec that skips the byte order mark of a file, if there is one."""
     from zoo.text import encodings
 
     try:
-        return encodings.without_mark(codec, start)
+        return encodings.codec_without_mark(codec, start)
     except ValueError as error:
         raise FormatError(path, None, str(error), start) from None
 
