@@ -17,19 +17,19 @@ import jax
 import tyro
 from tqdm import tqdm
 
-from tasks import optimizers
-from tasks.base import Config, Task
-from tasks.program import Program, TrainState
-from tasks.registry import TASKS
-from tasks.run import console, flags, report
-from tasks.run.errors import RunError
-from tasks.run.folder import Run, save_best
-from tasks.run.position import Position
-from tasks.scores import is_better
 from zoo import artifact
 from zoo.cli import compile_cache
 from zoo.cli.arguments import check_command
 from zoo.registry import import_cell
+from zoo.tasks import optimizers
+from zoo.tasks.base import Config, Task
+from zoo.tasks.program import Program, TrainState
+from zoo.tasks.registry import TASKS
+from zoo.tasks.run import console, flags, report
+from zoo.tasks.run.errors import RunError
+from zoo.tasks.run.folder import Run, save_best
+from zoo.tasks.run.position import Position
+from zoo.tasks.scores import is_better
 
 MIN_SECONDS = 10.0  # between checkpoints at the ends of epochs
 

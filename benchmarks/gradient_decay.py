@@ -23,8 +23,8 @@ from benchmarks.csv_table import Row, Table  # noqa: E402
 from benchmarks.environment import format_versions, installed_versions  # noqa: E402
 from benchmarks.pages import markdown_table, read_template  # noqa: E402
 from benchmarks.paths import PAGES, RESULTS  # noqa: E402
-from tasks.run.gradient_decay import describe_decay, format_number, gradient_by_lag  # noqa: E402
 from zoo import initializers  # noqa: E402
+from zoo.tasks.run.gradient_decay import describe_decay, format_number, gradient_by_lag  # noqa: E402
 
 PAGE = PAGES / "why-lstms-remember.md"
 TABLE = RESULTS / "gradient_decay.csv"

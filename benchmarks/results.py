@@ -23,8 +23,8 @@ from benchmarks.environment import (  # noqa: E402
 )
 from benchmarks.pages import markdown_table, read_template  # noqa: E402
 from benchmarks.paths import PAGES, RESULTS  # noqa: E402
-from tasks.registry import TASKS  # noqa: E402
-from tasks.run.flags import CHANGEABLE  # noqa: E402
+from zoo.tasks.registry import TASKS  # noqa: E402
+from zoo.tasks.run.flags import CHANGEABLE  # noqa: E402
 
 TABLE = RESULTS / "results.csv"
 PAGE = PAGES / "results.md"

@@ -10,13 +10,13 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import tyro
 
-from tasks import ranges
-from tasks.data import Source
-from tasks.ranges import Count, NonNegative, Positive, Rate, Seed
-from tasks.run.html import Section
-from tasks.scores import LOWER_IS_BETTER, Batch, Pairs, Scores
 from zoo import checks
 from zoo.registry import cell_class
+from zoo.tasks import ranges
+from zoo.tasks.data import Source
+from zoo.tasks.ranges import Count, NonNegative, Positive, Rate, Seed
+from zoo.tasks.run.html import Section
+from zoo.tasks.scores import LOWER_IS_BETTER, Batch, Pairs, Scores
 from zoo.types import Array, Key, State
 
 MIN_STEPS = 300  # of a training run whose --epochs is not given

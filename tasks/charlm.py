@@ -10,15 +10,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tasks import base, data
-from tasks.data import arrow_cache, sample_text
-from tasks.data.batching import Streams
-from tasks.ranges import NonNegative, Positive, Rate
-from tasks.rows import column, read, tokenizer_of
-from tasks.run import sections
-from tasks.run.html import Section
 from zoo.models.decoding import argmax
 from zoo.pipelines import LanguageModelPipeline
+from zoo.tasks import base, data
+from zoo.tasks.data import arrow_cache, sample_text
+from zoo.tasks.data.batching import Streams
+from zoo.tasks.ranges import NonNegative, Positive, Rate
+from zoo.tasks.rows import column, read, tokenizer_of
+from zoo.tasks.run import sections
+from zoo.tasks.run.html import Section
 from zoo.text import Text
 from zoo.types import Array, Key, State
 
@@ -89,7 +89,7 @@ class CharacterModel(base.Task):
             split: the only split to read, to score it.
 
         Raises:
-            tasks.data.DataError: if the text cannot be read or is too short.
+            zoo.tasks.data.DataError: if the text cannot be read or is too short.
             ValueError: if a flag is not for this task.
         """
         super().__init__(config)

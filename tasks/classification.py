@@ -10,17 +10,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tasks import base, baselines, metrics
-from tasks.data import reviews
-from tasks.labels import absent_labels, label_vocabulary, with_unseen_labels
-from tasks.losses import cross_entropy
-from tasks.ranges import Positive, Rate
-from tasks.rows import RowSplits, column, read, tokenizer_of
-from tasks.run import sections
-from tasks.run.html import Section
 from zoo import regularizers
 from zoo.models.decoding import argmax
 from zoo.pipelines import ClassifierPipeline
+from zoo.tasks import base, baselines, metrics
+from zoo.tasks.data import reviews
+from zoo.tasks.labels import absent_labels, label_vocabulary, with_unseen_labels
+from zoo.tasks.losses import cross_entropy
+from zoo.tasks.ranges import Positive, Rate
+from zoo.tasks.rows import RowSplits, column, read, tokenizer_of
+from zoo.tasks.run import sections
+from zoo.tasks.run.html import Section
 from zoo.text import Text
 from zoo.types import Array, Key, State
 
@@ -76,7 +76,7 @@ class Classification(base.Task):
             split: the only split to read, to score it.
 
         Raises:
-            tasks.data.DataError: if the data cannot be read, or with
+            zoo.tasks.data.DataError: if the data cannot be read, or with
                 ``--strict-labels`` dev or test has a label that train lacks.
             ValueError: if ``--pooling concat`` has no ``--max-length``.
         """

@@ -1,4 +1,4 @@
-"""Score a trained model: ``python -m tasks.evaluate RUN [--data SPEC]``."""
+"""Score a trained model: ``python -m zoo.tasks.evaluate RUN [--data SPEC]``."""
 
 import dataclasses
 import sys
@@ -11,17 +11,17 @@ import optax
 import tyro
 from tyro.conf import Positional
 
-from tasks.base import Config
-from tasks.data import DataError, Source
-from tasks.program import Program
-from tasks.registry import TASKS
-from tasks.run import console, flags
-from tasks.scores import Scores
 from zoo import artifact
 from zoo.cli import compile_cache
 from zoo.cli.arguments import check_options
 from zoo.cli.model import load
 from zoo.cli.terminal import closed_pipe_is_quiet, visible
+from zoo.tasks.base import Config
+from zoo.tasks.data import DataError, Source
+from zoo.tasks.program import Program
+from zoo.tasks.registry import TASKS
+from zoo.tasks.run import console, flags
+from zoo.tasks.scores import Scores
 
 FILES = ("data", "train_file", "dev_file", "test_file")
 
@@ -56,8 +56,8 @@ def evaluate(options: Evaluate) -> None:
 
     Raises:
         ValueError: if the model does not say which task it was trained for.
-        tasks.data.DataError: if the data cannot be read, or neither the options nor the
-            run name any.
+        zoo.tasks.data.DataError: if the data cannot be read, or neither the options nor
+            the run name any.
     """
     if options.compile_cache:
         compile_cache.use()
@@ -181,8 +181,10 @@ def _print(scores: Scores, loss: float) -> None:
 
 def main() -> None:
     """Read the command line and score."""
-    check_options(sys.argv[1:], Evaluate, "tasks.evaluate")
-    options = tyro.cli(Evaluate, prog="python -m tasks.evaluate", description=__doc__)
+    check_options(sys.argv[1:], Evaluate, "zoo.tasks.evaluate")
+    options = tyro.cli(
+        Evaluate, prog="python -m zoo.tasks.evaluate", description=__doc__
+    )
     with console.errors(options.debug), closed_pipe_is_quiet():
         evaluate(options)
 

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from tasks import data
-from tasks.rows import Row, iterate
+from zoo.tasks import data
+from zoo.tasks.rows import Row, iterate
 from zoo.text import Vocabulary
 
 if TYPE_CHECKING:
@@ -49,8 +49,8 @@ def with_unseen_labels(
         The labels of the model, then the unseen ones; and a note for each split.
 
     Raises:
-        tasks.data.DataError: if there are such labels and `strict`, or a split has no
-            label of the model.
+        zoo.tasks.data.DataError: if there are such labels and `strict`, or a split has
+            no label of the model.
     """
     unseen: set[str] = set()
     notes = []

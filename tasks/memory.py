@@ -9,16 +9,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tasks import base, metrics
-from tasks.data import Source
-from tasks.data.memory_problems import PROBLEMS, Sequences
-from tasks.losses import cross_entropy
-from tasks.ranges import Finite, Positive, Range, Rate
-from tasks.run import sections
-from tasks.run.gradient_decay import layers_of
-from tasks.run.html import Section
 from zoo.models.decoding import argmax
 from zoo.pipelines import ReaderPipeline
+from zoo.tasks import base, metrics
+from zoo.tasks.data import Source
+from zoo.tasks.data.memory_problems import PROBLEMS, Sequences
+from zoo.tasks.losses import cross_entropy
+from zoo.tasks.ranges import Finite, Positive, Range, Rate
+from zoo.tasks.run import sections
+from zoo.tasks.run.gradient_decay import layers_of
+from zoo.tasks.run.html import Section
 from zoo.text import Vocabulary
 from zoo.types import Array, Key, State
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tasks.scores import Scores
+from zoo.tasks.scores import Scores
 
 
 def classes(

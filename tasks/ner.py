@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from tasks import base, metrics, tagging
-from tasks.ranges import Rate
+from zoo.tasks import base, metrics, tagging
+from zoo.tasks.ranges import Rate
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from typing import Any
 
 import optax
 
-from tasks.base import Config
 from zoo import checks
+from zoo.tasks.base import Config
 
 NAMES = tuple(
     "adabelief adadelta adagrad adam adamax adamw lamb lion nadam nadamw novograd "

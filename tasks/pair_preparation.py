@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Literal
 
-from tasks.data import arrow_cache
-from tasks.rows import column
+from zoo.tasks.data import arrow_cache
+from zoo.tasks.rows import column
 
 if TYPE_CHECKING:
     from datasets import Dataset

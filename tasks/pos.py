@@ -7,8 +7,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from tasks import base, metrics, tagging
-from tasks.ranges import Rate
+from zoo.tasks import base, metrics, tagging
+from zoo.tasks.ranges import Rate
 
 
 @dataclass(frozen=True)

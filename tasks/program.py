@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import optax
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
-from tasks.base import Task
-from tasks.scores import Batch, Evaluation
+from zoo.tasks.base import Task
+from zoo.tasks.scores import Batch, Evaluation
 from zoo.types import Array, ArrayLike, Params
 
 

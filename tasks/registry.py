@@ -1,12 +1,12 @@
 """The tasks by name."""
 
-from tasks.base import Task
-from tasks.charlm import CharacterModel
-from tasks.classification import Classification
-from tasks.memory import Memory
-from tasks.ner import NamedEntities
-from tasks.pos import PartOfSpeech
-from tasks.seq2seq import SequenceToSequence
+from zoo.tasks.base import Task
+from zoo.tasks.charlm import CharacterModel
+from zoo.tasks.classification import Classification
+from zoo.tasks.memory import Memory
+from zoo.tasks.ner import NamedEntities
+from zoo.tasks.pos import PartOfSpeech
+from zoo.tasks.seq2seq import SequenceToSequence
 
 TASKS: dict[str, type[Task]] = {
     task.name: task

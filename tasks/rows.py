@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tasks import data
-from tasks.base import Batch, Config, Pairs
-from tasks.data.batching import Buckets
+from zoo.tasks import data
+from zoo.tasks.base import Batch, Config, Pairs
+from zoo.tasks.data.batching import Buckets
 from zoo.text import CURRENT_TOKENIZERS, pad
 
 if TYPE_CHECKING:
@@ -42,10 +42,10 @@ def read(
 
     Returns:
         The rows by split, train cut to ``--limit-train``; notes for the user; and the
-        digests of all splits, see `tasks.base.Task`.
+        digests of all splits, see `zoo.tasks.base.Task`.
 
     Raises:
-        tasks.data.DataError: if the data cannot be read.
+        zoo.tasks.data.DataError: if the data cannot be read.
     """
     tokenizer = getattr(config, "tokens", "words")
     files = config.data, config.train_file, config.dev_file, config.test_file

@@ -7,15 +7,15 @@ from typing import Any
 import jax
 import numpy as np
 
-from tasks import base, sequence_metrics
-from tasks.data import dates
-from tasks.losses import cross_entropy
-from tasks.pair_preparation import one_target_per_row
-from tasks.rows import RowSplits, column, read
-from tasks.run import sections
-from tasks.run.html import Section
-from tasks.seq2seq_pipeline import Config, build_pipeline, check_flags
 from zoo.pipelines import Seq2SeqPipeline
+from zoo.tasks import base, sequence_metrics
+from zoo.tasks.data import dates
+from zoo.tasks.losses import cross_entropy
+from zoo.tasks.pair_preparation import one_target_per_row
+from zoo.tasks.rows import RowSplits, column, read
+from zoo.tasks.run import sections
+from zoo.tasks.run.html import Section
+from zoo.tasks.seq2seq_pipeline import Config, build_pipeline, check_flags
 from zoo.text import pad
 from zoo.types import Array, Key, State
 
@@ -46,7 +46,7 @@ class SequenceToSequence(base.Task):
             split: the only split to read, to score it.
 
         Raises:
-            tasks.data.DataError: if the data cannot be read.
+            zoo.tasks.data.DataError: if the data cannot be read.
             ValueError: if a flag is out of its range, or two exclude each other.
         """
         super().__init__(config)

@@ -4,11 +4,11 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from tasks import base
-from tasks.pair_preparation import detect_tokens
-from tasks.ranges import Fraction, NonNegative, Positive, Rate
-from tasks.rows import column
 from zoo.pipelines import Seq2SeqPipeline
+from zoo.tasks import base
+from zoo.tasks.pair_preparation import detect_tokens
+from zoo.tasks.ranges import Fraction, NonNegative, Positive, Rate
+from zoo.tasks.rows import column
 from zoo.text import Text
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ Both are imported when a score is computed: they take long to import.
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tasks.scores import Scores
+from zoo.tasks.scores import Scores
 
 
 def sequences(

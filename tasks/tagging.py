@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import jax.numpy as jnp
 import numpy as np
 
-from tasks import base
-from tasks.data import Kind
-from tasks.labels import absent_labels, label_vocabulary, with_unseen_labels
-from tasks.ranges import Count, NonNegative, Positive
-from tasks.rows import RowSplits, column, iterate, read
-from tasks.run import sections
-from tasks.run.html import Section
 from zoo import regularizers
 from zoo.pipelines import TaggerPipeline
+from zoo.tasks import base
+from zoo.tasks.data import Kind
+from zoo.tasks.labels import absent_labels, label_vocabulary, with_unseen_labels
+from zoo.tasks.ranges import Count, NonNegative, Positive
+from zoo.tasks.rows import RowSplits, column, iterate, read
+from zoo.tasks.run import sections
+from zoo.tasks.run.html import Section
 from zoo.text import CURRENT_TOKENIZERS, UNK, Words
 from zoo.types import Array, Key, State
 
@@ -86,7 +86,7 @@ class Tagging(base.Task):
             split: the only split to read, to score it.
 
         Raises:
-            tasks.data.DataError: if the data cannot be read, or with
+            zoo.tasks.data.DataError: if the data cannot be read, or with
                 ``--strict-labels`` dev or test has a tag that train lacks.
         """
         super().__init__(config)

@@ -9,13 +9,12 @@ from typing import Any
 
 from flax import nnx
 
-import zoo.cells as _package
 from zoo.cells import Cell
 from zoo.layers import CellStack
 
 _CELLS: dict[str, type[Cell]] = {
     value.name: value
-    for value in vars(_package).values()
+    for value in vars(importlib.import_module("zoo.cells")).values()
     if isinstance(value, type)
     and issubclass(value, Cell)
     and "name" in vars(value)  # not a base class such as LinearCell

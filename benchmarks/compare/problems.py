@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from sklearn.datasets import load_digits
 
-from tasks import data
+from zoo.tasks import data
 from zoo.text import Vocabulary
 from zoo.types import ArrayLike
 

@@ -1,9 +1,9 @@
 """Data of the tasks: files, formats, the hub, splits and batches. It imports no JAX."""
 
-from tasks.data.formats.errors import DataError, FormatError
-from tasks.data.formats.reading import Kind
-from tasks.data.loading import Split, Splits, load, read
-from tasks.data.source import Source
+from zoo.tasks.data.formats.errors import DataError, FormatError
+from zoo.tasks.data.formats.reading import Kind
+from zoo.tasks.data.loading import Split, Splits, load, read
+from zoo.tasks.data.source import Source
 
 __all__ = [
     "DataError",

@@ -15,9 +15,9 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tasks import disk
-from tasks.data.formats.errors import DataError
-from tasks.data.formats.reading import Kind, Reading
+from zoo.tasks import disk
+from zoo.tasks.data.formats.errors import DataError
+from zoo.tasks.data.formats.reading import Kind, Reading
 
 if TYPE_CHECKING:
     from datasets import Dataset, Features
@@ -204,7 +204,7 @@ def digest(*parts: str) -> str:
 def _code_digest() -> str:
     """Return a digest of the source code that makes and stores the rows."""
     folder = Path(__file__).parent
-    text = folder.parents[1] / "zoo" / "text"
+    text = folder.parents[1] / "text"
     sources = [
         *sorted((folder / "formats").glob("*.py")),
         Path(__file__),

@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from tasks.data import splits
-from tasks.data.formats import column_layout
-from tasks.data.formats.errors import DataError
-from tasks.data.formats.reading import Kind, Reading
+from zoo.tasks.data import splits
+from zoo.tasks.data.formats import column_layout
+from zoo.tasks.data.formats.errors import DataError
+from zoo.tasks.data.formats.reading import Kind, Reading
 
 if TYPE_CHECKING:
     from datasets import Dataset

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from tasks.data import formats
-from tasks.data.formats import detection, parquet
-from tasks.data.formats.labelled import fasttext_labels
-from tasks.data.formats.lines import numbered_lines, without_gz
+from zoo.tasks.data import formats
+from zoo.tasks.data.formats import detection, parquet
+from zoo.tasks.data.formats.labelled import fasttext_labels
+from zoo.tasks.data.formats.lines import numbered_lines, without_gz
 
 _PLAIN = ("", ".txt")
 

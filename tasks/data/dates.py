@@ -10,7 +10,7 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 
-from tasks.data import sample_text
+from zoo.tasks.data import sample_text
 
 FIRST, LAST = datetime.date(1950, 1, 1), datetime.date(2049, 12, 31)
 SIZES = {"train": 5000, "dev": 500, "test": 1000}

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from tasks.data import class_files, formats
-from tasks.data.formats import conllu, parallel
-from tasks.data.formats.errors import DataError
-from tasks.data.formats.reading import Columns, Kind
-from tasks.data.paths import expand
+from zoo.tasks.data import class_files, formats
+from zoo.tasks.data.formats import conllu, parallel
+from zoo.tasks.data.formats.errors import DataError
+from zoo.tasks.data.formats.reading import Columns, Kind
+from zoo.tasks.data.paths import expand
 
 SPLITS = ("train", "dev", "test")
 _WORDS = {

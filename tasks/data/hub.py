@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tasks.data.files import split_of
-from tasks.data.formats import parquet, records, survey
-from tasks.data.formats.errors import DataError
-from tasks.data.formats.reading import Columns, Kind, Parsed
+from zoo.tasks.data.files import split_of
+from zoo.tasks.data.formats import parquet, records, survey
+from zoo.tasks.data.formats.errors import DataError
+from zoo.tasks.data.formats.reading import Columns, Kind, Parsed
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -80,7 +80,7 @@ def rows(
         columns: the columns that the user names.
         scheme: tag scheme of the entities, from `inspect`.
         skip_bad_rows: leave out rows that lack a column, instead of an error.
-        tokenizer: as for `tasks.data.formats.Reading`.
+        tokenizer: as for `zoo.tasks.data.formats.Reading`.
 
     Raises:
         DataError: if the columns cannot be determined, or a row lacks one.

@@ -13,10 +13,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tasks.data import arrow_cache, checks, files, formats, hub, splits
-from tasks.data.formats.errors import DataError, printable
-from tasks.data.formats.reading import Kind, Reading
-from tasks.data.source import Source
+from zoo.tasks.data import arrow_cache, checks, files, formats, hub, splits
+from zoo.tasks.data.formats.errors import DataError, printable
+from zoo.tasks.data.formats.reading import Kind, Reading
+from zoo.tasks.data.source import Source
 
 if TYPE_CHECKING:
     from datasets import Dataset

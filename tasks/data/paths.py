@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from tasks.data.formats.errors import DataError, similar_names
-from tasks.data.formats.opening import check_regular, system_errors
+from zoo.tasks.data.formats.errors import DataError, similar_names
+from zoo.tasks.data.formats.opening import check_regular, system_errors
 
 _NO_DATA = re.compile(
     r"\..*|(.*[._-])?(readme|licen[cs]e|copying|changelog)([._-].*)?|.*\.md", re.I

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from tasks.data import sample_text
+from zoo.tasks.data import sample_text
 
 SIZES = {"train": 3000, "dev": 300, "test": 500}
 SEED = 1997

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from tasks.data.formats.reading import Columns
+from zoo.tasks.data.formats.reading import Columns
 
 
 @dataclass(frozen=True)

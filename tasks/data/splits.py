@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tasks.data.formats.errors import DataError
+from zoo.tasks.data.formats.errors import DataError
 
 if TYPE_CHECKING:
     from datasets import Dataset

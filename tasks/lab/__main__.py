@@ -1,6 +1,6 @@
-"""The command ``python -m tasks.lab``."""
+"""The command ``python -m zoo.tasks.lab``."""
 
-from tasks.lab.comparison import main
+from zoo.tasks.lab.comparison import main
 
 if __name__ == "__main__":
     main()

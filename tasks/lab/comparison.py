@@ -1,6 +1,6 @@
 """Compare recurrent cells on a memory problem, and show why they differ.
 
-``python -m tasks.lab --cells rnn,lstm,gru,lru --problem adding --length 200 --out DIR``
+``python -m zoo.tasks.lab --cells rnn,lstm,gru,lru --problem adding --length 200 --out DIR``
 trains every cell with the same settings, measures memory, gradients and gates, and
 writes ``DIR/lab.html``, one page that a browser shows offline. Each cell has a run
 folder in ``DIR/runs``. If the command is interrupted, the same command resumes it.
@@ -20,20 +20,19 @@ import optax
 import tyro
 
 import zoo
-from tasks.data.memory_problems import PROBLEMS
-from tasks.lab.page import write
-from tasks.lab.results import CellResult, InitialGradients
-from tasks.memory import Config, Memory
-from tasks.program import Program
-from tasks.run import console, contents, flags, log
-from tasks.run.gradient_decay import gate_values, gradient_by_lag, layers_of
 from zoo import diagnostics
 from zoo.cli import compile_cache
 from zoo.cli.arguments import check_options
 from zoo.pipelines import ReaderPipeline
 from zoo.registry import import_cell
+from zoo.tasks.data.memory_problems import PROBLEMS
+from zoo.tasks.lab.page import write
+from zoo.tasks.lab.results import CellResult, InitialGradients
+from zoo.tasks.memory import Config, Memory
+from zoo.tasks.program import Program
+from zoo.tasks.run import console, contents, flags, log
+from zoo.tasks.run.gradient_decay import gate_values, gradient_by_lag, layers_of
 
-TRAIN = Path(__file__).parents[2] / "train.py"
 Init = Literal["default", "torch", "identity", "chrono"]
 INPUT_SCALES = (0.1, 1.0)  # measured before training, besides --input-scale
 MAX_INITIAL_STEPS = 100  # of the sequences measured before training
@@ -136,7 +135,7 @@ def train(config: Config) -> None:
     Raises:
         SystemExit: if the training ends early; it has printed the reason.
     """
-    command = [sys.executable, str(TRAIN), "memory", *arguments(config)]
+    command = [sys.executable, "-m", "zoo.train", "memory", *arguments(config)]
     with subprocess.Popen(command) as process:
         while process.poll() is None:
             try:
@@ -257,8 +256,8 @@ def initial_gradients(lab: Lab, cells: Sequence[str]) -> Iterator[InitialGradien
 
 def main() -> None:
     """Read the command line and compare the cells."""
-    check_options(sys.argv[1:], Lab, "tasks.lab")
-    lab = tyro.cli(Lab, prog="python -m tasks.lab", description=__doc__)
+    check_options(sys.argv[1:], Lab, "zoo.tasks.lab")
+    lab = tyro.cli(Lab, prog="python -m zoo.tasks.lab", description=__doc__)
     with console.errors(lab.debug):
         if lab.compile_cache:
             compile_cache.use()

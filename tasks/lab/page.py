@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tasks.data.memory_problems import Problem
-from tasks.lab import sections
-from tasks.lab.results import CellResult, InitialGradients
-from tasks.run.html import Section, key_figures, page
-from tasks.run.score_titles import title
+from zoo.tasks.data.memory_problems import Problem
+from zoo.tasks.lab import sections
+from zoo.tasks.lab.results import CellResult, InitialGradients
+from zoo.tasks.run.html import Section, key_figures, page
+from zoo.tasks.run.score_titles import title
 
 
 def write(

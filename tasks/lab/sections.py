@@ -6,18 +6,18 @@ from typing import Any
 
 import numpy as np
 
-from tasks.lab.results import (
+from zoo.diagnostics import plots
+from zoo.tasks.lab.results import (
     UNSOLVED,
     CellResult,
     InitialGradients,
     half_life,
     verdict,
 )
-from tasks.run import charts
-from tasks.run.gradient_decay import describe_decay, format_number
-from tasks.run.html import Html, figure, join, table, tag
-from tasks.run.score_titles import title
-from zoo.diagnostics import plots
+from zoo.tasks.run import charts
+from zoo.tasks.run.gradient_decay import describe_decay, format_number
+from zoo.tasks.run.html import Html, figure, join, table, tag
+from zoo.tasks.run.score_titles import title
 
 
 def enumeration(names: Sequence[str]) -> str:
@@ -262,7 +262,7 @@ def command(lab: Any) -> Html:
         *("--input-scale", lab.input_scale, "--seed", lab.seed),
         *([] if lab.limit_train is None else ["--limit-train", lab.limit_train]),
     ]
-    line = " ".join(["python -m tasks.lab", *map(str, flags)])
+    line = " ".join(["python -m zoo.tasks.lab", *map(str, flags)])
     return join(
         tag("pre", line, class_="text"),
         paragraphs(

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from tasks.run.errors import full_disk
+from zoo.tasks.run.errors import full_disk
 
 
 def part(path: Path) -> Path:

@@ -10,8 +10,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from tasks.run import atomic
-from tasks.run.score_titles import title
+from zoo.tasks.run import atomic
+from zoo.tasks.run.score_titles import title
 
 # A colour that no chart uses: the page replaces it with the colour of its text.
 TEXT_COLOUR = "#010203"
@@ -29,7 +29,7 @@ def save_learning_curves(
     Args:
         history: lines of the log.
         path: the PNG to write.
-        units: as for `tasks.run.score_titles.title`.
+        units: as for `zoo.tasks.run.score_titles.title`.
     """
     figure = _figure(9, 3.5)
     for ax, draw in zip(figure.subplots(1, 2), (_draw_loss, _draw_dev), strict=True):
@@ -42,7 +42,7 @@ def learning_curves(history: History, units: str | None = None) -> list[str]:
 
     Args:
         history: lines of the log.
-        units: as for `tasks.run.score_titles.title`.
+        units: as for `zoo.tasks.run.score_titles.title`.
     """
 
     def draw_one(draw: Callable[..., None], file: BinaryIO) -> None:

@@ -13,9 +13,9 @@ from typing import Any
 import jax
 import orbax.checkpoint as ocp
 
-from tasks.run import atomic, contents
-from tasks.run.errors import RunError, full_disk, note
-from tasks.run.position import Position, PositionError
+from zoo.tasks.run import atomic, contents
+from zoo.tasks.run.errors import RunError, full_disk, note
+from zoo.tasks.run.position import Position, PositionError
 
 DIGESTS = "digests.json"
 

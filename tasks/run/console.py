@@ -12,12 +12,12 @@ from typing import Any
 import jax
 from tqdm import tqdm
 
-from tasks import disk
-from tasks.run.errors import describe
-from tasks.run.folder import Run
-from tasks.run.position import Position
-from tasks.run.protocols import RunTask
-from tasks.scores import Scores
+from zoo.tasks import disk
+from zoo.tasks.run.errors import describe
+from zoo.tasks.run.folder import Run
+from zoo.tasks.run.position import Position
+from zoo.tasks.run.protocols import RunTask
+from zoo.tasks.scores import Scores
 
 
 def begin(run: Run, task: RunTask, params: Any, position: Position) -> None:
@@ -216,7 +216,7 @@ def errors(
         if debug:
             raise
         text = describe(error)
-        own = type(error).__module__.startswith(("tasks", "zoo"))
+        own = type(error).__module__.startswith("zoo")
         own = own or type(error) is ValueError
         message = text if own else f"{type(error).__name__}: {text}"
         if disk.is_full(error):

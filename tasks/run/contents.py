@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tasks.run import atomic, lock
-from tasks.run.errors import RunError
 from zoo import artifact
+from zoo.tasks.run import atomic, lock
+from zoo.tasks.run.errors import RunError
 
 CONFIG, LOG, METRICS, REPORT = "config.json", "log.jsonl", "metrics.json", "report.html"
 CURVES, CONFUSION = "curves.png", "confusion.png"

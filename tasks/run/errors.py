@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tasks import disk
+from zoo.tasks import disk
 
 
 class RunError(Exception):

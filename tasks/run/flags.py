@@ -13,8 +13,8 @@ from typing import Any
 
 import jax
 
-from tasks.run import contents
-from tasks.run.errors import RunError, note
+from zoo.tasks.run import contents
+from zoo.tasks.run.errors import RunError, note
 
 # Flags that a resumed run may change: they do not change what is computed.
 CHANGEABLE = {"out", "resume", "overwrite", "force", "debug"}
@@ -30,7 +30,7 @@ def describe(
     Args:
         task: name of the task.
         flags: from `to_json`.
-        digests: see `tasks.base.Task`.
+        digests: see `zoo.tasks.base.Task`.
     """
     versions = {"python": platform.python_version()}
     for name in PACKAGES:
@@ -171,7 +171,7 @@ def check_digests(folder: Path, digests: Mapping[str, str]) -> None:
 
     Args:
         folder: the run folder.
-        digests: see `tasks.base.Task`.
+        digests: see `zoo.tasks.base.Task`.
 
     Raises:
         RunError: if a digest differs; the message names what has changed.

@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Any
 import jax
 import numpy as np
 
-from tasks.run import atomic, charts, contents, flags, log
-from tasks.run.errors import RunError, full_disk
-from tasks.run.lock import Lock
-from tasks.run.position import Position
-from tasks.run.protocols import RunConfig
-from tasks.scores import Scores
 from zoo import artifact
+from zoo.tasks.run import atomic, charts, contents, flags, log
+from zoo.tasks.run.errors import RunError, full_disk
+from zoo.tasks.run.lock import Lock
+from zoo.tasks.run.position import Position
+from zoo.tasks.run.protocols import RunConfig
+from zoo.tasks.scores import Scores
 
 if TYPE_CHECKING:
-    from tasks.run.checkpoints import Checkpoints
-    from tasks.run.tensorboard import EventWriter
+    from zoo.tasks.run.checkpoints import Checkpoints
+    from zoo.tasks.run.tensorboard import EventWriter
 
 SECONDS_BETWEEN_DRAWINGS = 30.0  # of the curves, during training
 
@@ -108,13 +108,13 @@ class Run:
         """Write ``config.json``, after deleting the old run if ``--overwrite``.
 
         Args:
-            digests: see `tasks.base.Task`.
+            digests: see `zoo.tasks.base.Task`.
 
         Raises:
             RunError: if the run to resume has other digests.
         """
         # orbax takes long to import.
-        from tasks.run.checkpoints import Checkpoints
+        from zoo.tasks.run.checkpoints import Checkpoints
 
         description = flags.describe(self.task, self.flags, digests)
         contents.sweep(self.path)
@@ -242,7 +242,7 @@ class Run:
     def _open_events(self, epoch: int) -> None:
         """Open a TensorBoard event file, for the epochs from this one, from 1."""
         # tensorboardX takes long to import.
-        from tasks.run.tensorboard import EventWriter
+        from zoo.tasks.run.tensorboard import EventWriter
 
         with full_disk(self.path / contents.TENSORBOARD):
             self._events = EventWriter(self.path / contents.TENSORBOARD, epoch)

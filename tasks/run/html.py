@@ -220,7 +220,7 @@ def figure(svg: str, description: str, caption: str = "") -> Html:
     """Return a figure; with a caption it keeps its size and scrolls if too wide.
 
     Args:
-        svg: the chart, from `tasks.run.charts.render_svg`.
+        svg: the chart, from `zoo.tasks.run.charts.render_svg`.
         description: alternative text for screen readers.
         caption: below the chart.
     """

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-from tasks.run.errors import RunError, note
+from zoo.tasks.run.errors import RunError, note
 
 NAME = ".zoo-run.lock"
 

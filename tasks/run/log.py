@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tasks.run import atomic
-from tasks.run.errors import RunError, full_disk
+from zoo.tasks.run import atomic
+from zoo.tasks.run.errors import RunError, full_disk
 
 FINITE = ("step", "train_loss", "seconds", "tokens_per_second")
 

@@ -1,13 +1,13 @@
-"""What a run reads of a task and of its flags; `tasks.base` implements both."""
+"""What a run reads of a task and of its flags; `zoo.tasks.base` implements both."""
 
 from typing import Any, ClassVar, Protocol
 
-from tasks.run.html import Section
-from tasks.scores import Pairs, Scores
+from zoo.tasks.run.html import Section
+from zoo.tasks.scores import Pairs, Scores
 
 
 class RunConfig(Protocol):
-    """The flags that a run reads; see `tasks.base.Config`."""
+    """The flags that a run reads; see `zoo.tasks.base.Config`."""
 
     @property
     def cell(self) -> str: ...  # noqa: D102
@@ -32,7 +32,7 @@ class RunConfig(Protocol):
 
 
 class RunTask(Protocol):
-    """The part of a task that a run shows; see `tasks.base.Task`."""
+    """The part of a task that a run shows; see `zoo.tasks.base.Task`."""
 
     name: ClassVar[str]
 

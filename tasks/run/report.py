@@ -11,14 +11,14 @@ from typing import Any
 import jax
 import numpy as np
 
-from tasks.run import atomic, charts, contents, html
-from tasks.run.errors import describe, note
-from tasks.run.folder import Run
-from tasks.run.html import Html, Section, join, tag
-from tasks.run.protocols import RunTask
-from tasks.run.score_titles import title
-from tasks.scores import Evaluation
 from zoo.summary import summary
+from zoo.tasks.run import atomic, charts, contents, html
+from zoo.tasks.run.errors import describe, note
+from zoo.tasks.run.folder import Run
+from zoo.tasks.run.html import Html, Section, join, tag
+from zoo.tasks.run.protocols import RunTask
+from zoo.tasks.run.score_titles import title
+from zoo.tasks.scores import Evaluation
 
 MAX_CLASSES = 40  # of a confusion matrix that is shown completely
 MAX_CONFUSIONS = 12  # pairs of classes that are listed

@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
-import tasks.evaluate
-import tasks.lab.comparison
-import train
 import zoo.__main__
+import zoo.tasks.evaluate
+import zoo.tasks.lab.comparison
+from zoo import train
 from zoo.cli.arguments import check_command
 from zoo.cli.commands import COMMANDS
 
@@ -62,14 +62,14 @@ from zoo.cli.commands import COMMANDS
             "cells",
         ),
         (
-            tasks.evaluate.main,
+            zoo.tasks.evaluate.main,
             "run --spilt dev",
-            "tasks.evaluate: no option --spilt; did you mean --split?",
+            "zoo.tasks.evaluate: no option --spilt; did you mean --split?",
         ),
         (
-            tasks.lab.comparison.main,
+            zoo.tasks.lab.comparison.main,
             "--lenght 100",
-            "tasks.lab: no option --lenght; did you mean --length?",
+            "zoo.tasks.lab: no option --lenght; did you mean --length?",
         ),
     ],
 )

@@ -11,9 +11,9 @@ import pytest
 
 import zoo
 import zoo.__main__
-from tasks.data.formats.lines import numbered_lines
 from tests.helpers.pipelines import pipelines
 from zoo.pipelines import ClassifierPipeline, Seq2SeqPipeline, TaggerPipeline
+from zoo.tasks.data.formats.lines import numbered_lines
 from zoo.text import Text, Vocabulary, Words
 
 OPTIONS = {"embedding_dim": 4, "hidden_size": 4}

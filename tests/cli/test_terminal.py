@@ -82,7 +82,7 @@ def test_closed_streams_are_no_error(closed: str) -> None:
 
 EVALUATE = """
 import sys
-from tasks import evaluate
+from zoo.tasks import evaluate
 evaluate.evaluate = lambda options: print("scores\\n" * 1_000_000)
 sys.argv = ["evaluate", "run"]
 evaluate.main()

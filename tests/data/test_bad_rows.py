@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tasks.data import FormatError, Kind, Source, formats, load
 from tests.helpers.data_files import labelled_lines, parse
+from zoo.tasks.data import FormatError, Kind, Source, formats, load
 
 CASES: dict[str, tuple[str, Kind, list[int]]] = {
     "a.csv": (

@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.data.batching import Buckets, Streams, boundaries
+from zoo.tasks.data.batching import Buckets, Streams, boundaries
 
 LENGTHS = st.lists(st.integers(0, 60), min_size=1, max_size=200).map(np.array)
 

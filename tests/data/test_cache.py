@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tasks.data import DataError, FormatError, Source, arrow_cache, load, read
 from tests.helpers.data_files import labelled_lines
+from zoo.tasks.data import DataError, FormatError, Source, arrow_cache, load, read
 
 ROOT = Path(__file__).parents[2]
 
@@ -57,7 +57,8 @@ def test_loading_prints_nothing(
 
 
 def test_data_code_does_not_import_jax() -> None:
-    code = "import sys, tasks.data; print({'jax', 'torch', 'zoo'} & set(sys.modules))"
+    heavy = {"jax", "torch", "flax"}
+    code = f"import sys, zoo.tasks.data; print({heavy} & set(sys.modules))"
     command = [sys.executable, "-c", code]
     run = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert run.stdout.strip() == "set()", run.stderr
@@ -94,7 +95,7 @@ def test_a_damaged_entry_is_written_again(
 WRITE = """
 import os, signal, sys, time
 from pathlib import Path
-from tasks.data import arrow_cache
+from zoo.tasks.data import arrow_cache
 
 def rows():
     for number in range(5000):

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tasks.data import DataError, Source, class_files, formats, load, read
 from tests.helpers.data_files import labelled_lines, parse_labelled
+from zoo.tasks.data import DataError, Source, class_files, formats, load, read
 
 PRAISE = "".join(f"the {noun} was a joy\n" for noun in "song plot cast duo end".split())
 BLAME = "".join(f"the {noun} was a bore\n" for noun in "song plot cast duo end".split())

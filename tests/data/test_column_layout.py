@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tasks.data import DataError, Source, formats, load
-from tasks.data.formats import FormatError, Kind
 from tests.helpers.data_files import parse
+from zoo.tasks.data import DataError, Source, formats, load
+from zoo.tasks.data.formats import FormatError, Kind
 
 WORDS = [("Lio", "N", "B-PER"), ("Vant", "N", "I-PER"), ("hums", "V", "O")]
 NAME = {"tokens": ["Lio", "Vant", "hums"], "tags": ["B-PER", "I-PER", "O"]}

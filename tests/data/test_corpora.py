@@ -10,10 +10,10 @@ import datasets
 import pytest
 import tyro
 
-from tasks.data import DataError, Kind, Source, files, load, read
-from tasks.data.formats import schemes
-from tasks.data.splits import labels as labels_of
 from tests.helpers.typed import present
+from zoo.tasks.data import DataError, Kind, Source, files, load, read
+from zoo.tasks.data.formats import schemes
+from zoo.tasks.data.splits import labels as labels_of
 
 ROOT = Path(__file__).parents[2]
 ZOO_DATA = Path(os.environ.get("ZOO_DATA") or ROOT.parent / "shared" / "data")

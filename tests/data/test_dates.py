@@ -4,7 +4,7 @@ import datetime
 
 import pytest
 
-from tasks.data import dates
+from zoo.tasks.data import dates
 
 
 def test_dates_are_correct_and_no_date_is_in_two_splits() -> None:

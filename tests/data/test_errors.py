@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.data import DataError, FormatError, Kind, Source, formats, load, paths
-from tasks.data.formats.errors import MAX_LENGTH
 from tests.helpers.data_files import labelled_lines, parse
+from zoo.tasks.data import DataError, FormatError, Kind, Source, formats, load, paths
+from zoo.tasks.data.formats.errors import MAX_LENGTH
 
 TEXTS = st.text(st.characters(), max_size=2000)  # with surrogates and controls
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tasks.data import DataError, FormatError, Source, files, load, read
 from tests.helpers.data_files import labelled_lines
+from zoo.tasks.data import DataError, FormatError, Source, files, load, read
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.data import formats
-from tasks.data.formats import DataError, FormatError, Kind
 from tests.helpers.data_files import parse, parse_labelled
+from zoo.tasks.data import formats
+from zoo.tasks.data.formats import DataError, FormatError, Kind
 
 CONLLU_WORD = "1\tA\ta\tDET\tDT\t_\t0\troot\t_\t_\n"
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from tasks.data import DataError, FormatError, Kind, Source, read
-from tasks.data.formats import lines
 from tests.helpers.data_files import parse
+from zoo.tasks.data import DataError, FormatError, Kind, Source, read
+from zoo.tasks.data.formats import lines
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from pathlib import Path
 import datasets
 import pytest
 
-from tasks.data import DataError, Source, load, read
+from zoo.tasks.data import DataError, Source, load, read
 
 
 @pytest.fixture

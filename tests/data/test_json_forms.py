@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from tasks.data import formats
-from tasks.data.formats import FormatError
 from tests.helpers.data_files import parse, parse_labelled
+from zoo.tasks.data import formats
+from zoo.tasks.data.formats import FormatError
 from zoo.text import tokenize
 
 TEXT = "Lio Vant hums."

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.data import DataError, FormatError, Source, formats, load, read
-from tasks.data.formats import pair_columns
 from tests.helpers.data_files import parse_pairs
+from zoo.tasks.data import DataError, FormatError, Source, formats, load, read
+from zoo.tasks.data.formats import pair_columns
 
 
 @pytest.mark.parametrize("separator", "\t,;")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tasks.data import DataError, FormatError, Source, load, read
+from zoo.tasks.data import DataError, FormatError, Source, load, read
 
 
 @pytest.fixture

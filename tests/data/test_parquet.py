@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.data import DataError, FormatError
 from tests.helpers.data_files import parse
+from zoo.tasks.data import DataError, FormatError
 
 ROWS = {"text": ["a b", "c d", "e f"], "label": ["x", "y", "x"]}
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.data import memory_problems
-from tasks.memory import Config, Memory
 from tests.helpers.typed import untyped
 from zoo.pipelines import ReaderPipeline
+from zoo.tasks.data import memory_problems
+from zoo.tasks.memory import Config, Memory
 
 LENGTHS = st.integers(2, 40)
 

@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from tasks.data import reviews
+from zoo.tasks.data import reviews
 
 
 def test_reviews_are_balanced_and_no_text_is_in_two_splits() -> None:

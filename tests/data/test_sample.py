@@ -5,10 +5,10 @@ import itertools
 from pathlib import Path
 from typing import Any
 
-from tasks import data
-from tasks.data import Source
-from tasks.rows import SAMPLE
 from tests.helpers.typed import untyped
+from zoo.tasks import data
+from zoo.tasks.data import Source
+from zoo.tasks.rows import SAMPLE
 from zoo.text import tokenize
 
 UPOS = set(

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.data.formats import schemes
+from zoo.tasks.data.formats import schemes
 
 EXAMPLE = ["B-X", "I-X", "I-X", "B-X", "O", "B-Y"]
 ENCODED = {

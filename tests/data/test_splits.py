@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tasks.data import DataError, Kind, Source, load
-from tasks.data.splits import labels as labels_of
 from tests.helpers.data_files import labelled_lines
 from tests.helpers.typed import untyped
+from zoo.tasks.data import DataError, Kind, Source, load
+from zoo.tasks.data.splits import labels as labels_of
 
 
 def test_held_out_splits_are_seeded_and_disjoint(

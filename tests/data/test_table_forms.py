@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tasks.data import formats
-from tasks.data.formats import DataError, FormatError, headers
 from tests.helpers.data_files import parse, parse_labelled
+from zoo.tasks.data import formats
+from zoo.tasks.data.formats import DataError, FormatError, headers
 
 ROWS = [(f"the {k} tea", ("warm", "cold")[k % 2]) for k in range(12)]
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tasks.data.formats import DataError, FormatError
 from tests.helpers.data_files import parse, parse_labelled
+from zoo.tasks.data.formats import DataError, FormatError
 
 TEXTS = ["good film", "bad film", "so so", "a fine one"]
 

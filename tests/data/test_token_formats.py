@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tasks.data import formats
-from tasks.data.formats import FormatError, Kind
 from tests.helpers.data_files import parse
+from zoo.tasks.data import formats
+from zoo.tasks.data.formats import FormatError, Kind
 
 WORD = "1\tA\ta\tDET\tDT\t_\t0\troot\t_\t_\n"
 CONLLU = """\

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from tasks.data import formats
-from tasks.data.formats import Columns
+from zoo.tasks.data import formats
+from zoo.tasks.data.formats import Columns
 
 
 def labelled_lines(count: int, start: int = 0) -> str:

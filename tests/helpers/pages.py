@@ -84,7 +84,7 @@ def call_args(function: str, main: Any, *argv: str) -> tuple[Any, ...]:
 
 def train(args: list[str], finished: Path) -> None:
     """Run ``python train.py ARGS`` with small settings."""
-    from train import main
+    from zoo.train import main
 
     def parse(*args: str) -> Any:
         return call_args("train.train", main, "train.py", *args)[1]
@@ -114,10 +114,10 @@ def run_command(words: list[str], finished: Path) -> None:
         return
     assert name == "-m", f"expected train.py or -m, got {name}"
     name, *args = args
-    modules = {"zoo": "zoo.cli.commands", "tasks.lab": "tasks.lab.comparison"}
+    modules = {"zoo": "zoo.cli.commands", "zoo.tasks.lab": "zoo.tasks.lab.comparison"}
     main = importlib.import_module(modules.get(name, name)).main
-    if name == "tasks.lab":
-        call_args("tasks.lab.comparison.run", main, name, *args)
+    if name == "zoo.tasks.lab":
+        call_args("zoo.tasks.lab.comparison.run", main, name, *args)
     else:
         sys.argv = [name, *args]
         main()

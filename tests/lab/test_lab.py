@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 import zoo
-from tasks.data.memory_problems import Problem
-from tasks.lab import page, sections
-from tasks.lab.comparison import Lab, lengths, names
-from tasks.lab.results import CellResult, InitialGradients, half_life
-from tasks.run import gradient_decay
 from tests.helpers import browser
 from tests.helpers.training import environment, run
+from zoo.tasks.data.memory_problems import Problem
+from zoo.tasks.lab import page, sections
+from zoo.tasks.lab.comparison import Lab, lengths, names
+from zoo.tasks.lab.results import CellResult, InitialGradients, half_life
+from zoo.tasks.run import gradient_decay
 
 
 def result(
@@ -95,7 +95,7 @@ def test_the_command_writes_a_page(
     env = environment(tmp_path_factory)
     flags = ["--cells", "gru", "--problem", "delay", "--length", "2", "--epochs", "1"]
     flags += ["--hidden-size", "4", "--limit-train", "64", "--out", tmp_path / "lab"]
-    process = run("tasks.lab", *flags, env=env)
+    process = run("zoo.tasks.lab", *flags, env=env)
     assert process.returncode == 0, process.stderr
     path = tmp_path / "lab" / "lab.html"
     assert f"lab: {path}" in process.stdout

@@ -22,20 +22,22 @@ LEVELS = [
     ["zoo.models"],
     ["zoo.pipelines", "zoo.interop", "zoo.diagnostics", "zoo.artifact"]
     + ["zoo.export_states"],
+    ["zoo.public"],
     ["zoo.server"],
     ["zoo.cli", "zoo.__main__"],
-    ["tasks.disk"],
-    ["tasks.data"],
-    ["tasks.scores"],
-    ["tasks.metrics", "tasks.sequence_metrics", "tasks.baselines"],
-    ["tasks.run"],
-    ["tasks.base", "tasks.ranges"],
-    ["tasks.optimizers", "tasks.losses", "tasks.program", "tasks.rows"]
-    + ["tasks.labels", "tasks.tagging", "tasks.pair_preparation"]
-    + ["tasks.classification", "tasks.pos", "tasks.ner", "tasks.charlm"]
-    + ["tasks.seq2seq_pipeline", "tasks.seq2seq", "tasks.memory", "tasks.registry"],
-    ["tasks.lab", "tasks.evaluate"],
-    ["train"],
+    ["zoo.tasks.disk"],
+    ["zoo.tasks.data"],
+    ["zoo.tasks.scores"],
+    ["zoo.tasks.metrics", "zoo.tasks.sequence_metrics", "zoo.tasks.baselines"],
+    ["zoo.tasks.run"],
+    ["zoo.tasks.base", "zoo.tasks.ranges"],
+    ["zoo.tasks.optimizers", "zoo.tasks.losses", "zoo.tasks.program", "zoo.tasks.rows"]
+    + ["zoo.tasks.labels", "zoo.tasks.tagging", "zoo.tasks.pair_preparation"]
+    + ["zoo.tasks.classification", "zoo.tasks.pos", "zoo.tasks.ner", "zoo.tasks.charlm"]
+    + ["zoo.tasks.seq2seq_pipeline", "zoo.tasks.seq2seq", "zoo.tasks.memory"]
+    + ["zoo.tasks.registry"],
+    ["zoo.tasks.lab", "zoo.tasks.evaluate"],
+    ["zoo.train"],
     ["benchmarks"],
 ]
 SOURCES = ("zoo", "tasks", "benchmarks", "train.py")
@@ -48,7 +50,13 @@ def modules() -> dict[str, Path]:
         path = ROOT / source
         paths += [path] if path.is_file() else path.rglob("*.py")
     names = {".".join(p.relative_to(ROOT).with_suffix("").parts): p for p in paths}
-    return {name.removesuffix(".__init__"): path for name, path in names.items()}
+    names = {name.removesuffix(".__init__"): path for name, path in names.items()}
+    # The package contains links to the tasks and to the training loop.
+    linked = ("tasks", "train")
+    return {
+        f"zoo.{name}" if name.split(".")[0] in linked else name: path
+        for name, path in names.items()
+    }
 
 
 MODULES = modules()
@@ -83,11 +91,12 @@ def level(module: str) -> int:
 
 @pytest.mark.parametrize("module", [name for name in MODULES if name != "zoo"])
 def test_modules_import_from_lower_levels(module):
-    if module in ("tasks", "benchmarks"):
+    if module in ("zoo.tasks", "benchmarks"):
         return
     for name in imports(MODULES[module]) & MODULES.keys():
         if name == "zoo":  # the public interface, for the code outside the library
-            assert not module.startswith("zoo."), f"{module} imports zoo"
+            outside = ("zoo.tasks.", "zoo.train", "benchmarks.")
+            assert module.startswith(outside), f"{module} imports zoo"
         else:
             assert level(name) <= level(module), f"{module} imports {name}"
 
@@ -113,6 +122,9 @@ TIME_LOOP = [
 ]
 
 
+OF_DATA = ("zoo.text.tokenizer", "zoo.text.encodings", "zoo.tasks")
+
+
 @pytest.mark.parametrize("module", MODULES)
 def test_forbidden_imports(module):
     """Cells import no time loop, the engine and the CRF no Flax, data code no JAX.
@@ -125,22 +137,24 @@ def test_forbidden_imports(module):
         "zoo.engine": ("flax",),
         "zoo.modules.crf": ("flax",),
         "zoo.text": ("jax", "flax"),
-        "tasks.data": ("jax", "flax", "zoo"),
+        "zoo.tasks.data": ("jax", "flax", "zoo"),
     }
     for package, names in forbidden.items():
         if module == package or module.startswith(package + "."):
-            for name in imports(MODULES[module]) - {
-                "zoo.text.tokenizer",
-                "zoo.text.encodings",
-            }:
+            for name in imports(MODULES[module]):
+                if name.startswith(OF_DATA):
+                    continue
                 matches = [n for n in names if name == n or name.startswith(n + ".")]
                 assert not matches, f"{module} imports {name}"
 
 
-@pytest.mark.parametrize("modules", ["zoo", "zoo.__main__, train, tasks.lab"])
+COMMANDS = "zoo.__main__, zoo.train, zoo.tasks.lab, zoo.tasks.evaluate"
+
+
+@pytest.mark.parametrize("modules", ["zoo.public", COMMANDS])
 def test_imports_are_fast(modules):
     """``--help`` and errors in flags do not wait for the import of heavy packages."""
-    code = f"import sys, {modules}; print(*{{m.split('.')[0] for m in sys.modules}})"
+    code = f"import sys, {modules}; print(*sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     heavy = {"torch", "datasets", "matplotlib", "keras", "sklearn", "pandas", "scipy"}
     heavy |= {
@@ -153,7 +167,24 @@ def test_imports_are_fast(modules):
         "sacrebleu",
         "jiwer",
     }
-    heavy |= {"tasks"} if modules == "zoo" else set()
+    heavy |= {"zoo.tasks"} if modules == "zoo.public" else set()
     assert run.returncode == 0, run.stderr
     assert not heavy & set(run.stdout.split())
     assert "interop" in dir(zoo)
+
+
+def test_import_of_the_package_waits_for_no_jax():
+    """Its public names load with the first use, functions instead of their modules."""
+    code = (
+        "import sys, zoo; assert 'jax' not in sys.modules\n"
+        "from zoo.summary import summary\n"
+        "import zoo.cells\n"
+        "assert zoo.summary is summary and len(zoo.cells()) > 70\n"
+        "assert zoo.functional is not sys.modules['zoo.functional']\n"
+        "from zoo import *\n"
+        "assert LSTM is zoo.LSTM and set(zoo.__all__) < set(dir(zoo))\n"
+        "zoo.Pooing"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    error = run.stderr.splitlines()[-1]
+    assert error.endswith("no attribute 'Pooing'. Did you mean: 'Pooling'?")

@@ -9,10 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from tasks.run.checkpoints import Checkpoints, DamagedError
-from tasks.run.errors import RunError
-from tasks.run.position import Position, PositionError
 from tests.helpers.tolerances import assert_identical
+from zoo.tasks.run.checkpoints import Checkpoints, DamagedError
+from zoo.tasks.run.errors import RunError
+from zoo.tasks.run.position import Position, PositionError
 
 
 def state(value: int) -> dict[str, Any]:

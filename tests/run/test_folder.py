@@ -16,15 +16,15 @@ import numpy as np
 import pytest
 
 import zoo.artifact
-from tasks.base import cell_digest
-from tasks.memory import Config
-from tasks.run import contents, flags, lock
-from tasks.run.errors import RunError
-from tasks.run.folder import Run
-from tasks.run.position import Position
-from tasks.scores import Scores
 from tests.helpers.training import ROOT
 from zoo.registry import import_cell
+from zoo.tasks.base import cell_digest
+from zoo.tasks.memory import Config
+from zoo.tasks.run import contents, flags, lock
+from zoo.tasks.run.errors import RunError
+from zoo.tasks.run.folder import Run
+from zoo.tasks.run.position import Position
+from zoo.tasks.scores import Scores
 
 DIGESTS = {"train (a.txt)": "1", "dev (b.txt)": "2"}
 
@@ -225,7 +225,7 @@ def test_resume_sweeps_strays_and_keeps_the_rest(old: Path) -> None:
 HOLD = """
 import sys
 from pathlib import Path
-from tasks.run.lock import Lock
+from zoo.tasks.run.lock import Lock
 lock = Lock(Path(sys.argv[1]))
 print("locked", flush=True)
 sys.stdin.read()

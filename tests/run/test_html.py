@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from tasks.run import html
 from tests.helpers.parsed_page import Page
+from zoo.tasks.run import html
 
 
 def test_text_is_escaped() -> None:

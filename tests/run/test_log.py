@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.run import log
-from tasks.run.errors import RunError
-from tasks.run.position import Position
+from zoo.tasks.run import log
+from zoo.tasks.run.errors import RunError
+from zoo.tasks.run.position import Position
 
 FIRST = {"epoch": 1, "step": 6, "train_loss": 2.5, "dev_loss": 2.25, "seconds": 1.0}
 FIRST |= {"dev_f1": math.nan, "tokens_per_second": 10.0}

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 import zoo
-from tasks.run import report
-from tasks.run.score_titles import title
 from tests.helpers.parsed_page import Page
 from tests.helpers.training import TASKS, finished
+from zoo.tasks.run import report
+from zoo.tasks.run.score_titles import title
 
 Report = tuple[Path, Page, str]
 

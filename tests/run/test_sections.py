@@ -7,11 +7,11 @@ import jax
 import numpy as np
 import pytest
 
-from tasks.run import sections
-from tasks.run.sections.seq2seq import token_probabilities
-from tasks.sequence_metrics import edits
 from tests.helpers.parsed_page import Page
 from zoo.pipelines import ClassifierPipeline, LanguageModelPipeline, Seq2SeqPipeline
+from zoo.tasks.run import sections
+from zoo.tasks.run.sections.seq2seq import token_probabilities
+from zoo.tasks.sequence_metrics import edits
 from zoo.text import Text, Vocabulary
 
 
@@ -124,7 +124,7 @@ def test_contributions_match_finite_differences(pooling: str) -> None:
 def test_surprising_tokens_are_sorted_by_probability(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    module = sys.modules["tasks.run.sections.language_model"]
+    module = sys.modules["zoo.tasks.run.sections.language_model"]
     monkeypatch.setattr(module, "SAMPLE_LENGTH", 5)
     text = Text.build(["ab <&"], "chars")
     options = {"vocab_size": len(text.vocabulary), "cell": "rnn", "num_layers": 1}

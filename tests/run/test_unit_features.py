@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tasks.run import unit_features
+from zoo.tasks.run import unit_features
 
 CHARACTERS = list('ab "cd (e" f)\nghi j\n\n"k l\n\nm')
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-import train
 from tests.helpers import training
+from zoo import train
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tasks.baselines import linear_classifier
-from tasks.classification import Classification, Config
+from zoo.tasks.baselines import linear_classifier
+from zoo.tasks.classification import Classification, Config
 
 
 def test_linear_classifier() -> None:

@@ -20,8 +20,8 @@ import numpy as np
 import optax
 import tyro
 
-from tasks.registry import TASKS
-from tasks.program import Program
+from zoo.tasks.registry import TASKS
+from zoo.tasks.program import Program
 
 folder = Path(sys.argv[1])
 for name in {tasks!r}:

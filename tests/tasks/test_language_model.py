@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tasks.charlm import CharacterModel, Config
+from zoo.tasks.charlm import CharacterModel, Config
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, precision_recall_fscore_support
 
-from tasks import metrics
+from zoo.tasks import metrics
 
 
 def test_classes() -> None:

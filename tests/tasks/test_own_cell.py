@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 from flax import nnx
 
-import tasks.evaluate
 import zoo
 import zoo.__main__
+import zoo.tasks.evaluate
 from tests.helpers.tolerances import assert_identical
 from tests.helpers.training import command, flags
 from tests.helpers.typed import untyped
@@ -111,7 +111,7 @@ def test_commands_import_the_cell_that_they_name(folder, trained):
     predict = shlex.split(usage)[4:]
     assert predict[:-1] == ["zoo", "predict", "run", "--cell", NAME]
     assert folder.output(*predict)
-    with_scores = ("tasks.evaluate", "run", "--cell", NAME)
+    with_scores = ("zoo.tasks.evaluate", "run", "--cell", NAME)
     assert "scored: test" in folder.output(*with_scores)
     resumed = folder.output("train.py", TASK, *args, "--resume")
     scores = [
@@ -209,7 +209,7 @@ def test_the_cell_of_another_model(finished, error_of):
     out, _ = finished("memory")
     for main, args in [
         (zoo.__main__.main, ["info", out]),
-        (tasks.evaluate.main, [out]),
+        (zoo.tasks.evaluate.main, [out]),
     ]:
         message = error_of(*args, "--cell", "gru", main=main)
         assert message == f"error: --cell gru: the cell of {out} is lstm\n"

@@ -10,10 +10,10 @@ import numpy as np
 import optax
 import pytest
 
-from tasks.base import Config
-from tasks.program import Program
 from tests.helpers.tolerances import REFERENCE
-from train import main
+from zoo.tasks.base import Config
+from zoo.tasks.program import Program
+from zoo.train import main
 
 
 def one_parameter_task(**flags: Any) -> Any:

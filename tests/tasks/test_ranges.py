@@ -6,8 +6,8 @@ from typing import Annotated, Any, get_type_hints
 
 import pytest
 
-from tasks import ranges
-from tasks.registry import TASKS
+from zoo.tasks import ranges
+from zoo.tasks.registry import TASKS
 
 CASES = [
     (ranges.Positive, [1, 10**9], [0, -1]),

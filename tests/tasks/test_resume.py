@@ -11,9 +11,6 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from tasks.program import TrainState
-from tasks.run import console
-from tasks.run.checkpoints import Checkpoints
 from tests.helpers.tolerances import assert_identical
 from tests.helpers.training import (
     ROOT,
@@ -24,7 +21,10 @@ from tests.helpers.training import (
     newest,
     run,
 )
-from train import Interruption
+from zoo.tasks.program import TrainState
+from zoo.tasks.run import console
+from zoo.tasks.run.checkpoints import Checkpoints
+from zoo.train import Interruption
 
 # A task that carries its state from batch to batch, and one that does not.
 OF_EACH_KIND = {"charlm", "pos"}

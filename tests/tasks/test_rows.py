@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from datasets import Dataset
 
-from tasks import rows
-from tasks.pos import Config
+from zoo.tasks import rows
+from zoo.tasks.pos import Config
 
 LENGTHS = (3, 1, 4, 1, 5, 9, 2, 6)
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tasks.scores import is_better
 from tests.helpers.training import run
+from zoo.tasks.scores import is_better
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tasks.pair_preparation import detect_tokens, one_target_per_row
-from tasks.seq2seq import Config, SequenceToSequence
-from tasks.sequence_metrics import sequences
 from tests.helpers.typed import untyped
+from zoo.tasks.pair_preparation import detect_tokens, one_target_per_row
+from zoo.tasks.seq2seq import Config, SequenceToSequence
+from zoo.tasks.sequence_metrics import sequences
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import tasks.evaluate
 import zoo.__main__
+import zoo.tasks.evaluate
 from tests.helpers.training import TASKS, run
 from tests.helpers.typed import untyped
 
@@ -64,7 +64,7 @@ def test_predict_evaluate_info_and_python_agree(
     assert lines[0].split() == tagged.tokens
     assert lines[1].split() == tagged.tags
     metrics = json.loads((out / "metrics.json").read_text())
-    process = run("tasks.evaluate", out, env=env)
+    process = run("zoo.tasks.evaluate", out, env=env)
     assert process.returncode == 0, process.stderr
     assert f"accuracy       {metrics['test']['accuracy']:.4f}" in process.stdout
     assert "the run's own data, the sample, seed 0" in process.stdout
@@ -116,7 +116,9 @@ def test_predict_of_seq2seq(
     assert lines[0] == "xap"
     assert lines[1].split()[1:] == results[0]["outputs"][0]["text"].split()
     metrics = json.loads((out / "metrics.json").read_text())
-    process = run("tasks.evaluate", out, "--data", out.parent / "pairs.tsv", env=env)
+    process = run(
+        "zoo.tasks.evaluate", out, "--data", out.parent / "pairs.tsv", env=env
+    )
     assert process.returncode == 0, process.stderr
     assert "tok:13a" in metrics["test"]["signatures"]["bleu"]
     wrong = ("predict", finished("pos")[0], "a", "--beam", "2")
@@ -143,5 +145,5 @@ def test_memory_problem(
     assert len(reading.answer) == len(sequence)
     message = error_of("memory", "--permuted", "--out", folder / "no")
     assert message == "error: --permuted is for digits, got adding\n"
-    message = error_of(out, main=tasks.evaluate.main)
+    message = error_of(out, main=zoo.tasks.evaluate.main)
     assert "has no corpus to score a model on" in message

@@ -135,7 +135,7 @@ def test_truncated_responses_of_the_hub(
     assert not out.exists()
     if handler is TruncatedFile:  # the truncated file is downloaded again
         code = (
-            "from tasks.data import Source, load; "
+            "from zoo.tasks.data import Source, load; "
             f"print(len(load(Source({source!r}), 'labelled').dev))"
         )
         with hub.serving(hub.Hub) as address:

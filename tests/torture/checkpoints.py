@@ -13,11 +13,11 @@ from typing import Any
 import jax
 import numpy as np
 
-from tasks.run import contents
-from tasks.run.checkpoints import Checkpoints
-from tasks.run.errors import RunError
-from tasks.run.position import Position
 from tests.torture.trial import Trial
+from zoo.tasks.run import contents
+from zoo.tasks.run.checkpoints import Checkpoints
+from zoo.tasks.run.errors import RunError
+from zoo.tasks.run.position import Position
 
 NUM_CHECKPOINTS = 3
 

@@ -1,7 +1,7 @@
 """Damaged corpora: rows of the right form, or an error that names the file.
 
 A trial writes a small corpus in one of the formats, damages it, and reads it with
-flags that may be wrong. Every twentieth trial is a complete `tasks.data.load`; the
+flags that may be wrong. Every twentieth trial is a complete `zoo.tasks.data.load`; the
 others read the files in the same way, without writing Arrow files. Every tenth corpus
 is not damaged: its rows are those that were written, or there is an error.
 """
@@ -22,12 +22,12 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from tasks.data import DataError, Kind, Source, files, formats, load, read
-from tasks.data.formats import FORMATS, schemes
-from tasks.data.formats.errors import MAX_LENGTH, printable
 from tests.torture import corpus_files
 from tests.torture.mutations import MUTATIONS, mutations_of
 from tests.torture.trial import Trial
+from zoo.tasks.data import DataError, Kind, Source, files, formats, load, read
+from zoo.tasks.data.formats import FORMATS, schemes
+from zoo.tasks.data.formats.errors import MAX_LENGTH, printable
 
 MAX_SECONDS = 5.0  # of the processor, as others may use it at the same time
 MAX_WAIT = 60.0  # seconds for a trial that waits

@@ -1,4 +1,4 @@
-"""Small corpora in every format of `tasks.data.formats`, to be damaged."""
+"""Small corpora in every format of `zoo.tasks.data.formats`, to be damaged."""
 
 import io
 import json
@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tasks.data.formats import FORMATS, Kind
+from zoo.tasks.data.formats import FORMATS, Kind
 
 Table = list[dict[str, Any]]
 Writer = Callable[[random.Random, Kind, Table], bytes]

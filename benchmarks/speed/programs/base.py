@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from benchmarks.speed.cases import DType
-from tasks.base import Batch, Task
-from tasks.registry import TASKS
+from zoo.tasks.base import Batch, Task
+from zoo.tasks.registry import TASKS
 
 
 class Throughput(NamedTuple):

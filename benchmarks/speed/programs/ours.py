@@ -5,9 +5,9 @@ from typing import Any
 import jax
 
 from benchmarks.speed.programs.base import Program
-from tasks import optimizers
-from tasks.base import Batch
-from tasks.program import Program as CompiledSteps
+from zoo.tasks import optimizers
+from zoo.tasks.base import Batch
+from zoo.tasks.program import Program as CompiledSteps
 
 
 class Ours(Program):

@@ -14,7 +14,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
 
 import zoo
 from benchmarks.speed.programs.base import Program
-from tasks.base import Batch
+from zoo.tasks.base import Batch
 
 IGNORED = -100  # label that cross_entropy ignores
 Tensor = torch.Tensor

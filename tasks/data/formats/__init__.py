@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
-from tasks.data.formats import (
+from zoo.tasks.data.formats import (
     columns,
     conllu,
     detection,
@@ -26,8 +26,8 @@ from tasks.data.formats import (
     tables,
     text,
 )
-from tasks.data.formats.errors import DataError, FormatError
-from tasks.data.formats.reading import Columns, Kind, Parsed, Reading
+from zoo.tasks.data.formats.errors import DataError, FormatError
+from zoo.tasks.data.formats.reading import Columns, Kind, Parsed, Reading
 
 __all__ = [
     "FORMATS",

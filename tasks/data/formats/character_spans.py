@@ -9,15 +9,15 @@ import itertools
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
-from tasks.data.formats.column_choice import (
+from zoo.tasks.data.formats.column_choice import (
     TEXT_NAMES,
     Record,
     Records,
     by_name,
     columns_of_flag,
 )
-from tasks.data.formats.errors import FormatError
-from tasks.data.formats.reading import Columns, Sentence
+from zoo.tasks.data.formats.errors import FormatError
+from zoo.tasks.data.formats.reading import Columns, Sentence
 
 SPAN_NAMES = ("entities", "spans", "label", "labels")
 _STARTS = ("start", "start_offset", "start_char", "begin")

@@ -1,15 +1,15 @@
 """Choice of the columns of a table that hold text, label, tokens and tags.
 
 The user's flags decide; otherwise the names of the columns; otherwise their content.
-For the source and the target of a pair, see `tasks.data.formats.pair_columns`.
+For the source and the target of a pair, see `zoo.tasks.data.formats.pair_columns`.
 """
 
 import re
 from collections.abc import Mapping, Sequence
 
-from tasks.data.formats.errors import DataError, similar_names
-from tasks.data.formats.reading import Columns, Kind
-from tasks.data.formats.running_numbers import is_running_number
+from zoo.tasks.data.formats.errors import DataError, similar_names
+from zoo.tasks.data.formats.reading import Columns, Kind
+from zoo.tasks.data.formats.running_numbers import is_running_number
 
 SAMPLE_SIZE = 1000  # rows at the start of a file from which columns are chosen
 TEXT_NAMES = (

@@ -7,19 +7,19 @@ from functools import partial
 from operator import gt
 from typing import NamedTuple
 
-from tasks.data.formats import conllu
-from tasks.data.formats.column_choice import (
+from zoo.tasks.data.formats import conllu
+from zoo.tasks.data.formats.column_choice import (
     ENTITY_NAMES,
     TAG_NAMES,
     TOKEN_NAMES,
     column_number,
 )
-from tasks.data.formats.entity_columns import are_entities, entity_column
-from tasks.data.formats.errors import FormatError
-from tasks.data.formats.lines import numbered_lines
-from tasks.data.formats.reading import Reading
-from tasks.data.formats.running_numbers import running_column
-from tasks.data.formats.schemes import ENTITY_TAG
+from zoo.tasks.data.formats.entity_columns import are_entities, entity_column
+from zoo.tasks.data.formats.errors import FormatError
+from zoo.tasks.data.formats.lines import numbered_lines
+from zoo.tasks.data.formats.reading import Reading
+from zoo.tasks.data.formats.running_numbers import running_column
+from zoo.tasks.data.formats.schemes import ENTITY_TAG
 
 SAMPLE_SIZE = 1000  # lines at the start of a file from which columns are chosen
 _DOCUMENT = re.compile(r"#(begin|end) document\b.*")  # as in CoNLL-2012

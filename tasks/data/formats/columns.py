@@ -1,16 +1,16 @@
 """CoNLL columns: a token and its tags per line, a blank line between sentences.
 
 Columns are separated by tabs if the first line has a tab, otherwise by spaces. They are
-never quoted. For the choice of the columns, see `tasks.data.formats.column_layout`.
+never quoted. For the choice of the columns, see `zoo.tasks.data.formats.column_layout`.
 """
 
 from collections.abc import Iterator
 
-from tasks.data.formats.column_layout import Layout, is_boundary, layout
-from tasks.data.formats.errors import FormatError
-from tasks.data.formats.lines import numbered_lines
-from tasks.data.formats.reading import Reading, Remark, Sentence
-from tasks.data.formats.running_numbers import PART_ID, to_number
+from zoo.tasks.data.formats.column_layout import Layout, is_boundary, layout
+from zoo.tasks.data.formats.errors import FormatError
+from zoo.tasks.data.formats.lines import numbered_lines
+from zoo.tasks.data.formats.reading import Reading, Remark, Sentence
+from zoo.tasks.data.formats.running_numbers import PART_ID, to_number
 
 
 def rows(reading: Reading) -> Iterator[Sentence | Remark | FormatError]:

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from tasks.data.formats.column_choice import column_number
-from tasks.data.formats.errors import FormatError
-from tasks.data.formats.lines import numbered_lines
-from tasks.data.formats.reading import Parsed, Reading, Remark, Sentence
+from zoo.tasks.data.formats.column_choice import column_number
+from zoo.tasks.data.formats.errors import FormatError
+from zoo.tasks.data.formats.lines import numbered_lines
+from zoo.tasks.data.formats.reading import Parsed, Reading, Remark, Sentence
 
 COLUMNS = (
     *("id", "form", "lemma", "upos", "xpos"),

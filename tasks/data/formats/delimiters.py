@@ -5,10 +5,14 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from tasks.data.formats.column_choice import LABEL_NAMES, TEXT_NAMES, label_by_content
-from tasks.data.formats.errors import DataError
-from tasks.data.formats.pair_columns import USUAL_NAMES
-from tasks.data.formats.reading import Kind
+from zoo.tasks.data.formats.column_choice import (
+    LABEL_NAMES,
+    TEXT_NAMES,
+    label_by_content,
+)
+from zoo.tasks.data.formats.errors import DataError
+from zoo.tasks.data.formats.pair_columns import USUAL_NAMES
+from zoo.tasks.data.formats.reading import Kind
 
 DELIMITERS = (",", ";", "\t", "|")
 _DECLARATION = re.compile(r"\"?sep=([,;\t|])\"?\s*", re.I)  # as Excel writes

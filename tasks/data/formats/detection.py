@@ -3,17 +3,17 @@
 import re
 from collections.abc import Sequence
 
-from tasks.data.formats import conllu, delimiters, labelled
-from tasks.data.formats.column_choice import (
+from zoo.tasks.data.formats import conllu, delimiters, labelled
+from zoo.tasks.data.formats.column_choice import (
     ENTITY_NAMES,
     TAG_NAMES,
     TOKEN_NAMES,
     is_sentence_name,
 )
-from tasks.data.formats.reading import Kind
-from tasks.data.formats.running_numbers import is_running_number
-from tasks.data.formats.schemes import ENTITY_TAG
-from tasks.data.formats.table_cells import BARS
+from zoo.tasks.data.formats.reading import Kind
+from zoo.tasks.data.formats.running_numbers import is_running_number
+from zoo.tasks.data.formats.schemes import ENTITY_TAG
+from zoo.tasks.data.formats.table_cells import BARS
 
 MAX_LABELS_IN_TEXTS = 0.2  # the share of labels that also occur as words of the texts
 _JSON = re.compile(r"\s*(\{\s*(\"|\}|$)|\[\s*([{\[\]]|$))")

@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterator
 
-from tasks.data.formats.errors import FormatError
-from tasks.data.formats.lines import lines_or_faults
-from tasks.data.formats.reading import Parsed, Reading
+from zoo.tasks.data.formats.errors import FormatError
+from zoo.tasks.data.formats.lines import lines_or_faults
+from zoo.tasks.data.formats.reading import Parsed, Reading
 
 _COMMENT = re.compile(r"\s#(\s.*)?$|^;;;.*")
 _NUMBER = re.compile(r"(?<=.)\(\d+\)$")

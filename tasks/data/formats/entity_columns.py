@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from tasks.data.formats.schemes import ENTITY_TAG
+from zoo.tasks.data.formats.schemes import ENTITY_TAG
 
 Columns = Sequence[Sequence[str]]
 """The cells of each column; lines that are too short have none in the last columns."""

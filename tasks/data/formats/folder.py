@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from tasks.data.formats.errors import FormatError
-from tasks.data.formats.lines import numbered_lines, without_gz
-from tasks.data.formats.reading import Parsed, Reading, Remark
+from zoo.tasks.data.formats.errors import FormatError
+from zoo.tasks.data.formats.lines import numbered_lines, without_gz
+from zoo.tasks.data.formats.reading import Parsed, Reading, Remark
 
 
 def rows(reading: Reading) -> Iterator[Parsed]:

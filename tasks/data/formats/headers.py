@@ -3,13 +3,13 @@
 import re
 from collections.abc import Sequence
 
-from tasks.data.formats.column_choice import (
+from zoo.tasks.data.formats.column_choice import (
     LABEL_NAMES,
     TEXT_NAMES,
     by_name,
     label_by_content,
 )
-from tasks.data.formats.running_numbers import is_running_number
+from zoo.tasks.data.formats.running_numbers import is_running_number
 
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 _MIN_NUMBERS = 5  # fewer rows do not show a column of numbers

@@ -4,10 +4,10 @@ import json
 import re
 from collections.abc import Iterator
 
-from tasks.data.formats import records
-from tasks.data.formats.errors import FormatError
-from tasks.data.formats.lines import lines_or_faults, numbered_lines
-from tasks.data.formats.reading import Parsed, Reading
+from zoo.tasks.data.formats import records
+from zoo.tasks.data.formats.errors import FormatError
+from zoo.tasks.data.formats.lines import lines_or_faults, numbered_lines
+from zoo.tasks.data.formats.reading import Parsed, Reading
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 # NaN and Infinity are no JSON, but common: they count as missing values.

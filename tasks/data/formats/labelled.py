@@ -7,10 +7,10 @@ import itertools
 import re
 from collections.abc import Iterator
 
-from tasks.data.formats.column_choice import SAMPLE_SIZE
-from tasks.data.formats.errors import FormatError
-from tasks.data.formats.lines import lines_or_faults, numbered_lines
-from tasks.data.formats.reading import Parsed, Reading
+from zoo.tasks.data.formats.column_choice import SAMPLE_SIZE
+from zoo.tasks.data.formats.errors import FormatError
+from zoo.tasks.data.formats.lines import lines_or_faults, numbered_lines
+from zoo.tasks.data.formats.reading import Parsed, Reading
 
 PREFIX = "__label__"  # fastText writes it before a label; it is removed
 _FASTTEXT = re.compile(rf"(?<!\S){PREFIX}(\S+)")

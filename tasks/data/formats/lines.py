@@ -11,8 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, TextIO, cast
 
-from tasks.data.formats.errors import DataError, FormatError
-from tasks.data.formats.opening import open_binary
+from zoo.tasks.data.formats.errors import DataError, FormatError
+from zoo.tasks.data.formats.opening import open_binary
 
 MAX_LINE = 1 << 27
 """The largest number of characters of a line; text8, a corpus of one line, has 10^8."""
@@ -217,7 +217,7 @@ def _codec_without_mark(path: Path, codec: str, start: bytes) -> str:
 def _first_undecodable_line(path: Path, encoding: str) -> int | None:
     """Return the number of the first line that cannot be decoded; None if unknown."""
     num_lf, num_cr, has_lf, mark = 0, 0, False, ""
-    with _open_text(path, encoding, "", "tasks.data.mark") as file:
+    with _open_text(path, encoding, "", "zoo.tasks.data.mark") as file:
         while block := file.read(1 << 16):
             has_lf = has_lf or "\n" in block
             if not mark:
@@ -233,4 +233,4 @@ def _mark(error: UnicodeError) -> tuple[str, int]:
     return _UNDECODABLE, error.end
 
 
-codecs.register_error("tasks.data.mark", _mark)
+codecs.register_error("zoo.tasks.data.mark", _mark)

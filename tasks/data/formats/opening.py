@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
 
-from tasks.data.formats.errors import DataError
+from zoo.tasks.data.formats.errors import DataError
 
 _KINDS = {
     stat.S_IFDIR: "a folder",

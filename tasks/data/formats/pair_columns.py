@@ -9,15 +9,15 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from tasks.data.formats.column_choice import (
+from zoo.tasks.data.formats.column_choice import (
     Record,
     Records,
     columns_of_flag,
     quoted_names,
 )
-from tasks.data.formats.errors import DataError
-from tasks.data.formats.reading import Columns
-from tasks.data.formats.running_numbers import is_running_number
+from zoo.tasks.data.formats.errors import DataError
+from zoo.tasks.data.formats.reading import Columns
+from zoo.tasks.data.formats.running_numbers import is_running_number
 
 USUAL_NAMES = (
     *(("source", "target"), ("source", "targets"), ("src", "tgt"), ("src", "trg")),

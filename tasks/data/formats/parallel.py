@@ -5,11 +5,11 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from tasks.data.formats.errors import DataError, FormatError
-from tasks.data.formats.lines import numbered_lines, without_gz
-from tasks.data.formats.opening import system_errors
-from tasks.data.formats.pair_columns import USUAL_NAMES
-from tasks.data.formats.reading import Columns, Reading, Row
+from zoo.tasks.data.formats.errors import DataError, FormatError
+from zoo.tasks.data.formats.lines import numbered_lines, without_gz
+from zoo.tasks.data.formats.opening import system_errors
+from zoo.tasks.data.formats.pair_columns import USUAL_NAMES
+from zoo.tasks.data.formats.reading import Columns, Reading, Row
 
 
 def rows(reading: Reading) -> Iterator[Row]:

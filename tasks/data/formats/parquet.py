@@ -6,10 +6,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tasks.data.formats import records
-from tasks.data.formats.errors import DataError, FormatError
-from tasks.data.formats.opening import open_binary
-from tasks.data.formats.reading import Columns, Kind, Parsed, Reading
+from zoo.tasks.data.formats import records
+from zoo.tasks.data.formats.errors import DataError, FormatError
+from zoo.tasks.data.formats.opening import open_binary
+from zoo.tasks.data.formats.reading import Columns, Kind, Parsed, Reading
 
 if TYPE_CHECKING:
     from datasets import ClassLabel, Features

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from tasks.data.formats.errors import FormatError
+from zoo.tasks.data.formats.errors import FormatError
 
 Kind = Literal["labelled", "tagged", "entities", "text", "pairs"]
 """What a row is: a text with a label, tokens with tags, tokens with entity tags, a line

@@ -4,11 +4,11 @@ import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from tasks.data.formats import column_choice, pair_columns
-from tasks.data.formats.character_spans import spans_columns, spans_sentence
-from tasks.data.formats.column_choice import Record
-from tasks.data.formats.errors import FormatError
-from tasks.data.formats.reading import Columns, Kind, Parsed, Row, Sentence
+from zoo.tasks.data.formats import column_choice, pair_columns
+from zoo.tasks.data.formats.character_spans import spans_columns, spans_sentence
+from zoo.tasks.data.formats.column_choice import Record
+from zoo.tasks.data.formats.errors import FormatError
+from zoo.tasks.data.formats.reading import Columns, Kind, Parsed, Row, Sentence
 
 NumberedRecords = Iterable[tuple[int, Record | FormatError]]
 """Records, each with its line number or its own number from 1; or the error of one."""

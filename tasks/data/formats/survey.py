@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tasks.data.formats import schemes
-from tasks.data.formats.errors import FormatError
-from tasks.data.formats.reading import Kind, Parsed, Remark, Sentence
+from zoo.tasks.data.formats import schemes
+from zoo.tasks.data.formats.errors import FormatError
+from zoo.tasks.data.formats.reading import Kind, Parsed, Remark, Sentence
 
 MAX_LISTED_LINES = 20  # of bad rows
 

@@ -4,10 +4,10 @@ import csv
 import itertools
 from collections.abc import Iterator
 
-from tasks.data.formats import delimiters
-from tasks.data.formats.column_choice import SAMPLE_SIZE
-from tasks.data.formats.errors import FormatError
-from tasks.data.formats.lines import (
+from zoo.tasks.data.formats import delimiters
+from zoo.tasks.data.formats.column_choice import SAMPLE_SIZE
+from zoo.tasks.data.formats.errors import FormatError
+from zoo.tasks.data.formats.lines import (
     MAX_LINE,
     line_end,
     lines_or_faults,
@@ -15,7 +15,7 @@ from tasks.data.formats.lines import (
     text_lines,
     without_marks,
 )
-from tasks.data.formats.reading import Reading
+from zoo.tasks.data.formats.reading import Reading
 
 BARS = " ||| "  # divides the two sides of a pair in the files of some aligners
 

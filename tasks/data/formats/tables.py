@@ -1,23 +1,23 @@
 """CSV and TSV, with or without a header.
 
 CSV may be quoted; its cells are divided by commas, semicolons, tabs or ``|`` (see
-`tasks.data.formats.delimiters`). TSV is never quoted: a double quote is a character;
-its cells are divided by tabs or by `` ||| ``.
+`zoo.tasks.data.formats.delimiters`). TSV is never quoted: a double quote is a
+character; its cells are divided by tabs or by `` ||| ``.
 """
 
 import itertools
 from collections.abc import Iterator
 
-from tasks.data.formats import (
+from zoo.tasks.data.formats import (
     column_choice,
     headers,
     pair_columns,
     records,
     token_tables,
 )
-from tasks.data.formats.errors import DataError, FormatError
-from tasks.data.formats.reading import Columns, Parsed, Reading
-from tasks.data.formats.table_cells import delimiter_name, numbered_cells
+from zoo.tasks.data.formats.errors import DataError, FormatError
+from zoo.tasks.data.formats.reading import Columns, Parsed, Reading
+from zoo.tasks.data.formats.table_cells import delimiter_name, numbered_cells
 
 _SAMPLE_SIZE = column_choice.SAMPLE_SIZE
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from tasks.data.formats.lines import text_lines
-from tasks.data.formats.reading import Reading, Row
+from zoo.tasks.data.formats.lines import text_lines
+from zoo.tasks.data.formats.reading import Reading, Row
 
 
 def rows(reading: Reading) -> Iterator[Row]:

@@ -7,7 +7,7 @@ column, after a blank row.
 
 from collections.abc import Iterator, Sequence
 
-from tasks.data.formats.column_choice import (
+from zoo.tasks.data.formats.column_choice import (
     ENTITY_NAMES,
     TAG_NAMES,
     TOKEN_NAMES,
@@ -16,9 +16,9 @@ from tasks.data.formats.column_choice import (
     is_sentence_name,
     quoted_names,
 )
-from tasks.data.formats.errors import DataError, FormatError
-from tasks.data.formats.reading import Reading, Sentence
-from tasks.data.formats.table_cells import delimiter_name, numbered_cells
+from zoo.tasks.data.formats.errors import DataError, FormatError
+from zoo.tasks.data.formats.reading import Reading, Sentence
+from zoo.tasks.data.formats.table_cells import delimiter_name, numbered_cells
 
 
 def rows(reading: Reading) -> Iterator[Sentence | FormatError]:

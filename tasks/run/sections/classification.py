@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 import jax
 import numpy as np
 
-from tasks.run.html import (
+from zoo.tasks.run.html import (
     MAX_ERRORS,
     Html,
     Section,

@@ -5,8 +5,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from tasks.run import unit_features
-from tasks.run.html import (
+from zoo.tasks.run import unit_features
+from zoo.tasks.run.html import (
     MAX_ERRORS,
     Html,
     Section,

@@ -8,9 +8,10 @@ from typing import NamedTuple
 import numpy as np
 
 import zoo
-from tasks.run import charts
-from tasks.run.gradient_decay import describe_decay, gate_values, gradient_by_lag
-from tasks.run.html import (
+from zoo.diagnostics import plots
+from zoo.tasks.run import charts
+from zoo.tasks.run.gradient_decay import describe_decay, gate_values, gradient_by_lag
+from zoo.tasks.run.html import (
     MAX_ERRORS,
     Html,
     Section,
@@ -23,7 +24,6 @@ from tasks.run.html import (
     table,
     tag,
 )
-from zoo.diagnostics import plots
 
 MAX_POINTS = 500  # of the scatter chart
 IMAGE_SIDE = 8  # pixels of a digit

@@ -9,9 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tasks import sequence_metrics
-from tasks.run import charts
-from tasks.run.html import (
+from zoo.diagnostics.plots import attention
+from zoo.tasks import sequence_metrics
+from zoo.tasks.run import charts
+from zoo.tasks.run.html import (
     MAX_ERRORS,
     Html,
     Section,
@@ -23,7 +24,6 @@ from tasks.run.html import (
     legend,
     tag,
 )
-from zoo.diagnostics.plots import attention
 from zoo.text import pad
 
 MAX_FIGURES = 4

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tasks.run.html import (
+from zoo.tasks.run.html import (
     MAX_ERRORS,
     Html,
     Section,
