@@ -23,7 +23,7 @@ from zoo.cli.arguments import check_command
 from zoo.registry import import_cell
 from zoo.tasks import optimizers
 from zoo.tasks.base import Config, Task
-from zoo.tasks.program import Program, TrainState
+from zoo.tasks.program import Program, StepMetrics, TrainState
 from zoo.tasks.registry import TASKS
 from zoo.tasks.run import console, flags, report
 from zoo.tasks.run.errors import RunError
@@ -77,6 +77,9 @@ class Training:
         saved: when the last checkpoint was saved, by ``time.monotonic``; in a new
             process when its training began.
         has_saved: whether this process has saved a checkpoint.
+        unread: the metrics and the number of tokens of the latest step, until `read`.
+        clock: when the previous metrics were read, by ``time.monotonic``, moved forward
+            by what is no part of a step: compilations and checkpoints.
     """
 
     config: Config
@@ -91,12 +94,44 @@ class Training:
     saved: float
     interruption: Interruption
     has_saved: bool = False
+    unread: tuple[StepMetrics, int] | None = None
+    clock: float = 0.0
+
+    def read(self, bar: tqdm) -> None:
+        """Read the metrics of the latest step, if any, and advance the position.
+
+        Args:
+            bar: of the epoch.
+
+        Raises:
+            RunError: if the loss or the gradient is not finite.
+        """
+        if self.unread is None:
+            return
+        (metrics, tokens), self.unread = self.unread, None
+        total, count, norm = map(float, metrics)
+        position = self.position
+        if not math.isfinite(total) or not math.isfinite(norm):
+            saved = ""
+            if self.run.checkpoints.numbers():
+                saved = f"{self.run.path} keeps the last good checkpoint; "
+            raise RunError(
+                f"the loss became {total} (gradient norm {norm}) in epoch "
+                f"{position.epoch + 1}, batch {position.batch + 1}; {saved}try a "
+                "smaller --learning-rate or --clip-norm with another --out"
+            )
+        seconds, self.clock = time.monotonic() - self.clock, time.monotonic()
+        position.advance(total, int(count), tokens, seconds)
+        console.advance(bar, position)
 
     def save(self) -> None:
-        """Save a checkpoint."""
-        self.position.elapsed = time.monotonic() - self.started
+        """Save a checkpoint; the metrics of all steps must have been read."""
+        assert self.unread is None, "the position would not be that of the state"
+        begun = time.monotonic()
+        self.position.elapsed = begun - self.started
         self.run.save(self.state, self.position, self.num_batches)
         self.saved, self.has_saved = time.monotonic(), True
+        self.clock += self.saved - begun
 
     def save_at_end_of_epoch(self) -> None:
         """Save a checkpoint, unless another is recent and the run goes on."""
@@ -168,33 +203,26 @@ def train_epoch(training: Training) -> None:
         training.num_epochs,
         is_first=program.num_compilations() == 0,
     )
-    last_step = time.monotonic()
-    for batch in itertools.islice(batches, position.batch, None):
+    training.clock = time.monotonic()
+    remaining = itertools.islice(batches, position.batch, None)
+    for step, batch in enumerate(remaining, position.step):
+        begun, compilations = time.monotonic(), program.num_compilations()
         training.state, metrics = program.train_step(
-            training.state, program.place(batch), position.step
+            training.state, program.place(batch), step
         )
-        total, count, norm = map(float, metrics)
-        if not math.isfinite(total) or not math.isfinite(norm):
-            saved = ""
-            if training.run.checkpoints.numbers():
-                saved = f"{training.run.path} keeps the last good checkpoint; "
-            raise RunError(
-                f"the loss became {total} (gradient norm {norm}) in epoch "
-                f"{position.epoch + 1}, batch {position.batch + 1}; {saved}try a "
-                "smaller --learning-rate or --clip-norm with another --out"
-            )
-        position.batch, position.step = position.batch + 1, position.step + 1
-        position.total += total
-        position.count += int(count)
-        position.tokens += int(batch["mask"].sum())
-        now = time.monotonic()
-        position.seconds, last_step = position.seconds + now - last_step, now
-        console.advance(bar, position)
-        overdue = now - training.saved > config.checkpoint_seconds
+        if program.num_compilations() > compilations:
+            seconds = time.monotonic() - begun
+            training.clock += seconds
+            console.leave_out(bar, seconds)
+        # One step late: the device computes while the host prepares the next batch.
+        training.read(bar)
+        training.unread = metrics, int(batch["mask"].sum())
+        overdue = time.monotonic() - training.saved > config.checkpoint_seconds
         if overdue or training.interruption.signal is not None:
+            training.read(bar)
             training.save()
-            last_step = training.saved
         training.interruption.exit_if_requested(training.run)
+    training.read(bar)
     bar.close()
 
 
@@ -217,13 +245,12 @@ def evaluate_epoch(training: Training) -> None:
         "train_loss": position.total / max(position.count, 1),
         "dev_loss": dev_loss,
         **{f"dev_{key}": score for key, score in scores.values.items()},
-        "seconds": position.seconds,
-        "tokens_per_second": position.tokens / position.seconds,
+        "seconds": position.epoch_seconds,
+        "tokens_per_second": position.tokens_per_second(),
     }
     run.log(line)
     console.epoch(line, is_best)
-    position.epoch, position.batch = position.epoch + 1, 0
-    position.total, position.count = 0.0, 0
+    position.begin_epoch()
     training.save_at_end_of_epoch()
     training.interruption.exit_if_requested(run)
 

@@ -77,8 +77,20 @@ def advance(bar: tqdm, position: Position) -> None:
     bar.update(1)
     loss = position.total / max(position.count, 1)
     bar.set_postfix_str(
-        f"loss {loss:.3f}, {_tokens_per_second(position):,.0f} tokens/s", refresh=False
+        f"loss {loss:.3f}, {position.tokens_per_second():,.0f} tokens/s", refresh=False
     )
+
+
+def leave_out(bar: tqdm, seconds: float) -> None:
+    """Leave a compilation out of the time and the speed that the bar shows.
+
+    Args:
+        bar: the progress bar.
+        seconds: that were spent just now.
+    """
+    if not bar.disable:
+        bar.start_t += seconds
+        bar.last_print_t += seconds
 
 
 def epoch(line: dict[str, Any], is_best: bool) -> None:
@@ -129,7 +141,7 @@ def finish(
         "epochs": position.epoch,
         "best_epoch": position.best_epoch + 1,
         "minutes": round((time.monotonic() - started) / 60, 2),
-        "tokens_per_second": round(_tokens_per_second(position), 1),
+        "tokens_per_second": round(position.tokens / max(position.seconds, 1e-9), 1),
         "peak_memory_mb": round(memory),
         "compilations": compilations,
     }
@@ -162,10 +174,6 @@ def _print_scores(scores: Mapping[str, Scores], baselines: dict[str, Scores]) ->
 
 def _title(score: str) -> str:
     return score.replace("_", " ")
-
-
-def _tokens_per_second(position: Position) -> float:
-    return position.tokens / max(position.seconds, 1e-9)
 
 
 def usage(run: Run, task: RunTask) -> str:

@@ -6,6 +6,16 @@ from collections.abc import Mapping
 from typing import Any
 
 LARGEST = sys.float_info.max
+ADDED: Mapping[str, Any] = {"epoch_seconds": 0.0, "epoch_tokens": 0}
+_INTS = {"epoch", "batch", "step", "count", "tokens", "epoch_tokens", "best_epoch"}
+_NOT_NEGATIVE = {
+    "count",
+    "tokens",
+    "epoch_tokens",
+    "seconds",
+    "epoch_seconds",
+    "elapsed",
+}
 
 
 class PositionError(ValueError):
@@ -25,8 +35,10 @@ class Position:
         best: the best dev score.
         best_loss: the dev loss of the best epoch.
         best_epoch: the epoch of the best dev score; -1 before the first evaluation.
-        seconds: time spent in training steps.
+        seconds: time spent in training steps, without compilations.
         tokens: number of tokens trained on.
+        epoch_seconds: of `seconds`, those of this epoch.
+        epoch_tokens: of `tokens`, those of this epoch.
         elapsed: seconds of run time, without the pauses before each ``--resume``.
     """
 
@@ -40,7 +52,35 @@ class Position:
     best_epoch: int = -1
     seconds: float = 0.0
     tokens: int = 0
+    epoch_seconds: float = 0.0
+    epoch_tokens: int = 0
     elapsed: float = 0.0
+
+    def advance(self, total: float, count: int, tokens: int, seconds: float) -> None:
+        """Count a batch.
+
+        Args:
+            total: sum of its loss.
+            count: number of terms of that sum.
+            tokens: number of its tokens.
+            seconds: that it took, without compilations.
+        """
+        self.batch, self.step = self.batch + 1, self.step + 1
+        self.total, self.count = self.total + total, self.count + count
+        self.tokens += tokens
+        self.epoch_tokens += tokens
+        self.seconds += seconds
+        self.epoch_seconds += seconds
+
+    def begin_epoch(self) -> None:
+        """Begin the next epoch."""
+        self.epoch, self.batch = self.epoch + 1, 0
+        self.total, self.count = 0.0, 0
+        self.epoch_seconds, self.epoch_tokens = 0.0, 0
+
+    def tokens_per_second(self) -> float:
+        """Return the training speed in this epoch, without compilations."""
+        return self.epoch_tokens / max(self.epoch_seconds, 1e-9)
 
     @classmethod
     def from_json(
@@ -51,23 +91,26 @@ class Position:
         Args:
             num_batches: of an epoch.
             num_epochs: of the run.
-            values: by the names of the attributes.
+            values: by the names of the attributes. Those of `ADDED` may be missing, as
+                in the checkpoints of earlier versions; their speed of the epoch is that
+                of its rest.
 
         Raises:
             PositionError: if a value is missing, has another type or is out of its
                 range.
         """
+        values = {**ADDED, **values}
         names = {field.name for field in dataclasses.fields(cls)}
         if values.keys() != names:
             differing = ", ".join(sorted(values.keys() ^ names))
             raise PositionError(f"missing or unknown values: {differing}")
-        for name in ("epoch", "batch", "step", "count", "tokens", "best_epoch"):
-            if type(values[name]) is not int:
-                raise PositionError(f"{name} must be an int, got {values[name]!r}")
-        for name in ("total", "seconds", "elapsed", "best", "best_loss"):
-            is_none = values[name] is None and name.startswith("best")
-            if type(values[name]) not in (int, float) and not is_none:
-                raise PositionError(f"{name} must be a number, got {values[name]!r}")
+        for name, value in values.items():
+            if name in _INTS:
+                if type(value) is not int:
+                    raise PositionError(f"{name} must be an int, got {value!r}")
+            elif type(value) not in (int, float):
+                if value is not None or not name.startswith("best"):
+                    raise PositionError(f"{name} must be a number, got {value!r}")
         position = cls(**values)
         step = position.epoch * num_batches + position.batch
         ranges = {
@@ -76,7 +119,7 @@ class Position:
             "step": (step, step),
             "total": (-LARGEST, LARGEST),
             "best_epoch": (0 if position.epoch else -1, position.epoch - 1),
-            **dict.fromkeys(("count", "tokens", "seconds", "elapsed"), (0, LARGEST)),
+            **dict.fromkeys(_NOT_NEGATIVE, (0, LARGEST)),
         }
         for name, (low, high) in ranges.items():
             if not low <= values[name] <= high:

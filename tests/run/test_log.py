@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from zoo.tasks.run import log
 from zoo.tasks.run.errors import RunError
-from zoo.tasks.run.position import Position
+from zoo.tasks.run.position import ADDED, Position
 
 FIRST = {"epoch": 1, "step": 6, "train_loss": 2.5, "dev_loss": 2.25, "seconds": 1.0}
 FIRST |= {"dev_f1": math.nan, "tokens_per_second": 10.0}
@@ -85,7 +85,8 @@ def test_a_log_that_ends_before_the_checkpoint_is_refused(tmp_path: Path) -> Non
 POSITION = dataclasses.asdict(
     Position(
         epoch=2, batch=3, step=23, total=4.5, count=9, best=0.5, best_loss=1.5,
-        best_epoch=1, seconds=2.0, tokens=100, elapsed=3.0,
+        best_epoch=1, seconds=2.0, tokens=100, epoch_seconds=0.5, epoch_tokens=30,
+        elapsed=3.0,
     )
 )  # fmt: skip
 
@@ -96,6 +97,13 @@ def test_positions_that_the_program_saves_are_read() -> None:
         assert dataclasses.asdict(position) == values
     not_a_number = {**POSITION, "best": math.nan, "best_loss": None}
     assert Position.from_json(10, 4, not_a_number).best_loss is None
+
+
+def test_positions_of_earlier_versions_are_read() -> None:
+    values = {name: value for name, value in POSITION.items() if name not in ADDED}
+    position = Position.from_json(10, 4, values)
+    assert dataclasses.asdict(position) == {**values, **ADDED}
+    assert position.tokens_per_second() == 0
 
 
 @pytest.mark.parametrize(
@@ -127,7 +135,7 @@ def test_a_position_out_of_range_is_refused(
         Position.from_json(10, 4, {**POSITION, **change})
 
 
-@pytest.mark.parametrize("name", POSITION)
+@pytest.mark.parametrize("name", sorted(POSITION.keys() - ADDED.keys()))
 def test_a_position_without_a_value_is_refused(name: str) -> None:
     values = {key: value for key, value in POSITION.items() if key != name}
     with pytest.raises(ValueError, match=f"missing or unknown values: {name}"):
