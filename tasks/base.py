@@ -45,6 +45,8 @@ class Config(Source):
     """Passes over the training data."""
     batch_size: Positive = 32
     """Rows of a batch."""
+    batch_tokens: Positive = 65_536
+    """Largest batch, rows x padded length: batches of longer rows have fewer rows."""
     learning_rate: NonNegative = 2e-3
     """Peak learning rate."""
     optimizer: str = "adam"

@@ -99,6 +99,11 @@ class CharacterModel(base.Task):
                 "--bidirectional is not for charlm: a model that reads ahead cannot "
                 "predict what comes next"
             )
+        if config.batch_tokens != Config.batch_tokens:
+            raise ValueError(
+                "--batch-tokens is not for charlm: its batches have --batch-size rows "
+                "of --max-length steps"
+            )
         self.window = config.max_length or 100
         splits, notes, digests = read(config, "text", split, sample=python_manual)
         self.digests |= digests

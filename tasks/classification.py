@@ -98,6 +98,7 @@ class Classification(base.Task):
             config,
             fixed_length=self.pipeline.options["length"],
         )
+        self.notes += self.splits.notes
 
     def _build_pipeline(self, rows: "dict[str, Dataset]") -> ClassifierPipeline:
         """Return an untrained model with the vocabularies of the training data."""

@@ -40,6 +40,8 @@ class Evaluate(Source):
     """The split to score."""
     batch_size: int | None = None
     """Rows of a batch. Default: the run's."""
+    batch_tokens: int | None = None
+    """Largest batch, rows x padded length. Default: the run's."""
     seed: int | None = None
     """Seed of the splits that are taken from train. Default: the run's."""
     compile_cache: bool = True
@@ -106,7 +108,7 @@ def evaluate(options: Evaluate) -> None:
 
 
 def _config(kind: type[Config], options: Evaluate, own: dict[str, Any]) -> Config:
-    """Return the flags of the run, with the data, seed and batch size of `options`."""
+    """Return the flags of the run, with the data, seed and batches of `options`."""
     values: dict[str, Any] = {
         f.name: own[f.name] for f in dataclasses.fields(kind) if f.name in own
     }
@@ -119,7 +121,7 @@ def _config(kind: type[Config], options: Evaluate, own: dict[str, Any]) -> Confi
             value = getattr(options, field.name)
             if value != getattr(defaults, field.name):
                 values[field.name] = value
-    for field in ("batch_size", "seed"):
+    for field in ("batch_size", "batch_tokens", "seed"):
         if getattr(options, field) is not None:
             values[field] = getattr(options, field)
     for field, value in values.items():

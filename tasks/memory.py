@@ -90,6 +90,8 @@ class Memory(base.Task):
                 raise ValueError(f"--{flag} is not for memory: its data are generated")
         if config.max_length is not None:
             raise ValueError("--max-length is not for memory: use --length")
+        if config.batch_tokens != Config.batch_tokens:
+            raise ValueError("--batch-tokens is not for memory: use --batch-size")
         if config.permuted and config.problem != "digits":
             raise ValueError(f"--permuted is for digits, got {config.problem}")
         self.problem = PROBLEMS[config.problem]

@@ -75,6 +75,7 @@ class RowSplits:
     Attributes:
         rows: the rows by split.
         buckets: the batches by split.
+        notes: on rows that do not fit into a batch, for the user.
     """
 
     def __init__(
@@ -92,11 +93,12 @@ class RowSplits:
         Args:
             rows: the rows by split.
             length: number of tokens of a row.
-            config: the flags: ``--batch-size``, and ``--max-length`` for train.
+            config: the flags: ``--batch-size``, ``--batch-tokens``, and
+                ``--max-length`` for train.
             fixed_length: T of every batch; None for a few lengths.
         """
         self.rows = rows
-        self._batch_size = config.batch_size
+        self.notes: list[str] = []
         self._kept: dict[tuple[str, int], Encoded] = {}
         self._num_kept = 0  # bytes
         self.buckets: dict[str, Buckets] = {}
@@ -105,7 +107,10 @@ class RowSplits:
             limit = config.max_length if split == "train" else fixed_length
             lengths = np.array([length(row) for row in iterate(split_rows)], np.int64)
             lengths = lengths if limit is None else np.minimum(lengths, limit)
-            self.buckets[split] = Buckets(lengths, config.batch_size, sizes)
+            self.buckets[split] = Buckets(
+                lengths, config.batch_size, sizes, config.batch_tokens
+            )
+            self.notes += _too_long(split, lengths, config.batch_tokens)
             if split == "train" and fixed_length is None:
                 sizes = self.buckets[split].sizes
 
@@ -168,7 +173,7 @@ class RowSplits:
                 {name: a[:length] if a.ndim else a for name, a in row.items()}
                 for row in rows
             ]
-            yield pad(cut, length, self._batch_size)
+            yield pad(cut, length, self.buckets[split].batch_rows[length])
 
     def predictions(self, split: str, pairs: Pairs) -> Iterator[tuple[int, Row]]:
         """Yield the number of each row that has tokens, and its slice of all arrays.
@@ -197,6 +202,18 @@ class RowSplits:
             f"{100 * train.padding():.1f} % padding"
         )
         return sizes
+
+
+def _too_long(split: str, lengths: np.ndarray, batch_tokens: int) -> list[str]:
+    """Return a note for the user if rows are longer than a batch."""
+    count = int((lengths > batch_tokens).sum())
+    if not count:
+        return []
+    rows = "1 row has" if count == 1 else f"{count:,} rows have"
+    return [
+        f"{split}: {rows} more tokens than --batch-tokens {batch_tokens:,}; such a row "
+        "is a batch of its own"
+    ]
 
 
 def tokenizer_of(units: str, tokens: str) -> str:

@@ -61,6 +61,7 @@ class SequenceToSequence(base.Task):
             self.pipeline, self.ratio, decisions = build_pipeline(config, rows["train"])
             self.notes += decisions
         self.splits = RowSplits(rows, self._length, config)
+        self.notes += self.splits.notes
         of_bpe = self.pipeline.target.units == "bpe"
         self.monitor = ("bleu" if of_bpe else "exact", "max")
         self.choose_monitor("exact", "wer", "per", "bleu", "chrf")
@@ -93,9 +94,8 @@ class SequenceToSequence(base.Task):
             split: ``"train"``, ``"dev"`` or ``"test"``.
             seed: seed of the order; None keeps the order of the data within a bucket.
         """
-        B = self.config.batch_size
         for S, numbers, rows in self.splits.encoded(split, seed, self._encode):
-            T = math.ceil(S / self.ratio)
+            T, B = math.ceil(S / self.ratio), self.splits.buckets[split].batch_rows[S]
             sources = pad([{"source": row["source"][:S]} for row in rows], S, B)
             names = ("target", "labels")
             targets = pad([{n: row[n][:T] for n in names} for row in rows], T, B)

@@ -113,6 +113,7 @@ class Tagging(base.Task):
         self.rates = config.word_dropout / (config.word_dropout + counts)
         self.rates[: vocabulary.tokens.index(UNK) + 1] = 0
         self.splits = RowSplits(rows, lambda row: len(row["tokens"]), config)
+        self.notes += self.splits.notes
 
     def _build_pipeline(self, rows: "dict[str, Dataset]") -> TaggerPipeline:
         """Return an untrained model with the vocabularies of the training data."""

@@ -57,36 +57,60 @@ class Buckets:
     """Batches of rows of similar length.
 
     A row goes into the shortest bucket that holds it. Each bucket yields full batches;
-    its remaining rows move to the next longer bucket. So at most one batch is not full,
-    and every epoch has the same number of batches.
+    its remaining rows move to the next longer bucket if that has as many rows per
+    batch. So at most one batch for each number of rows is not full, and every epoch has
+    the same number of batches.
+
+    Attributes:
+        lengths: length of each row.
+        sizes: padded lengths of the buckets, in ascending order.
+        batch_rows: B by padded length.
     """
 
     def __init__(
-        self, lengths: np.ndarray, batch_size: int, sizes: list[int] | None = None
+        self,
+        lengths: np.ndarray,
+        batch_size: int,
+        sizes: list[int] | None = None,
+        max_tokens: int | None = None,
     ) -> None:
         """Choose the buckets.
 
         Args:
             lengths: length of each row.
-            batch_size: rows per batch.
+            batch_size: largest number of rows of a batch.
             sizes: padded lengths of the buckets; the default is `boundaries(lengths)`.
                 For rows that are longer than all of them, buckets are added whose
                 lengths are multiples of the longest.
+            max_tokens: largest number of positions of a batch, rows x padded length:
+                the number of rows of longer buckets is halved until the batch fits, or
+                has one row.
         """
         self.lengths = np.asarray(lengths)
-        self.batch_size = batch_size
         if sizes is None:
             # Each shape is compiled, which must pay off over several batches.
-            max_shapes = min(16, max(1, len(self) // 4))
+            num_batches = -(-len(self.lengths) // batch_size)
+            max_shapes = min(16, max(1, num_batches // 4))
             sizes = boundaries(self.lengths, max_shapes=max_shapes)
         self.sizes = list(sizes)
         longest = self.sizes[-1]
         while len(self.lengths) and self.lengths.max() > self.sizes[-1]:
             self.sizes.append(self.sizes[-1] + longest)
+        self._bucket = np.searchsorted(self.sizes, self.lengths)
+        counts = np.bincount(self._bucket, minlength=len(self.sizes))
+        self.batch_rows: dict[int, int] = {}
+        for size, count in zip(self.sizes, counts.tolist(), strict=True):
+            rows = batch_size
+            if max_tokens is not None and rows * size > max_tokens:
+                # Nor more rows than there are: a single long row is not padded to many.
+                while rows > 1 and (rows * size > max_tokens or rows // 2 >= count):
+                    rows //= 2
+            self.batch_rows[size] = rows
+        self._num_batches = len(self.epoch(None))
 
     def __len__(self) -> int:
         """Return the number of batches in an epoch."""
-        return -(-len(self.lengths) // self.batch_size)
+        return self._num_batches
 
     def epoch(self, seed: int | None) -> list[tuple[int, np.ndarray]]:
         """Return the batches of one epoch.
@@ -96,34 +120,39 @@ class Buckets:
                 within a bucket, shortest bucket first.
 
         Returns:
-            For each batch, its padded length T and the indices of its rows.
+            For each batch, its padded length T and the indices of its rows, of which
+            there are at most ``batch_rows[T]``.
         """
         rng = None if seed is None else np.random.default_rng(seed)
-        bucket = np.searchsorted(self.sizes, self.lengths)
         batches: list[tuple[int, np.ndarray]] = []
         remaining = np.zeros(0, np.int64)
         for k, size in enumerate(self.sizes):
-            rows = np.flatnonzero(bucket == k)
+            rows = np.flatnonzero(self._bucket == k)
             if rng is not None:
                 rows = rng.permutation(rows)
+            if not len(rows):
+                continue
+            count = self.batch_rows[size]
+            if len(remaining) and count != self.batch_rows[self._size(remaining)]:
+                batches.append((self._size(remaining), remaining))
+                remaining = remaining[:0]
             rows = np.concatenate([remaining, rows])
-            end = len(rows) - len(rows) % self.batch_size
-            batches += [
-                (size, rows[i : i + self.batch_size])
-                for i in range(0, end, self.batch_size)
-            ]
+            end = len(rows) - len(rows) % count
+            batches += [(size, rows[i : i + count]) for i in range(0, end, count)]
             remaining = rows[end:]
         if len(remaining):
-            longest = self.lengths[remaining].max()
-            size = self.sizes[int(np.searchsorted(self.sizes, longest))]
-            batches.append((size, remaining))
+            batches.append((self._size(remaining), remaining))
         if rng is not None:
             batches = [batches[k] for k in rng.permutation(len(batches))]
         return batches
 
+    def _size(self, rows: np.ndarray) -> int:
+        """Return the padded length of the shortest bucket that holds some rows."""
+        return self.sizes[int(self._bucket[rows].max())]
+
     def padding(self) -> float:
         """Return the fraction of positions that are padding."""
-        positions = sum(size * self.batch_size for size, _ in self.epoch(None))
+        positions = sum(size * self.batch_rows[size] for size, _ in self.epoch(None))
         return 1 - float(self.lengths.sum()) / positions if positions else 0.0
 
 

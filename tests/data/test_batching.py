@@ -27,6 +27,52 @@ def test_every_row_is_in_one_batch(
         assert lengths[rows].max() <= T
 
 
+@given(
+    LENGTHS,
+    st.integers(1, 40),
+    st.integers(1, 400),
+    st.one_of(st.none(), st.integers(0, 99)),
+    st.one_of(st.none(), st.lists(st.integers(1, 40), min_size=1, unique=True)),
+)
+def test_no_batch_has_more_tokens_than_allowed(
+    lengths: np.ndarray,
+    batch_size: int,
+    max_tokens: int,
+    seed: int | None,
+    sizes: list[int] | None,
+) -> None:
+    sizes = sorted(sizes) if sizes else None
+    buckets = Buckets(lengths, batch_size, sizes, max_tokens)
+    batches = buckets.epoch(seed)
+    rows = np.concatenate([rows for _, rows in batches])
+    assert sorted(rows.tolist()) == list(range(len(lengths)))
+    assert len(batches) == len(buckets)
+    for T, rows in batches:
+        B = buckets.batch_rows[T]  # one number of rows, and one program, for each T
+        assert T in buckets.sizes and lengths[rows].max() <= T
+        assert len(rows) <= B <= batch_size
+        assert B * T <= max_tokens or B == 1
+    unlimited = Buckets(lengths, batch_size, sizes)
+    if batch_size * max(unlimited.sizes) <= max_tokens:  # nothing changes
+        pairs = zip(batches, unlimited.epoch(seed), strict=True)
+        assert all(S == T and (a == b).all() for (S, a), (T, b) in pairs)
+
+
+def test_a_single_long_row_is_a_batch_of_its_own() -> None:
+    lengths = np.array([5] * 259 + [5000])
+    buckets = Buckets(lengths, 32, max_tokens=16_000)
+    assert buckets.sizes == [5, 5000]
+    assert buckets.batch_rows == {5: 32, 5000: 1}
+    assert [(T, len(rows)) for T, rows in buckets.epoch(None)] == [
+        *[(5, 32)] * 8,
+        *((5, 3), (5000, 1)),
+    ]
+    long = Buckets(np.array([9, 10, 90]), 2, [10, 90], max_tokens=20)
+    assert [(T, rows.tolist()) for T, rows in long.epoch(None)] == [
+        *((10, [0, 1]), (90, [2])),
+    ]
+
+
 @given(LENGTHS, st.integers(1, 9))
 def test_the_same_seed_gives_the_same_batches(
     lengths: np.ndarray, batch_size: int

@@ -44,3 +44,23 @@ def test_batches_are_the_same_in_every_epoch(
                     np.testing.assert_array_equal(ids, expected)
         assert sorted(seen) == list(range(8))
     assert sorted(numbers) == sorted([*range(8)] * (1 if most else 2))
+
+
+def test_long_rows_make_small_batches_and_a_note() -> None:
+    data = Dataset.from_dict({"number": range(8), "length": LENGTHS})
+    config = Config(batch_size=4, batch_tokens=8)
+    splits = rows.RowSplits(
+        {"train": data, "dev": data}, lambda row: row["length"], config
+    )
+    assert splits.notes == [
+        f"{split}: 1 row has more tokens than --batch-tokens 8; such a row is a batch "
+        "of its own"
+        for split in ("train", "dev")
+    ]
+    for split in ("train", "dev"):
+        batches = list(splits.batches(split, 0, encode))
+        assert len(batches) == splits.num_batches(split)
+        shapes = {batch["mask"].shape for batch in batches}
+        assert all(B * T <= 8 or B == 1 for B, T in shapes)
+        assert len(shapes) == len({T for _, T in shapes})
+        assert sum(int(batch["mask"].sum()) for batch in batches) == sum(LENGTHS)
