@@ -87,13 +87,27 @@ class Config(Source):
     """Show the traceback of an error."""
 
     def __init_subclass__(cls) -> None:
-        """Show the default of ``--epochs`` in the help: see `Task.epochs`."""
+        """Show the default of ``--epochs`` in the help: see `num_epochs`."""
         default = str(cls.default_epochs)
         if cls.sample_epochs:
             default += f", of the sample {cls.sample_epochs}"
         hint = f"(default: {default}; at least {MIN_STEPS} batches)"
         argument = tyro.conf.arg(help_behavior_hint=hint)
         cls.__annotations__["epochs"] = Annotated[Positive | None, argument]
+
+    def num_epochs(self, num_batches: int) -> int:
+        """Return the number of epochs: ``--epochs``, or the task's default.
+
+        The default is raised until the run has `MIN_STEPS` batches.
+
+        Args:
+            num_batches: of an epoch.
+        """
+        if self.epochs is not None:
+            return self.epochs
+        on_sample = self.data is None and not self.train_file
+        default = on_sample and self.sample_epochs or self.default_epochs
+        return max(default, -(-MIN_STEPS // max(num_batches, 1)))
 
 
 class Task(ABC):
@@ -146,17 +160,8 @@ class Task(ABC):
             self.monitor = (name, "min" if name in LOWER_IS_BETTER else "max")
 
     def epochs(self) -> int:
-        """Return the number of epochs: ``--epochs``, or the task's default.
-
-        The default is raised until the run has `MIN_STEPS` batches.
-        """
-        config = self.config
-        if config.epochs is not None:
-            return config.epochs
-        enough = -(-MIN_STEPS // self.num_batches("train"))
-        on_sample = config.data is None and not config.train_file
-        default = on_sample and config.sample_epochs or config.default_epochs
-        return max(default, enough)
+        """Return the number of epochs of the training run."""
+        return self.config.num_epochs(self.num_batches("train"))
 
     @abstractmethod
     def num_batches(self, split: str) -> int:

@@ -8,7 +8,7 @@ import numpy as np
 
 from zoo.tasks import data
 from zoo.tasks.base import Batch, Config, Pairs
-from zoo.tasks.data.batching import Buckets
+from zoo.tasks.data.batching import Buckets, boundaries
 from zoo.text import CURRENT_TOKENIZERS, pad
 
 if TYPE_CHECKING:
@@ -107,12 +107,13 @@ class RowSplits:
             limit = config.max_length if split == "train" else fixed_length
             lengths = np.array([length(row) for row in iterate(split_rows)], np.int64)
             lengths = lengths if limit is None else np.minimum(lengths, limit)
+            if split == "train" and sizes is None:
+                epochs = config.num_epochs(-(-len(lengths) // config.batch_size))
+                sizes = boundaries(lengths, epochs=epochs)
             self.buckets[split] = Buckets(
                 lengths, config.batch_size, sizes, config.batch_tokens
             )
             self.notes += _too_long(split, lengths, config.batch_tokens)
-            if split == "train" and fixed_length is None:
-                sizes = self.buckets[split].sizes
 
     def num_batches(self, split: str) -> int:
         """Return the number of batches of an epoch.

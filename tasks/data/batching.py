@@ -4,19 +4,29 @@ from collections.abc import Iterator
 
 import numpy as np
 
+# On a CPU, a tagger trains on so many positions while it compiles another shape.
+SHAPE_COST = 30_000
+MAX_SHAPES = 16
+
 
 def boundaries(
-    lengths: np.ndarray, *, padding: float = 0.08, max_shapes: int = 16
+    lengths: np.ndarray,
+    *,
+    epochs: int = 1,
+    shape_cost: int = SHAPE_COST,
+    max_shapes: int = MAX_SHAPES,
 ) -> list[int]:
-    """Choose the padded lengths of the buckets, as few as keep the padding low.
+    """Choose the padded lengths of the buckets.
 
-    Dynamic programming finds, for each number of buckets, the boundaries with the least
-    padding. The smallest number of buckets whose padding is at most `padding` is
-    chosen.
+    Each length is a shape of batches, for which a program is compiled; more of them
+    have less padding. Dynamic programming finds, for each number of buckets, the
+    boundaries with the least padding. The number with the lowest cost is chosen:
+    `epochs` times the positions, padding included, and `shape_cost` for each bucket.
 
     Args:
         lengths: length of each row.
-        padding: largest fraction of positions that may be padding.
+        epochs: how often the rows are read.
+        shape_cost: cost of a bucket, in positions.
         max_shapes: largest number of buckets.
 
     Returns:
@@ -35,19 +45,17 @@ def boundaries(
     num_rows = rows_below[None, 1:] - rows_below[:-1, None]
     cost = num_rows * sizes[None, :].astype(np.float64)
     cost[np.tril_indices(n, -1)] = np.inf
-    num_tokens = float(np.maximum(lengths, 1).sum())
     # best[j]: fewest positions of the sizes up to j; first_sizes[k][j]: the first size
     # in the last of k + 2 buckets.
     best, first_sizes = cost[0], []
-    for num_buckets in range(1, max_shapes + 1):
-        enough = 1 - num_tokens / best[-1] <= padding
-        if enough or num_buckets == min(max_shapes, n):
-            break
+    costs = [epochs * best[-1]]
+    for num_buckets in range(2, min(max_shapes, n) + 1):
         total = best[:-1, None] + cost[1:, :]
         first_sizes.append(total.argmin(axis=0) + 1)
         best = np.concatenate([[np.inf], total.min(axis=0)[1:]])
+        costs.append(epochs * best[-1] + (num_buckets - 1) * shape_cost)
     descending, end = [], n - 1
-    for first_size in reversed(first_sizes):
+    for first_size in reversed(first_sizes[: int(np.argmin(costs))]):
         descending.append(int(sizes[end]))
         end = int(first_size[end]) - 1
     return [int(sizes[end]), *reversed(descending)]
@@ -88,10 +96,7 @@ class Buckets:
         """
         self.lengths = np.asarray(lengths)
         if sizes is None:
-            # Each shape is compiled, which must pay off over several batches.
-            num_batches = -(-len(self.lengths) // batch_size)
-            max_shapes = min(16, max(1, num_batches // 4))
-            sizes = boundaries(self.lengths, max_shapes=max_shapes)
+            sizes = boundaries(self.lengths)
         self.sizes = list(sizes)
         longest = self.sizes[-1]
         while len(self.lengths) and self.lengths.max() > self.sizes[-1]:

@@ -96,8 +96,30 @@ def test_boundaries_minimise_padding(lengths: list[int], max_shapes: int) -> Non
             sizes[:-1], min(max_shapes, len(sizes)) - 1
         )
     )
-    chosen = boundaries(np.array(lengths), padding=0.0, max_shapes=max_shapes)
+    chosen = boundaries(np.array(lengths), shape_cost=0, max_shapes=max_shapes)
     assert num_positions(chosen) == best
+
+
+@given(
+    st.lists(st.integers(1, 9), min_size=1, max_size=30),
+    st.integers(1, 4),
+    st.integers(1, 40),
+)
+def test_a_bucket_costs_as_much_as_some_positions(
+    lengths: list[int], epochs: int, shape_cost: int
+) -> None:
+    def cost(sizes: Iterable[int]) -> int:
+        positions = sum(min(size for size in sizes if size >= n) for n in lengths)
+        return epochs * positions + shape_cost * len(list(sizes))
+
+    sizes = sorted(set(lengths))
+    best = min(
+        cost([*chosen, sizes[-1]])
+        for number in range(len(sizes))
+        for chosen in itertools.combinations(sizes[:-1], number)
+    )
+    chosen = boundaries(np.array(lengths), epochs=epochs, shape_cost=shape_cost)
+    assert cost(chosen) == best
 
 
 def test_rows_longer_than_every_bucket_get_a_new_bucket() -> None:
