@@ -266,7 +266,10 @@ def finish(training: Training) -> None:
     """Score the best model on dev and test, and write the results and the report."""
     run, task, program = training.run, training.task, training.program
     best = jax.device_put(artifact.load(run.model).params, program.replicated)
-    evaluations = {split: program.evaluate(best, split) for split in ("dev", "test")}
+    evaluations = {
+        "dev": program.evaluate(best, "dev"),
+        "test": program.evaluate(best, "test", keep=True),  # for the report
+    }
     scores = {}
     for split, (split_scores, loss, _) in evaluations.items():
         if task.monitor[0] == "loss":

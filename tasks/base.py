@@ -225,7 +225,8 @@ class Task(ABC):
         """Score predictions on the host.
 
         Args:
-            pairs: the batches of a split, each with the arrays of `predict`.
+            pairs: the batches of a split, each with the arrays of `predict`: an
+                iterator, so that only what is kept of them needs memory.
         """
 
     def report(self, pairs: Pairs) -> list[Section]:
@@ -234,7 +235,7 @@ class Task(ABC):
         The pipeline has the trained parameters when this is called.
 
         Args:
-            pairs: of the test split, as for `metrics`.
+            pairs: of the test split, as for `metrics`, but a list.
         """
         return []
 

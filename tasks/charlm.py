@@ -15,6 +15,7 @@ from zoo.pipelines import LanguageModelPipeline
 from zoo.tasks import base, data
 from zoo.tasks.data import arrow_cache, sample_text
 from zoo.tasks.data.batching import Streams
+from zoo.tasks.losses import log_likelihood, negative_sum
 from zoo.tasks.ranges import NonNegative, Positive, Rate
 from zoo.tasks.rows import column, read, tokenizer_of
 from zoo.tasks.run import sections
@@ -202,21 +203,27 @@ class CharacterModel(base.Task):
         progress: Array | float = 0.0,
     ) -> tuple[tuple[Array, Array], State]:
         """Return the sum of the cross-entropies in nats, their number, the state."""
-        carry, _, picked = _read(model, batch, carry, key)
-        return (-picked.sum(), jnp.asarray(batch["mask"]).sum()), carry
+        carry, gain = model.reduce_logits(
+            log_likelihood,
+            (batch["labels"],),
+            batch["ids"],
+            batch["mask"],
+            carry,
+            key=key,
+        )
+        return negative_sum(gain, batch["mask"]), carry
 
     def predict(
         self, model: Any, batch: base.Batch, carry: State
     ) -> tuple[dict[str, Array], State]:
         """Return the predicted characters, probabilities, the loss, and the state."""
-        carry, scores, picked = _read(model, batch, carry, None)
-        arrays = {
-            "predicted": argmax(scores),
-            "confidence": jnp.exp(scores.max(axis=-1)),
-            "probability": jnp.exp(picked),
-            "loss": -picked.sum(),
-            "count": jnp.asarray(batch["mask"]).sum(),
-        }
+        carry, arrays = model.reduce_logits(
+            _predict, (batch["labels"],), batch["ids"], batch["mask"], carry
+        )
+        gain = arrays.pop("gain")
+        total, count = negative_sum(gain, batch["mask"])
+        probability = jnp.exp(jnp.where(batch["mask"], gain, 0.0))
+        arrays |= {"probability": probability, "loss": total, "count": count}
         return arrays, carry
 
     def metrics(self, pairs: base.Pairs) -> base.Scores:
@@ -276,15 +283,14 @@ def _second_score(units: str) -> str:
     return "bits_per_char" if units == "chars" else "perplexity"
 
 
-def _read(
-    model: Any, batch: base.Batch, carry: State, key: Key | None
-) -> tuple[State, Array, Array]:
-    """Return the state, all log-probabilities, and those of the next characters."""
-    mask = jnp.asarray(batch["mask"])
-    carry, logits = model(batch["ids"], mask, carry, key=key)
+def _predict(logits: Array, labels: Array) -> dict[str, Array]:
+    """Return the predicted characters, and log-probabilities of the next ones."""
     scores = jax.nn.log_softmax(logits)
-    picked = jnp.take_along_axis(scores, batch["labels"][..., None], axis=-1)[..., 0]
-    return carry, scores, jnp.where(mask, picked, 0.0)
+    return {
+        "predicted": argmax(scores),
+        "confidence": jnp.exp(scores.max(axis=-1)),
+        "gain": log_likelihood(logits, labels),
+    }
 
 
 def python_manual() -> Path:

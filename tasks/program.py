@@ -1,9 +1,11 @@
 """The compiled steps of a task: one program for one device or many."""
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
@@ -172,24 +174,47 @@ class Program:
         state = TrainState(params, average, opt_state, carry, key)
         return state, StepMetrics(total, count, norm)
 
-    def evaluate(self, params: Any, split: str) -> Evaluation:
+    def evaluate(self, params: Any, split: str, *, keep: bool = False) -> Evaluation:
         """Evaluate a whole split.
 
         Args:
             params: the parameters.
             split: ``"train"``, ``"dev"`` or ``"test"``.
+            keep: return the batches and the predictions too, which need memory in
+                proportion to the split; otherwise only what the metrics keep does.
         """
-        pairs, carry = [], None
+        total, count, kept = 0.0, 0, []
+
+        def summed() -> Iterator[tuple[Batch, dict[str, np.ndarray]]]:
+            nonlocal total, count
+            for batch, arrays in self._predictions(params, split):
+                total += float(arrays["loss"])
+                count += int(arrays["count"])
+                if keep:
+                    kept.append((batch, arrays))
+                yield batch, arrays
+
+        pairs = summed()
+        scores = self.task.metrics(pairs)
+        for _ in pairs:  # that the metrics did not read
+            pass
+        return Evaluation(scores, total / max(count, 1), kept)
+
+    def _predictions(
+        self, params: Any, split: str
+    ) -> Iterator[tuple[Batch, dict[str, np.ndarray]]]:
+        """Yield the batches of a split, each with the arrays of `Task.predict`."""
+        carry, previous = None, None
         for batch in self.task.batches(split, None):
             if carry is None:
                 carry = self.init_carry(params, len(batch["mask"]))
-            predictions, carry = self.eval_step(params, self.place(batch), carry)
-            pairs.append((batch, predictions))
-        pairs = [(batch, jax.device_get(arrays)) for batch, arrays in pairs]
-        total, count = 0.0, 0
-        for _, arrays in pairs:
-            total, count = total + float(arrays["loss"]), count + int(arrays["count"])
-        return Evaluation(self.task.metrics(pairs), total / max(count, 1), pairs)
+            arrays, carry = self.eval_step(params, self.place(batch), carry)
+            # One batch late: the device computes while the host reads the arrays.
+            if previous is not None:
+                yield previous[0], jax.device_get(previous[1])
+            previous = batch, arrays
+        if previous is not None:
+            yield previous[0], jax.device_get(previous[1])
 
     def num_compilations(self) -> int:
         """Return the number of compiled training and evaluation programs."""

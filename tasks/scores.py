@@ -76,7 +76,8 @@ class Evaluation(NamedTuple):
     Attributes:
         scores: by the task's metrics.
         loss: per token, or per row where a row has one label.
-        pairs: the batches, each with the arrays that `Task.predict` returned.
+        pairs: the batches, each with the arrays that `Task.predict` returned, if they
+            were to be kept; otherwise none.
     """
 
     scores: Scores

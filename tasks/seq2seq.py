@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import jax
@@ -10,7 +11,7 @@ import numpy as np
 from zoo.pipelines import Seq2SeqPipeline
 from zoo.tasks import base, sequence_metrics
 from zoo.tasks.data import dates
-from zoo.tasks.losses import cross_entropy
+from zoo.tasks.losses import negative_sum, smoothed_likelihood
 from zoo.tasks.pair_preparation import one_target_per_row
 from zoo.tasks.rows import RowSplits, column, read
 from zoo.tasks.run import sections
@@ -123,7 +124,10 @@ class SequenceToSequence(base.Task):
     ) -> tuple[tuple[Array, Array], State]:
         """Return the sum of the cross-entropies, the number of tokens, and `carry`."""
         rate = self.config.sampling
-        logits = model(
+        smoothing = 0.0 if key is None else self.config.label_smoothing
+        gain = model.reduce_logits(
+            partial(smoothed_likelihood, smoothing=smoothing),
+            (batch["labels"],),
             batch["source"],
             batch["source_mask"],
             batch["target"],
@@ -131,11 +135,7 @@ class SequenceToSequence(base.Task):
             sampling=rate * progress if rate else None,
             key=key,
         )
-        smoothing = 0.0 if key is None else self.config.label_smoothing
-        loss = cross_entropy(
-            logits, batch["labels"], batch["mask"], smoothing=smoothing
-        )
-        return loss, carry
+        return negative_sum(gain, batch["mask"]), carry
 
     def predict(
         self, model: Any, batch: base.Batch, carry: State

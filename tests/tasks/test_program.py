@@ -1,6 +1,9 @@
 """The training program: parameter averages, and the help of `train.py`."""
 
+import itertools
 import sys
+import weakref
+from collections.abc import Iterator
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -52,6 +55,39 @@ def test_moving_average_of_the_parameters(ema: float) -> None:
             np.testing.assert_allclose(state.average, average, atol=REFERENCE)
         else:
             assert jax.tree.leaves(state.average) == []
+
+
+@pytest.mark.parametrize("read", [3, 20])
+@pytest.mark.parametrize("keep", [False, True])
+def test_evaluation_keeps_what_the_metrics_keep(read: int, keep: bool) -> None:
+    alive, most = [], 0
+
+    def batches(split: str, seed: int | None) -> Iterator[Any]:
+        nonlocal most
+        for number in range(20):
+            mask = np.ones((2, 1), bool)
+            alive.append(weakref.ref(mask))
+            batch = {"x": np.full(2, number, np.float32), "mask": mask}
+            most = max(most, sum(mask() is not None for mask in alive))
+            del mask
+            yield batch
+
+    def predict(model: Any, batch: Any, carry: Any) -> Any:
+        total = (model * batch["x"]).sum()
+        return {"loss": total, "count": 2, "y": model * batch["x"]}, carry
+
+    def metrics(pairs: Any) -> Any:
+        return [arrays["y"].tolist() for _, arrays in itertools.islice(pairs, read)]
+
+    task = one_parameter_task()
+    task.batches, task.predict, task.metrics = batches, predict, metrics
+    scores, loss, pairs = Program(task, optax.identity()).evaluate(
+        np.float32(3.0), "dev", keep=keep
+    )
+    assert scores == [[3.0 * number] * 2 for number in range(read)]
+    assert loss == 3 * np.mean(range(20))
+    assert [batch["x"][0] for batch, _ in pairs] == [*range(20)] * keep
+    assert most == 20 if keep else most <= 4
 
 
 @pytest.mark.parametrize(

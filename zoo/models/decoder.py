@@ -1,5 +1,6 @@
 """The decoder: generates a sequence from a state and, with attention, a memory."""
 
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 import jax
@@ -182,6 +183,38 @@ class Decoder(Stochastic):
             ValueError: if a shape is wrong, or `memory` is missing, or not expected.
             TypeError: if `ids` are not ints, or `mask` is not bool.
         """
+        return self.reduce_logits(
+            None, (), ids, mask, state, memory, sampling=sampling, key=key
+        )
+
+    def reduce_logits(
+        self,
+        function: Callable[..., Any] | None,
+        arrays: Sequence[ArrayLike],
+        ids: ArrayLike,
+        mask: ArrayLike | None = None,
+        state: DecoderState | None = None,
+        memory: Memory | None = None,
+        *,
+        sampling: float | Array | None = None,
+        key: Key | None = None,
+    ) -> tuple[DecoderState, Any]:
+        """Compute ``function(logits, *arrays)`` without storing large logits.
+
+        Args:
+            function: of each step, as for `zoo.modules.output.Output.reduce`: the loss
+                of labels, for example. None for the logits themselves.
+            arrays: ``[B, T, ...]``.
+            ids: as for a call.
+            mask: as for a call.
+            state: as for a call.
+            memory: as for a call.
+            sampling: as for a call.
+            key: as for a call.
+
+        Returns:
+            The state after the last token, and the result of the function.
+        """
         ids = jnp.asarray(ids)
         if ids.ndim != 2:
             raise ValueError(f"ids must have shape [B, T], got {ids.shape}")
@@ -193,8 +226,15 @@ class Decoder(Stochastic):
             raise ValueError(f"sampling must lie in [0, 1], got {sampling!r}")
         key = self._noise_key(key, requested=sampling is not None)
         if self.input_feeding or (sampling is not None and key is not None):
-            return self._loop(ids, mask, state, memory, sampling, key)
-        return self._read(ids, mask, state, memory, key)
+            in_loop = function is None or not self.output.is_large(*ids.shape)
+            state, y = self._loop(ids, mask, state, memory, sampling, key, in_loop)
+            if in_loop:
+                return state, y if function is None else function(y, *arrays)
+        else:
+            state, y = self._read(ids, mask, state, memory, key)
+        if function is None:
+            return state, self.output(y, self.embedding)
+        return state, self.output.reduce(function, y, self.embedding, *arrays)
 
     def step(
         self, state: DecoderState, memory: Memory | None, ids: ArrayLike
@@ -229,7 +269,10 @@ class Decoder(Stochastic):
         memory: Memory | None,
         key: Key | None,
     ) -> tuple[DecoderState, Array]:
-        """Read tokens [B, T] in one call of the layers; T = 1 with input feeding."""
+        """Read tokens [B, T] in one call of the layers; T = 1 with input feeding.
+
+        Returns the state and the inputs of the output layer.
+        """
         input_key, layers_key, output_key = regularizers.split(key, 3)
         x = self.embedding(ids, mask)
         if state.fed is not None:
@@ -240,8 +283,9 @@ class Decoder(Stochastic):
         fed = state.fed
         if fed is not None:
             fed = jnp.where(mask, vector[:, 0].astype(fed.dtype), fed)
-        vector = regularizers.dropout(output_key, vector, self.dropout)
-        return DecoderState(layers, fed), self.output(vector, self.embedding)
+        return DecoderState(layers, fed), regularizers.dropout(
+            output_key, vector, self.dropout
+        )
 
     def _attend(self, y: Array, memory: Memory | None) -> tuple[Array, Array | None]:
         """Return the input of the output layer, and the attention weights."""
@@ -263,8 +307,13 @@ class Decoder(Stochastic):
         memory: Memory | None,
         sampling: float | Array | None,
         key: Key | None,
+        in_loop: bool,
     ) -> tuple[DecoderState, Array]:
-        """Read tokens [B, T] step by step."""
+        """Read tokens [B, T] step by step.
+
+        Returns the state and the logits if they are computed `in_loop`, otherwise the
+        inputs of the output layer.
+        """
         replace = jnp.zeros(ids.shape, bool)
         keys = None
         if key is not None:
@@ -284,12 +333,16 @@ class Decoder(Stochastic):
             ids, mask, replace, key = step
             read_key, draw_key = regularizers.split(key, 2)
             ids = jnp.where(replace, drawn, ids)[:, None]
-            state, logits = self._read(ids, mask[:, None], state, memory, read_key)
-            logits = logits[:, 0]
+            state, y = self._read(ids, mask[:, None], state, memory, read_key)
+            if in_loop:
+                y = self.output(y, self.embedding)
             if sampling is not None and draw_key is not None:
+                # No gradient passes a drawn token, and no logits are stored for one.
+                logits = y if in_loop else self.output(y, self.embedding)
+                logits = jax.lax.stop_gradient(logits[:, 0])
                 drawn = jax.random.categorical(draw_key, logits).astype(drawn.dtype)
-            return (state, drawn), logits
+            return (state, drawn), y[:, 0]
 
         steps = jax.tree.map(lambda a: jnp.moveaxis(a, 1, 0), (ids, mask, replace))
-        (state, _), logits = jax.lax.scan(body, (state, ids[:, 0]), (*steps, keys))
-        return state, jnp.moveaxis(logits, 0, 1)
+        (state, _), y = jax.lax.scan(body, (state, ids[:, 0]), (*steps, keys))
+        return state, jnp.moveaxis(y, 0, 1)

@@ -1,5 +1,6 @@
 """The language model: the next token of a text."""
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from flax import nnx
@@ -106,11 +107,44 @@ class LanguageModel(Stochastic):
             ValueError: if a shape is wrong.
             TypeError: if `ids` are not ints, or `mask` is not bool.
         """
+        state, y = self._read(ids, mask, state, key)
+        return state, self.output(y, self.embedding)
+
+    def reduce_logits(
+        self,
+        function: Callable[..., Any],
+        arrays: Sequence[ArrayLike],
+        ids: ArrayLike,
+        mask: ArrayLike | None = None,
+        state: State = None,
+        *,
+        key: Key | None = None,
+    ) -> tuple[State, Any]:
+        """Compute ``function(logits, *arrays)`` without storing large logits.
+
+        Args:
+            function: of each step, as for `zoo.modules.output.Output.reduce`: the loss
+                of labels, for example.
+            arrays: ``[B, T, ...]``.
+            ids: as for a call.
+            mask: as for a call.
+            state: as for a call.
+            key: as for a call.
+
+        Returns:
+            The state after the last token, and the result of the function.
+        """
+        state, y = self._read(ids, mask, state, key)
+        return state, self.output.reduce(function, y, self.embedding, *arrays)
+
+    def _read(
+        self, ids: ArrayLike, mask: ArrayLike | None, state: State, key: Key | None
+    ) -> tuple[State, Array]:
+        """Return the state after tokens, and the inputs of the output layer."""
         key = self._noise_key(key)
         layers_key, output_key = regularizers.split(key, 2)
         state, y = self.layers(self.embedding(ids, mask), mask, state, key=layers_key)
-        y = regularizers.dropout(output_key, y, self.dropout)
-        return state, self.output(y, self.embedding)
+        return state, regularizers.dropout(output_key, y, self.dropout)
 
     def step(self, state: State, ids: ArrayLike) -> tuple[State, Array]:
         """Read one token and compute the logits of the next, without dropout.

@@ -1,5 +1,6 @@
 """Sequence to sequence: encoder, bridge, decoder."""
 
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import jax
@@ -190,14 +191,59 @@ class Seq2Seq(Stochastic):
             ValueError: if a shape is wrong.
             TypeError: if tokens are not ints, or a mask is not bool.
         """
+        return self.reduce_logits(
+            None,
+            (),
+            source,
+            source_mask,
+            target,
+            target_mask,
+            sampling=sampling,
+            key=key,
+        )
+
+    def reduce_logits(
+        self,
+        function: Callable[..., Any] | None,
+        arrays: Sequence[ArrayLike],
+        source: ArrayLike,
+        source_mask: ArrayLike | None,
+        target: ArrayLike,
+        target_mask: ArrayLike | None = None,
+        *,
+        sampling: float | Array | None = None,
+        key: Key | None = None,
+    ) -> Any:
+        """Compute ``function(logits, *arrays)`` without storing large logits.
+
+        Args:
+            function: as for `Decoder.reduce_logits`.
+            arrays: ``[B, T, ...]``.
+            source: as for a call.
+            source_mask: as for a call.
+            target: as for a call.
+            target_mask: as for a call.
+            sampling: as for a call.
+            key: as for a call.
+
+        Returns:
+            The result of the function.
+        """
         key = self._noise_key(key, requested=sampling is not None)
         encoder_key, decoder_key = regularizers.split(key, 2)
         encoded, memory = self.encode(source, source_mask, key=encoder_key)
         state = self.init_decoder(encoded)
-        _, logits = self.decoder(
-            target, target_mask, state, memory, sampling=sampling, key=decoder_key
+        _, result = self.decoder.reduce_logits(
+            function,
+            arrays,
+            target,
+            target_mask,
+            state,
+            memory,
+            sampling=sampling,
+            key=decoder_key,
         )
-        return logits
+        return result
 
     def step(
         self, state: DecoderState, memory: Memory | None, ids: ArrayLike

@@ -1,12 +1,19 @@
 """The output layer over a vocabulary, with tied embeddings as an option."""
 
+from collections.abc import Callable
+from typing import Any
+
+import jax
 import jax.numpy as jnp
 from flax import nnx
 
 from zoo import initializers
 from zoo.modules.dense import affine
 from zoo.modules.embedding import Embedding
-from zoo.types import Array
+from zoo.types import Array, ArrayLike
+
+LARGE = 1 << 26  # logits, 268 MB in float32, that `Output.reduce` does not store
+CHUNK = 1 << 23  # logits that it computes at a time
 
 
 class Output(nnx.Module):
@@ -62,3 +69,52 @@ class Output(nnx.Module):
         """
         W = embedding.table[...].T if self.W is None else self.W[...]
         return affine(y, W, self.b[...])
+
+    def is_large(self, B: int, T: int) -> bool:
+        """Return whether `reduce` computes the logits ``[B, T, V]`` in chunks."""
+        return B * T * self.output_size > LARGE
+
+    def reduce(
+        self,
+        function: Callable[..., Any],
+        y: Array,
+        embedding: Embedding,
+        *arrays: ArrayLike,
+    ) -> Any:
+        """Return ``function(logits, *arrays)`` without storing large logits.
+
+        The logits of a large vocabulary need more memory than all layers. They are
+        computed for some steps at a time, and again in the backward pass; small logits
+        in one product.
+
+        Args:
+            function: from logits ``[B, t, V]`` and arrays ``[B, t, ...]`` of t steps to
+                a pytree of arrays ``[B, t, ...]``; a step must not depend on another.
+            y: ``[B, T, H]``.
+            embedding: the one of the constructor.
+            *arrays: ``[B, T, ...]``.
+
+        Returns:
+            The pytree of arrays ``[B, T, ...]``.
+        """
+        B, T = y.shape[:2]
+        if not self.is_large(B, T):
+            return function(self(y, embedding), *arrays)
+        steps = max(1, CHUNK // (B * self.output_size))
+        num_chunks = -(-T // steps)
+
+        def split(a: ArrayLike) -> Array:
+            padding = [(0, 0), (0, num_chunks * steps - T)]
+            a = jnp.pad(a, padding + [(0, 0)] * (jnp.ndim(a) - 2))
+            return jnp.moveaxis(a.reshape(B, num_chunks, steps, *a.shape[2:]), 1, 0)
+
+        def join(a: Array) -> Array:
+            a = jnp.moveaxis(a, 0, 1)
+            return a.reshape(B, num_chunks * steps, *a.shape[3:])[:, :T]
+
+        def chunk(parts: tuple[Array, ...]) -> Any:
+            return function(self(parts[0], embedding), *parts[1:])
+
+        # The loop keeps XLA from sharing the logits of both passes by itself.
+        chunk = jax.checkpoint(chunk, prevent_cse=False)
+        return jax.tree.map(join, jax.lax.map(chunk, tuple(map(split, (y, *arrays)))))
