@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import jax
 import jax.numpy as jnp
@@ -13,18 +13,16 @@ import numpy as np
 from zoo.models.decoding import argmax
 from zoo.pipelines import LanguageModelPipeline
 from zoo.tasks import base, data
-from zoo.tasks.data import arrow_cache, sample_text
+from zoo.tasks.data import sample_text
 from zoo.tasks.data.batching import Streams
+from zoo.tasks.data.id_columns import id_columns
 from zoo.tasks.losses import log_likelihood, negative_sum
 from zoo.tasks.ranges import NonNegative, Positive, Rate
-from zoo.tasks.rows import column, read, tokenizer_of
+from zoo.tasks.rows import limit_notes, read, tokenizer_of
 from zoo.tasks.run import sections
 from zoo.tasks.run.html import Section
-from zoo.text import Text
+from zoo.text import Text, Vocabulary
 from zoo.types import Array, Key, State
-
-if TYPE_CHECKING:
-    from datasets import Dataset
 
 TEST_WINDOW = 1000  # steps of a window of test, which needs no memory for gradients
 
@@ -60,6 +58,10 @@ class Config(base.Config):
     """Split words by Unicode's rules, or at white space only; for --units words."""
     min_count: Positive = 1
     """Characters that occur less often in train are unknown."""
+    vocab_size: Positive = 50_000
+    """Largest number of words or symbols; rarer ones are unknown."""
+    one_stream: bool = False
+    """Score test as one stream, from its first character to its last: slower."""
     max_length: Positive | None = 100
     """Window of truncated backpropagation, in steps."""
 
@@ -67,9 +69,9 @@ class Config(base.Config):
 class CharacterModel(base.Task):
     """Next-character prediction with truncated backpropagation through time.
 
-    The state is carried from window to window and saved in checkpoints. Train and dev
-    are cut into ``--batch-size`` parallel streams, each with a fresh initial state;
-    test is one stream, from its first character to its last.
+    The state is carried from window to window and saved in checkpoints. The splits are
+    cut into ``--batch-size`` parallel streams, each with a fresh initial state; with
+    ``--one-stream``, test is one stream, from its first character to its last.
     """
 
     name = "charlm"
@@ -109,29 +111,38 @@ class CharacterModel(base.Task):
         splits, notes, digests = read(config, "text", split, sample=python_manual)
         self.digests |= digests
         self.notes += notes
-        self.pipeline = trained or self._build_pipeline(splits["train"])
-        self.ids = {name: self._encode(rows) for name, rows in splits.items()}
+        text = trained.text if trained else self._text_encoder()
+        self.ids = id_columns(splits, "text", text.numbering, text.rules())
+        self.pipeline = trained or self._build_pipeline(text)
+        self._id_of = {
+            name: text.vocabulary.encode(column.units)
+            for name, column in self.ids.items()
+        }
         self.streams = {}
-        for name, ids in self.ids.items():
-            if len(ids) < 2:
+        for name, column in self.ids.items():
+            if len(column.ids) < 2:
                 raise data.DataError(
-                    f"{name} must have two {self.pipeline.text.units} or more, got "
-                    f"{len(ids)}"
+                    f"{name} must have two {text.units} or more, got {len(column.ids)}"
                 )
             rows, window = config.batch_size, self.window
-            if name == "test":
+            if name == "test" and config.one_stream:
                 rows, window = 1, TEST_WINDOW
-            self.streams[name] = Streams(len(ids), rows, window)
+            self.streams[name] = Streams(len(column.ids), rows, window)
 
-    def _build_pipeline(self, train: "Dataset") -> LanguageModelPipeline:
+    def _text_encoder(self) -> Text:
+        """Return the encoder of a new model, still without a vocabulary."""
+        units = self.config.units
+        tokenizer = tokenizer_of(units, self.config.tokens)
+        return Text(Vocabulary([]), units, tokenizer=tokenizer)
+
+    def _build_pipeline(self, text: Text) -> LanguageModelPipeline:
         """Return an untrained model with the characters of the training text."""
-        config = self.config
-        text = Text.build(
-            column(train, "text"),
-            config.units,
-            min_count=config.min_count,
-            tokenizer=tokenizer_of(config.units, config.tokens),
+        config, counts = self.config, self.ids["train"].counts()
+        max_size = None if config.units == "chars" else config.vocab_size
+        text.vocabulary = Vocabulary.from_counts(
+            counts, min_count=config.min_count, max_size=max_size
         )
+        self.notes += limit_notes(counts, config.units, config.min_count, max_size)
         options = {
             "vocab_size": len(text.vocabulary),
             "embedding_dim": config.embedding_dim,
@@ -144,23 +155,6 @@ class CharacterModel(base.Task):
         }
         return LanguageModelPipeline(options, text, seed=config.seed)
 
-    def _encode(self, rows: "Dataset") -> "Dataset":
-        """Return the text as a memory-mapped column with one character ID a row."""
-        from datasets import Features, Value
-        from datasets.fingerprint import Hasher
-
-        text = self.pipeline.text
-        vocabulary = text.vocabulary.tokens
-        key = Hasher.hash((rows._fingerprint, vocabulary, text.units, text.tokenizer))
-        with arrow_cache.quiet():
-            return rows.map(
-                lambda batch: {"id": text.encode("".join(batch["text"]))},
-                batched=True,
-                remove_columns=rows.column_names,
-                features=Features({"id": Value("int32")}),
-                new_fingerprint=key,
-            )
-
     def num_batches(self, split: str) -> int:
         """Return how many windows a split has."""
         return len(self.streams[split])
@@ -172,22 +166,19 @@ class CharacterModel(base.Task):
             split: ``"train"``, ``"dev"`` or ``"test"``.
             seed: unused: a text has one order.
         """
-        ids = self.ids[split].data.column("id")
+        ids, id_of = self.ids[split].ids, self._id_of[split]
         streams = self.streams[split]
+        steps = np.arange(streams.window + 1)
         for rows in streams.epoch():
-            shape = (streams.batch_size, streams.window)
-            batch = {
-                "ids": np.zeros(shape, np.int32),
-                "labels": np.zeros(shape, np.int32),
-                "mask": np.zeros(shape, bool),
+            start, stop = np.array(rows).T[..., None]
+            positions = start + steps
+            mask = positions[:, :-1] < stop
+            window = id_of[ids[np.minimum(positions, len(ids) - 1)]]
+            yield {
+                "ids": np.where(mask, window[:, :-1], 0),
+                "labels": np.where(mask, window[:, 1:], 0),
+                "mask": mask,
             }
-            for b, (start, stop) in enumerate(rows):
-                n = stop - start
-                window = ids.slice(start, n + 1).to_numpy()
-                batch["ids"][b, :n] = window[:n]
-                batch["labels"][b, :n] = window[1 : n + 1]
-                batch["mask"][b, :n] = True
-            yield batch
 
     def init_carry(self, model: Any, batch_size: int) -> Any:
         """Return the state before the first window."""
@@ -260,15 +251,16 @@ class CharacterModel(base.Task):
 
     def example(self) -> str:
         """Return the first words of the test text."""
-        vocabulary, ids = self.pipeline.text.vocabulary, self.ids["test"]
-        text = self.pipeline.text.join(vocabulary.decode(ids[:200]["id"]))
+        vocabulary, ids = self.pipeline.text.vocabulary, self.ids["test"].ids
+        first = self._id_of["test"][ids[:200]]
+        text = self.pipeline.text.join(vocabulary.decode(first))
         return " ".join(text.split()[:3]) + " "
 
     def sizes(self) -> dict[str, Any]:
         """Return the sizes of the data, for the user."""
         sizes: dict[str, Any] = {
-            split: f"{len(ids):,} {self.config.units}"
-            for split, ids in self.ids.items()
+            split: f"{len(column.ids):,} {self.config.units}"
+            for split, column in self.ids.items()
         }
         sizes["vocabulary"] = len(self.pipeline.text.vocabulary)
         sizes["batches"] = (

@@ -2,9 +2,8 @@
 
 import itertools
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -15,17 +14,23 @@ from zoo.models.decoding import argmax
 from zoo.pipelines import ClassifierPipeline
 from zoo.tasks import base, baselines, metrics
 from zoo.tasks.data import reviews
-from zoo.tasks.labels import absent_labels, label_vocabulary, with_unseen_labels
+from zoo.tasks.data.blocks import column
+from zoo.tasks.data.id_columns import IdColumn, id_columns
+from zoo.tasks.labels import (
+    Counts,
+    absent_labels,
+    label_ids,
+    label_vocabulary,
+    with_unseen_labels,
+)
 from zoo.tasks.losses import cross_entropy
 from zoo.tasks.ranges import Positive, Rate
-from zoo.tasks.rows import RowSplits, column, read, tokenizer_of
+from zoo.tasks.rows import Encoded, RowSplits, RowTask, limit_notes, read, tokenizer_of
 from zoo.tasks.run import sections
 from zoo.tasks.run.html import Section
-from zoo.text import Text
+from zoo.text import Text, Vocabulary
+from zoo.text.numbering import UnitNumbering
 from zoo.types import Array, Key, State
-
-if TYPE_CHECKING:
-    from datasets import Dataset
 
 
 @dataclass(frozen=True)
@@ -44,13 +49,15 @@ class Config(base.Config):
     """Lower-case the texts."""
     min_count: Positive = 1
     """Tokens that occur less often in train are unknown."""
+    vocab_size: Positive = 50_000
+    """Largest number of words; rarer ones are unknown. For --units words."""
     word_dropout: Rate = 0.1
     """Rate at which a token becomes unknown in training."""
     strict_labels: bool = False
     """Refuse dev or test labels that train lacks; else each counts as an error."""
 
 
-class Classification(base.Task):
+class Classification(RowTask):
     """Embedding, recurrent layers, pooling, softmax.
 
     Attributes:
@@ -85,34 +92,57 @@ class Classification(base.Task):
         rows, notes, digests = read(config, "labelled", split, sample=reviews.folder)
         self.digests |= digests
         self.notes += notes
-        self.pipeline = trained or self._build_pipeline(rows)
+        labels = id_columns(rows, "label", lambda: UnitNumbering(_one), "value")
+        counts = {name: column.counts() for name, column in labels.items()}
+        text = trained.text if trained else self._text_encoder()
+        texts = id_columns(rows, "text", text.numbering, text.rules())
+        self.pipeline = trained or self._build_pipeline(text, texts, counts)
         # Labels that only dev or test has come after those of the model.
         self.labels, notes = with_unseen_labels(
-            self.pipeline.labels, rows, _labels_of, strict=config.strict_labels
+            self.pipeline.labels, counts, strict=config.strict_labels
         )
         self.notes += notes
-        self.notes += absent_labels(rows, _labels_of, self.pipeline.labels.tokens)
+        self.notes += absent_labels(counts, self.pipeline.labels.tokens)
+        self._texts = Encoded(
+            texts, lambda units: {"words": text.vocabulary.encode(units)}
+        )
+        self._labels = {
+            name: label_ids(self.labels, column.units)[column.of_all()]
+            for name, column in labels.items()
+        }
         self.splits = RowSplits(
             rows,
-            lambda row: len(self.pipeline.text.split(row["text"])),
+            {name: column.lengths for name, column in texts.items()},
             config,
             fixed_length=self.pipeline.options["length"],
         )
         self.notes += self.splits.notes
 
-    def _build_pipeline(self, rows: "dict[str, Dataset]") -> ClassifierPipeline:
-        """Return an untrained model with the vocabularies of the training data."""
+    def _text_encoder(self) -> Text:
+        """Return the encoder of a new model, still without a vocabulary."""
         config = self.config
-        labels = label_vocabulary(rows["train"], _labels_of)
         if config.pooling == "concat" and config.max_length is None:
             raise ValueError("--pooling concat needs --max-length, the length it fixes")
-        text = Text.build(
-            column(rows["train"], "text"),
+        tokenizer = tokenizer_of(config.units, config.tokens)
+        return Text(
+            Vocabulary([]),
             config.units,
             lowercase=config.lowercase,
-            min_count=config.min_count,
-            tokenizer=tokenizer_of(config.units, config.tokens),
+            tokenizer=tokenizer,
         )
+
+    def _build_pipeline(
+        self, text: Text, texts: dict[str, IdColumn], labels_of: Counts
+    ) -> ClassifierPipeline:
+        """Return an untrained model with the vocabularies of the training data."""
+        config = self.config
+        labels = label_vocabulary(labels_of["train"])
+        counts = texts["train"].counts()
+        max_size = config.vocab_size if config.units == "words" else None
+        text.vocabulary = Vocabulary.from_counts(
+            counts, min_count=config.min_count, max_size=max_size
+        )
+        self.notes += limit_notes(counts, "words", config.min_count, max_size)
         options = {
             "vocab_size": len(text.vocabulary),
             "num_labels": len(labels),
@@ -128,23 +158,14 @@ class Classification(base.Task):
         }
         return ClassifierPipeline(options, text, labels, seed=config.seed)
 
-    def num_batches(self, split: str) -> int:
-        """Return how many batches an epoch of a split has."""
-        return self.splits.num_batches(split)
-
-    def batches(self, split: str, seed: int | None) -> Iterator[base.Batch]:
-        """Yield one epoch of a split.
-
-        Args:
-            split: ``"train"``, ``"dev"`` or ``"test"``.
-            seed: shuffles; None keeps the order of the data within a length.
-        """
-        return self.splits.batches(split, seed, self._encode)
-
-    def _encode(self, row: dict[str, Any]) -> dict[str, np.ndarray]:
-        """Return the arrays of a row."""
-        label = self.labels.encode([row["label"]])[0]
-        return {**self.pipeline.encode(row["text"]), "label": np.asarray(label)}
+    def batch(
+        self, split: str, length: int, batch_size: int, numbers: np.ndarray
+    ) -> base.Batch:
+        """Return some rows as padded arrays, see `RowTask`."""
+        batch = self._texts.batch(split, numbers, length, batch_size)
+        label = np.zeros(batch_size, np.int32)
+        label[: len(numbers)] = self._labels[split][numbers]
+        return {**batch, "label": label}
 
     def loss(
         self,
@@ -244,8 +265,8 @@ class Classification(base.Task):
         return {**self.splits.sizes(), "labels": len(self.pipeline.labels)}
 
 
-def _labels_of(row: dict[str, Any]) -> list[str]:
-    return [row["label"]]
+def _one(label: str) -> tuple[str]:
+    return (label,)
 
 
 def _has_tokens(batch: base.Batch) -> Array:

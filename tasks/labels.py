@@ -1,39 +1,43 @@
 """Labels of the data: of train, and those that only dev or test has."""
 
-from collections import Counter
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Mapping
+
+import numpy as np
 
 from zoo.tasks import data
-from zoo.tasks.rows import Row, iterate
 from zoo.text import Vocabulary
-
-if TYPE_CHECKING:
-    from datasets import Dataset
 
 MAX_SHOWN = 10  # labels in a note
 
-LabelsOf = Callable[[Row], Iterable[str]]
+Counts = Mapping[str, Mapping[str, int]]
+"""How often each label occurs, by split."""
 
 
 def label_vocabulary(
-    train: "Dataset",
-    labels_of: LabelsOf,
-    complete: Callable[[set[str]], set[str]] = set,
+    train: Iterable[str], complete: Callable[[set[str]], set[str]] = set
 ) -> Vocabulary:
     """Return the labels of the training data, sorted.
 
     Args:
-        train: the training rows.
-        labels_of: labels of a row.
+        train: those labels.
         complete: adds the labels that those of train imply.
     """
-    labels = {label for row in iterate(train) for label in labels_of(row)}
-    return Vocabulary(sorted(complete(labels)), reserved=0)
+    return Vocabulary(sorted(complete(set(train))), reserved=0)
+
+
+def label_ids(labels: Vocabulary, names: Iterable[str]) -> np.ndarray:
+    """Return the IDs of labels, int32; -1 for those that no row of a split has.
+
+    Args:
+        labels: those of all splits.
+        names: any labels.
+    """
+    known = [labels.number(name) if name in labels else -1 for name in names]
+    return np.array(known, np.int32)
 
 
 def with_unseen_labels(
-    known: Vocabulary, rows: dict[str, "Dataset"], labels_of: LabelsOf, *, strict: bool
+    known: Vocabulary, counts_of: Counts, *, strict: bool
 ) -> tuple[Vocabulary, list[str]]:
     """Add the labels that a split has but the model lacks.
 
@@ -41,8 +45,7 @@ def with_unseen_labels(
 
     Args:
         known: the labels of the model.
-        rows: the rows by split.
-        labels_of: labels of a row.
+        counts_of: how often each label occurs, by split.
         strict: refuse such labels.
 
     Returns:
@@ -54,8 +57,7 @@ def with_unseen_labels(
     """
     unseen: set[str] = set()
     notes = []
-    for split, split_rows in rows.items():
-        counts = Counter(n for row in iterate(split_rows) for n in labels_of(row))
+    for split, counts in counts_of.items():
         new = sorted(label for label in counts if label not in known)
         if not new:
             continue
@@ -76,19 +78,18 @@ def with_unseen_labels(
 
 
 def absent_labels(
-    rows: dict[str, "Dataset"], labels_of: LabelsOf, known: Iterable[str]
+    present: Mapping[str, Iterable[str]], known: Iterable[str]
 ) -> list[str]:
     """Return a note for each of dev and test that has no rows of some labels.
 
     Args:
-        rows: the rows by split.
-        labels_of: labels of a row.
+        present: the labels that rows have, by split.
         known: the labels of the model.
     """
     notes = []
-    for split in [name for name in ("dev", "test") if name in rows]:
-        present = {n for row in iterate(rows[split]) for n in labels_of(row)}
-        if absent := [label for label in known if label not in present]:
+    for split in [name for name in ("dev", "test") if name in present]:
+        labels = set(present[split])
+        if absent := [label for label in known if label not in labels]:
             notes.append(
                 f"{split} has no rows of {_shown(absent)}: they count in no mean over "
                 "classes"

@@ -1,15 +1,18 @@
 """Datasets of rows (sentences, documents, pairs) as batches of few shapes."""
 
-from collections.abc import Callable, Iterator
+from abc import abstractmethod
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from zoo.tasks import data
-from zoo.tasks.base import Batch, Config, Pairs
+from zoo.tasks.base import Batch, Config, Pairs, Task
 from zoo.tasks.data.batching import Buckets, boundaries
-from zoo.text import CURRENT_TOKENIZERS, pad
+from zoo.tasks.data.id_columns import IdColumn
+from zoo.text import CURRENT_TOKENIZERS
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -17,10 +20,6 @@ if TYPE_CHECKING:
 SAMPLE = Path(__file__).parent / "samples" / "english.conllu"
 
 Row = dict[str, Any]
-Encoded = dict[str, np.ndarray]
-
-MAX_KEPT = 1 << 28  # bytes of encoded rows, about a million words with characters
-_OVERHEAD = 200  # bytes of an array besides its values
 
 
 def read(
@@ -81,7 +80,7 @@ class RowSplits:
     def __init__(
         self,
         rows: dict[str, "Dataset"],
-        length: Callable[[Row], int],
+        lengths: dict[str, np.ndarray],
         config: Config,
         *,
         fixed_length: int | None = None,
@@ -92,28 +91,26 @@ class RowSplits:
 
         Args:
             rows: the rows by split.
-            length: number of tokens of a row.
+            lengths: number of tokens of each row, int64 ``[R]``, by split.
             config: the flags: ``--batch-size``, ``--batch-tokens``, and
                 ``--max-length`` for train.
             fixed_length: T of every batch; None for a few lengths.
         """
         self.rows = rows
         self.notes: list[str] = []
-        self._kept: dict[tuple[str, int], Encoded] = {}
-        self._num_kept = 0  # bytes
         self.buckets: dict[str, Buckets] = {}
         sizes = None if fixed_length is None else [fixed_length]
-        for split, split_rows in rows.items():
+        for split in rows:
             limit = config.max_length if split == "train" else fixed_length
-            lengths = np.array([length(row) for row in iterate(split_rows)], np.int64)
-            lengths = lengths if limit is None else np.minimum(lengths, limit)
+            of_split = lengths[split]
+            of_split = of_split if limit is None else np.minimum(of_split, limit)
             if split == "train" and sizes is None:
-                epochs = config.num_epochs(-(-len(lengths) // config.batch_size))
-                sizes = boundaries(lengths, epochs=epochs)
+                epochs = config.num_epochs(-(-len(of_split) // config.batch_size))
+                sizes = boundaries(of_split, epochs=epochs)
             self.buckets[split] = Buckets(
-                lengths, config.batch_size, sizes, config.batch_tokens
+                of_split, config.batch_size, sizes, config.batch_tokens
             )
-            self.notes += _too_long(split, lengths, config.batch_tokens)
+            self.notes += _too_long(split, of_split, config.batch_tokens)
 
     def num_batches(self, split: str) -> int:
         """Return the number of batches of an epoch.
@@ -123,65 +120,22 @@ class RowSplits:
         """
         return len(self.buckets[split])
 
-    def encoded(
-        self, split: str, seed: int | None, encode: Callable[[Row], Encoded]
-    ) -> Iterator[tuple[int, np.ndarray, list[Encoded]]]:
-        """Yield T, the numbers and the encoded rows of each batch of an epoch.
-
-        Encoded rows are kept for the next epochs, up to `MAX_KEPT` bytes.
+    def epoch(self, split: str, seed: int | None) -> list[tuple[int, int, np.ndarray]]:
+        """Return T, B and the numbers of the rows of each batch of an epoch.
 
         Args:
             split: ``"train"``, ``"dev"`` or ``"test"``.
             seed: shuffles; None keeps the order of the data within a length.
-            encode: arrays of a row; always the same function.
         """
-        for length, numbers in self.buckets[split].epoch(seed):
-            keys = [(split, int(number)) for number in numbers]
-            new = self._encode([key for key in keys if key not in self._kept], encode)
-            rows = [new.get(key) or self._kept[key] for key in keys]
-            yield length, np.asarray(numbers), rows
-
-    def _encode(
-        self, keys: list[tuple[str, int]], encode: Callable[[Row], Encoded]
-    ) -> dict[tuple[str, int], Encoded]:
-        """Return encoded rows of a split by their keys; keep them if there is room."""
-        if not keys:
-            return {}
-        columns = self.rows[keys[0][0]][[number for _, number in keys]]
-        new = {
-            key: encode({name: values[k] for name, values in columns.items()})
-            for k, key in enumerate(keys)
-        }
-        if self._num_kept < MAX_KEPT:
-            self._kept |= new
-            arrays = [array for row in new.values() for array in row.values()]
-            self._num_kept += sum(array.nbytes + _OVERHEAD for array in arrays)
-        return new
-
-    def batches(
-        self, split: str, seed: int | None, encode: Callable[[Row], Encoded]
-    ) -> Iterator[Batch]:
-        """Yield padded batches of encoded rows, cut to the length of their batch.
-
-        Args:
-            split: ``"train"``, ``"dev"`` or ``"test"``.
-            seed: as for `encoded`.
-            encode: arrays of a row, inputs first, as `zoo.text.pad` takes them; always
-                the same function.
-        """
-        for length, _, rows in self.encoded(split, seed, encode):
-            cut = [
-                {name: a[:length] if a.ndim else a for name, a in row.items()}
-                for row in rows
-            ]
-            yield pad(cut, length, self.buckets[split].batch_rows[length])
+        buckets = self.buckets[split]
+        return [(T, buckets.batch_rows[T], rows) for T, rows in buckets.epoch(seed)]
 
     def predictions(self, split: str, pairs: Pairs) -> Iterator[tuple[int, Row]]:
         """Yield the number of each row that has tokens, and its slice of all arrays.
 
         Args:
             split: the split that was evaluated.
-            pairs: its batches, in the order of `encoded` without a seed, each with the
+            pairs: its batches, in the order of `epoch` without a seed, each with the
                 arrays that `Task.predict` returned.
         """
         plan = self.buckets[split].epoch(None)
@@ -217,6 +171,125 @@ def _too_long(split: str, lengths: np.ndarray, batch_tokens: int) -> list[str]:
     ]
 
 
+class RowTask(Task):
+    """A task whose batches are rows of similar length.
+
+    Attributes:
+        splits: the rows in batches.
+    """
+
+    splits: RowSplits
+
+    @abstractmethod
+    def batch(
+        self, split: str, length: int, batch_size: int, numbers: np.ndarray
+    ) -> Batch:
+        """Return some rows as padded arrays.
+
+        Args:
+            split: ``"train"``, ``"dev"`` or ``"test"``.
+            length: T; longer rows are cut.
+            batch_size: B; rows that are missing are all padding.
+            numbers: of the rows, at most B.
+        """
+
+    def num_batches(self, split: str) -> int:
+        """Return how many batches an epoch of a split has."""
+        return self.splits.num_batches(split)
+
+    def batches(self, split: str, seed: int | None) -> Iterator[Batch]:
+        """Yield one epoch of a split: padded arrays with a mask, in few shapes.
+
+        Args:
+            split: ``"train"``, ``"dev"`` or ``"test"``.
+            seed: shuffles; None keeps the order of the data within a length.
+        """
+        for length, size, numbers in self.splits.epoch(split, seed):
+            yield self.batch(split, length, size, numbers)
+
+    def examples(self, split: str) -> Iterator[Batch]:
+        """Yield a batch of each shape of a split, the most frequent shape first.
+
+        Args:
+            split: ``"train"``, ``"dev"`` or ``"test"``.
+        """
+        plan = self.splits.epoch(split, None)
+        counts = Counter((length, size) for length, size, _ in plan)
+        first = {plan[k][:2]: plan[k][2] for k in reversed(range(len(plan)))}
+        for (length, size), _ in counts.most_common():
+            yield self.batch(split, length, size, first[length, size])
+
+
+class Encoded:
+    """The rows of the splits as arrays of their units.
+
+    What is encoded is a unit, and only once: a batch takes the arrays of its units.
+
+    Attributes:
+        columns: the numbers of the units by split.
+    """
+
+    def __init__(
+        self, columns: dict[str, IdColumn], encode: Callable[[list[str]], Batch]
+    ) -> None:
+        """Encode the units of all splits.
+
+        Args:
+            columns: the numbers of the units by split.
+            encode: arrays ``[V, ...]`` of V units, by name.
+        """
+        self.columns = columns
+        tables: dict[int, Batch] = {}  # splits of one file share their units
+        for column in columns.values():
+            if id(column.units) not in tables:
+                tables[id(column.units)] = encode(column.units)
+        self._arrays = {s: tables[id(c.units)] for s, c in columns.items()}
+
+    def batch(
+        self, split: str, rows: np.ndarray, length: int, batch_size: int
+    ) -> Batch:
+        """Return rows as padded arrays ``[B, T, ...]``, and ``mask`` bool ``[B, T]``.
+
+        Args:
+            split: ``"train"``, ``"dev"`` or ``"test"``.
+            rows: numbers of the rows, at most B.
+            length: T; longer rows are cut.
+            batch_size: B; rows that are missing are all padding.
+        """
+        column = self.columns[split]
+        mask = np.zeros((batch_size, length), bool)
+        mask[: len(rows)] = np.arange(length) < column.lengths[rows, None]
+        ids = column.of_rows(rows, length)
+        batch: Batch = {}
+        for name, table in self._arrays[split].items():
+            batch[name] = np.zeros((batch_size, length, *table.shape[1:]), table.dtype)
+            batch[name][mask] = table[ids]
+        return {**batch, "mask": mask}
+
+
+def limit_notes(
+    counts: Mapping[str, int], units: str, min_count: int, max_size: int | None
+) -> list[str]:
+    """Return a note if ``--vocab-size`` makes units of train unknown.
+
+    Args:
+        counts: how often each unit occurs in train.
+        units: what they are called.
+        min_count: ``--min-count``, which makes units unknown by itself.
+        max_size: ``--vocab-size``; None for no limit.
+    """
+    ranked = sorted((n for n in counts.values() if n >= min_count), reverse=True)
+    rare = [] if max_size is None else ranked[max_size:]
+    if not rare:
+        return []
+    share = 100 * sum(rare) / sum(counts.values())
+    return [
+        f"the vocabulary has {max_size:,} of the {len(ranked):,} {units} of train "
+        f"(--vocab-size); the {len(rare):,} least frequent, {share:.2g} % of its "
+        "tokens, are unknown"
+    ]
+
+
 def tokenizer_of(units: str, tokens: str) -> str:
     """Return the name of the tokenizer of a new model.
 
@@ -230,25 +303,3 @@ def tokenizer_of(units: str, tokens: str) -> str:
     if tokens != "words" and units != "words":
         raise ValueError(f"--tokens {tokens} is for --units words, got --units {units}")
     return CURRENT_TOKENIZERS[tokens]
-
-
-def column(rows: "Dataset", name: str) -> Iterator[Any]:
-    """Yield the values of one column.
-
-    Args:
-        rows: a split.
-        name: of the column.
-    """
-    for row in iterate(rows.select_columns([name])):
-        yield row[name]
-
-
-def iterate(rows: "Dataset") -> Iterator[Row]:
-    """Yield the rows of a split.
-
-    Args:
-        rows: a split.
-    """
-    for row in rows:
-        assert isinstance(row, dict)
-        yield row

@@ -1,7 +1,6 @@
 """The seq2seq task: read one text, write another."""
 
 import math
-from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -11,17 +10,17 @@ import numpy as np
 from zoo.pipelines import Seq2SeqPipeline
 from zoo.tasks import base, sequence_metrics
 from zoo.tasks.data import dates
+from zoo.tasks.data.blocks import column
 from zoo.tasks.losses import negative_sum, smoothed_likelihood
-from zoo.tasks.pair_preparation import one_target_per_row
-from zoo.tasks.rows import RowSplits, column, read
+from zoo.tasks.pair_preparation import one_target_per_row, pair_ids
+from zoo.tasks.rows import Encoded, RowSplits, RowTask, read
 from zoo.tasks.run import sections
 from zoo.tasks.run.html import Section
 from zoo.tasks.seq2seq_pipeline import Config, build_pipeline, check_flags
-from zoo.text import pad
 from zoo.types import Array, Key, State
 
 
-class SequenceToSequence(base.Task):
+class SequenceToSequence(RowTask):
     """Encoder, bridge, attention and decoder; teacher forcing, beam search.
 
     Attributes:
@@ -57,11 +56,20 @@ class SequenceToSequence(base.Task):
         self.notes += notes
         if trained is not None:
             self.pipeline, self.ratio = trained, 1.0
+            ids = pair_ids(rows, trained.source, trained.target)
         else:
             rows["train"] = one_target_per_row(rows["train"])
-            self.pipeline, self.ratio, decisions = build_pipeline(config, rows["train"])
+            self.pipeline, ids, self.ratio, decisions = build_pipeline(config, rows)
             self.notes += decisions
-        self.splits = RowSplits(rows, self._length, config)
+        sources, targets = ids
+        source, target = self.pipeline.source, self.pipeline.target
+        self._sources = Encoded(
+            sources, lambda units: {"source": source.vocabulary.encode(units)}
+        )
+        self._targets = Encoded(
+            targets, lambda units: {"labels": target.vocabulary.encode(units)}
+        )
+        self.splits = RowSplits(rows, self._lengths(), config)
         self.notes += self.splits.notes
         of_bpe = self.pipeline.target.units == "bpe"
         self.monitor = ("bleu" if of_bpe else "exact", "max")
@@ -73,45 +81,49 @@ class SequenceToSequence(base.Task):
             self._first_number[name] = count
             count += len(split_rows)
 
-    def _length(self, row: dict[str, Any]) -> int:
-        """Return the length of a pair, in tokens of the source.
+    def _lengths(self) -> dict[str, np.ndarray]:
+        """Return the lengths of the pairs by split, in tokens of the source.
 
         The length of the target is converted by the ratio of both sides in train, so
         that the pairs of a bucket fit into ``[B, S]`` and ``[B, T]`` with little
         padding.
         """
-        source = len(self.pipeline.source.split(row["source"]))
-        target = len(self.pipeline.target.split(row["targets"][0])) + 1
-        return max(source, math.ceil(self.ratio * target))
+        lengths = {}
+        for split, targets in self._targets.columns.items():
+            converted = np.ceil(self.ratio * (targets.lengths + 1)).astype(np.int64)
+            sources = self._sources.columns[split]
+            lengths[split] = np.maximum(sources.lengths, converted)
+        return lengths
 
-    def num_batches(self, split: str) -> int:
-        """Return how many batches an epoch of a split has."""
-        return self.splits.num_batches(split)
+    def batch(
+        self, split: str, length: int, batch_size: int, numbers: np.ndarray
+    ) -> base.Batch:
+        """Return some rows as padded arrays, see `RowTask`."""
+        sources = self._sources.batch(split, numbers, length, batch_size)
+        sources["source_mask"] = sources.pop("mask")
+        number = np.zeros(batch_size, np.int32)
+        number[: len(numbers)] = self._first_number[split] + numbers
+        targets = self._target_batch(split, length, batch_size, numbers)
+        return {**sources, **targets, "number": number}
 
-    def batches(self, split: str, seed: int | None) -> Iterator[base.Batch]:
-        """Yield one epoch of a split: padded NumPy arrays with masks, in few shapes.
+    def _target_batch(
+        self, split: str, length: int, batch_size: int, numbers: np.ndarray
+    ) -> base.Batch:
+        """Return the inputs and the labels of the decoder, and their mask ``[B, T]``.
 
-        Args:
-            split: ``"train"``, ``"dev"`` or ``"test"``.
-            seed: seed of the order; None keeps the order of the data within a bucket.
+        Both are the target; the inputs after the begin, the labels before the end.
         """
-        for S, numbers, rows in self.splits.encoded(split, seed, self._encode):
-            T, B = math.ceil(S / self.ratio), self.splits.buckets[split].batch_rows[S]
-            sources = pad([{"source": row["source"][:S]} for row in rows], S, B)
-            names = ("target", "labels")
-            targets = pad([{n: row[n][:T] for n in names} for row in rows], T, B)
-            number = np.zeros(B, np.int32)
-            number[: len(numbers)] = self._first_number[split] + numbers
-            sources["source_mask"] = sources.pop("mask")
-            yield {**sources, **targets, "number": number}
-
-    def _encode(self, row: dict[str, Any]) -> dict[str, np.ndarray]:
-        """Return the arrays of a pair, with its first target."""
-        ids = self.pipeline.target.encode(row["targets"][0])
-        target = np.array([self.pipeline.begin, *ids], np.int32)
-        labels = np.array([*ids, self.pipeline.end], np.int32)
-        source = self.pipeline.source.encode(row["source"])
-        return {"source": source, "target": target, "labels": labels}
+        T = math.ceil(length / self.ratio)
+        batch = self._targets.batch(split, numbers, T, batch_size)
+        labels, mask = batch["labels"], batch["mask"]
+        target = np.zeros_like(labels)
+        target[: len(numbers), 0] = self.pipeline.begin
+        target[:, 1:] = labels[:, :-1]
+        lengths = self._targets.columns[split].lengths[numbers]
+        has_end = np.flatnonzero(lengths < T)
+        labels[has_end, lengths[has_end]] = self.pipeline.end
+        mask[has_end, lengths[has_end]] = True
+        return {"target": target, "labels": labels, "mask": mask}
 
     def loss(
         self,

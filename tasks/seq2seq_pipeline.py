@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from zoo.pipelines import Seq2SeqPipeline
 from zoo.tasks import base
-from zoo.tasks.pair_preparation import detect_tokens
+from zoo.tasks.pair_preparation import PairIds, pair_ids, text_encoder
 from zoo.tasks.ranges import Fraction, NonNegative, Positive, Rate
-from zoo.tasks.rows import column
-from zoo.text import Text
+from zoo.tasks.rows import limit_notes
+from zoo.text import Text, Vocabulary
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -77,43 +77,49 @@ def check_flags(config: Config) -> None:
 
 
 def build_pipeline(
-    config: Config, train: "Dataset"
-) -> tuple[Seq2SeqPipeline, float, list[str]]:
+    config: Config, rows: "dict[str, Dataset]"
+) -> tuple[Seq2SeqPipeline, PairIds, float, list[str]]:
     """Build an untrained model with the vocabularies of the training data.
 
     Args:
         config: the flags.
-        train: the training pairs, with one target each.
+        rows: the pairs by split; those of train with one target each.
 
     Returns:
-        The pipeline; the number of source tokens per target token, where a target
-        counts its end token; and notes on the detected tokens, for the user.
+        The pipeline; the numbers of the units of both sides; the number of source
+        tokens per target token, where a target counts its end token; and notes on the
+        tokens, for the user.
     """
     notes = []
-    texts = {
-        "source": list(column(train, "source")),
-        "target": [targets[0] for targets in column(train, "targets")],
-    }
+    train = rows["train"]
     encoders: dict[str, Text] = {}
-    lengths: dict[str, list[int]] = {}
-    for side, side_texts in texts.items():
-        units = getattr(config, f"{side}_tokens")
-        if units == "auto":
-            units = detect_tokens(side_texts)
-            notes.append(f"{side}: {units} (--{side}-tokens)")
-        encoder = Text.build(
-            side_texts,
-            units,
-            lowercase=config.lowercase,
+    for side, name in (("source", "source"), ("target", "targets")):
+        tokens = getattr(config, f"{side}_tokens")
+        encoder = text_encoder(
+            train, name, tokens, config.vocab_size, lowercase=config.lowercase
+        )
+        if tokens == "auto":
+            notes.append(f"{side}: {encoder.units} (--{side}-tokens)")
+        encoders[side] = encoder
+    ids = pair_ids(rows, encoders["source"], encoders["target"])
+    for side, columns in zip(encoders, ids, strict=True):
+        encoder, counts = encoders[side], columns["train"].counts()
+        max_size = None if encoder.units == "chars" else config.vocab_size
+        encoder.vocabulary = Vocabulary.from_counts(
+            counts,
             min_count=config.min_count,
-            max_size=None if units == "chars" else config.vocab_size,
+            max_size=max_size,
             marks=side == "target",
         )
-        encoders[side] = encoder
-        lengths[side] = [len(encoder.split(text)) for text in side_texts]
-    num_target_tokens = sum(lengths["target"]) + len(train)  # with end tokens
-    ratio = sum(lengths["source"]) / num_target_tokens
-    longest = max(lengths["target"])
+        what = f"{side} {encoder.units}"
+        notes += limit_notes(counts, what, config.min_count, max_size)
+    lengths = {
+        side: columns["train"].lengths
+        for side, columns in zip(encoders, ids, strict=True)
+    }
+    num_target_tokens = int(lengths["target"].sum()) + len(train)  # with end tokens
+    ratio = int(lengths["source"].sum()) / num_target_tokens
+    longest = int(lengths["target"].max())
     if config.max_length is not None:
         longest = min(longest, config.max_length)
     options = {
@@ -134,4 +140,4 @@ def build_pipeline(
     pipeline = Seq2SeqPipeline(
         options, encoders["source"], encoders["target"], limit, seed=config.seed
     )
-    return pipeline, ratio, notes
+    return pipeline, ids, ratio, notes

@@ -2,9 +2,9 @@
 
 from abc import abstractmethod
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import jax.numpy as jnp
 import numpy as np
@@ -13,16 +13,21 @@ from zoo import regularizers
 from zoo.pipelines import TaggerPipeline
 from zoo.tasks import base
 from zoo.tasks.data import Kind
-from zoo.tasks.labels import absent_labels, label_vocabulary, with_unseen_labels
+from zoo.tasks.data.blocks import column
+from zoo.tasks.data.id_columns import id_columns
+from zoo.tasks.labels import (
+    absent_labels,
+    label_ids,
+    label_vocabulary,
+    with_unseen_labels,
+)
 from zoo.tasks.ranges import Count, NonNegative, Positive
-from zoo.tasks.rows import RowSplits, column, iterate, read
+from zoo.tasks.rows import Encoded, RowSplits, RowTask, limit_notes, read
 from zoo.tasks.run import sections
 from zoo.tasks.run.html import Section
 from zoo.text import CURRENT_TOKENIZERS, UNK, Words
+from zoo.text.numbering import UnitNumbering
 from zoo.types import Array, Key, State
-
-if TYPE_CHECKING:
-    from datasets import Dataset
 
 
 @dataclass(frozen=True)
@@ -53,13 +58,15 @@ class Config(base.Config):
     """Split a raw text by Unicode's rules, or at white space only."""
     min_count: Positive = 1
     """Words that occur less often in train are unknown."""
+    vocab_size: Positive = 50_000
+    """Largest number of words; rarer ones are unknown."""
     strict_labels: bool = False
     """Refuse dev or test tags that train lacks; else each counts as an error."""
     word_dropout: NonNegative = 0.25
     """a: a word with n occurrences in train becomes unknown at the rate a / (a + n)."""
 
 
-class Tagging(base.Task):
+class Tagging(RowTask):
     """Embeddings of words, characters and shapes; recurrent layers; softmax or CRF.
 
     Attributes:
@@ -94,39 +101,46 @@ class Tagging(base.Task):
         rows, notes, digests = read(config, self.kind, split)
         self.digests |= digests
         self.notes += notes
-        self.pipeline = trained or self._build_pipeline(rows)
+        tokens, tags = (
+            id_columns(rows, name, lambda: UnitNumbering(_all), "items")
+            for name in ("tokens", "tags")
+        )
+        counts = {name: column.counts() for name, column in tags.items()}
+        self.pipeline = trained or self._build_pipeline(
+            tokens["train"].counts(), counts["train"]
+        )
         # Tags that only dev or test has come after those of the model.
         self.labels, notes = with_unseen_labels(
-            self.pipeline.labels,
-            rows,
-            lambda row: row["tags"],
-            strict=config.strict_labels,
+            self.pipeline.labels, counts, strict=config.strict_labels
         )
         self.notes += notes
+        present = {name: self.classes(labels) for name, labels in counts.items()}
         classes = sorted(self.classes(self.pipeline.labels.tokens))
-        self.notes += absent_labels(
-            rows, lambda row: self.classes(row["tags"]), classes
+        self.notes += absent_labels(present, classes)
+        self._tokens = Encoded(tokens, self.pipeline.encode)
+        self._tags = Encoded(
+            tags, lambda names: {"labels": label_ids(self.labels, names)}
         )
         # Unknown words stay unknown: reserved tokens have rate 0.
         vocabulary = self.pipeline.words.words
         counts = np.maximum(np.array(vocabulary.counts, np.float32), 1)
         self.rates = config.word_dropout / (config.word_dropout + counts)
         self.rates[: vocabulary.tokens.index(UNK) + 1] = 0
-        self.splits = RowSplits(rows, lambda row: len(row["tokens"]), config)
+        lengths = {name: column.lengths for name, column in tokens.items()}
+        self.splits = RowSplits(rows, lengths, config)
         self.notes += self.splits.notes
 
-    def _build_pipeline(self, rows: "dict[str, Dataset]") -> TaggerPipeline:
+    def _build_pipeline(
+        self, token_counts: Mapping[str, int], tag_counts: Mapping[str, int]
+    ) -> TaggerPipeline:
         """Return an untrained model with the vocabularies of the training data."""
         config = self.config
-        labels = label_vocabulary(
-            rows["train"], lambda row: row["tags"], self.all_labels
+        labels = label_vocabulary(tag_counts, self.all_labels)
+        limits = {"min_count": config.min_count, "max_size": config.vocab_size}
+        words = Words.from_counts(
+            token_counts, lowercase=config.lowercase, digits=config.digits, **limits
         )
-        words = Words.build(
-            column(rows["train"], "tokens"),
-            lowercase=config.lowercase,
-            digits=config.digits,
-            min_count=config.min_count,
-        )
+        self.notes += limit_notes(words.normalized(token_counts), "words", **limits)
         options = {
             "vocab_size": len(words.words),
             "num_labels": len(labels),
@@ -177,23 +191,12 @@ class Tagging(base.Task):
             predicted: the predicted tags.
         """
 
-    def num_batches(self, split: str) -> int:
-        """Return how many batches an epoch of a split has."""
-        return self.splits.num_batches(split)
-
-    def batches(self, split: str, seed: int | None) -> Iterator[base.Batch]:
-        """Yield one epoch of a split.
-
-        Args:
-            split: ``"train"``, ``"dev"`` or ``"test"``.
-            seed: shuffles; None keeps the order of the data within a length.
-        """
-        return self.splits.batches(split, seed, self._encode)
-
-    def _encode(self, row: dict[str, Any]) -> dict[str, np.ndarray]:
-        """Return the arrays of a sentence."""
-        tags = self.labels.encode(row["tags"])
-        return {**self.pipeline.encode(row["tokens"]), "labels": tags}
+    def batch(
+        self, split: str, length: int, batch_size: int, numbers: np.ndarray
+    ) -> base.Batch:
+        """Return some rows as padded arrays, see `RowTask`."""
+        tags = self._tags.batch(split, numbers, length, batch_size)
+        return tags | self._tokens.batch(split, numbers, length, batch_size)
 
     def loss(
         self,
@@ -272,8 +275,11 @@ class Tagging(base.Task):
         """
         by_word: dict[str, Counter[str]] = defaultdict(Counter)
         overall: Counter[str] = Counter()
-        for row in iterate(self.splits.rows["train"]):
-            for token, tag in zip(row["tokens"], row["tags"], strict=True):
+        train = self.splits.rows["train"]
+        for tokens, tags in zip(
+            column(train, "tokens"), column(train, "tags"), strict=True
+        ):
+            for token, tag in zip(tokens, tags, strict=True):
                 by_word[token][tag] += 1
                 overall[tag] += 1
         ((most, _),) = overall.most_common(1)
@@ -291,3 +297,7 @@ class Tagging(base.Task):
     def sizes(self) -> dict[str, Any]:
         """Return the sizes of the data, for the user."""
         return {**self.splits.sizes(), "labels": len(self.pipeline.labels)}
+
+
+def _all(items: list[str]) -> list[str]:
+    return items

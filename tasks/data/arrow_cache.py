@@ -1,28 +1,23 @@
 """Rows as Arrow files: written once to a cache, checked and memory-mapped later.
 
-The name of an entry holds the digest of its bytes, so that a truncated or altered one
-is recognised and written again. An entry appears with its last byte, by a renaming;
-a lock that ends with its process lets one of several processes write it.
-
 Here, as in all of `tasks`, slow libraries are imported where they are used, so that
 ``--help`` and errors in the flags appear immediately.
 """
 
 import hashlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-from zoo.tasks import disk
+from zoo.tasks.data import entries
 from zoo.tasks.data.formats.errors import DataError
 from zoo.tasks.data.formats.reading import Kind, Reading
 
 if TYPE_CHECKING:
     from datasets import Dataset, Features
 
-_FOLDER = "rnn_zoo"  # in the cache of `datasets`
 _MAX_ROWS, _MAX_CHARACTERS = 1000, 1 << 24  # of a batch of rows in an Arrow file
 
 
@@ -46,59 +41,16 @@ def cached_dataset(
         DataError: if there are no rows, or the cache cannot be written. Errors of
             `make_rows` are raised unchanged.
     """
-    from datasets import Dataset, config
-
-    folder = Path(cache_dir or config.HF_DATASETS_CACHE) / _FOLDER
-    path = _valid_entry(folder, key) or _write(make_rows, kind, key, folder, name)
-    return Dataset.from_file(str(path))
-
-
-def _valid_entry(folder: Path, key: str) -> Path | None:
-    """Return the file of an entry, if there is one and its digest is right."""
-    for path in sorted(folder.glob(f"{key}-*.arrow")):
-        with suppress(OSError):  # an entry that cannot be read is written again
-            if path == _path(folder, key, _digest(path)):
-                return path
-    return None
-
-
-def _write(
-    make_rows: Callable[[], Iterator[dict[str, Any]]],
-    kind: Kind,
-    key: str,
-    folder: Path,
-    name: str,
-) -> Path:
-    """Write an entry, or wait for another process that is writing it; return its file.
-
-    The unfinished files of processes that were killed are removed.
-    """
     import pyarrow
-    from filelock import FileLock
+    from datasets import Dataset
 
-    unfinished = folder / f"{key}.incomplete"
-    with _cache_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        for other in folder.glob("*.incomplete"):
-            with suppress(OSError), FileLock(other.with_suffix(".lock"), timeout=0):
-                other.unlink()
-        with FileLock(folder / f"{key}.lock"):
-            if path := _valid_entry(folder, key):
-                return path
-            for path in folder.glob(f"{key}-*.arrow"):
-                path.unlink()
-            schema = _features(kind).arrow_schema
-            try:
-                with (
-                    open(unfinished, "wb") as file,
-                    pyarrow.ipc.new_stream(file, schema) as writer,
-                ):
-                    for rows in _batches(make_rows(), name):
-                        batch = pyarrow.RecordBatch.from_pylist(rows, schema)
-                        writer.write_batch(batch)
-                return unfinished.rename(_path(folder, key, _digest(unfinished)))
-            finally:
-                unfinished.unlink(missing_ok=True)
+    def fill(file: BinaryIO) -> None:
+        schema = _features(kind).arrow_schema
+        with pyarrow.ipc.new_stream(file, schema) as writer:
+            for rows in _batches(make_rows(), name):
+                writer.write_batch(pyarrow.RecordBatch.from_pylist(rows, schema))
+
+    return Dataset.from_file(str(entries.entry(fill, key, "arrow", cache_dir)))
 
 
 def _features(kind: Kind) -> "Features":
@@ -139,34 +91,7 @@ def content_digest(rows: "Dataset") -> str:
     Args:
         rows: from `cached_dataset`.
     """
-    return Path(rows.cache_files[0]["filename"]).stem.rpartition("-")[2]
-
-
-def _path(folder: Path, key: str, digest: str) -> Path:
-    return folder / f"{key}-{digest}.arrow"
-
-
-def _digest(path: Path) -> str:
-    """Return a digest that recognises damage, at the speed of reading a file."""
-    from xxhash import xxh3_128
-
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, xxh3_128).hexdigest()
-
-
-@contextmanager
-def _cache_errors(folder: Path) -> Iterator[None]:
-    """Name the cache in an error of the system, and how to move it."""
-    try:
-        yield
-    except OSError as error:
-        reason = error.strerror or str(error)
-        if disk.is_full(error):
-            reason += f"; {disk.free_mb(folder):,.1f} MB are free there"
-        raise DataError(
-            f"the data cache {folder} cannot be written ({reason}): make room or give "
-            "permission, or set HF_DATASETS_CACHE to a folder elsewhere"
-        ) from None
+    return entries.digest_in_name(Path(rows.cache_files[0]["filename"]))
 
 
 def fingerprint(reading: Reading) -> str:

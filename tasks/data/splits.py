@@ -4,10 +4,11 @@ import hashlib
 import heapq
 from collections import Counter
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from zoo.tasks.data.blocks import blocks
 from zoo.tasks.data.formats.errors import DataError
 
 if TYPE_CHECKING:
@@ -82,9 +83,13 @@ def by_position(rows: "Dataset") -> tuple["Dataset", "Dataset"]:
         DataError: if the text is too short.
     """
     from datasets import concatenate_datasets
+    from pyarrow import compute
 
-    lengths = (len(t) for batch in rows.iter(1000) for t in _column(batch, "text"))
-    ends = np.cumsum(np.fromiter(lengths, np.int64, len(rows)))
+    lengths = [
+        compute.call_function("utf8_length", [block]).to_numpy()
+        for block in blocks(rows, "text")
+    ]
+    ends = np.cumsum(np.concatenate([[], *lengths]).astype(np.int64))
     cut = int(ends[-1] * (1 - HELD_OUT_FRACTION)) if len(ends) else 0
     if not 0 < cut < ends[-1]:
         raise DataError("the text is too short to split; give --dev-file")
@@ -125,7 +130,7 @@ def labels(rows: "Dataset") -> set[str]:
     Args:
         rows: labelled or tagged rows.
     """
-    return set().union(*_row_labels(rows))
+    return set(label_counts(rows))
 
 
 def label_counts(rows: "Dataset") -> Counter[str]:
@@ -134,7 +139,54 @@ def label_counts(rows: "Dataset") -> Counter[str]:
     Args:
         rows: labelled or tagged rows.
     """
-    return Counter(label for row in _row_labels(rows) for label in row)
+    counts: Counter[str] = Counter()
+    for names, rows_of, labels_of, _ in _label_blocks(rows):
+        # A row that repeats a tag has it once.
+        once = np.unique(rows_of * len(names) + labels_of) % max(len(names), 1)
+        for name, count in zip(names, np.bincount(once).tolist(), strict=True):
+            counts[name] += count
+    return counts
+
+
+def _label_blocks(
+    rows: "Dataset",
+) -> Iterator[tuple[list[str], np.ndarray, np.ndarray, int]]:
+    """Yield the labels or tags of a block of rows.
+
+    Yields:
+        Their V distinct names; for each of the N labels of the rows the number of its
+        row in the block and that of its name, int64 ``[N]`` both; the number of rows.
+    """
+    of_one = "label" in rows.column_names
+    for block in blocks(rows, "label" if of_one else "tags"):
+        count = len(block)
+        rows_of = np.arange(count)
+        if not of_one:
+            rows_of = block.value_parent_indices().to_numpy()
+            block = block.flatten()
+        encoded = block.dictionary_encode()
+        labels_of = encoded.indices.to_numpy().astype(np.int64)
+        names = encoded.dictionary.to_pylist()
+        yield names, rows_of.astype(np.int64), labels_of, count
+
+
+def _labels_by_row(rows: "Dataset") -> tuple[list[str], np.ndarray, np.ndarray]:
+    """Return the labels or tags of all rows.
+
+    Returns:
+        Their V distinct names, sorted; and for each of the N labels of the rows the
+        number of its row and that of its name, int32 ``[N]`` both.
+    """
+    numbers: dict[str, int] = {}
+    owners, labels, first = [np.zeros(0, np.int32)], [np.zeros(0, np.int32)], 0
+    for names, rows_of, labels_of, count in _label_blocks(rows):
+        of_names = [numbers.setdefault(name, len(numbers)) for name in names]
+        labels.append(np.array(of_names, np.int32)[labels_of])
+        owners.append((first + rows_of).astype(np.int32))
+        first += count
+    rank = np.zeros(len(numbers), np.int32)
+    rank[[numbers[name] for name in sorted(numbers)]] = np.arange(len(numbers))
+    return sorted(numbers), np.concatenate(owners), rank[np.concatenate(labels)]
 
 
 def _text_labels(rows: "Dataset", rows_of: np.ndarray) -> np.ndarray:
@@ -146,11 +198,7 @@ def _text_labels(rows: "Dataset", rows_of: np.ndarray) -> np.ndarray:
     """
     numbers = np.zeros(len(rows), np.int64)
     if "label" in rows.column_names:
-        names = [
-            label for batch in rows.iter(1000) for label in _column(batch, "label")
-        ]
-        number_of = {name: number for number, name in enumerate(sorted(set(names)))}
-        numbers = np.array([number_of[name] for name in names], np.int64)
+        _, _, numbers = _labels_by_row(rows)
     # Of a text with several labels, the first in the order of their names.
     result = np.full(rows_of.max(initial=-1) + 1, np.iinfo(np.int64).max)
     np.minimum.at(result, rows_of, numbers)
@@ -187,40 +235,29 @@ def _quotas(counts: np.ndarray, size: int, most: np.ndarray) -> np.ndarray:
 
 def _keep_labels(rows: "Dataset", rows_of: np.ndarray, of_text: np.ndarray) -> None:
     """Set `of_text` to 0 for texts with a label that the remaining rows would lack."""
-    remaining: set[str] = set()
-    for text, row_labels in zip(rows_of, _row_labels(rows), strict=True):
-        if of_text[text] == 0:
-            remaining |= row_labels
-    for text, row_labels in zip(rows_of, _row_labels(rows), strict=True):
-        if of_text[text] and not row_labels <= remaining:
-            of_text[text] = 0
-            remaining |= row_labels
-
-
-def _row_labels(rows: "Dataset") -> Iterator[set[str]]:
-    """Yield the labels of each row."""
-    for batch in rows.iter(1000):
-        if "label" in rows.column_names:
-            yield from ({label} for label in _column(batch, "label"))
-        else:
-            yield from map(set, _column(batch, "tags"))
+    names, owners, labels_of = _labels_by_row(rows)
+    texts = rows_of[owners]
+    remains = np.zeros(len(names), bool)
+    remains[labels_of[of_text[texts] == 0]] = True
+    lacking = np.flatnonzero(~remains[labels_of])
+    # In the order of the rows: a text that is taken back brings all labels of its row.
+    for row in dict.fromkeys(owners[lacking].tolist()):
+        own = labels_of[slice(*np.searchsorted(owners, (row, row + 1)))]
+        if of_text[rows_of[row]] and not remains[own].all():
+            of_text[rows_of[row]] = 0
+            remains[own] = True
 
 
 def _digests(rows: "Dataset", seed: int) -> Iterator[int]:
     """Yield a 64-bit digest of the text of each row."""
     key = str(seed).encode()
-    for batch in rows.iter(1000):
-        if name := next((n for n in ("text", "source") if n in batch), None):
-            texts = _column(batch, name)
-        else:
-            texts = ["\0".join(tokens) for tokens in _column(batch, "tokens")]
+    name = next(n for n in ("text", "source", "tokens") if n in rows.column_names)
+    for block in blocks(rows, name):
+        values = block.to_pylist()
+        texts = map("\0".join, values) if name == "tokens" else values
         for text in texts:
             digest = hashlib.blake2b(text.encode(), digest_size=8, key=key).digest()
             yield int.from_bytes(digest)
-
-
-def _column(batch: Any, name: str) -> list:
-    return batch[name]
 
 
 def _single_line(text: str, like: "Dataset") -> "Dataset":

@@ -10,7 +10,15 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.data_files import labelled_lines
-from zoo.tasks.data import DataError, FormatError, Source, arrow_cache, load, read
+from zoo.tasks.data import (
+    DataError,
+    FormatError,
+    Source,
+    arrow_cache,
+    entries,
+    load,
+    read,
+)
 
 ROOT = Path(__file__).parents[2]
 
@@ -64,7 +72,7 @@ def test_data_code_does_not_import_jax() -> None:
     assert run.stdout.strip() == "set()", run.stderr
 
 
-def entries(cache: Path, ending: str = "arrow") -> list[Path]:
+def entry_files(cache: Path, ending: str = "arrow") -> list[Path]:
     """Return the files of a cache with an ending."""
     return sorted((cache / "rnn_zoo").glob(f"*.{ending}"))
 
@@ -84,12 +92,12 @@ def test_a_damaged_entry_is_written_again(
 ) -> None:
     source, cache = Source(str(write("a.txt", "one\ntwo\n"))), tmp_path / "cache"
     rows = list(read(source, "text", "train", cache_dir=cache).rows["text"])
-    (entry,) = entries(cache)
+    (entry,) = entry_files(cache)
     content = entry.read_bytes()
     DAMAGE[damage](entry)
     again = read(source, "text", "train", cache_dir=cache).rows
     assert list(again["text"]) == rows == ["one\n", "two\n"]
-    assert entries(cache) == [entry] and entry.read_bytes() == content
+    assert entry_files(cache) == [entry] and entry.read_bytes() == content
 
 
 WRITE = """
@@ -120,12 +128,12 @@ def test_an_entry_of_killed_and_of_simultaneous_processes(tmp_path: Path) -> Non
     killed = writer(tmp_path, "killed")
     assert killed.communicate() == ("", None)
     assert killed.returncode == -signal.SIGKILL
-    assert entries(tmp_path, "incomplete") and not entries(tmp_path)
+    assert entry_files(tmp_path, "incomplete") and not entry_files(tmp_path)
     processes = [writer(tmp_path, name) for name in ("first", "second")]
     printed = {process.communicate()[0] for process in processes}
     wrote = [name for name in ("first", "second") if (tmp_path / name).exists()]
     assert len(wrote) == 1 and printed == {f"5000 4999 {wrote[0]}\n"}
-    assert len(entries(tmp_path)) == 1 and not entries(tmp_path, "incomplete")
+    assert len(entry_files(tmp_path)) == 1 and not entry_files(tmp_path, "incomplete")
 
 
 def test_files_of_killed_processes_are_removed(tmp_path: Path) -> None:
@@ -134,7 +142,7 @@ def test_files_of_killed_processes_are_removed(tmp_path: Path) -> None:
     arrow_cache.cached_dataset(
         lambda: iter([{"text": "a"}]), "text", "key", tmp_path, "rows"
     )
-    assert not entries(tmp_path, "incomplete")
+    assert not entry_files(tmp_path, "incomplete")
 
 
 def test_a_cache_that_cannot_be_written(
@@ -144,13 +152,13 @@ def test_a_cache_that_cannot_be_written(
     with pytest.raises(DataError, match=r"cache .*/a\.txt/rnn_zoo cannot be written"):
         read(source, "text", "train", cache_dir=tmp_path / "a.txt")
     full = lambda *_: open("/dev/full", "wb")  # noqa: E731
-    monkeypatch.setattr(arrow_cache, "open", full, raising=False)
+    monkeypatch.setattr(entries, "open", full, raising=False)
     message = (
         r"\(No space left on device; .* MB are free there\).* set HF_DATASETS_CACHE"
     )
     with pytest.raises(DataError, match=message):
         read(source, "text", "train", cache_dir=tmp_path)
-    assert not entries(tmp_path) and not entries(tmp_path, "incomplete")
+    assert not entry_files(tmp_path) and not entry_files(tmp_path, "incomplete")
 
 
 def test_a_large_row_has_a_batch_of_its_own(

@@ -4,17 +4,29 @@ Every option of preprocessing is an attribute of an encoder, so that a saved mod
 repeats the preprocessing of its training.
 """
 
+import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from zoo import checks
+from zoo.text.numbering import (
+    CharacterNumbering,
+    Numbering,
+    PieceNumbering,
+    UnitNumbering,
+)
 from zoo.text.subwords import Subwords
 from zoo.text.tokenizer import CURRENT_TOKENIZERS as CURRENT
-from zoo.text.tokenizer import FIRST_TOKENIZER, shape, tokenizer_of
+from zoo.text.tokenizer import (
+    FIRST_TOKENIZER,
+    RepeatedTokenizer,
+    shape,
+    tokenizer_of,
+)
 from zoo.text.vocabulary import Vocabulary
 
 
@@ -126,6 +138,24 @@ class Text:
         return (
             list(text) if self.units == "chars" else [s for s in text.split(" ") if s]
         )
+
+    def rules(self) -> str:
+        """Return all that `split` depends on, apart from its code, as a text."""
+        pieces = None if self.subwords is None else self.subwords.to_json()
+        return json.dumps([self.units, self.lowercase, self.tokenizer, pieces])
+
+    def numbering(self) -> Numbering:
+        """Return a numbering of the units of texts, those of `split`."""
+        if self.subwords is not None:
+            return PieceNumbering(self.subwords, lowercase=self.lowercase)
+        if self.units == "chars":
+            return CharacterNumbering(lowercase=self.lowercase)
+        if self.units == "symbols" or self.tokenizer == "whitespace":
+            return UnitNumbering(self.split)
+        split = RepeatedTokenizer(self.tokenizer)
+        if self.lowercase:
+            return UnitNumbering(lambda text: split(text.lower()))
+        return UnitNumbering(split)
 
     def join(self, units: Iterable[str]) -> str:
         """Return the text of units, the inverse of `split`.
@@ -242,17 +272,39 @@ class Words:
             max_size: largest number of words; rarer ones are unknown.
             **options: as for `Words`.
         """
-        encoder = cls(Vocabulary([]), Vocabulary([]), **options)
-        words: Counter[str] = Counter()
-        chars: Counter[str] = Counter()
+        counts: Counter[str] = Counter()
         for sentence in sentences:
-            words.update(map(encoder.normalize, sentence))
-            for word in sentence:
-                chars.update(word)
-        encoder.words = Vocabulary.build(
-            words.elements(), min_count=min_count, max_size=max_size
+            counts.update(sentence)
+        return cls.from_counts(
+            counts, min_count=min_count, max_size=max_size, **options
         )
-        encoder.chars = Vocabulary.build(chars.elements())
+
+    @classmethod
+    def from_counts(
+        cls,
+        counts: Mapping[str, int],
+        *,
+        min_count: int = 1,
+        max_size: int | None = None,
+        **options: Any,
+    ) -> "Words":
+        """Build the vocabularies from words that have been counted.
+
+        Args:
+            counts: how often each word occurs in a corpus, as it is written there.
+            min_count: as for `build`.
+            max_size: as for `build`.
+            **options: as for `Words`.
+        """
+        encoder = cls(Vocabulary([]), Vocabulary([]), **options)
+        chars: Counter[str] = Counter()
+        for word, count in counts.items():
+            for char in word:
+                chars[char] += count
+        encoder.words = Vocabulary.from_counts(
+            encoder.normalized(counts), min_count=min_count, max_size=max_size
+        )
+        encoder.chars = Vocabulary.from_counts(chars)
         return encoder
 
     def normalize(self, word: str) -> str:
@@ -264,6 +316,17 @@ class Words:
         if self.lowercase:
             word = word.lower()
         return re.sub(r"\d", "0", word) if self.digits else word
+
+    def normalized(self, counts: Mapping[str, int]) -> dict[str, int]:
+        """Return how often each word occurs after `normalize`.
+
+        Args:
+            counts: how often each word occurs before.
+        """
+        result: Counter[str] = Counter()
+        for word, count in counts.items():
+            result[self.normalize(word)] += count
+        return result
 
     def encode(self, tokens: Sequence[str]) -> dict[str, np.ndarray]:
         """Encode the words of a sentence.

@@ -33,11 +33,11 @@ class Subwords:
         self._tokenizer = tokenizer
 
     @classmethod
-    def train(cls, texts: Iterable[str], size: int) -> "Subwords":
+    def train(cls, texts: Iterable[str | list[str]], size: int) -> "Subwords":
         """Learn the merges from a corpus.
 
         Args:
-            texts: the corpus.
+            texts: the corpus: texts, or lists of texts, which are read faster.
             size: largest number of subwords, single characters included.
         """
         from tokenizers import trainers
@@ -58,6 +58,22 @@ class Subwords:
         """
         # A lone surrogate is no character, and the library refuses it.
         return self._tokenizer.encode(_SURROGATE.sub("\ufffd", text)).tokens
+
+    def pieces(self) -> list[str]:
+        """Return all subwords, in the order of their numbers."""
+        size = self._tokenizer.get_vocab_size()
+        return [str(self._tokenizer.id_to_token(number)) for number in range(size)]
+
+    def numbers(self, texts: Iterable[str]) -> list[list[int]]:
+        """Return the numbers of the subwords of each text, those of `split`.
+
+        The texts are split in parallel.
+
+        Args:
+            texts: any texts.
+        """
+        texts = [_SURROGATE.sub("\ufffd", text) for text in texts]
+        return [text.ids for text in self._tokenizer.encode_batch_fast(texts)]
 
     def join(self, pieces: Iterable[str]) -> str:
         """Return the text of subwords, the inverse of `split`.

@@ -14,6 +14,8 @@ _MARK = r"\p{WB=Extend}\p{WB=Format}\p{WB=ZWJ}\p{GCB=SpacingMark}"
 _CHAR = rf"[{_WORD}][{_MARK}]*+"
 _STOP = rf"(?![{_WORD}{_MARK}])"
 
+_MAX_PARTS, _MAX_PART = 1 << 19, 64  # number and length of the parts that are kept
+
 _URL = r"(?:https?://|www\.)\S+[\w/]"
 
 
@@ -168,6 +170,54 @@ def tokenizer_of(name: str) -> Callable[[str], list[str]]:
             "needs it was saved by a newer version: pip install --upgrade rnn-zoo"
         )
     return TOKENIZERS[name]
+
+
+class RepeatedTokenizer:
+    """A tokenizer for many texts, which splits each of their parts only once.
+
+    White space ends every token, and no rule reads across it: the tokens of a text are
+    those of its parts between white space. This holds for ASCII; other texts are split
+    as a whole.
+    """
+
+    def __init__(self, name: str) -> None:
+        """Start from no parts.
+
+        Args:
+            name: as for `tokenize`.
+
+        Raises:
+            ValueError: if this version has no such tokenizer.
+        """
+        self._tokenize = tokenizer_of(name)
+        self._parts = _Parts(self._tokenize)
+
+    def __call__(self, text: str) -> list[str]:
+        """Return the tokens of a text.
+
+        Args:
+            text: any text.
+        """
+        if not text.isascii():
+            return self._tokenize(text)
+        parts = self._parts
+        return [token for part in text.split() for token in parts[part]]
+
+
+class _Parts(dict[str, list[str]]):
+    """The tokens of each part of a text; of a new one, they are found."""
+
+    def __init__(self, tokenize: Callable[[str], list[str]]) -> None:
+        super().__init__()
+        self._tokenize = tokenize
+
+    def __missing__(self, part: str) -> list[str]:
+        tokens = self._tokenize(part)
+        if len(part) <= _MAX_PART:
+            if len(self) == _MAX_PARTS:
+                self.clear()
+            self[part] = tokens
+        return tokens
 
 
 def shape(word: str) -> int:

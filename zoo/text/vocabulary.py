@@ -1,7 +1,7 @@
 """Tokens and their integer IDs."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -80,6 +80,33 @@ class Vocabulary:
 
         Args:
             tokens: all tokens of a corpus.
+            min_count: as for `from_counts`.
+            max_size: as for `from_counts`.
+            special: as for `from_counts`.
+            marks: as for `from_counts`.
+        """
+        return cls.from_counts(
+            Counter(tokens),
+            min_count=min_count,
+            max_size=max_size,
+            special=special,
+            marks=marks,
+        )
+
+    @classmethod
+    def from_counts(
+        cls,
+        counts: Mapping[str, int],
+        *,
+        min_count: int = 1,
+        max_size: int | None = None,
+        special: bool = True,
+        marks: bool = False,
+    ) -> "Vocabulary":
+        """Assign IDs to tokens that have been counted, the most frequent first.
+
+        Args:
+            counts: how often each token occurs in a corpus, once or more.
             min_count: tokens that occur less often are unknown.
             max_size: largest number of tokens of the corpus; rarer ones are unknown.
             special: add the padding and the unknown token.
@@ -89,14 +116,13 @@ class Vocabulary:
             The vocabulary. Tokens of equal count are sorted, so that the order of the
             corpus does not matter.
         """
-        counter = Counter(tokens)
         reserved = ([PAD, UNK] if special else []) + ([BEGIN, END] if marks else [])
-        ranked = sorted(counter.items(), key=lambda item: (-item[1], item[0]))
+        ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
         kept = [item for item in ranked if item[1] >= min_count][:max_size]
-        num_unknown = sum(counter.values()) - sum(n for _, n in kept)
-        counts = [num_unknown if token == UNK else 0 for token in reserved]
+        num_unknown = sum(counts.values()) - sum(n for _, n in kept)
+        own = [num_unknown if token == UNK else 0 for token in reserved]
         names = reserved + [token for token, _ in kept]
-        return cls(names, counts + [n for _, n in kept], reserved=len(reserved))
+        return cls(names, own + [n for _, n in kept], reserved=len(reserved))
 
     def __len__(self) -> int:
         return len(self.tokens)

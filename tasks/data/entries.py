@@ -1,0 +1,112 @@
+"""Files of a cache: written once, checked and read later.
+
+The name of an entry holds the digest of its bytes, so that a truncated or altered one
+is recognised and written again. An entry appears with its last byte, by a renaming;
+a lock that ends with its process lets one of several processes write it.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from zoo.tasks import disk
+from zoo.tasks.data.formats.errors import DataError
+
+_FOLDER = "rnn_zoo"  # in the cache of `datasets`
+
+
+def entry(
+    fill: Callable[[BinaryIO], object], key: str, ending: str, cache_dir: Path | None
+) -> Path:
+    """Return the file of an entry; write it first if there is none, or it is damaged.
+
+    Args:
+        fill: writes the content to an empty file, which is open for reading too.
+        key: all that the content depends on, as a digest.
+        ending: of the name of the file, without a dot.
+        cache_dir: directory of the cache; None is that of `datasets`.
+
+    Raises:
+        DataError: if the cache cannot be written. Errors of `fill` that are none of the
+            system are raised unchanged.
+    """
+    from datasets import config
+
+    folder = Path(cache_dir or config.HF_DATASETS_CACHE) / _FOLDER
+    return _valid(folder, key, ending) or _write(fill, folder, key, ending)
+
+
+def digest_in_name(path: Path) -> str:
+    """Return the digest of the bytes of an entry.
+
+    Args:
+        path: from `entry`.
+    """
+    return path.stem.rpartition("-")[2]
+
+
+def _valid(folder: Path, key: str, ending: str) -> Path | None:
+    """Return the file of an entry, if there is one and its digest is right."""
+    for path in sorted(folder.glob(f"{key}-*.{ending}")):
+        with suppress(OSError):  # an entry that cannot be read is written again
+            if path == _path(folder, key, ending, _digest(path)):
+                return path
+    return None
+
+
+def _write(
+    fill: Callable[[BinaryIO], object], folder: Path, key: str, ending: str
+) -> Path:
+    """Write an entry, or wait for another process that is writing it; return its file.
+
+    The unfinished files of processes that were killed are removed.
+    """
+    from filelock import FileLock
+
+    unfinished = folder / f"{key}.incomplete"
+    with _cache_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        for other in folder.glob("*.incomplete"):
+            with suppress(OSError), FileLock(other.with_suffix(".lock"), timeout=0):
+                other.unlink()
+        with FileLock(folder / f"{key}.lock"):
+            if path := _valid(folder, key, ending):
+                return path
+            for path in folder.glob(f"{key}-*.{ending}"):
+                path.unlink()
+            try:
+                with open(unfinished, "w+b") as file:
+                    fill(file)
+                path = _path(folder, key, ending, _digest(unfinished))
+                return unfinished.rename(path)
+            finally:
+                unfinished.unlink(missing_ok=True)
+
+
+def _path(folder: Path, key: str, ending: str, digest: str) -> Path:
+    return folder / f"{key}-{digest}.{ending}"
+
+
+def _digest(path: Path) -> str:
+    """Return a digest that recognises damage, at the speed of reading a file."""
+    from xxhash import xxh3_128
+
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, xxh3_128).hexdigest()
+
+
+@contextmanager
+def _cache_errors(folder: Path) -> Iterator[None]:
+    """Name the cache in an error of the system, and how to move it."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        if disk.is_full(error):
+            reason += f"; {disk.free_mb(folder):,.1f} MB are free there"
+        raise DataError(
+            f"the data cache {folder} cannot be written ({reason}): make room or give "
+            "permission, or set HF_DATASETS_CACHE to a folder elsewhere"
+        ) from None
