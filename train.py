@@ -155,12 +155,15 @@ def train(task_name: str, config: Config) -> None:
     import_cell(config.cell)
     with Run(task_name, config) as run:
         training = prepare(run, config)
-        training.interruption.in_training = True
-        while not is_complete(training):
-            train_epoch(training)
-            evaluate_epoch(training)
-        training.interruption.in_training = False
-        finish(training)
+        try:
+            training.interruption.in_training = True
+            while not is_complete(training):
+                train_epoch(training)
+                evaluate_epoch(training)
+            training.interruption.in_training = False
+            finish(training)
+        finally:
+            training.program.close()
 
 
 def prepare(run: Run, config: Config) -> Training:
@@ -174,6 +177,7 @@ def prepare(run: Run, config: Config) -> Training:
     program = Program(task, optimizers.make(config, num_steps), num_steps)
     state = program.init_state(task.pipeline.params, config.seed)
     state, position = run.restore(state, num_batches, num_epochs)
+    program.compile_ahead(state)
     console.begin(run, task, state.params, position)
     return Training(
         config=config,

@@ -2,6 +2,7 @@
 
 import hashlib
 import inspect
+import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -176,6 +177,14 @@ class Task(ABC):
             seed: shuffles; the same seed gives the same batches. None keeps the order
                 of the data.
         """
+
+    def examples(self, split: str) -> Iterator[Batch]:
+        """Yield a batch of each shape of a split, so that all programs can compile.
+
+        Args:
+            split: ``"train"``, ``"dev"`` or ``"test"``.
+        """
+        yield from itertools.islice(self.batches(split, None), 1)
 
     def init_carry(self, model: Any, batch_size: int) -> State:
         """Return the initial state of truncated backpropagation, () without one.

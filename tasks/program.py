@@ -10,6 +10,7 @@ import optax
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from zoo.tasks.base import Task
+from zoo.tasks.compile_ahead import CompileAhead
 from zoo.tasks.scores import Batch, Evaluation
 from zoo.types import Array, ArrayLike, Params
 
@@ -114,6 +115,7 @@ class Program:
         self._init_carry = jax.jit(init_carry, static_argnums=1)
         self.task = task
         self._tx = tx
+        self._ahead = CompileAhead()
 
     def place(self, batch: Batch) -> Any:
         """Shard the rows of a batch over the devices.
@@ -154,6 +156,29 @@ class Program:
         """
         return self._shard(self._init_carry(params, batch_size))
 
+    def compile_ahead(self, state: TrainState) -> None:
+        """Start to compile all programs of train and dev, in threads.
+
+        A step waits for its program, so that none is compiled twice.
+
+        Args:
+            state: the state before the first step.
+        """
+        params, average, opt_state, carry, key = jax.tree.map(_structure, state)
+        for batch in self.task.examples("train"):
+            batch = self.place(batch)
+            start = self._ahead.start
+            start(self.differentiate, batch, params, batch, carry, key, 0)
+            start(self._update, {}, params, average, opt_state, params, 0)
+        for batch in self.task.examples("dev"):
+            carry = self.init_carry(state.params, len(batch["mask"]))
+            batch = self.place(batch)
+            self._ahead.start(self.eval_step, batch, params, batch, carry)
+
+    def close(self) -> None:
+        """Start no further compilation."""
+        self._ahead.close()
+
     def train_step(
         self, state: TrainState, batch: Any, step: int
     ) -> tuple[TrainState, StepMetrics]:
@@ -165,9 +190,11 @@ class Program:
             step: its number in the training run, from 0.
         """
         params, average, opt_state, carry, key = state
+        self._ahead.wait(self.differentiate, batch)
         grads, carry, (total, count) = self.differentiate(
             params, batch, carry, key, step
         )
+        self._ahead.wait(self._update, {})
         params, average, opt_state, norm = self._update(
             params, average, opt_state, grads, step
         )
@@ -208,7 +235,9 @@ class Program:
         for batch in self.task.batches(split, None):
             if carry is None:
                 carry = self.init_carry(params, len(batch["mask"]))
-            arrays, carry = self.eval_step(params, self.place(batch), carry)
+            placed = self.place(batch)
+            self._ahead.wait(self.eval_step, placed)
+            arrays, carry = self.eval_step(params, placed, carry)
             # One batch late: the device computes while the host reads the arrays.
             if previous is not None:
                 yield previous[0], jax.device_get(previous[1])
@@ -220,3 +249,8 @@ class Program:
         """Return the number of compiled training and evaluation programs."""
         steps: tuple[Any, ...] = (self.differentiate, self._update, self.eval_step)
         return sum(step._cache_size() for step in steps)
+
+
+def _structure(array: jax.Array) -> jax.ShapeDtypeStruct:
+    """Return the shape, dtype and layout of an array, which a step may delete."""
+    return jax.ShapeDtypeStruct(array.shape, array.dtype, sharding=array.sharding)

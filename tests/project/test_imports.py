@@ -30,9 +30,14 @@ LEVELS = [
     ["zoo.tasks.scores"],
     ["zoo.tasks.metrics", "zoo.tasks.sequence_metrics", "zoo.tasks.baselines"],
     ["zoo.tasks.run"],
-    ["zoo.tasks.base", "zoo.tasks.ranges"],
+    ["zoo.tasks.base", "zoo.tasks.ranges", "zoo.tasks.compile_ahead"],
     ["zoo.tasks.optimizers", "zoo.tasks.losses", "zoo.tasks.program", "zoo.tasks.rows"]
-    + ["zoo.tasks.labels", "zoo.tasks.tagging", "zoo.tasks.pair_preparation"]
+    + [
+        "zoo.tasks.compile_ahead",
+        "zoo.tasks.labels",
+        "zoo.tasks.tagging",
+        "zoo.tasks.pair_preparation",
+    ]
     + ["zoo.tasks.classification", "zoo.tasks.pos", "zoo.tasks.ner", "zoo.tasks.charlm"]
     + ["zoo.tasks.seq2seq_pipeline", "zoo.tasks.seq2seq", "zoo.tasks.memory"]
     + ["zoo.tasks.registry"],
