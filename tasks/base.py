@@ -201,6 +201,16 @@ class Task(ABC):
             progress: of training, from 0 to 1.
         """
 
+    def embedding_ids(self, batch: Batch) -> Array | None:
+        """Return the rows of ``model.embedding`` that `loss` may look up in a batch.
+
+        Then only these are updated, see `zoo.tasks.lazy_embedding`. None updates all.
+
+        Args:
+            batch: from `batches`.
+        """
+        return None
+
     @abstractmethod
     def predict(
         self, model: Any, batch: Batch, carry: State

@@ -13,7 +13,7 @@ import numpy as np
 from zoo import regularizers
 from zoo.models.decoding import argmax
 from zoo.pipelines import ClassifierPipeline
-from zoo.tasks import base, baselines, metrics
+from zoo.tasks import base, baselines, lazy_embedding, metrics
 from zoo.tasks.data import reviews
 from zoo.tasks.labels import absent_labels, label_vocabulary, with_unseen_labels
 from zoo.tasks.losses import cross_entropy
@@ -36,6 +36,8 @@ class Config(base.Config):
     """Pooling of the outputs into one vector; concat needs --max-length."""
     embedding_dim: Positive = 100
     """Embedding size of a token."""
+    lazy_embedding: bool = False
+    """Update only the embeddings of a batch's words: fast for large vocabularies."""
     units: Literal["words", "chars"] = "words"
     """Tokens of a text."""
     tokens: Literal["words", "whitespace"] = "words"
@@ -81,6 +83,8 @@ class Classification(base.Task):
             ValueError: if ``--pooling concat`` has no ``--max-length``.
         """
         super().__init__(config)
+        if config.lazy_embedding:
+            lazy_embedding.check(config)
         self.choose_monitor("accuracy", "f1_macro")
         rows, notes, digests = read(config, "labelled", split, sample=reviews.folder)
         self.digests |= digests
@@ -145,6 +149,15 @@ class Classification(base.Task):
         """Return the arrays of a row."""
         label = self.labels.encode([row["label"]])[0]
         return {**self.pipeline.encode(row["text"]), "label": np.asarray(label)}
+
+    def embedding_ids(self, batch: base.Batch) -> Array | None:
+        """Return the words of a batch, padding and the unknown word, if lazy."""
+        if not self.config.lazy_embedding:
+            return None
+        unknown = self.pipeline.text.vocabulary.unknown
+        assert unknown is not None
+        words = jnp.asarray(batch["words"]).ravel()
+        return jnp.concatenate([words, jnp.array([0, unknown], words.dtype)])
 
     def loss(
         self,

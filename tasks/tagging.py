@@ -11,7 +11,7 @@ import numpy as np
 
 from zoo import regularizers
 from zoo.pipelines import TaggerPipeline
-from zoo.tasks import base
+from zoo.tasks import base, lazy_embedding
 from zoo.tasks.data import Kind
 from zoo.tasks.labels import absent_labels, label_vocabulary, with_unseen_labels
 from zoo.tasks.ranges import Count, NonNegative, Positive
@@ -43,6 +43,8 @@ class Config(base.Config):
     """Embedding size of a word's shape (Capitalised, number, ...); 0 = none."""
     embedding_dim: Positive = 100
     """Embedding size of a word."""
+    lazy_embedding: bool = False
+    """Update only the embeddings of a batch's words: fast for large vocabularies."""
     crf: bool = False
     """Score whole tag sequences with a conditional random field."""
     lowercase: bool = True
@@ -90,6 +92,8 @@ class Tagging(base.Task):
                 ``--strict-labels`` dev or test has a tag that train lacks.
         """
         super().__init__(config)
+        if config.lazy_embedding:
+            lazy_embedding.check(config)
         self.choose_monitor(*self.score_names)
         rows, notes, digests = read(config, self.kind, split)
         self.digests |= digests
@@ -194,6 +198,15 @@ class Tagging(base.Task):
         """Return the arrays of a sentence."""
         tags = self.labels.encode(row["tags"])
         return {**self.pipeline.encode(row["tokens"]), "labels": tags}
+
+    def embedding_ids(self, batch: base.Batch) -> Array | None:
+        """Return the words of a batch, padding and the unknown word, if lazy."""
+        if not self.config.lazy_embedding:
+            return None
+        unknown = self.pipeline.words.words.unknown
+        assert unknown is not None
+        words = jnp.asarray(batch["words"]).ravel()
+        return jnp.concatenate([words, jnp.array([0, unknown], words.dtype)])
 
     def loss(
         self,

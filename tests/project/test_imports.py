@@ -32,7 +32,12 @@ LEVELS = [
     ["zoo.tasks.run"],
     ["zoo.tasks.base", "zoo.tasks.ranges"],
     ["zoo.tasks.optimizers", "zoo.tasks.losses", "zoo.tasks.program", "zoo.tasks.rows"]
-    + ["zoo.tasks.labels", "zoo.tasks.tagging", "zoo.tasks.pair_preparation"]
+    + [
+        "zoo.tasks.lazy_embedding",
+        "zoo.tasks.labels",
+        "zoo.tasks.tagging",
+        "zoo.tasks.pair_preparation",
+    ]
     + ["zoo.tasks.classification", "zoo.tasks.pos", "zoo.tasks.ner", "zoo.tasks.charlm"]
     + ["zoo.tasks.seq2seq_pipeline", "zoo.tasks.seq2seq", "zoo.tasks.memory"]
     + ["zoo.tasks.registry"],
