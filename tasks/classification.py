@@ -124,7 +124,7 @@ class Classification(base.Task):
             "cell": config.cell,
             "hidden_size": config.hidden_size,
             "num_layers": config.num_layers,
-            "dtype": config.dtype,
+            **config.layer_options(),
             "bidirectional": config.bidirectional,
             "pooling": config.pooling,
             "length": config.max_length if config.pooling == "concat" else None,

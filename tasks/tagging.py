@@ -143,7 +143,7 @@ class Tagging(base.Task):
             "cell": config.cell,
             "hidden_size": config.hidden_size,
             "num_layers": config.num_layers,
-            "dtype": config.dtype,
+            **config.layer_options(),
             "bidirectional": config.bidirectional,
             "dropout": config.dropout,
             "use_crf": config.crf,
