@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import tyro
 
 from zoo import checks
+from zoo.engine.schedule import Schedule
 from zoo.registry import cell_class
 from zoo.tasks import ranges
 from zoo.tasks.data import Source
@@ -40,6 +41,8 @@ class Config(Source):
     """Read in both directions."""
     dtype: Literal["float32", "bfloat16"] = "float32"
     """Type of matrix products; sums, states and parameters stay float32."""
+    remat: str = "none"
+    """Recompute instead of store, for long rows: none, step or chunk:N (N steps)."""
     dropout: Rate = 0.5
     """Dropout rate of the embeddings, between layers and before the output."""
     epochs: Positive | None = None
@@ -86,6 +89,11 @@ class Config(Source):
     """Keep compiled programs on disk, in ZOO_COMPILE_CACHE or ~/.cache/rnn-zoo."""
     debug: bool = False
     """Show the traceback of an error."""
+
+    def layer_options(self) -> dict[str, Any]:
+        """Return the options of the recurrent layers that all tasks have."""
+        remat = {} if self.remat == "none" else {"remat": self.remat}
+        return {"dtype": self.dtype, **remat}
 
     def __init_subclass__(cls) -> None:
         """Show the default of ``--epochs`` in the help: see `num_epochs`."""
@@ -143,6 +151,10 @@ class Task(ABC):
             ValueError: if a flag is out of its range; the message names it.
         """
         ranges.check(config)
+        try:
+            Schedule(remat=config.remat).check()
+        except ValueError as error:
+            raise ValueError(f"--{error}") from None
         self.config = config
         self.notes: list[str] = []
         self.digests = cell_digest(config.cell)
@@ -214,6 +226,16 @@ class Task(ABC):
             key: of dropout and other noise; None for evaluation.
             progress: of training, from 0 to 1.
         """
+
+    def embedding_ids(self, batch: Batch) -> Array | None:
+        """Return the rows of ``model.embedding`` that `loss` may look up in a batch.
+
+        Then only these are updated, see `zoo.tasks.lazy_embedding`. None updates all.
+
+        Args:
+            batch: from `batches`.
+        """
+        return None
 
     @abstractmethod
     def predict(

@@ -149,7 +149,7 @@ class CharacterModel(base.Task):
             "cell": config.cell,
             "hidden_size": config.hidden_size,
             "num_layers": config.num_layers,
-            "dtype": config.dtype,
+            **config.layer_options(),
             "dropout": config.dropout,
             "tied": config.tied,
         }

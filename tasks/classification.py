@@ -12,7 +12,7 @@ import numpy as np
 from zoo import regularizers
 from zoo.models.decoding import argmax
 from zoo.pipelines import ClassifierPipeline
-from zoo.tasks import base, baselines, metrics
+from zoo.tasks import base, baselines, lazy_embedding, metrics
 from zoo.tasks.data import reviews
 from zoo.tasks.data.blocks import column
 from zoo.tasks.data.id_columns import IdColumn, id_columns
@@ -41,6 +41,8 @@ class Config(base.Config):
     """Pooling of the outputs into one vector; concat needs --max-length."""
     embedding_dim: Positive = 100
     """Embedding size of a token."""
+    lazy_embedding: bool = False
+    """Update only the embeddings of a batch's words: fast for large vocabularies."""
     units: Literal["words", "chars"] = "words"
     """Tokens of a text."""
     tokens: Literal["words", "whitespace"] = "words"
@@ -88,6 +90,8 @@ class Classification(RowTask):
             ValueError: if ``--pooling concat`` has no ``--max-length``.
         """
         super().__init__(config)
+        if config.lazy_embedding:
+            lazy_embedding.check(config)
         self.choose_monitor("accuracy", "f1_macro")
         rows, notes, digests = read(config, "labelled", split, sample=reviews.folder)
         self.digests |= digests
@@ -150,7 +154,7 @@ class Classification(RowTask):
             "cell": config.cell,
             "hidden_size": config.hidden_size,
             "num_layers": config.num_layers,
-            "dtype": config.dtype,
+            **config.layer_options(),
             "bidirectional": config.bidirectional,
             "pooling": config.pooling,
             "length": config.max_length if config.pooling == "concat" else None,
@@ -166,6 +170,15 @@ class Classification(RowTask):
         label = np.zeros(batch_size, np.int32)
         label[: len(numbers)] = self._labels[split][numbers]
         return {**batch, "label": label}
+
+    def embedding_ids(self, batch: base.Batch) -> Array | None:
+        """Return the words of a batch, padding and the unknown word, if lazy."""
+        if not self.config.lazy_embedding:
+            return None
+        unknown = self.pipeline.text.vocabulary.unknown
+        assert unknown is not None
+        words = jnp.asarray(batch["words"]).ravel()
+        return jnp.concatenate([words, jnp.array([0, unknown], words.dtype)])
 
     def loss(
         self,

@@ -1,17 +1,18 @@
 """Programs that are compiled in threads, before they are called."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
+import jax
 import numpy as np
 
 MAX_THREADS = 4  # each compilation uses several cores at times
 
 
 class CompileAhead:
-    """Compiles jitted functions for batches of given shapes, side by side.
+    """Compiles functions for arguments of given shapes, side by side.
 
     XLA compiles without Python's lock, so that the main thread can train meanwhile.
     """
@@ -21,33 +22,30 @@ class CompileAhead:
         self._pool = ThreadPoolExecutor(min(os.cpu_count() or 1, MAX_THREADS))
         self._futures: dict[Any, Future[Any]] = {}
 
-    def start(self, function: Any, batch: Mapping[str, Any], *args: Any) -> None:
-        """Start to compile a function, unless it has been for batches of this shape.
+    def start(self, function: Any, shaped: Any, job: Callable[[], Any]) -> None:
+        """Start to compile a function, unless it has been for these shapes.
 
         Args:
-            function: a jitted function. Its next call with arguments of these shapes
-                and shardings finds the program.
-            batch: identifies the program by the shapes of its arrays; empty for a
-                function that takes none.
-            *args: all arguments, or structures with their shapes.
+            function: a jitted function.
+            shaped: arrays whose shapes identify the program among those of the
+                function.
+            job: compiles it, so that its next call finds the program.
         """
-        key = _key(function, batch)
+        key = _key(function, shaped)
         if key not in self._futures:
-            self._futures[key] = self._pool.submit(
-                lambda: function.lower(*args).compile()
-            )
+            self._futures[key] = self._pool.submit(job)
 
-    def wait(self, function: Any, batch: Mapping[str, Any]) -> None:
+    def wait(self, function: Any, shaped: Any) -> None:
         """Wait until a function is compiled, if that was started.
 
         Args:
-            function: the jitted function.
-            batch: as for `start`.
+            function: as for `start`.
+            shaped: as for `start`.
 
         Raises:
             Exception: that of the compilation.
         """
-        if future := self._futures.get(_key(function, batch)):
+        if future := self._futures.get(_key(function, shaped)):
             future.result()
 
     def close(self) -> None:
@@ -55,6 +53,6 @@ class CompileAhead:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _key(function: Any, batch: Mapping[str, Any]) -> Any:
-    shapes = tuple((name, np.shape(array)) for name, array in sorted(batch.items()))
-    return function, shapes
+def _key(function: Any, shaped: Any) -> Any:
+    leaves, structure = jax.tree.flatten(shaped)
+    return function, structure, tuple(map(np.shape, leaves))

@@ -112,7 +112,7 @@ class Memory(base.Task):
             "cell": config.cell,
             "hidden_size": config.hidden_size,
             "num_layers": config.num_layers,
-            "dtype": config.dtype,
+            **config.layer_options(),
             "bidirectional": config.bidirectional,
             "dropout": config.dropout,
             "init": config.init,

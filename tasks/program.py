@@ -1,6 +1,7 @@
 """The compiled steps of a task: one program for one device or many."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -9,10 +10,11 @@ import numpy as np
 import optax
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
+from zoo.tasks import lazy_embedding
 from zoo.tasks.base import Task
 from zoo.tasks.compile_ahead import CompileAhead
 from zoo.tasks.scores import Batch, Evaluation
-from zoo.types import Array, ArrayLike, Params
+from zoo.types import Array, Params
 
 
 class TrainState(NamedTuple):
@@ -71,29 +73,53 @@ class Program:
         by_row = NamedSharding(mesh, PartitionSpec("data"))
         self._by_row = by_row if jax.device_count() > 1 else self.replicated
 
-        def loss(
-            params: Params, batch: Batch, carry: Any, key: Array, progress: ArrayLike
-        ) -> tuple[Array, Any]:
-            (total, count), carry = apply(
-                params, batch, carry, key=key, progress=progress, method=task.loss
-            )
-            return total / jnp.maximum(count, 1), (total, count, carry)
-
         def differentiate(
             params: Params, batch: Batch, carry: Any, key: Array, step: Array
-        ) -> tuple[Params, Any, tuple[Array, Array]]:
+        ) -> tuple[Params, Any, tuple[Array, Array], Array | None]:
             key = jax.random.fold_in(jax.random.wrap_key_data(key), step)
-            grads, (total, count, carry) = jax.grad(loss, has_aux=True)(
-                params, batch, carry, key, step / num_steps
-            )
-            return grads, jax.lax.stop_gradient(carry), (total, count)
+            inputs, ids = params, task.embedding_ids(batch)
+            if ids is not None:
+                num_embeddings = len(lazy_embedding.table(params))
+                ids = lazy_embedding.unique(ids, num_embeddings)
+                ids = jax.lax.with_sharding_constraint(ids, self.replicated)
+                inputs = lazy_embedding.select(params, ids)
+
+            def loss(inputs: Params) -> tuple[Array, Any]:
+                method = task.loss
+                if ids is not None:
+                    rows = lazy_embedding.table(inputs)
+                    method = lazy_embedding.restricted(method, ids, rows)
+                    table = lazy_embedding.table(params)
+                    inputs = lazy_embedding.with_table(inputs, table)
+                (total, count), new = apply(
+                    inputs,
+                    batch,
+                    carry,
+                    key=key,
+                    progress=step / num_steps,
+                    method=method,
+                )
+                return total / jnp.maximum(count, 1), (total, count, new)
+
+            grads, (total, count, new) = jax.grad(loss, has_aux=True)(inputs)
+            return grads, jax.lax.stop_gradient(new), (total, count), ids
 
         def update(
-            params: Params, average: Params, opt_state: Any, grads: Params, step: Array
+            params: Params,
+            average: Params,
+            opt_state: Any,
+            grads: Params,
+            step: Array,
+            ids: Array | None,
         ) -> tuple[Params, Params, Any, Array]:
             norm = optax.tree.norm(grads)
-            updates, opt_state = tx.update(grads, opt_state, params)
-            params = optax.apply_updates(params, updates)
+            if ids is None:
+                updates, opt_state = tx.update(grads, opt_state, params)
+                params = optax.apply_updates(params, updates)
+            else:
+                params, opt_state = lazy_embedding.update(
+                    tx, params, opt_state, grads, ids
+                )
             if task.config.ema:
                 # A short average early in training, so that it forgets the initial
                 # parameters.
@@ -108,7 +134,7 @@ class Program:
             return apply(params, batch_size, method=task.init_carry)
 
         # Two programs: the update does not depend on the shape of the batch and is
-        # compiled once.
+        # compiled once, or for few numbers of rows of a lazy embedding.
         self.differentiate = jax.jit(differentiate)
         self._update = jax.jit(update, donate_argnums=(0, 1, 2))
         self.eval_step = jax.jit(eval_step)
@@ -164,16 +190,28 @@ class Program:
         Args:
             state: the state before the first step.
         """
-        params, average, opt_state, carry, key = jax.tree.map(_structure, state)
-        for batch in self.task.examples("train"):
-            batch = self.place(batch)
-            start = self._ahead.start
-            start(self.differentiate, batch, params, batch, carry, key, 0)
-            start(self._update, {}, params, average, opt_state, params, 0)
-        for batch in self.task.examples("dev"):
-            carry = self.init_carry(state.params, len(batch["mask"]))
-            batch = self.place(batch)
-            self._ahead.start(self.eval_step, batch, params, batch, carry)
+        start, replicated = self._ahead.start, self.replicated
+        params, average, opt_state, carry, key = jax.tree.map(
+            lambda a: _structure(a, a.sharding), state
+        )
+
+        def compile_step(batch: Any) -> None:
+            traced = self.differentiate.trace(params, batch, carry, key, 0)
+            outputs = jax.tree.map(lambda a: _structure(a, replicated), traced.out_info)
+            grads, _, _, ids = outputs
+            update = (params, average, opt_state, grads, 0, ids)
+            start(self._update, ids, lambda: self._update.lower(*update).compile())
+            traced.lower().compile()
+
+        def compile_evaluation(batch: Any, carry: Any) -> None:
+            self.eval_step.lower(params, batch, carry).compile()
+
+        for batch in map(self.place, self.task.examples("train")):
+            start(self.differentiate, batch, partial(compile_step, batch))
+        for batch in map(self.place, self.task.examples("dev")):
+            carry_of_dev = self.init_carry(state.params, len(batch["mask"]))
+            job = partial(compile_evaluation, batch, carry_of_dev)
+            start(self.eval_step, batch, job)
 
     def close(self) -> None:
         """Start no further compilation."""
@@ -191,12 +229,12 @@ class Program:
         """
         params, average, opt_state, carry, key = state
         self._ahead.wait(self.differentiate, batch)
-        grads, carry, (total, count) = self.differentiate(
+        grads, carry, (total, count), ids = self.differentiate(
             params, batch, carry, key, step
         )
-        self._ahead.wait(self._update, {})
+        self._ahead.wait(self._update, ids)
         params, average, opt_state, norm = self._update(
-            params, average, opt_state, grads, step
+            params, average, opt_state, grads, step, ids
         )
         state = TrainState(params, average, opt_state, carry, key)
         return state, StepMetrics(total, count, norm)
@@ -251,6 +289,6 @@ class Program:
         return sum(step._cache_size() for step in steps)
 
 
-def _structure(array: jax.Array) -> jax.ShapeDtypeStruct:
+def _structure(array: Any, sharding: Any) -> jax.ShapeDtypeStruct:
     """Return the shape, dtype and layout of an array, which a step may delete."""
-    return jax.ShapeDtypeStruct(array.shape, array.dtype, sharding=array.sharding)
+    return jax.ShapeDtypeStruct(array.shape, array.dtype, sharding=sharding)

@@ -129,7 +129,7 @@ def build_pipeline(
         "cell": config.cell,
         "hidden_size": config.hidden_size,
         "num_layers": config.num_layers,
-        "dtype": config.dtype,
+        **config.layer_options(),
         "bidirectional": config.bidirectional,
         "attention": None if config.attention == "none" else config.attention,
         "input_feeding": config.input_feeding,

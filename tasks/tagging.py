@@ -11,7 +11,7 @@ import numpy as np
 
 from zoo import regularizers
 from zoo.pipelines import TaggerPipeline
-from zoo.tasks import base
+from zoo.tasks import base, lazy_embedding
 from zoo.tasks.data import Kind
 from zoo.tasks.data.blocks import column
 from zoo.tasks.data.id_columns import id_columns
@@ -48,6 +48,8 @@ class Config(base.Config):
     """Embedding size of a word's shape (Capitalised, number, ...); 0 = none."""
     embedding_dim: Positive = 100
     """Embedding size of a word."""
+    lazy_embedding: bool = False
+    """Update only the embeddings of a batch's words: fast for large vocabularies."""
     crf: bool = False
     """Score whole tag sequences with a conditional random field."""
     lowercase: bool = True
@@ -97,6 +99,8 @@ class Tagging(RowTask):
                 ``--strict-labels`` dev or test has a tag that train lacks.
         """
         super().__init__(config)
+        if config.lazy_embedding:
+            lazy_embedding.check(config)
         self.choose_monitor(*self.score_names)
         rows, notes, digests = read(config, self.kind, split)
         self.digests |= digests
@@ -153,7 +157,7 @@ class Tagging(RowTask):
             "cell": config.cell,
             "hidden_size": config.hidden_size,
             "num_layers": config.num_layers,
-            "dtype": config.dtype,
+            **config.layer_options(),
             "bidirectional": config.bidirectional,
             "dropout": config.dropout,
             "use_crf": config.crf,
@@ -197,6 +201,15 @@ class Tagging(RowTask):
         """Return some rows as padded arrays, see `RowTask`."""
         tags = self._tags.batch(split, numbers, length, batch_size)
         return tags | self._tokens.batch(split, numbers, length, batch_size)
+
+    def embedding_ids(self, batch: base.Batch) -> Array | None:
+        """Return the words of a batch, padding and the unknown word, if lazy."""
+        if not self.config.lazy_embedding:
+            return None
+        unknown = self.pipeline.words.words.unknown
+        assert unknown is not None
+        words = jnp.asarray(batch["words"]).ravel()
+        return jnp.concatenate([words, jnp.array([0, unknown], words.dtype)])
 
     def loss(
         self,

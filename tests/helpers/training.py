@@ -19,7 +19,7 @@ TASK_FLAGS = {
     ],
     "pos": [
         *("--limit-train", "48", "--max-length", "16", "--char-size", "8"),
-        *("--dtype", "bfloat16", "--batch-tokens", "96"),
+        *("--dtype", "bfloat16", "--batch-tokens", "96", "--lazy-embedding"),
     ],
     "ner": ["--limit-train", "48", "--max-length", "16", "--char-size", "8"],
     "charlm": ["--max-length", "20"],

@@ -33,7 +33,7 @@ LEVELS = [
     ["zoo.tasks.base", "zoo.tasks.ranges", "zoo.tasks.compile_ahead"],
     ["zoo.tasks.optimizers", "zoo.tasks.losses", "zoo.tasks.program", "zoo.tasks.rows"]
     + [
-        "zoo.tasks.compile_ahead",
+        "zoo.tasks.lazy_embedding",
         "zoo.tasks.labels",
         "zoo.tasks.tagging",
         "zoo.tasks.pair_preparation",

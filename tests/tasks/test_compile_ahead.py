@@ -79,7 +79,7 @@ def test_a_compilation_that_fails_raises_in_the_step_that_needs_it() -> None:
         raise ValueError("no such shape")
 
     ahead, batch = CompileAhead(), {"x": np.zeros(3)}
-    ahead.start(fails, batch, batch["x"])
+    ahead.start(fails, batch, lambda: fails.lower(batch["x"]).compile())
     ahead.wait(fails, {"x": np.zeros(4)})  # which nothing compiles
     with pytest.raises(ValueError, match="no such shape"):
         ahead.wait(fails, batch)

@@ -32,6 +32,7 @@ def one_parameter_task(**flags: Any) -> Any:
         config=replace(Config(batch_size=2), **flags),
         pipeline=SimpleNamespace(apply=apply),
         loss=loss,
+        embedding_ids=lambda batch: None,
         predict=None,
         init_carry=lambda model, batch_size: (),
     )

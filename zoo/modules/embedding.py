@@ -23,6 +23,8 @@ class Embedding(Stochastic):
         x = embedding(ids)      # [B, T] -> [B, T, 100]
     """
 
+    _subset: tuple[Array, Array] | None = None  # see `restrict`
+
     def __init__(
         self,
         num_embeddings: int,
@@ -125,9 +127,29 @@ class Embedding(Stochastic):
         y = self._look_up(jnp.where(real, ids, jnp.zeros((), ids.dtype)))
         return jnp.where(real[..., None], y, jnp.zeros((), y.dtype))
 
+    def restrict(self, ids: Array, rows: Array) -> None:
+        """Look up rows of this array instead of the table, inside a pure function.
+
+        The gradient with respect to the rows costs nothing for the rest of the table.
+        The vector of any other ID is NaN.
+
+        Args:
+            ids: ints ``[U]`` in ascending order, of the rows; V and above for none.
+            rows: ``[U, D]``.
+        """
+        self._subset = nnx.data((ids, rows))
+
     def _look_up(self, ids: Array) -> Array:
         """Return rows of the table, NaN for an ID outside it."""
         # A negative index would count from the end, as in numpy: move it out of range.
         ids = jnp.where(ids < 0, jnp.asarray(self.num_embeddings, ids.dtype), ids)
-        rows = jnp.take(self.table[...], ids, axis=0, mode="fill", fill_value=jnp.nan)
+        table = self.table[...]
+        if self._subset is not None:
+            some, table = self._subset
+            rank = jnp.searchsorted(some, ids)
+            is_row = (some.at[rank].get(mode="clip") == ids) & (
+                ids < self.num_embeddings
+            )
+            ids = jnp.where(is_row, rank, len(some))
+        rows = jnp.take(table, ids, axis=0, mode="fill", fill_value=jnp.nan)
         return rows.astype(self.dtype)
