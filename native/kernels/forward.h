@@ -81,8 +81,7 @@ class Forward : Layout {
     RowConverter<Operand> x(count, in_.D);
     StageOperand stage_operand(count, in_.H, padded_H_);
     const Word* const* rows = x.along_rows(tokens.inputs, count, in_.D);
-    for (long j = 0; j < tile_count<InputProduct>(); ++j)
-      project(j, count, rows, tokens.gates);
+    for (long j = 0; j < tile_count<InputProduct>(); ++j) project(j, count, rows, tokens.gates);
     AllStages::forward([&]<class Stage>() {
       const StageRows stage{
           .count = count,

@@ -54,8 +54,8 @@ struct Left {
   long stride = 1;
 };
 
-// Compute to = from + Σ_k left[., k] · panel[k] for R rows, where panel[k] is N vectors of words and
-// k runs to K.
+// Compute to = from + Σ_k left[., k] · panel[k] for R rows, where panel[k] is N vectors of words
+// and k runs to K.
 //
 // Not inlined: GCC does not always keep the tile in registers when this is part of a larger
 // function.
@@ -111,9 +111,8 @@ template <int R, int N>
 template <class Word>
 void multiply(long R, long N, Left<Word> left, const Word* panel, long K, Places from, Places to) {
   dispatch<ROWS>(R, [&]<int Rows>() {
-    dispatch<PANEL_VECTORS>(N, [&]<int Vectors>() {
-      multiply_tile<Rows, Vectors>(left, panel, K, from, to);
-    });
+    dispatch<PANEL_VECTORS>(
+        N, [&]<int Vectors>() { multiply_tile<Rows, Vectors>(left, panel, K, from, to); });
   });
 }
 

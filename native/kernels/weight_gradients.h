@@ -120,12 +120,13 @@ class WeightGradientProducts : protected TransposedMatrices<Cell, Operand> {
   void pack_planes(Word* panel, const float* const* gates, const Tile& tile, long K, float* d_b,
                    int first_new_plane) const {
     for (int n = 0; n < tile.vectors; ++n) {
-      const Vector total = pack_vector<Operand>(panel + n * LANES, tile.vectors * LANES, gates,
-                                                tile.offsets[n], K);
+      const Vector total =
+          pack_vector<Operand>(panel + n * LANES, tile.vectors * LANES, gates, tile.offsets[n], K);
       const int plane = Product::PLANE[n / tile.per_block];
       if (plane < first_new_plane) continue;
       const long count = tile.columns[n].count;
-      float* to = d_b + bias_block<InputProduct>(plane) * in_.H + tile.unit + n % tile.per_block * LANES;
+      const long unit = tile.unit + n % tile.per_block * LANES;
+      float* to = d_b + bias_block<InputProduct>(plane) * in_.H + unit;
       store(to, load(to, count) + total, count);
     }
   }
