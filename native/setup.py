@@ -1,148 +1,94 @@
-"""Build the kernels.
+"""Build the kernels for CPUs.
 
-The CPU kernels are built once for each level of x86-64, or once for any other machine.
-The GPU kernels are built if nvcc is installed.
+The variable ``ZOO_NATIVE_LEVELS`` lists the levels to build, such as ``v3,v4``, or is
+``all``. Without it, the fastest level of this machine is built if that is possible:
+without a compiler, the package contains no library.
 """
 
-import importlib.util
 import os
-import platform
-import shutil
-import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import ModuleType
 
 from setuptools import Extension, setup
-from setuptools.command.build_ext import build_ext
-from setuptools.errors import CompileError
 
-# Each level is a library of its own; at runtime the fastest for the machine is loaded.
-LEVELS = {"v2": "x86-64-v2", "v3": "x86-64-v3", "v4": "x86-64-v4"}
-GPU = "zoo_native.gpu"
-# Whether warnings are errors. A compiler newer than those tested may have more of them.
-STRICT = os.environ.get("ZOO_NATIVE_WERROR", "1") != "0"
+sys.path.insert(0, str(Path(__file__).parent))
+from building import STRICT, Build, Wheel, load, temporary_folders, xla_headers
+
+UNITS = ["kernels/backward.cc", "kernels/forward.cc"]
 
 
-def xla_headers() -> str:
-    """Return the folder of the headers of XLA's foreign function interface."""
-    spec = importlib.util.find_spec("jaxlib")
-    assert spec and spec.origin, "jaxlib must be installed"
-    return str(Path(spec.origin).parent / "include")
+class BuildUnits(Build):
+    """Compile the units of a library side by side."""
+
+    def build_extension(self, ext: Extension) -> None:
+        """Build the library of one level."""
+        folder = Path(self.build_temp, ext.name)
+
+        def compiled(unit: str) -> list[str]:
+            return self.compiler.compile(
+                [unit],
+                output_dir=str(folder),
+                include_dirs=ext.include_dirs,
+                extra_postargs=ext.extra_compile_args,
+            )
+
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            objects = [
+                path for paths in pool.map(compiled, ext.sources) for path in paths
+            ]
+        ext.sources, ext.extra_objects = [], objects
+        super().build_extension(ext)
 
 
-def load_table() -> ModuleType:
-    """Import ``zoo_native.table`` without ``zoo_native``, which loads the libraries."""
-    path = Path(__file__).parent / "zoo_native/table.py"
-    spec = importlib.util.spec_from_file_location("table", path)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def library(level: str, *, optional: bool) -> Extension:
+    """Return the library of one level.
 
-
-def dependencies(folder: str) -> list[str]:
-    """Return the files that a library is rebuilt for."""
-    headers = [str(path) for path in Path(folder).glob("*.h")]
-    return ["buffers.h", "zoo_native/kernels.json", "zoo_native/table.py", *headers]
-
-
-def cpu_library(name: str, *flags: str) -> Extension:
-    """Return the CPU kernels for one level."""
+    Args:
+        level: a key of ``levels.VECTORS``.
+        optional: whether an error of the compiler leaves the library out.
+    """
     warnings = ["-Wall", "-Wextra", *(["-Werror"] if STRICT else [])]
     return Extension(
-        f"zoo_native.{name}",
-        [f"kernels/{name}.cc"],
-        depends=dependencies("kernels"),
+        f"zoo_native.{level}",
+        UNITS,
         extra_compile_args=[
             *("-std=c++20", "-O3", "-g0", "-fvisibility=hidden", *warnings),
             # System headers, in which warnings do not count.
             f"-isystem{xla_headers()}",
-            *flags,
+            *([f"-march=x86-64-{level}"] if level != "generic" else []),
         ],
         language="c++",
+        optional=optional,
     )
 
 
-def find_nvcc() -> str | None:
-    """Return the CUDA compiler, None if there is none."""
-    default = "/usr/local/cuda/bin/nvcc"
-    return os.environ.get("NVCC") or shutil.which("nvcc") or shutil.which(default)
+def requested_levels() -> list[str]:
+    """Return the levels that the variable ``ZOO_NATIVE_LEVELS`` asks for.
 
-
-def nvcc_command(compiler: str, include: list[str], target: Path) -> list[str]:
-    """Return the command that builds the GPU kernels.
-
-    Args:
-        compiler: nvcc.
-        include: folders of headers.
-        target: the library.
+    Raises:
+        SystemExit: if one of them is not a level of this architecture.
     """
-    host = ["-fPIC", "-fvisibility=hidden", "-Wall", "-Wextra"]
-    # nvcc removes the bodies of device functions from what the host compiler sees.
-    host += ["-Wno-return-type"]
-    return [
-        *(compiler, "-std=c++20", "-O3", "-shared", "-cudart", "static"),
-        *(["-Werror", "all-warnings"] if STRICT else []),
-        # Machine code for one architecture, and PTX that later drivers compile.
-        "-gencode=arch=compute_90,code=[sm_90,compute_90]",
-        *("-Xcompiler", ",".join(host)),
-        *(f"-I{folder}" for folder in include),
-        *("-isystem", xla_headers()),
-        f"-L{Path(compiler).resolve().parent.parent / 'lib'}",
-        *("-o", str(target), "gpu/gpu.cu"),
-    ]
-
-
-class Build(build_ext):
-    """Generate the header of the table, and build the GPU kernels with nvcc."""
-
-    def run(self) -> None:
-        """Generate ``kernel_table.h``, then build all libraries."""
-        generated = Path(self.build_temp, "generated")
-        generated.mkdir(parents=True, exist_ok=True)
-        table = load_table()
-        (generated / "kernel_table.h").write_text(table.header(table.read()))
-        for extension in self.extensions:
-            extension.include_dirs.append(str(generated))
-        super().run()
-
-    def build_extension(self, ext: Extension) -> None:
-        """Build one library.
-
-        Raises:
-            CompileError: if nvcc fails.
-        """
-        compiler = find_nvcc()
-        if ext.name != GPU:
-            super().build_extension(ext)
-            return
-        assert compiler is not None  # the extension exists only where nvcc does
-        target = Path(self.get_ext_fullpath(ext.name))
-        target.parent.mkdir(parents=True, exist_ok=True)
-        command = nvcc_command(compiler, ext.include_dirs, target)
-        try:
-            subprocess.run(command, check=True)
-        except (OSError, subprocess.CalledProcessError) as error:
-            raise CompileError(f"the GPU kernels were not built: {error}") from error
-
-
-x86 = platform.machine() in ("x86_64", "AMD64")
-libraries = (
-    [cpu_library(name, f"-march={arch}") for name, arch in LEVELS.items()]
-    if x86
-    else [cpu_library("v2")]
-)
-if find_nvcc():
-    gpu = Extension(
-        GPU,
-        ["gpu/gpu.cu"],
-        depends=dependencies("gpu"),
-        include_dirs=["gpu"],
-        optional=True,  # CUDA may be too old for them
+    requested = os.environ.get("ZOO_NATIVE_LEVELS", "")
+    known = load("levels").of_architecture()
+    levels = (
+        known
+        if requested == "all"
+        else [level for level in requested.split(",") if level]
     )
-    libraries.insert(0, gpu)
+    unknown = sorted(set(levels) - set(known))
+    if unknown:
+        raise SystemExit(
+            f"ZOO_NATIVE_LEVELS={requested}: {', '.join(unknown)} is unknown; expected "
+            f"all, or some of {','.join(known)}"
+        )
+    return levels
+
+
+fastest = load("levels").of_this_machine()[0]
 setup(
-    ext_modules=libraries,
-    cmdclass={"build_ext": Build},
-    options={"build_ext": {"parallel": len(libraries)}},
+    ext_modules=[library(level, optional=False) for level in requested_levels()]
+    or [library(fastest, optional=True)],
+    cmdclass={"build_ext": BuildUnits, "bdist_wheel": Wheel},
+    options=temporary_folders(),
 )

@@ -223,18 +223,16 @@ class Backward : WeightGradientProducts<Cell, Operand> {
   // matrix.
   template <class Stage>
   void add_transposed_product(long j, long count, const Word* const* rows, float* sums) const {
-    const long K = words<Operand>(Stage::COUNT * padded_H_);
-    this->with_panel(in_.H, j, [&]<int N>(long first) {
-      const Word* panel = this->template transposed_U<Stage>() + first * K;
-      for (long r = 0; r < count; r += ROWS)
-        dispatch<ROWS>(std::min<long>(ROWS, count - r), [&]<int R>() {
-          float* tile = sums + r * padded_H_ + first;
-          multiply<R, N>(
-              row_reader<R>(rows + r), panel, K,
-              [&](int i, int n) { return load(tile + i * padded_H_ + n * LANES); },
-              [&](int i, int n, Vector v) { store(tile + i * padded_H_ + n * LANES, v); });
-        });
-    });
+    const long K = words<Operand>(Stage::COUNT * padded_H_), first = j * Base::PANEL;
+    const Word* panel = this->template transposed_U<Stage>() + first * K;
+    float* tile[ROWS];
+    for (long begin = 0; begin < count; begin += ROWS) {
+      const long tile_rows = std::min<long>(ROWS, count - begin);
+      for (long r = 0; r < tile_rows; ++r) tile[r] = sums + (begin + r) * padded_H_ + first;
+      const Places places = {tile, CONSECUTIVE};
+      multiply<Word>(tile_rows, this->panel_vectors(in_.H, j), {rows + begin}, panel, K, places,
+                     places);
+    }
   }
 
   // Add the gradient of a state to that of the initial state it was reset to.
@@ -256,22 +254,19 @@ class Backward : WeightGradientProducts<Cell, Operand> {
     RowConverter<Operand> converter(INPUT_TOKENS, InputProduct::COUNT * padded_H_);
     const Word* const* rows = converter.along_rows(planes, count, InputProduct::COUNT * padded_H_);
     const long panels = this->panels(in_.D);
-    for (long j = panels * i / parts; j < panels * (i + 1) / parts; ++j)
-      this->with_panel(in_.D, j, [&]<int N>(long first) {
-        for (long r = 0; r < count; r += ROWS)
-          dispatch<ROWS>(std::min<long>(ROWS, count - r), [&]<int R>() {
-            // GCC 12 does not keep the tile in registers if `finish` stores to d_x directly.
-            Vector tile[R][N];
-            multiply<R, N>(
-                row_reader<R>(rows + r), this->transposed_W() + first * K, K,
-                [](int, int) { return Vector{}; }, [&](int k, int n, Vector v) { tile[k][n] = v; });
-            UNROLL for (int k = 0; k < R; ++k) UNROLL for (int n = 0; n < N; ++n) {
-              const long column = first + n * LANES;
-              store(tokens.d_x[begin + r + k] + column, tile[k][n],
-                    std::min(in_.D - column, LANES));
-            }
-          });
-      });
+    TileBuffer zeros, tile;
+    zeros.clear();
+    for (long j = panels * i / parts; j < panels * (i + 1) / parts; ++j) {
+      const long first = j * Base::PANEL, vectors = this->panel_vectors(in_.D, j);
+      for (long r = 0; r < count; r += ROWS) {
+        const long tile_rows = std::min<long>(ROWS, count - r);
+        multiply<Word>(tile_rows, vectors, {rows + r}, this->transposed_W() + first * K, K,
+                       zeros.places(), tile.places());
+        for (long k = 0; k < tile_rows; ++k)
+          for (long n = 0, column = first; n < vectors; ++n, column += LANES)
+            store(tokens.d_x[begin + r + k] + column, load(tile.vector(k, n)), in_.D - column);
+      }
+    }
   }
 
   std::vector<Carried> carried_;

@@ -26,35 +26,50 @@ struct KnownStates {
   float* const* gates;         // where the planes of each token go
 };
 
+// Pack the columns of a tile, of a matrix of `rows` rows of `width` numbers, in the order in which
+// the product reads them.
+template <class Operand>
+void pack_tile(typename Operand::Word* to, const float* matrix, long rows, long width,
+               const Tile& tile) {
+  for (long k = 0; k < rows; k += Operand::PER_WORD)
+    for (int n = 0; n < tile.vectors; ++n, to += LANES) {
+      const auto [first, count] = tile.columns[n];
+      Vector numbers[Operand::PER_WORD] = {};
+      for (long i = 0; i < std::min(Operand::PER_WORD, rows - k); ++i)
+        numbers[i] = load(matrix + (k + i) * width + first, count);
+      Operand::pack(to, numbers);
+    }
+}
+
 template <class Cell, class Operand>
-class Forward : Layout<Cell> {
-  using Base = Layout<Cell>;
-  using Base::in_, Base::pool_, Base::padded_H_, Base::token_size_, Base::rows_, Base::groups_,
-      Base::followers_;
+class Forward : Layout {
   using InputProduct = typename Cell::InputProduct;
   using AllStages = typename Cell::AllStages;
   using Word = typename Operand::Word;
 
+  static constexpr long GATES = InputProduct::COUNT;  // blocks of H columns of W and of U
+  static_assert(InputProduct::LOWEST == 0 && GATES <= Cell::PLANES,
+                "the planes that the inputs enter must be the first ones");
+
  public:
   Forward(const Input& in, Pool& pool)
-      : Base(in, pool),
-        W_(words<Operand>(in.D) * Base::GATES * padded_H_),
-        U_(words<Operand>(in.H) * Base::GATES * padded_H_),
+      : Layout(in, pool, Cell::PLANES),
+        W_(words<Operand>(in.D) * GATES * padded_H_),
+        U_(words<Operand>(in.H) * GATES * padded_H_),
         bias_(token_size_, true) {
     for (int p = 0; p < Cell::PLANES; ++p)
-      std::memcpy(bias_ + p * padded_H_, in.b + Base::bias_block(p) * in.H, in.H * sizeof(float));
+      std::memcpy(bias_ + p * padded_H_, in.b + bias_block<InputProduct>(p) * in.H,
+                  in.H * sizeof(float));
     const long splits = pool.threads();
     pool.run(splits, [&](long i) {
-      pack<InputProduct>(W_.get(), in.W, in.D,
-                         this->template tiles_of_split<InputProduct>(i, splits));
-      AllStages::forward([&]<class Stage>() {
-        pack<Stage>(packed_U<Stage>(), in.U, in.H, this->template tiles_of_split<Stage>(i, splits));
-      });
+      pack<InputProduct>(W_.get(), in.W, in.D, i, splits);
+      AllStages::forward(
+          [&]<class Stage>() { pack<Stage>(packed_U<Stage>(), in.U, in.H, i, splits); });
     });
   }
 
   void run(const ForwardOutput& out) const {
-    this->clear_padding(out.y, in_.H);
+    clear_padding(out.y, in_.H);
     pool_.run(groups_.size(), [&](long i) { run_group(groups_[i], out); });
   }
 
@@ -66,8 +81,7 @@ class Forward : Layout<Cell> {
     RowConverter<Operand> x(count, in_.D);
     StageOperand stage_operand(count, in_.H, padded_H_);
     const Word* const* rows = x.along_rows(tokens.inputs, count, in_.D);
-    for (long j = 0; j < this->template tile_count<InputProduct>(); ++j)
-      project(j, count, rows, tokens.gates);
+    for (long j = 0; j < tile_count<InputProduct>(); ++j) project(j, count, rows, tokens.gates);
     AllStages::forward([&]<class Stage>() {
       const StageRows stage{
           .count = count,
@@ -77,7 +91,7 @@ class Forward : Layout<Cell> {
           .c = tokens.c,
           .gates = tokens.gates,
           .keep = true};
-      for (long j = 0; j < this->template tile_count<Stage>(); ++j) run_stage<Stage>(j, stage);
+      for (long j = 0; j < tile_count<Stage>(); ++j) run_stage<Stage>(j, stage);
     });
   }
 
@@ -118,22 +132,15 @@ class Forward : Layout<Cell> {
     return U_ + words<Operand>(in_.H) * Stage::FIRST * padded_H_;
   }
 
-  // Pack the columns of some tiles in the order in which the product reads them.
+  // Pack split i of the tiles of a product with a matrix.
   template <class Product>
-  void pack(Word* to, const float* matrix, long rows, TileRange tiles) const {
-    const long width = Base::GATES * in_.H;
-    for (long j = tiles.begin; j < tiles.end; ++j)
-      this->template with_tile<Product>(j, [&]<int V>(long unit) {
-        Word* block = to + words<Operand>(rows) * Product::COUNT * unit;
-        for (long k = 0; k < rows; k += Operand::PER_WORD)
-          for (int n = 0; n < Product::COUNT * V; ++n, block += LANES) {
-            const auto [first, count] = this->template columns<Product, V>(unit, n);
-            Vector numbers[Operand::PER_WORD] = {};
-            for (long i = 0; i < std::min(Operand::PER_WORD, rows - k); ++i)
-              numbers[i] = load(matrix + (k + i) * width + first, count);
-            Operand::pack(block, numbers);
-          }
-      });
+  void pack(Word* to, const float* matrix, long rows, long i, long splits) const {
+    const auto [begin, end] = tiles_of_split<Product>(i, splits);
+    for (long j = begin; j < end; ++j) {
+      const Tile tile = this->tile<Product>(j);
+      pack_tile<Operand>(to + words<Operand>(rows) * Product::COUNT * tile.unit, matrix, rows,
+                         GATES * in_.H, tile);
+    }
   }
 
   void run_group(const std::vector<long>& group, const ForwardOutput& out) const {
@@ -148,8 +155,8 @@ class Forward : Layout<Cell> {
     for (long r = 0; r < n; ++r) {
       h[r] = states + r * padded_H_;
       next_h[r] = states + (n + r) * padded_H_;
-      this->copy_state(h[r], in_.h, group[r]);
-      if (Cell::CELL_STATE) this->copy_state(c + r * padded_H_, in_.c, group[r]);
+      copy_state(h[r], in_.h, group[r]);
+      if (Cell::CELL_STATE) copy_state(c + r * padded_H_, in_.c, group[r]);
     }
     std::vector<const float*> inputs;
     std::vector<float*> gates;
@@ -169,7 +176,7 @@ class Forward : Layout<Cell> {
                                     : scratch + gates.size() * token_size_);
         }
       const Word* const* rows = x.along_rows(inputs.data(), inputs.size(), in_.D);
-      team.run(this->template tile_count<InputProduct>(),
+      team.run(tile_count<InputProduct>(),
                [&](long j) { project(j, inputs.size(), rows, gates.data()); });
 
       float** step_gates = gates.data();
@@ -178,8 +185,8 @@ class Forward : Layout<Cell> {
         while (k >= long(rows_[group[active - 1]].size())) --active;
         for (long r = 0; r < active; ++r)
           if (rows_[group[r]][k].previous == RESET_STATE) {
-            this->copy_state(h[r], in_.initial_h, group[r]);
-            if (Cell::CELL_STATE) this->copy_state(c + r * padded_H_, in_.initial_c, group[r]);
+            copy_state(h[r], in_.initial_h, group[r]);
+            if (Cell::CELL_STATE) copy_state(c + r * padded_H_, in_.initial_c, group[r]);
           }
         AllStages::forward([&]<class Stage>() {
           const StageRows stage{
@@ -190,7 +197,7 @@ class Forward : Layout<Cell> {
               .c = c.get(),
               .gates = step_gates,
               .keep = out.gates != nullptr};
-          team.run(this->template tile_count<Stage>(), [&](long j) { run_stage<Stage>(j, stage); });
+          team.run(tile_count<Stage>(), [&](long j) { run_stage<Stage>(j, stage); });
         });
         for (long r = 0; r < active; ++r) {
           const long index = rows_[group[r]][k].index;
@@ -212,59 +219,49 @@ class Forward : Layout<Cell> {
 
   // Compute tile j of xW + b for many tokens.
   void project(long j, long count, const Word* const* inputs, float* const* gates) const {
-    this->template with_tile<InputProduct>(j, [&]<int V>(long unit) {
-      constexpr int N = InputProduct::COUNT * V;
-      const long K = words<Operand>(in_.D);
-      for (long i = 0; i < count; i += ROWS)
-        dispatch<ROWS>(std::min<long>(ROWS, count - i), [&]<int R>() {
-          multiply<R, N>(
-              row_reader<R>(inputs + i), W_ + K * InputProduct::COUNT * unit, K,
-              [&](int, int n) {
-                return load(bias_ + this->template plane_offset<InputProduct, V>(unit, n));
-              },
-              [&](int r, int n, Vector v) {
-                store(gates[i + r] + this->template plane_offset<InputProduct, V>(unit, n), v);
-              });
-          // A plane that the inputs do not enter starts with its bias alone.
-          for (int r = 0; r < R; ++r)
-            for (int p = InputProduct::COUNT; p < Cell::PLANES; ++p) {
-              const long begin = p * padded_H_ + unit;
-              for (long offset = begin; offset < begin + V * LANES; offset += LANES)
-                store(gates[i + r] + offset, load(bias_ + offset));
-            }
-        });
-    });
+    const Tile tile = this->tile<InputProduct>(j);
+    const long K = words<Operand>(in_.D);
+    const Word* W = W_ + K * InputProduct::COUNT * tile.unit;
+    float* bias[ROWS];
+    std::fill(bias, bias + ROWS, bias_.get());
+    for (long i = 0; i < count; i += ROWS) {
+      const long rows = std::min<long>(ROWS, count - i);
+      multiply<Word>(rows, tile.vectors, {inputs + i}, W, K, {bias, tile.offsets},
+                     {gates + i, tile.offsets});
+      // A plane that the inputs do not enter starts with its bias alone.
+      for (long r = i; r < i + rows; ++r)
+        for (int p = InputProduct::COUNT; p < Cell::PLANES; ++p) {
+          const long offset = p * padded_H_ + tile.unit;
+          std::memcpy(gates[r] + offset, bias_ + offset, tile.per_block * LANES * sizeof(float));
+        }
+    }
   }
 
   // Compute tile j of one stage of one step.
   template <class Stage>
   void run_stage(long j, const StageRows& rows) const {
-    this->template with_tile<Stage>(j, [&]<int V>(long unit) {
-      constexpr int N = Stage::COUNT * V;
-      const long K = words<Operand>(in_.H);
-      const Word* U = packed_U<Stage>() + K * Stage::COUNT * unit;
-      for (long i = 0; i < rows.count; i += ROWS)
-        dispatch<ROWS>(std::min<long>(ROWS, rows.count - i), [&]<int R>() {
-          Vector tile[R][N];
-          multiply<R, N>(
-              row_reader<R>(rows.operand + i), U, K,
-              [&](int r, int n) {
-                return load(rows.gates[i + r] + this->template plane_offset<Stage, V>(unit, n));
-              },
-              [&](int r, int n, Vector v) { tile[r][n] = v; });
-          UNROLL for (int r = 0; r < R; ++r) UNROLL for (int v = 0; v < V; ++v) {
-            Vector sums[Stage::COUNT];
-            UNROLL for (int p = 0; p < Stage::COUNT; ++p) sums[p] = tile[r][p * V + v];
-            const long first = unit + v * LANES;
-            Stage::forward(sums, ForwardStep{.h_before = rows.h[i + r] + first,
-                                             .h = rows.next_h[i + r] + first,
-                                             .c = rows.c + (i + r) * padded_H_ + first,
-                                             .gates = rows.gates[i + r] + first,
-                                             .plane_stride = padded_H_,
-                                             .keep = rows.keep});
-          }
-        });
-    });
+    const Tile tile = this->tile<Stage>(j);
+    const long K = words<Operand>(in_.H);
+    const Word* U = packed_U<Stage>() + K * Stage::COUNT * tile.unit;
+    TileBuffer products;
+    for (long begin = 0; begin < rows.count; begin += ROWS) {
+      const long count = std::min<long>(ROWS, rows.count - begin);
+      multiply<Word>(count, tile.vectors, {rows.operand + begin}, U, K,
+                     {rows.gates + begin, tile.offsets}, products.places());
+      for (long r = 0; r < count; ++r)
+        for (int v = 0; v < tile.per_block; ++v) {
+          Vector sums[Stage::COUNT];
+          for (int p = 0; p < Stage::COUNT; ++p)
+            sums[p] = load(products.vector(r, p * tile.per_block + v));
+          const long row = begin + r, first = tile.unit + v * LANES;
+          Stage::forward(sums, ForwardStep{.h_before = rows.h[row] + first,
+                                           .h = rows.next_h[row] + first,
+                                           .c = rows.c + row * padded_H_ + first,
+                                           .gates = rows.gates[row] + first,
+                                           .plane_stride = padded_H_,
+                                           .keep = rows.keep});
+        }
+    }
   }
 
   Array<Word> W_, U_;  // packed

@@ -53,14 +53,32 @@ struct TileRange {
   long begin, end;
 };
 
-template <class Cell>
+// Some units of all blocks of a product: vector n is vector n % per_block of the units of block
+// n / per_block.
+struct Tile {
+  long unit;                       // the first one
+  int per_block, vectors;          // the number of vectors, of each block and in all
+  long offsets[PANEL_VECTORS];     // of each vector in the planes of a token
+  Columns columns[PANEL_VECTORS];  // of each vector in a matrix [., G H]
+};
+
+// Return the block of b that is the bias of a plane: first the blocks of W in its order, then the
+// planes that the inputs do not enter.
+template <class InputProduct>
+constexpr long bias_block(int plane) {
+  for (int block = 0; block < InputProduct::COUNT; ++block)
+    if (InputProduct::PLANE[block] == plane) return block;
+  return plane;
+}
+
 class Layout {
  public:
-  Layout(const Input& in, Pool& pool)
+  // A token has `planes` numbers for each unit.
+  Layout(const Input& in, Pool& pool, long planes)
       : in_(in),
         pool_(pool),
         padded_H_(round_up(in.H, LANES)),
-        token_size_(Cell::PLANES * padded_H_),
+        token_size_(planes * padded_H_),
         rows_(in.B) {
     for (long b = 0; b < in.B; ++b) {
       long previous = STATE_OF_CALL;
@@ -90,45 +108,27 @@ class Layout {
   }
 
  protected:
-  // Blocks of H columns of W and of U.
-  static constexpr long GATES = Cell::InputProduct::COUNT;
-  static_assert(Cell::InputProduct::LOWEST == 0 && GATES <= Cell::PLANES,
-                "the planes that the inputs enter must be the first ones");
-
   template <class Product>
   long tile_count() const {
     return (padded_H_ + Product::VECTORS * LANES - 1) / (Product::VECTORS * LANES);
   }
 
-  // Call body<V>(unit) for tile j of a product: V vectors of units from `unit` on. Only the last
-  // tile may have fewer than Product::VECTORS.
-  template <class Product, class Body>
-  void with_tile(long j, const Body& body) const {
-    const long unit = j * Product::VECTORS * LANES;
-    dispatch<Product::VECTORS>(std::min<long>(Product::VECTORS, (padded_H_ - unit) / LANES),
-                               [&]<int V>() { body.template operator()<V>(unit); });
-  }
-
-  // Vector n of a tile is vector n % V of units of block n / V.
-  // Return its offset in the planes of a token.
-  template <class Product, int V>
-  long plane_offset(long unit, int n) const {
-    return Product::PLANE[n / V] * padded_H_ + unit + n % V * LANES;
-  }
-  // Return its columns in a matrix [., G H].
-  template <class Product, int V>
-  Columns columns(long unit, int n) const {
-    unit += n % V * LANES;
-    return {.first = (Product::FIRST + n / V) * in_.H + unit,
-            .count = std::clamp(in_.H - unit, 0L, LANES)};
-  }
-
-  // Return the block of b that is the bias of a plane: first the blocks of W in its order, then
-  // the planes that the inputs do not enter.
-  static constexpr long bias_block(int plane) {
-    for (int block = 0; block < GATES; ++block)
-      if (Cell::InputProduct::PLANE[block] == plane) return block;
-    return plane;
+  // Return tile j of a product. Only the last one may have fewer than Product::VECTORS vectors of
+  // each block.
+  template <class Product>
+  Tile tile(long j) const {
+    Tile tile;
+    tile.unit = j * Product::VECTORS * LANES;
+    tile.per_block = std::min<long>(Product::VECTORS, (padded_H_ - tile.unit) / LANES);
+    tile.vectors = Product::COUNT * tile.per_block;
+    for (int block = 0, n = 0; block < Product::COUNT; ++block)
+      for (int v = 0; v < tile.per_block; ++v, ++n) {
+        const long unit = tile.unit + v * LANES;
+        tile.offsets[n] = Product::PLANE[block] * padded_H_ + unit;
+        tile.columns[n] = {.first = (Product::FIRST + block) * in_.H + unit,
+                           .count = std::clamp(in_.H - unit, 0L, LANES)};
+      }
+    return tile;
   }
 
   // Return the tiles of split i.

@@ -7,17 +7,36 @@
 
 namespace zoo {
 
+// Pack the transpose of a block of `rows` rows of `columns` numbers, which are `width` apart.
+template <class Operand>
+void pack_transposed(typename Operand::Word* to, const float* block, long width, long rows,
+                     long columns) {
+  const long panel = round_up(rows, LANES);
+  // The inner loop walks along a few rows of the matrix, which the hardware prefetches.
+  for (long r = 0; r < panel; r += LANES)
+    for (long c = 0; c < columns; c += LANES) {
+      Vector square[LANES] = {};
+      for (long i = 0; i < std::min(LANES, rows - r); ++i)
+        square[i] = load(block + (r + i) * width + c, columns - c);
+      transpose(square);
+      for (long i = 0; i < LANES; i += Operand::PER_WORD) {
+        Vector numbers[Operand::PER_WORD];
+        for (long j = 0; j < Operand::PER_WORD; ++j) numbers[j] = square[i + j];
+        Operand::pack(to + words<Operand>(c + i) * panel + r, numbers);
+      }
+    }
+}
+
 // A transposed matrix has a row for each unit of each plane and `size` columns, D or H. It is
 // stored in panels of PANEL columns, of which the last may have fewer vectors.
 template <class Cell, class Operand>
-class TransposedMatrices : protected Layout<Cell> {
-  using Base = Layout<Cell>;
+class TransposedMatrices : protected Layout {
   using InputProduct = typename Cell::InputProduct;
   using Word = typename Operand::Word;
 
  public:
   TransposedMatrices(const Input& in, Pool& pool)
-      : Base(in, pool),
+      : Layout(in, pool, Cell::PLANES),
         W_(round_up(in.D, LANES) * words<Operand>(GATES * padded_H_)),
         U_(round_up(in.H, LANES) * words<Operand>(GATES * padded_H_)) {
     pool.run(panels(in.H) + panels(in.D), [&](long j) {
@@ -28,19 +47,15 @@ class TransposedMatrices : protected Layout<Cell> {
   }
 
  protected:
-  using Base::in_, Base::padded_H_, Base::GATES;
-
+  static constexpr long GATES = InputProduct::COUNT;  // blocks of H columns of W and of U
   static constexpr long PANEL = PANEL_VECTORS * LANES;
 
   // Return how many panels `size` columns are.
   static long panels(long size) { return round_up(size, PANEL) / PANEL; }
 
-  // Call body<N>(first column) for panel j, which has N vectors.
-  template <class Body>
-  static void with_panel(long size, long j, const Body& body) {
-    const long first = j * PANEL;
-    dispatch<PANEL_VECTORS>(round_up(size - first, LANES) / LANES,
-                            [&]<int N>() { body.template operator()<N>(first); });
+  // Return how many vectors panel j of `size` columns has.
+  static long panel_vectors(long size, long j) {
+    return std::min(PANEL_VECTORS, round_up(size - j * PANEL, LANES) / LANES);
   }
 
   const Word* transposed_W() const { return W_.get(); }
@@ -67,19 +82,7 @@ class TransposedMatrices : protected Layout<Cell> {
       const int plane = Product::PLANE[p] - Product::LOWEST;
       Word* plane_words = to + words<Operand>(plane * padded_H_) * panel;
       const float* block = matrix + first * width + (Product::FIRST + p) * in_.H;
-      // The inner loop walks along a few rows of the matrix, which the hardware prefetches.
-      for (long c = 0; c < panel; c += LANES)
-        for (long unit = 0; unit < padded_H_; unit += LANES) {
-          Vector square[LANES] = {};
-          for (long i = 0; i < std::min(LANES, count - c); ++i)
-            square[i] = load(block + (c + i) * width + unit, std::min(LANES, in_.H - unit));
-          transpose(square);
-          for (long u = 0; u < LANES; u += Operand::PER_WORD) {
-            Vector numbers[Operand::PER_WORD];
-            for (long i = 0; i < Operand::PER_WORD; ++i) numbers[i] = square[u + i];
-            Operand::pack(plane_words + words<Operand>(unit + u) * panel + c, numbers);
-          }
-        }
+      pack_transposed<Operand>(plane_words, block, width, count, in_.H);
     }
   }
 

@@ -26,6 +26,41 @@ struct WeightGradients {
   float* b;  // [PLANES H]
 };
 
+// Pack rows of `size` numbers, of which there are K, as the left matrix of a product that sums over
+// them: ROWS columns are interleaved, the last block may have fewer.
+template <class Operand>
+void pack_columns(typename Operand::Word* to, const float* const* rows, long size, long K) {
+  constexpr long CHUNK = 16 * Operand::PER_WORD;  // rows whose lines stay in the first cache
+  RowConverter<Operand> converter(CHUNK, size);
+  for (long k = 0; k < K; k += CHUNK) {
+    const long count = std::min(CHUNK, K - k);
+    const auto* const* packed = converter.across_rows(rows + k, count, size);
+    for (long m = 0; m < size; m += ROWS)
+      dispatch<ROWS>(std::min<long>(ROWS, size - m), [&]<int R>() {
+        auto* block = to + m * words<Operand>(K) + words<Operand>(k) * R;
+        for (long i = 0; i < words<Operand>(count); ++i)
+          std::memcpy(block + i * R, packed[i] + m, R * sizeof *block);
+      });
+  }
+}
+
+// Pack one vector of each of K rows, as a vector of the panel of a product that sums over them.
+// Return their sum.
+template <class Operand>
+Vector pack_vector(typename Operand::Word* to, long stride, const float* const* rows, long offset,
+                   long K) {
+  Vector total = {};
+  for (long k = 0; k < K; k += Operand::PER_WORD, to += stride) {
+    Vector numbers[Operand::PER_WORD] = {};
+    for (long i = 0; i < std::min(Operand::PER_WORD, K - k); ++i) {
+      numbers[i] = load(rows[k + i] + offset);
+      total += numbers[i];
+    }
+    Operand::pack(to, numbers);
+  }
+  return total;
+}
+
 template <class Cell, class Operand>
 class WeightGradientProducts : protected TransposedMatrices<Cell, Operand> {
   using Base = TransposedMatrices<Cell, Operand>;
@@ -58,13 +93,12 @@ class WeightGradientProducts : protected TransposedMatrices<Cell, Operand> {
                                           const float* const* rows, long size) {
         const auto [begin, end] = this->template tiles_of_split<Product>(i, splits);
         if (begin == end) return;
-        pack_columns(blocks.get(), rows, size, K);
-        for (long j = begin; j < end; ++j)
-          this->template with_tile<Product>(j, [&]<int V>(long unit) {
-            pack_planes<Product, V>(panel.get(), tokens.gates.data() + k, unit, K, d.b,
-                                    first_new_plane);
-            add_product<Product, V>(matrix, blocks.get(), size, unit, panel.get(), K, overwrite);
-          });
+        pack_columns<Operand>(blocks.get(), rows, size, K);
+        for (long j = begin; j < end; ++j) {
+          const Tile tile = this->template tile<Product>(j);
+          pack_planes<Product>(panel.get(), tokens.gates.data() + k, tile, K, d.b, first_new_plane);
+          add_product(matrix, blocks.get(), size, tile, panel.get(), K, overwrite);
+        }
       };
       add.template operator()<InputProduct>(d.W, 0, tokens.x.data() + k, in_.D);
       Cell::AllStages::forward([&]<class Stage>() {
@@ -80,67 +114,46 @@ class WeightGradientProducts : protected TransposedMatrices<Cell, Operand> {
   }
 
  private:
-  // Interleave ROWS columns of many rows, for `column_reader`.
-  static void pack_columns(Word* to, const float* const* rows, long size, long K) {
-    constexpr long CHUNK = 16 * Operand::PER_WORD;  // rows whose lines stay in the first cache
-    RowConverter<Operand> converter(CHUNK, size);
-    for (long k = 0; k < K; k += CHUNK) {
-      const long count = std::min(CHUNK, K - k);
-      const Word* const* packed = converter.across_rows(rows + k, count, size);
-      for (long m = 0; m < size; m += ROWS)
-        dispatch<ROWS>(std::min<long>(ROWS, size - m), [&]<int R>() {
-          Word* block = to + m * words<Operand>(K) + words<Operand>(k) * R;
-          for (long i = 0; i < words<Operand>(count); ++i)
-            std::memcpy(block + i * R, packed[i] + m, R * sizeof(Word));
-        });
-    }
-  }
-
   // Pack the planes of some tokens in a tile. Planes from `first_new_plane` on, which no product
   // before had, are also added to the gradient of the bias.
-  template <class Product, int V>
-  void pack_planes(Word* panel, const float* const* gates, long unit, long K, float* d_b,
+  template <class Product>
+  void pack_planes(Word* panel, const float* const* gates, const Tile& tile, long K, float* d_b,
                    int first_new_plane) const {
-    constexpr int N = Product::COUNT * V;
-    Vector total[N] = {};
-    for (long k = 0; k < K; k += Operand::PER_WORD) UNROLL for (int n = 0; n < N; ++n) {
-        Vector numbers[Operand::PER_WORD] = {};
-        for (long i = 0; i < std::min(Operand::PER_WORD, K - k); ++i) {
-          numbers[i] = load(gates[k + i] + this->template plane_offset<Product, V>(unit, n));
-          total[n] += numbers[i];
-        }
-        Operand::pack(panel + (words<Operand>(k) * N + n) * LANES, numbers);
-      }
-    UNROLL for (int n = 0; n < N; ++n) {
-      const int plane = Product::PLANE[n / V];
+    for (int n = 0; n < tile.vectors; ++n) {
+      const Vector total =
+          pack_vector<Operand>(panel + n * LANES, tile.vectors * LANES, gates, tile.offsets[n], K);
+      const int plane = Product::PLANE[n / tile.per_block];
       if (plane < first_new_plane) continue;
-      const long count = this->template columns<Product, V>(unit, n).count;
-      float* to = d_b + Base::bias_block(plane) * in_.H + unit + n % V * LANES;
-      store(to, load(to, count) + total[n], count);
+      const long count = tile.columns[n].count;
+      const long unit = tile.unit + n % tile.per_block * LANES;
+      float* to = d_b + bias_block<InputProduct>(plane) * in_.H + unit;
+      store(to, load(to, count) + total, count);
     }
   }
 
   // Add the transposed rows, times the panel of the same tokens, to the columns of a tile in a
   // matrix [size, G H]; or overwrite them.
-  template <class Product, int V>
-  void add_product(float* matrix, const Word* blocks, long size, long unit, const Word* panel,
-                   long K, bool overwrite) const {
-    constexpr int N = Product::COUNT * V;
+  void add_product(float* matrix, const Word* blocks, long size, const Tile& tile,
+                   const Word* panel, long K, bool overwrite) const {
     K = words<Operand>(K);
-    for (long m = 0; m < size; m += ROWS)
-      dispatch<ROWS>(std::min<long>(ROWS, size - m), [&]<int R>() {
-        float* rows = matrix + m * GATES * in_.H;
-        multiply<R, N>(
-            column_reader<R>(blocks + m * K), panel, K,
-            [&](int r, int n) {
-              const auto [first, count] = this->template columns<Product, V>(unit, n);
-              return overwrite ? Vector{} : load(rows + r * GATES * in_.H + first, count);
-            },
-            [&](int r, int n, Vector v) {
-              const auto [first, count] = this->template columns<Product, V>(unit, n);
-              store(rows + r * GATES * in_.H + first, v, count);
-            });
-      });
+    TileBuffer zeros, sums;
+    if (overwrite) zeros.clear();
+    const Word* rows[ROWS];
+    for (long m = 0; m < size; m += ROWS) {
+      const long count = std::min<long>(ROWS, size - m);
+      const auto each_vector = [&](const auto& body) {
+        for (long r = 0; r < count; ++r)
+          for (int n = 0; n < tile.vectors; ++n)
+            body(matrix + (m + r) * GATES * in_.H + tile.columns[n].first, sums.vector(r, n),
+                 tile.columns[n].count);
+      };
+      if (!overwrite)
+        each_vector([](float* at, float* sum, long size) { store(sum, load(at, size)); });
+      for (long r = 0; r < count; ++r) rows[r] = blocks + m * K + r;
+      multiply<Word>(count, tile.vectors, {rows, count}, panel, K,
+                     overwrite ? zeros.places() : sums.places(), sums.places());
+      each_vector([](float* at, float* sum, long size) { store(at, load(sum), size); });
+    }
   }
 };
 

@@ -1,9 +1,9 @@
 """CPU and GPU kernels for the layers of `zoo`, as XLA custom calls.
 
-`zoo` uses them automatically when this package is installed. The CPU library is built
-for several levels of x86-64; the fastest one for this machine is loaded, or the one
-named by the environment variable ``ZOO_NATIVE_LEVEL``. If nvcc was installed at build
-time, there is also a library for NVIDIA GPUs.
+`zoo` uses them automatically when this package is installed. Of the CPU libraries that
+were built, the fastest that this machine runs is loaded, or the one named by the
+environment variable ``ZOO_NATIVE_LEVEL``; ``none`` loads no library. The library for
+NVIDIA GPUs is in the package ``zoo_native_cuda``.
 
 With glibc, freed memory of up to a gigabyte stays in this process: XLA allocates and
 frees all its buffers at every call, and the system would clear every page again.
@@ -12,57 +12,42 @@ frees all its buffers at every call, and the system would clear every page again
 
 import ctypes
 import os
-from importlib.machinery import EXTENSION_SUFFIXES
+from importlib import import_module
 from pathlib import Path
 
 import jax
 
-from zoo_native import table
+from zoo_native import levels, table
 
-__all__ = ["BFLOAT16", "INTERFACE", "LANES", "LEVEL", "TABLE", "gpu_unavailable"]
+__all__ = ["BFLOAT16", "BUILT", "INTERFACE", "LANES", "LEVEL", "TABLE", "VECTORS"]
+__all__ += ["cpu_unavailable", "gpu_unavailable"]
 
 #: The kernels and the signatures of their calls.
 TABLE = table.read()
 #: Identifies the table that this package was built from; `zoo` requires its own.
 INTERFACE = TABLE.interface
 
+_REQUESTED = os.environ.get("ZOO_NATIVE_LEVEL")
+_FOLDER = Path(__file__).parent
+#: The levels that there are libraries for, the fastest first.
+BUILT = [name for name in levels.VECTORS if (_FOLDER / f"{name}.so").exists()]
 
-def _open(name: str) -> ctypes.CDLL | None:
-    """Return a library, None if it was not built.
+
+def _open(path: Path, package: str) -> ctypes.CDLL:
+    """Return a library.
 
     Raises:
         ImportError: if it was built from another table.
     """
-    folder = Path(__file__).parent
-    for suffix in EXTENSION_SUFFIXES:
-        path = folder / (name + suffix)
-        if path.exists():
-            library = ctypes.CDLL(str(path))
-            library.zoo_interface.restype = ctypes.c_char_p
-            built = library.zoo_interface().decode()
-            if built != INTERFACE:
-                raise ImportError(
-                    f"{path} was built from the kernel table {built}, but kernels.json "
-                    f"is {INTERFACE}: reinstall rnn-zoo-native"
-                )
-            return library
-    return None
-
-
-def _load() -> tuple[str, ctypes.CDLL]:
-    """Return the level to use and its library.
-
-    Raises:
-        ImportError: if there is no such level.
-    """
-    level, library = "v2", _open("v2")
-    if library:
-        library.zoo_level.restype = ctypes.c_char_p
-        level = os.environ.get("ZOO_NATIVE_LEVEL", library.zoo_level().decode())
-        library = library if level == "v2" else _open(level)
-    if library is None:
-        raise ImportError(f"zoo_native has no level {level!r}: see ZOO_NATIVE_LEVEL")
-    return level, library
+    library = ctypes.CDLL(str(path))
+    library.zoo_interface.restype = ctypes.c_char_p
+    built = library.zoo_interface().decode()
+    if built != INTERFACE:
+        raise ImportError(
+            f"{path} was built from the kernel table {built}, but kernels.json is "
+            f"{INTERFACE}: reinstall {package}"
+        )
+    return library
 
 
 def _register(library: ctypes.CDLL, platform: str, *names: str) -> None:
@@ -72,36 +57,75 @@ def _register(library: ctypes.CDLL, platform: str, *names: str) -> None:
         jax.ffi.register_ffi_target(name, handler, platform=platform)
 
 
-#: The level that was loaded: ``"v2"`` (any machine), ``"v3"`` (AVX2), ``"v4"``
-#: (AVX-512).
-LEVEL, _library = _load()
+def _load_cpu(level: str) -> ctypes.CDLL:
+    """Return the library of a level, after its calls are registered."""
+    library = _open(_FOLDER / f"{level}.so", "rnn-zoo-native")
+    library.zoo_bfloat16.restype = ctypes.c_bool
+    keeps = os.environ.get("ZOO_NATIVE_MEMORY") != "return"
+    if keeps and not _MALLOC_VARIABLES & os.environ.keys():
+        library.zoo_keep_memory()
+    _register(library, "cpu", "zoo_forward", "zoo_backward")
+    return library
 
-_malloc_variables = {
+
+def _load_gpu() -> ctypes.CDLL | None:
+    """Return the library for GPUs after its calls are registered, None without one."""
+    try:
+        package = import_module("zoo_native_cuda")
+    except ModuleNotFoundError:
+        return None
+    library = _open(package.LIBRARY, "rnn-zoo-native-cuda")
+    library.zoo_gpu_runs.restype = ctypes.c_bool
+    library.zoo_gpu_runs.argtypes = [ctypes.c_char_p, ctypes.c_bool, ctypes.c_int]
+    _register(library, "CUDA", "zoo_gpu_forward", "zoo_gpu_backward", "zoo_gpu_linear")
+    return library
+
+
+_MALLOC_VARIABLES = {
     "GLIBC_TUNABLES",
     "MALLOC_MMAP_THRESHOLD_",
     "MALLOC_TOP_PAD_",
     "MALLOC_TRIM_THRESHOLD_",
 }
-if (
-    os.environ.get("ZOO_NATIVE_MEMORY") != "return"
-    and not _malloc_variables & os.environ.keys()
-):
-    _library.zoo_keep_memory()
 
-#: Floats in a vector. The planes of a token are padded to a multiple of it.
-LANES: int = _library.zoo_lanes()
-
-_library.zoo_bfloat16.restype = ctypes.c_bool
+#: The level that is loaded, a key of ``levels.VECTORS``; None if there is no library
+#: for this machine.
+LEVEL: str | None = None
+if _REQUESTED != "none":
+    LEVEL = levels.choose(BUILT, levels.of_this_machine(), _REQUESTED)
+#: What its vectors are, such as ``"AVX-512"``; empty without a library.
+VECTORS: str = levels.VECTORS[LEVEL] if LEVEL else ""
+_cpu = _load_cpu(LEVEL) if LEVEL else None
+#: Floats in a vector; 0 without a library. The planes of a token are padded to a
+#: multiple of it.
+LANES: int = _cpu.zoo_lanes() if _cpu else 0
 #: Whether the loaded library and this CPU support bfloat16.
-BFLOAT16: bool = _library.zoo_bfloat16()
+BFLOAT16: bool = bool(_cpu and _cpu.zoo_bfloat16())
 
-_register(_library, "cpu", "zoo_forward", "zoo_backward")
+_gpu = _load_gpu()
 
-_gpu = _open("gpu")
-if _gpu:
-    _gpu.zoo_gpu_runs.restype = ctypes.c_bool
-    _gpu.zoo_gpu_runs.argtypes = [ctypes.c_char_p, ctypes.c_bool, ctypes.c_int]
-    _register(_gpu, "CUDA", "zoo_gpu_forward", "zoo_gpu_backward", "zoo_gpu_linear")
+
+def cpu_unavailable(bfloat16: bool) -> str | None:
+    """Return why no kernel runs on this CPU, None if they do.
+
+    Args:
+        bfloat16: whether it multiplies bfloat16 instead of float32.
+    """
+    if _REQUESTED == "none":
+        return "ZOO_NATIVE_LEVEL=none turns them off"
+    if not BUILT:
+        return (
+            "rnn-zoo-native was installed without a C++ compiler that builds them "
+            "(pip install -v ./native shows why)"
+        )
+    if LEVEL is None:
+        return (
+            f"rnn-zoo-native was built for a faster CPU ({', '.join(BUILT)}): install "
+            "it again on this machine (pip install ./native)"
+        )
+    if bfloat16 and not BFLOAT16:
+        return "no instructions of bfloat16 (AVX512_BF16)"
+    return None
 
 
 def gpu_unavailable(cell: str, bfloat16: bool, H: int) -> str | None:
@@ -113,7 +137,7 @@ def gpu_unavailable(cell: str, bfloat16: bool, H: int) -> str | None:
         H: units.
     """
     if _gpu is None:
-        return "rnn-zoo-native was built without nvcc, for CPUs alone"
+        return "rnn-zoo-native-cuda is not installed (pip install ./native/gpu)"
     if _gpu.zoo_gpu_runs(cell.encode(), bfloat16, H):
         return None
     if not _gpu.zoo_gpu_runs(b"rnn_tanh", bfloat16, 1):

@@ -1,6 +1,6 @@
 """The table of kernels, shared by the C++ code, this package and `zoo`.
 
-``kernels.json`` lists the kernels and the calls by which XLA reaches them. ``setup.py``
+``kernels.json`` lists the kernels and the calls by which XLA reaches them. The build
 generates a C++ header from it, so the libraries cannot disagree with Python about the
 order of arguments or the layout of biases. Increase its ``revision`` if the meaning of
 an array changes without a change of names.

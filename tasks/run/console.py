@@ -12,6 +12,7 @@ from typing import Any
 import jax
 from tqdm import tqdm
 
+from zoo.layers.kernels import describe_kernels
 from zoo.tasks import disk
 from zoo.tasks.run.errors import describe
 from zoo.tasks.run.folder import Run
@@ -21,7 +22,7 @@ from zoo.tasks.scores import Scores
 
 
 def begin(run: Run, task: RunTask, params: Any, position: Position) -> None:
-    """Print the model, the sizes of the data, and the epoch of a resumed run.
+    """Print the model, the sizes of the data, the kernels, and the epoch resumed from.
 
     Args:
         run: the run.
@@ -35,7 +36,9 @@ def begin(run: Run, task: RunTask, params: Any, position: Position) -> None:
         f"{task.name}: {task.config.cell}, {num_parameters:,} parameters, "
         f"{num_devices} device{'s' if num_devices > 1 else ''}"
     )
-    for name, size in {**task.sizes(), "run folder": run.path}.items():
+    kernels = describe_kernels(task.pipeline.model)
+    lines = {"kernels": kernels} if kernels is not None else {}
+    for name, size in {**task.sizes(), **lines, "run folder": run.path}.items():
         print(f"  {name:<12} {size}")
     for note in task.notes:
         print(f"  note: {note}")

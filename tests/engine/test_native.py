@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 
 import jax
 import jax.numpy as jnp
@@ -16,12 +17,14 @@ from hypothesis import strategies as st
 from jax import export
 
 import zoo
+from tests.helpers.kernel_table import load_module
 from tests.helpers.kernels import (
     CELLS,
     build_cell,
     gradients,
     kernel_and_loop,
     random_inputs,
+    require_kernels,
 )
 from tests.helpers.tolerances import (
     BFLOAT16,
@@ -33,9 +36,7 @@ from tests.helpers.tolerances import (
 )
 from zoo.engine import native
 
-zoo_native = pytest.importorskip(
-    "zoo_native", reason="the kernels are not installed: pip install ./native"
-)
+zoo_native = require_kernels()
 
 # The dtypes of the matmuls, and the tolerances relative to the loop.
 DTYPES = {"float32": REFERENCE}
@@ -228,6 +229,10 @@ def test_the_affinity_of_threads_is_restored():
     allowed = os.sched_getaffinity(0)
     for name in os.listdir("/proc/self/task"):
         with contextlib.suppress(ProcessLookupError):  # the thread has ended
+            for _ in range(100):  # one that started late may be moving
+                if os.sched_getaffinity(int(name)) == allowed:
+                    break
+                time.sleep(0.1)
             assert os.sched_getaffinity(int(name)) == allowed
 
 
@@ -260,10 +265,10 @@ print("|".join(out))
 
 
 def test_every_instruction_set_gives_the_same_results():
-    levels = ["v2", "v3", "v4"]
-    levels = levels[: 1 + levels.index(zoo_native.LEVEL)]
+    runs = load_module("levels").of_this_machine()
+    usable = [level for level in runs if level in zoo_native.BUILT]
     sums = {}
-    for level in levels:
+    for level in usable:
         done = subprocess.run(
             [sys.executable, "-c", PROGRAM],
             env=os.environ | {"ZOO_NATIVE_LEVEL": level, "JAX_PLATFORMS": "cpu"},
@@ -274,5 +279,5 @@ def test_every_instruction_set_gives_the_same_results():
         used, *values = done.stdout.strip().split("|")
         assert used == level
         sums[level] = [np.array(json.loads(value)) for value in values]
-    for level in levels:
-        assert_close(sums[level], sums["v2"], REFERENCE)
+    for level in usable:
+        assert_close(sums[level], sums[usable[0]], REFERENCE)

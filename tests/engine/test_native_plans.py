@@ -10,13 +10,11 @@ import pytest
 from flax import nnx
 
 import zoo
-from tests.helpers.kernels import kernel_and_loop, random_inputs
+from tests.helpers.kernels import kernel_and_loop, random_inputs, require_kernels
 from tests.helpers.tolerances import REFERENCE, assert_close
 from zoo.engine import native
 
-zoo_native = pytest.importorskip(
-    "zoo_native", reason="the kernels are not installed: pip install ./native"
-)
+zoo_native = require_kernels()
 
 LSTM, GRU = zoo.LSTMCell, zoo.GRUCell
 UNAVAILABLE = {
@@ -105,7 +103,7 @@ def test_an_error_says_that_the_kernels_are_not_installed(monkeypatch):
 @pytest.mark.parametrize(
     ("runs", "why"),
     [
-        (None, "rnn-zoo-native was built without nvcc, for CPUs alone"),
+        (None, "rnn-zoo-native-cuda is not installed"),
         (lambda cell, H: True, None),
         (lambda cell, H: False, "for NVIDIA GPUs from compute capability 9.0 on"),
         (lambda cell, H: H < 99, "the matrix of 100 units does not fit on the chip"),
@@ -118,6 +116,25 @@ def test_the_reason_why_a_gpu_runs_no_kernel(monkeypatch, runs, why):
     monkeypatch.setattr(zoo_native, "_gpu", library)
     unavailable = zoo_native.gpu_unavailable("gru", False, 100)
     assert unavailable == why or why in unavailable
+
+
+@pytest.mark.usefixtures("uncached")
+@pytest.mark.parametrize(
+    ("attributes", "why"),
+    [
+        ({"BUILT": []}, r"installed without a C\+\+ compiler"),
+        ({"BUILT": ["v4"]}, r"was built for a faster CPU \(v4\): install it again"),
+        ({"_REQUESTED": "none"}, "ZOO_NATIVE_LEVEL=none turns them off"),
+    ],
+)
+def test_the_reason_why_no_library_was_loaded(monkeypatch, attributes, why):
+    for name, value in {"LEVEL": None, **attributes}.items():
+        monkeypatch.setattr(zoo_native, name, value)
+    (plan,) = zoo.explain(zoo.LSTM(4, 5, rngs=nnx.Rngs(0)), jnp.zeros((8, 5, 4)))
+    assert plan.backend == "scan"
+    layer = zoo.Recurrent(LSTM(4, 5, rngs=nnx.Rngs(0)), backend="native")
+    with pytest.raises(ValueError, match=why):
+        layer(jnp.zeros((1, 2, 4)))
 
 
 @pytest.mark.usefixtures("uncached")

@@ -1,10 +1,12 @@
 """Layers that run a native kernel, and the same layers that run the loop in JAX."""
 
+from types import ModuleType
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from flax import nnx
 
 import zoo
@@ -21,6 +23,16 @@ CELLS = {
     "rnn_tanh": zoo.ElmanCell,
     "rnn_relu": zoo.ElmanCell,
 }
+
+
+def require_kernels() -> ModuleType:
+    """Return `zoo_native`; skip the module of tests if no kernel for CPUs was built."""
+    kernels = pytest.importorskip(
+        "zoo_native", reason="the kernels are not installed: pip install ./native"
+    )
+    if kernels.LEVEL is None:
+        pytest.skip(kernels.cpu_unavailable(False), allow_module_level=True)
+    return kernels
 
 
 def build_cell(name: str, D: int, H: int, **options: Any) -> zoo.Cell:
