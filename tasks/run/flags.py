@@ -134,13 +134,16 @@ def read(folder: Path) -> dict[str, Any] | None:
     return None
 
 
-def check_unchanged(folder: Path, task: str, flags: dict[str, Any]) -> None:
+def check_unchanged(
+    folder: Path, task: str, flags: dict[str, Any], defaults: dict[str, Any]
+) -> None:
     """Check that a run is resumed with the flags it was started with.
 
     Args:
         folder: the run folder.
         task: name of the task.
         flags: from `to_json`.
+        defaults: of the flags that an earlier version, which started the run, lacked.
 
     Raises:
         RunError: if the task or a flag differs, or there is no ``config.json`` of a
@@ -154,10 +157,11 @@ def check_unchanged(folder: Path, task: str, flags: dict[str, Any]) -> None:
         )
     if config["task"] != task:
         raise RunError(f"--out {folder} holds a run of {config['task']}, not of {task}")
+    started = {**defaults, **config["flags"]}
     changed = [
-        f"--{name.replace('_', '-')} {config['flags'].get(name)}, got {flags.get(name)}"
-        for name in sorted(flags.keys() | config["flags"].keys())
-        if name not in CHANGEABLE and config["flags"].get(name) != flags.get(name)
+        f"--{name.replace('_', '-')} {started.get(name)}, got {flags.get(name)}"
+        for name in sorted(flags.keys() | started.keys())
+        if name not in CHANGEABLE and started.get(name) != flags.get(name)
     ]
     if changed:
         raise RunError(

@@ -86,7 +86,8 @@ class Run:
         if contents.is_empty(path):
             return
         if config.resume:
-            flags.check_unchanged(path, self.task, self.flags)
+            defaults = flags.to_json(type(config)())
+            flags.check_unchanged(path, self.task, self.flags, defaults)
         elif not config.overwrite:
             raise RunError(
                 f"--out {path} is not empty; --resume continues the run in it, "
