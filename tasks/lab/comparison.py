@@ -1,6 +1,6 @@
 """Compare recurrent cells on a memory problem, and show why they differ.
 
-``python -m zoo.tasks.lab --cells rnn,lstm,gru,lru --problem adding --length 200 --out DIR``
+``python -m zoo.tasks.lab --cells rnn,lstm,gru,lru --problem adding --out DIR``
 trains every cell with the same settings, measures memory, gradients and gates, and
 writes ``DIR/lab.html``, one page that a browser shows offline. Each cell has a run
 folder in ``DIR/runs``. If the command is interrupted, the same command resumes it.
@@ -173,7 +173,7 @@ def is_finished(config: Config) -> bool:
     assert config.out is not None
     if not (config.out / contents.METRICS).exists():
         return False
-    flags.check_unchanged(config.out, "memory", flags.to_json(config))
+    flags.check_unchanged(config.out, "memory", config)
     return True
 
 

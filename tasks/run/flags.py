@@ -134,30 +134,32 @@ def read(folder: Path) -> dict[str, Any] | None:
     return None
 
 
-def check_unchanged(folder: Path, task: str, flags: dict[str, Any]) -> None:
+def check_unchanged(folder: Path, task: str, config: Any) -> None:
     """Check that a run is resumed with the flags it was started with.
 
     Args:
         folder: the run folder.
         task: name of the task.
-        flags: from `to_json`.
+        config: the flags. Those that an earlier version, which started the run, lacked
+            must have their defaults.
 
     Raises:
         RunError: if the task or a flag differs, or there is no ``config.json`` of a
             run.
     """
-    config = contents.read_config(folder)
-    if config is None:
+    saved = contents.read_config(folder)
+    if saved is None:
         raise RunError(
             f"--resume: {folder} has no {contents.CONFIG} of a run; choose another "
             "folder"
         )
-    if config["task"] != task:
-        raise RunError(f"--out {folder} holds a run of {config['task']}, not of {task}")
+    if saved["task"] != task:
+        raise RunError(f"--out {folder} holds a run of {saved['task']}, not of {task}")
+    flags, started = to_json(config), {**to_json(type(config)()), **saved["flags"]}
     changed = [
-        f"--{name.replace('_', '-')} {config['flags'].get(name)}, got {flags.get(name)}"
-        for name in sorted(flags.keys() | config["flags"].keys())
-        if name not in CHANGEABLE and config["flags"].get(name) != flags.get(name)
+        f"--{name.replace('_', '-')} {started.get(name)}, got {flags.get(name)}"
+        for name in sorted(flags.keys() | started.keys())
+        if name not in CHANGEABLE and started.get(name) != flags.get(name)
     ]
     if changed:
         raise RunError(

@@ -86,7 +86,7 @@ class Run:
         if contents.is_empty(path):
             return
         if config.resume:
-            flags.check_unchanged(path, self.task, self.flags)
+            flags.check_unchanged(path, self.task, config)
         elif not config.overwrite:
             raise RunError(
                 f"--out {path} is not empty; --resume continues the run in it, "

@@ -21,7 +21,10 @@ TASK_FLAGS = {
         *("--limit-train", "48", "--max-length", "16", "--char-size", "8"),
         *("--dtype", "bfloat16", "--batch-tokens", "96", "--lazy-embedding"),
     ],
-    "ner": ["--limit-train", "48", "--max-length", "16", "--char-size", "8"],
+    "ner": [
+        *("--limit-train", "48", "--max-length", "16", "--char-size", "8"),
+        *("--batch-tokens", "96", "--lazy-embedding"),
+    ],
     "charlm": ["--max-length", "20"],
     "memory": ["--problem", "copy", "--length", "3", "--limit-train", "80"],
     "seq2seq": ["--ema", "0.9", "--sampling", "0.3", "--attention", "additive"],

@@ -314,6 +314,17 @@ def test_resume_names_what_has_changed(
     assert json.loads((old / "config.json").read_text())["digests"] == DIGESTS
 
 
+def test_a_run_of_a_version_with_fewer_flags_is_resumed_with_their_defaults(
+    old: Path,
+) -> None:
+    config = json.loads((old / "config.json").read_text())
+    del config["flags"]["batch_tokens"]
+    (old / "config.json").write_text(json.dumps(config))
+    Run("memory", Config(out=old, resume=True)).close()
+    with pytest.raises(RunError, match="started with --batch-tokens 65536, got 64:"):
+        Run("memory", Config(out=old, resume=True, batch_tokens=64))
+
+
 def test_resume_names_all_flags_that_differ(old: Path) -> None:
     message = "was started with --epochs None, got 20; --seed 0, got 1: leave these"
     refused(message, out=old, resume=True, epochs=20, seed=1)

@@ -43,6 +43,7 @@ def test_errors_of_use_are_one_line(
     assert "train.conllu:1: expected 10 columns" in message
     for flag, value, rule in [
         ("--batch-size", "0", "must be 1 or more, got 0"),
+        ("--batch-tokens", "0", "must be 1 or more, got 0"),
         ("--hidden-size", "-1", "must be 1 or more, got -1"),
         ("--keep-checkpoints", "0", "must be 1 or more, got 0"),
         ("--dropout", "1", "must lie in [0, 1), got 1.0"),
@@ -52,6 +53,9 @@ def test_errors_of_use_are_one_line(
     ]:
         message = error_of("pos", flag, value, "--out", folder / "none5")
         assert message == f"error: {flag} {rule}\n"
+    for task in ("charlm", "memory"):
+        message = error_of(task, "--batch-tokens", "64", "--out", folder / "none6")
+        assert message.startswith(f"error: --batch-tokens is not for {task}: ")
     message = error_of("charlm", "--bidirectional", "--out", folder / "none4")
     assert "a model that reads ahead" in message
     assert not [p for p in folder.iterdir() if p.name.startswith("none")]

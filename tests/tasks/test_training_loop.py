@@ -1,5 +1,6 @@
 """The training loop reads the metrics of a step while the next one is computed."""
 
+import io
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -7,9 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tqdm import tqdm
 
 from zoo import train
 from zoo.tasks.program import StepMetrics, TrainState
+from zoo.tasks.run import console
 from zoo.tasks.run.errors import RunError
 from zoo.tasks.run.position import Position
 
@@ -184,3 +187,15 @@ def test_the_speed_is_of_the_epoch_without_compilations_and_checkpoints(
     position.begin_epoch()
     assert (position.epoch_seconds, position.epoch_tokens) == (0, 0)
     assert (position.epoch, position.batch, position.total) == (2, 0, 0)
+
+
+def test_the_time_left_does_not_count_compilations() -> None:
+    bar = tqdm(total=4, file=io.StringIO(), mininterval=0)
+    bar.start_t -= 100  # as if 100 seconds had passed since the start
+    bar.last_print_t -= 100
+    console.leave_out(bar, 99)
+    bar.update(1)
+    assert 1 <= bar.format_dict["elapsed"] < 99
+    assert 1 / 99 < bar.format_dict["rate"] <= 1
+    bar.close()
+    console.leave_out(tqdm(disable=True), 99)
