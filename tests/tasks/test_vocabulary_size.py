@@ -52,7 +52,7 @@ def test_classification(tmp_path: Path) -> None:
 def test_tagging(tmp_path: Path) -> None:
     rows = "".join(f"{word} X\n" for word in WORDS)
     files = splits(write(tmp_path, "a.conll", rows))
-    flags = TINY | {"char_size": 2, "vocab_size": 2}
+    flags: dict[str, Any] = {**TINY, "char_size": 2, "vocab_size": 2}
     task = pos.PartOfSpeech(pos.Config(**files, **flags))
     words = task.pipeline.words
     assert words.words.tokens == ["<pad>", UNK, "a", "b"]
