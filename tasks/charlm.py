@@ -15,7 +15,7 @@ from zoo.pipelines import LanguageModelPipeline
 from zoo.tasks import base, data
 from zoo.tasks.data import sample_text
 from zoo.tasks.data.batching import Streams
-from zoo.tasks.data.id_columns import id_columns
+from zoo.tasks.data.id_columns import IdColumn, id_columns
 from zoo.tasks.losses import log_likelihood, negative_sum
 from zoo.tasks.ranges import NonNegative, Positive, Rate
 from zoo.tasks.rows import limit_notes, read, tokenizer_of
@@ -112,22 +112,25 @@ class CharacterModel(base.Task):
         self.digests |= digests
         self.notes += notes
         text = trained.text if trained else self._text_encoder()
-        self.ids = id_columns(splits, "text", text.numbering, text.rules())
-        self.pipeline = trained or self._build_pipeline(text)
+        columns = id_columns(splits, "text", text.numbering, text.rules())
+        self.pipeline = trained or self._build_pipeline(text, columns)
+        # Memory-mapped: the number of the unit at each position of a text, and the ID
+        # that the vocabulary has for each number.
+        self._numbers = {name: column.of_all() for name, column in columns.items()}
         self._id_of = {
             name: text.vocabulary.encode(column.units)
-            for name, column in self.ids.items()
+            for name, column in columns.items()
         }
         self.streams = {}
-        for name, column in self.ids.items():
-            if len(column.ids) < 2:
+        for name, numbers in self._numbers.items():
+            if len(numbers) < 2:
                 raise data.DataError(
-                    f"{name} must have two {text.units} or more, got {len(column.ids)}"
+                    f"{name} must have two {text.units} or more, got {len(numbers)}"
                 )
             rows, window = config.batch_size, self.window
             if name == "test" and config.one_stream:
                 rows, window = 1, TEST_WINDOW
-            self.streams[name] = Streams(len(column.ids), rows, window)
+            self.streams[name] = Streams(len(numbers), rows, window)
 
     def _text_encoder(self) -> Text:
         """Return the encoder of a new model, still without a vocabulary."""
@@ -135,9 +138,11 @@ class CharacterModel(base.Task):
         tokenizer = tokenizer_of(units, self.config.tokens)
         return Text(Vocabulary([]), units, tokenizer=tokenizer)
 
-    def _build_pipeline(self, text: Text) -> LanguageModelPipeline:
+    def _build_pipeline(
+        self, text: Text, columns: dict[str, IdColumn]
+    ) -> LanguageModelPipeline:
         """Return an untrained model with the characters of the training text."""
-        config, counts = self.config, self.ids["train"].counts()
+        config, counts = self.config, columns["train"].counts()
         max_size = None if config.units == "chars" else config.vocab_size
         text.vocabulary = Vocabulary.from_counts(
             counts, min_count=config.min_count, max_size=max_size
@@ -166,14 +171,14 @@ class CharacterModel(base.Task):
             split: ``"train"``, ``"dev"`` or ``"test"``.
             seed: unused: a text has one order.
         """
-        ids, id_of = self.ids[split].ids, self._id_of[split]
+        numbers, id_of = self._numbers[split], self._id_of[split]
         streams = self.streams[split]
         steps = np.arange(streams.window + 1)
         for rows in streams.epoch():
             start, stop = np.array(rows).T[..., None]
             positions = start + steps
             mask = positions[:, :-1] < stop
-            window = id_of[ids[np.minimum(positions, len(ids) - 1)]]
+            window = id_of[numbers[np.minimum(positions, len(numbers) - 1)]]
             yield {
                 "ids": np.where(mask, window[:, :-1], 0),
                 "labels": np.where(mask, window[:, 1:], 0),
@@ -251,16 +256,16 @@ class CharacterModel(base.Task):
 
     def example(self) -> str:
         """Return the first words of the test text."""
-        vocabulary, ids = self.pipeline.text.vocabulary, self.ids["test"].ids
-        first = self._id_of["test"][ids[:200]]
-        text = self.pipeline.text.join(vocabulary.decode(first))
+        encoder, first = self.pipeline.text, self._numbers["test"][:200]
+        ids = self._id_of["test"][first]
+        text = encoder.join(encoder.vocabulary.decode(ids))
         return " ".join(text.split()[:3]) + " "
 
     def sizes(self) -> dict[str, Any]:
         """Return the sizes of the data, for the user."""
         sizes: dict[str, Any] = {
-            split: f"{len(column.ids):,} {self.config.units}"
-            for split, column in self.ids.items()
+            split: f"{len(numbers):,} {self.config.units}"
+            for split, numbers in self._numbers.items()
         }
         sizes["vocabulary"] = len(self.pipeline.text.vocabulary)
         sizes["batches"] = (

@@ -18,7 +18,7 @@ def write(folder: Path, name: str, text: str) -> tuple[str]:
     return (str(folder / name),)
 
 
-def splits(files: tuple[str]) -> dict[str, tuple[str]]:
+def splits(files: tuple[str]) -> dict[str, Any]:
     """Return the flags of a file that is train, dev and test."""
     return {f"{split}_file": files for split in ("train", "dev", "test")}
 
@@ -52,7 +52,7 @@ def test_classification(tmp_path: Path) -> None:
 def test_tagging(tmp_path: Path) -> None:
     rows = "".join(f"{word} X\n" for word in WORDS)
     files = splits(write(tmp_path, "a.conll", rows))
-    flags = TINY | {"char_size": 2, "vocab_size": 2}
+    flags: dict[str, Any] = {**TINY, "char_size": 2, "vocab_size": 2}
     task = pos.PartOfSpeech(pos.Config(**files, **flags))
     words = task.pipeline.words
     assert words.words.tokens == ["<pad>", UNK, "a", "b"]
@@ -71,7 +71,11 @@ def test_charlm(tmp_path: Path, units: Any) -> None:
 
 def test_seq2seq(tmp_path: Path) -> None:
     files = splits(write(tmp_path, "a.tsv", "x y\t" + " ".join(WORDS) + "\n"))
-    tokens = {"source_tokens": "symbols", "target_tokens": "symbols", "vocab_size": 2}
+    tokens: dict[str, Any] = {
+        "source_tokens": "symbols",
+        "target_tokens": "symbols",
+        "vocab_size": 2,
+    }
     task = seq2seq.SequenceToSequence(seq2seq.Config(**files, **TINY, **tokens))
     target = task.pipeline.target.vocabulary
     assert target.tokens == ["<pad>", UNK, "<s>", "</s>", "a", "b"]
