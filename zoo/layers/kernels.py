@@ -8,7 +8,7 @@ from zoo.engine.traits import Work, current_device
 from zoo.layers.recurrent import Recurrent
 
 # A batch of usual size: kernels repay packing the matrices.
-BATCH = {"B": 32, "T": 64}
+BATCH = Work(B=32, T=64)
 
 
 def describe_kernels(model: nnx.Module) -> str | None:
@@ -25,7 +25,7 @@ def describe_kernels(model: nnx.Module) -> str | None:
     for _, layer in nnx.iter_modules(model):
         if not isinstance(layer, Recurrent) or layer.cell.kernel() is None:
             continue
-        work = Work(**BATCH, regularised=layer.is_noisy)
+        work = BATCH._replace(regularised=layer.is_noisy)
         plan = make_plan(layer.traits, layer.schedule, work, device)
         runs |= plan.backend == "native"
         if plan.reasons.no_kernel is not None:
