@@ -3,8 +3,7 @@
 import itertools
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -14,10 +13,10 @@ from zoo import regularizers
 from zoo.models.decoding import argmax
 from zoo.pipelines import ClassifierPipeline
 from zoo.tasks import base, baselines, metrics
+from zoo.tasks.configs.classification import Config
 from zoo.tasks.data import reviews
 from zoo.tasks.labels import absent_labels, label_vocabulary, with_unseen_labels
 from zoo.tasks.losses import cross_entropy
-from zoo.tasks.ranges import Positive, Rate
 from zoo.tasks.rows import RowSplits, column, read, tokenizer_of
 from zoo.tasks.run import sections
 from zoo.tasks.run.html import Section
@@ -26,28 +25,6 @@ from zoo.types import Array, Key, State
 
 if TYPE_CHECKING:
     from datasets import Dataset
-
-
-@dataclass(frozen=True)
-class Config(base.Config):
-    """Text classification: a label for each text."""
-
-    pooling: Literal["last", "first_last", "mean", "max", "attention", "concat"] = "max"
-    """Pooling of the outputs into one vector; concat needs --max-length."""
-    embedding_dim: Positive = 100
-    """Embedding size of a token."""
-    units: Literal["words", "chars"] = "words"
-    """Tokens of a text."""
-    tokens: Literal["words", "whitespace"] = "words"
-    """Split words by Unicode's rules, or at white space only; for --units words."""
-    lowercase: bool = True
-    """Lower-case the texts."""
-    min_count: Positive = 1
-    """Tokens that occur less often in train are unknown."""
-    word_dropout: Rate = 0.1
-    """Rate at which a token becomes unknown in training."""
-    strict_labels: bool = False
-    """Refuse dev or test labels that train lacks; else each counts as an error."""
 
 
 class Classification(base.Task):

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo.tasks import data
-from zoo.tasks.base import Batch, Config, Pairs
+from zoo.tasks.base import Batch, Pairs
+from zoo.tasks.configs.base import CorpusConfig
 from zoo.tasks.data.batching import Buckets
 from zoo.text import CURRENT_TOKENIZERS, pad
 
@@ -24,7 +25,7 @@ _OVERHEAD = 200  # bytes of an array besides its values
 
 
 def read(
-    config: Config,
+    config: CorpusConfig,
     kind: data.Kind,
     split: str | None,
     *,
@@ -81,7 +82,7 @@ class RowSplits:
         self,
         rows: dict[str, "Dataset"],
         length: Callable[[Row], int],
-        config: Config,
+        config: CorpusConfig,
         *,
         fixed_length: int | None = None,
     ) -> None:

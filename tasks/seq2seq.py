@@ -9,13 +9,14 @@ import numpy as np
 
 from zoo.pipelines import Seq2SeqPipeline
 from zoo.tasks import base, sequence_metrics
+from zoo.tasks.configs.seq2seq import Config
 from zoo.tasks.data import dates
 from zoo.tasks.losses import cross_entropy
 from zoo.tasks.pair_preparation import one_target_per_row
 from zoo.tasks.rows import RowSplits, column, read
 from zoo.tasks.run import sections
 from zoo.tasks.run.html import Section
-from zoo.tasks.seq2seq_pipeline import Config, build_pipeline, check_flags
+from zoo.tasks.seq2seq_pipeline import build_pipeline, check_flags
 from zoo.text import pad
 from zoo.types import Array, Key, State
 

@@ -19,7 +19,8 @@ import zoo.artifact
 from tests.helpers.training import ROOT
 from zoo.registry import import_cell
 from zoo.tasks.base import cell_digest
-from zoo.tasks.memory import Config
+from zoo.tasks.configs import pos
+from zoo.tasks.configs.memory import Config
 from zoo.tasks.run import contents, flags, lock
 from zoo.tasks.run.errors import RunError
 from zoo.tasks.run.folder import Run
@@ -325,13 +326,13 @@ def test_resume_names_all_flags_that_differ(old: Path) -> None:
 
 def test_flags_that_are_not_given_are_those_of_the_run(tmp_path: Path) -> None:
     out = tmp_path / "run"
-    first = Config(out=out, epochs=7, dev_file=("a", "b"), keep_checkpoints=3)
-    assert flags.of_run(first, "memory") is first
-    with Run("memory", first) as run:
+    first = pos.Config(out=out, epochs=7, dev_file=("a", "b"), keep_checkpoints=3)
+    assert flags.of_run(first, "pos") is first
+    with Run("pos", first) as run:
         run.begin(DIGESTS)
-    new = Config(out=out, resume=True)
-    assert flags.of_run(new, "pos") is new
-    assert flags.of_run(new, "memory") == dataclasses.replace(
+    new = pos.Config(out=out, resume=True)
+    assert flags.of_run(new, "ner") is new
+    assert flags.of_run(new, "pos") == dataclasses.replace(
         first, resume=True, keep_checkpoints=1
     )
     config = json.loads((out / "config.json").read_text())

@@ -1,6 +1,5 @@
 """The training program: parameter averages, and the help of `train.py`."""
 
-import sys
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -11,9 +10,9 @@ import optax
 import pytest
 
 from tests.helpers.tolerances import REFERENCE
+from zoo.cli import commands
 from zoo.tasks.base import Config
 from zoo.tasks.program import Program
-from zoo.train import main
 
 
 def one_parameter_task(**flags: Any) -> Any:
@@ -60,12 +59,10 @@ def test_moving_average_of_the_parameters(ema: float) -> None:
 def test_help_shows_the_default_number_of_epochs(
     task: str,
     epochs: str,
-    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(sys, "argv", ["train.py", task, "--help"])
     with pytest.raises(SystemExit) as end:
-        main()
+        commands.run("train", [task, "--help"], "train.py")
     assert end.value.code == 0
     output = " ".join(capsys.readouterr().out.replace("│", "").split())
     default = f"(default: {epochs}; at least 300 batches)"
