@@ -182,7 +182,9 @@ def test_a_path_that_is_not_utf_8_is_written_as_json(tmp_path: Path) -> None:
     name = os.fsdecode(b"caf\xe9.txt")
     out = tmp_path / os.fsdecode(b"\xff")
     for resume in (False, True):
-        started(out, train_file=(name,), resume=resume).close()
+        config = pos.Config(out=out, train_file=(name,), resume=resume)
+        with Run("pos", config) as run:
+            run.begin(DIGESTS)
     assert json.loads((out / "config.json").read_text())["flags"]["train_file"] == [
         name
     ]
@@ -339,7 +341,7 @@ def test_flags_that_are_not_given_are_those_of_the_run(tmp_path: Path) -> None:
     config["flags"]["depth"] = 3
     (out / "config.json").write_text(json.dumps(config))
     with pytest.raises(RunError, match=r"config\.json: there is no flag 'depth'"):
-        flags.of_run(new, "memory")
+        flags.of_run(new, "pos")
 
 
 def test_the_current_folder_is_not_deleted(
