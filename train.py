@@ -9,23 +9,29 @@ import math
 import signal
 import sys
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Union
+from typing import Any
+
+from zoo.cli.commands import run as run_command
+
+if __name__ == "__main__":
+    # Reads the flags, and trains with this file as `zoo.train`: help texts and errors
+    # in flags do not wait for the imports below.
+    run_command("train", sys.argv[1:], "train.py")
+    raise SystemExit
 
 import jax
-import tyro
 from tqdm import tqdm
 
 from zoo import artifact
 from zoo.cli import compile_cache
-from zoo.cli.arguments import check_command
 from zoo.registry import import_cell
 from zoo.tasks import optimizers
-from zoo.tasks.base import Config, Task
+from zoo.tasks.base import Task
+from zoo.tasks.configs import Config
 from zoo.tasks.program import Program, StepMetrics, TrainState
 from zoo.tasks.registry import TASKS
-from zoo.tasks.run import console, flags, report
+from zoo.tasks.run import console, report
 from zoo.tasks.run.errors import RunError
 from zoo.tasks.run.folder import Run, save_best
 from zoo.tasks.run.position import Position
@@ -285,37 +291,3 @@ def finish(training: Training) -> None:
     console.finish(run, task, scores, training.position, compilations, training.started)
     report.write(run, task, best, evaluations["test"])
     run.checkpoints.keep(training.config.keep_checkpoints)
-
-
-def main() -> None:
-    """Read the command line and train."""
-    configs = {name: task.Config for name, task in TASKS.items()}
-    check_command(sys.argv[1:], configs, "train.py")
-    config = parse({})
-    (name,) = [name for name, kind in configs.items() if type(config) is kind]
-    after_full_disk = "free some space and continue with --resume"
-    with console.errors(config.debug, after_full_disk):
-        saved = flags.of_run(config, name)
-        # Flags that are not given are those of the run to resume.
-        train(name, config if saved is config else parse({name: saved}))
-
-
-def parse(defaults: Mapping[str, Config]) -> Config:
-    """Return the flags of the command line.
-
-    Args:
-        defaults: of some tasks, instead of those of the class.
-    """
-    commands = []
-    for name, task in TASKS.items():
-        given: Any = {"default": defaults[name]} if name in defaults else {}
-        command: Any = tyro.conf.subcommand(name, **given)
-        commands.append(Annotated[task.Config, command])
-    return tyro.cli(
-        Union[tuple(commands)],  # pyright: ignore  # noqa: UP007
-        description=__doc__,
-    )
-
-
-if __name__ == "__main__":
-    main()

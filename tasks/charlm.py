@@ -2,9 +2,8 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -13,11 +12,11 @@ import numpy as np
 from zoo.models.decoding import argmax
 from zoo.pipelines import LanguageModelPipeline
 from zoo.tasks import base, data
+from zoo.tasks.configs.charlm import Config
 from zoo.tasks.data import sample_text
 from zoo.tasks.data.batching import Streams
 from zoo.tasks.data.id_columns import IdColumn, id_columns
 from zoo.tasks.losses import log_likelihood, negative_sum
-from zoo.tasks.ranges import NonNegative, Positive, Rate
 from zoo.tasks.rows import limit_notes, read, tokenizer_of
 from zoo.tasks.run import sections
 from zoo.tasks.run.html import Section
@@ -25,45 +24,6 @@ from zoo.text import Text, Vocabulary
 from zoo.types import Array, Key, State
 
 TEST_WINDOW = 1000  # steps of a window of test, which needs no memory for gradients
-
-
-@dataclass(frozen=True)
-class Config(base.Config):
-    """Character-level generation: learn a text, and generate more of it."""
-
-    default_epochs: ClassVar[int] = 11
-    sample_epochs: ClassVar[int | None] = 3
-
-    hidden_size: Positive = 256
-    """Hidden units of each layer."""
-    num_layers: Positive = 2
-    """Number of recurrent layers."""
-    bidirectional: bool = False
-    """Not for this task: a model that reads ahead cannot generate."""
-    dropout: Rate = 0.25
-    """Dropout rate between layers and before the output."""
-    learning_rate: NonNegative = 4e-3
-    """Peak learning rate."""
-    optimizer: str = "adamw"
-    """Optax optimiser, by its name."""
-    weight_decay: NonNegative = 0.05
-    """Weight decay of adamw; it is multiplied by the learning rate."""
-    embedding_dim: Positive = 64
-    """Embedding size of a character."""
-    tied: bool = False
-    """Share the embedding with the output layer (needs equal sizes)."""
-    units: Literal["chars", "symbols", "words"] = "chars"
-    """Tokens of the text; symbols are separated by single spaces."""
-    tokens: Literal["words", "whitespace"] = "words"
-    """Split words by Unicode's rules, or at white space only; for --units words."""
-    min_count: Positive = 1
-    """Characters that occur less often in train are unknown."""
-    vocab_size: Positive = 50_000
-    """Largest number of words or symbols; rarer ones are unknown."""
-    one_stream: bool = False
-    """Score test as one stream, from its first character to its last: slower."""
-    max_length: Positive | None = 100
-    """Window of truncated backpropagation, in steps."""
 
 
 class CharacterModel(base.Task):
@@ -93,20 +53,10 @@ class CharacterModel(base.Task):
 
         Raises:
             zoo.tasks.data.DataError: if the text cannot be read or is too short.
-            ValueError: if a flag is not for this task.
+            ValueError: if a flag is out of its range.
         """
         super().__init__(config)
         self.choose_monitor("nats", _second_score(config.units), "unknown")
-        if config.bidirectional:
-            raise ValueError(
-                "--bidirectional is not for charlm: a model that reads ahead cannot "
-                "predict what comes next"
-            )
-        if config.batch_tokens != Config.batch_tokens:
-            raise ValueError(
-                "--batch-tokens is not for charlm: its batches have --batch-size rows "
-                "of --max-length steps"
-            )
         self.window = config.max_length or 100
         splits, notes, digests = read(config, "text", split, sample=python_manual)
         self.digests |= digests

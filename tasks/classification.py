@@ -2,8 +2,7 @@
 
 import itertools
 from collections import Counter
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +12,7 @@ from zoo import regularizers
 from zoo.models.decoding import argmax
 from zoo.pipelines import ClassifierPipeline
 from zoo.tasks import base, baselines, lazy_embedding, metrics
+from zoo.tasks.configs.classification import Config
 from zoo.tasks.data import reviews
 from zoo.tasks.data.blocks import column
 from zoo.tasks.data.id_columns import IdColumn, id_columns
@@ -24,39 +24,12 @@ from zoo.tasks.labels import (
     with_unseen_labels,
 )
 from zoo.tasks.losses import cross_entropy
-from zoo.tasks.ranges import Positive, Rate
 from zoo.tasks.rows import Encoded, RowSplits, RowTask, limit_notes, read, tokenizer_of
 from zoo.tasks.run import sections
 from zoo.tasks.run.html import Section
 from zoo.text import Text, Vocabulary
 from zoo.text.numbering import UnitNumbering
 from zoo.types import Array, Key, State
-
-
-@dataclass(frozen=True)
-class Config(base.Config):
-    """Text classification: a label for each text."""
-
-    pooling: Literal["last", "first_last", "mean", "max", "attention", "concat"] = "max"
-    """Pooling of the outputs into one vector; concat needs --max-length."""
-    embedding_dim: Positive = 100
-    """Embedding size of a token."""
-    lazy_embedding: bool = False
-    """Update only the embeddings of a batch's words: fast for large vocabularies."""
-    units: Literal["words", "chars"] = "words"
-    """Tokens of a text."""
-    tokens: Literal["words", "whitespace"] = "words"
-    """Split words by Unicode's rules, or at white space only; for --units words."""
-    lowercase: bool = True
-    """Lower-case the texts."""
-    min_count: Positive = 1
-    """Tokens that occur less often in train are unknown."""
-    vocab_size: Positive = 50_000
-    """Largest number of words; rarer ones are unknown. For --units words."""
-    word_dropout: Rate = 0.1
-    """Rate at which a token becomes unknown in training."""
-    strict_labels: bool = False
-    """Refuse dev or test labels that train lacks; else each counts as an error."""
 
 
 class Classification(RowTask):

@@ -1,53 +1,25 @@
-"""Score a trained model: ``python -m zoo.tasks.evaluate RUN [--data SPEC]``."""
+"""The scores of a trained model: ``zoo evaluate RUN [--data SPEC]``."""
 
 import dataclasses
-import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import optax
-import tyro
-from tyro.conf import Positional
 
 from zoo import artifact
 from zoo.cli import compile_cache
-from zoo.cli.arguments import check_options
 from zoo.cli.model import load
-from zoo.cli.terminal import closed_pipe_is_quiet, visible
-from zoo.tasks.base import Config
-from zoo.tasks.data import DataError, Source
+from zoo.cli.terminal import visible
+from zoo.tasks.cli.evaluate import Evaluate
+from zoo.tasks.configs import Config
+from zoo.tasks.data import DataError, Files, Source
 from zoo.tasks.program import Program
 from zoo.tasks.registry import TASKS
-from zoo.tasks.run import console, flags
+from zoo.tasks.run import flags
 from zoo.tasks.scores import Scores
 
 FILES = ("data", "train_file", "dev_file", "test_file")
-
-
-@dataclass(frozen=True)
-class Evaluate(Source):
-    """Score a trained model on its own data, or on another corpus."""
-
-    run: Positional[Path] = dataclasses.field(kw_only=True)
-    """Run folder, or the model folder in it."""
-    cell: str | None = None
-    """The model's cell if it is your own: module:Class, whose module is imported."""
-    data: str | None = None
-    """A file, a folder, a glob or hub:NAME[/CONFIG]. Default: the run's own data."""
-    split: Literal["train", "dev", "test"] = "test"
-    """The split to score."""
-    batch_size: int | None = None
-    """Rows of a batch. Default: the run's."""
-    batch_tokens: int | None = None
-    """Largest batch, rows x padded length. Default: the run's."""
-    seed: int | None = None
-    """Seed of the splits that are taken from train. Default: the run's."""
-    compile_cache: bool = True
-    """Keep compiled programs on disk, in ZOO_COMPILE_CACHE or ~/.cache/rnn-zoo."""
-    debug: bool = False
-    """Show the traceback of an error."""
 
 
 def evaluate(options: Evaluate) -> None:
@@ -107,25 +79,22 @@ def evaluate(options: Evaluate) -> None:
     )
 
 
-def _config(kind: type[Config], options: Evaluate, own: dict[str, Any]) -> Config:
+def _config(kind: type[Config], options: Evaluate, own: dict[str, Any]) -> Any:
     """Return the flags of the run, with the data, seed and batches of `options`."""
-    values: dict[str, Any] = {
-        f.name: own[f.name] for f in dataclasses.fields(kind) if f.name in own
-    }
-    if any(getattr(options, field) for field in FILES):
-        for field in dataclasses.fields(Source):
-            values[field.name] = getattr(options, field.name)
-    else:
-        defaults = Source()
-        for field in dataclasses.fields(Source):
-            value = getattr(options, field.name)
-            if value != getattr(defaults, field.name):
-                values[field.name] = value
-    for field in ("batch_size", "batch_tokens", "seed"):
-        if getattr(options, field) is not None:
-            values[field] = getattr(options, field)
-    for field, value in values.items():
-        values[field] = tuple(value) if isinstance(value, list) else value
+    names = {field.name for field in dataclasses.fields(kind)}
+    values = {name: value for name, value in own.items() if name in names}
+    is_named = any(getattr(options, field) for field in FILES)
+    of_data = {field.name: field.default for field in dataclasses.fields(Source)}
+    of_batches = dict.fromkeys(("batch_size", "batch_tokens", "seed"))
+    for name, default in {**of_data, **of_batches}.items():
+        value = getattr(options, name)
+        if name not in names and value != default:
+            flag = name.replace("_", "-")
+            raise ValueError(f"--{flag} is not for the task of {options.run}")
+        if name in names and (value != default or (is_named and name in of_data)):
+            values[name] = value
+    for name, value in values.items():
+        values[name] = tuple(value) if isinstance(value, list) else value
     return kind(**values)
 
 
@@ -137,7 +106,7 @@ def _same_files(options: Evaluate, own: dict[str, Any]) -> bool:
     )
 
 
-def _trained_on(config: Config, own: dict[str, Any]) -> bool:
+def _trained_on(config: Files, own: dict[str, Any]) -> bool:
     """Return whether a file that is scored is one that the run was trained on."""
     scored = _resolved(config.data)
     train = _resolved(own.get("train_file")) or _resolved(own.get("data"))
@@ -149,11 +118,11 @@ def _resolved(names: Any) -> list[Path]:
     return [Path(name).resolve() for name in names]
 
 
-def _is_file(config: Config) -> bool:
+def _is_file(config: Files) -> bool:
     return bool(config.data) and Path(str(config.data)).is_file()
 
 
-def _names(config: Config, split: str | None = None) -> str:
+def _names(config: Files, split: str | None = None) -> str:
     """Return the names of the data; with `split`, its own files if flags name them."""
     files = getattr(config, f"{split}_file") if split else ()
     files = files or [config.data] if config.data or files else ()
@@ -179,17 +148,3 @@ def _print(scores: Scores, loss: float) -> None:
                 for v in row.values()
             ]
             print("  ".join([f"{label:<{width}}", *cells]))
-
-
-def main() -> None:
-    """Read the command line and score."""
-    check_options(sys.argv[1:], Evaluate, "zoo.tasks.evaluate")
-    options = tyro.cli(
-        Evaluate, prog="python -m zoo.tasks.evaluate", description=__doc__
-    )
-    with console.errors(options.debug), closed_pipe_is_quiet():
-        evaluate(options)
-
-
-if __name__ == "__main__":
-    main()

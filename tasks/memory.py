@@ -2,8 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -12,10 +11,9 @@ import numpy as np
 from zoo.models.decoding import argmax
 from zoo.pipelines import ReaderPipeline
 from zoo.tasks import base, metrics
-from zoo.tasks.data import Source
+from zoo.tasks.configs.memory import Config
 from zoo.tasks.data.memory_problems import PROBLEMS, Sequences
 from zoo.tasks.losses import cross_entropy
-from zoo.tasks.ranges import Finite, Positive, Range, Rate
 from zoo.tasks.run import sections
 from zoo.tasks.run.gradient_decay import layers_of
 from zoo.tasks.run.html import Section
@@ -26,32 +24,6 @@ SPLIT_SEEDS = {"train": 1, "dev": 2, "test": 3}
 NUM_PROBES = 4  # sequences for the measurement of gradients and gates
 # A sum with a smaller error is correct: the bound of Hochreiter and Schmidhuber (1997).
 SUM_TOLERANCE = 0.04
-
-
-@dataclass(frozen=True)
-class Config(base.Config):
-    """Memory problems: recall what came many steps ago."""
-
-    default_epochs: ClassVar[int] = 10
-
-    problem: Literal["copy", "adding", "digits", "delay"] = "adding"
-    """copy memory, adding, digits pixel by pixel, or delayed recall."""
-    length: Annotated[int, Range(2)] = 50
-    """T: steps to remember; digits always have 64."""
-    permuted: bool = False
-    """Digits: the pixels in a fixed random order."""
-    init: Literal["default", "torch", "identity", "chrono"] = "default"
-    """Initialisation: the cell's default, torch's, U = identity, or chrono for T."""
-    input_scale: Finite = 1.0
-    """Factor of the inputs."""
-    hidden_size: Positive = 128
-    """Hidden units of each layer and direction."""
-    bidirectional: bool = False
-    """Read in both directions."""
-    dropout: Rate = 0.0
-    """Dropout rate between layers and before the output."""
-    batch_size: Positive = 64
-    """Sequences of a batch."""
 
 
 class Memory(base.Task):
@@ -83,15 +55,6 @@ class Memory(base.Task):
                 "a memory problem has no corpus to score a model on; metrics.json in "
                 "the run folder has its scores"
             )
-        default = Source()
-        for field in fields(Source):
-            if getattr(config, field.name) != getattr(default, field.name):
-                flag = field.name.replace("_", "-")
-                raise ValueError(f"--{flag} is not for memory: its data are generated")
-        if config.max_length is not None:
-            raise ValueError("--max-length is not for memory: use --length")
-        if config.batch_tokens != Config.batch_tokens:
-            raise ValueError("--batch-tokens is not for memory: use --batch-size")
         if config.permuted and config.problem != "digits":
             raise ValueError(f"--permuted is for digits, got {config.problem}")
         self.problem = PROBLEMS[config.problem]

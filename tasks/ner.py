@@ -1,23 +1,9 @@
 """Named-entity recognition: the names in a sentence and their types."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import ClassVar
 
 from zoo.tasks import base, metrics, tagging
-from zoo.tasks.ranges import Rate
-
-
-@dataclass(frozen=True)
-class Config(tagging.Config):
-    """Named-entity recognition: the names in a sentence and their types."""
-
-    default_epochs: ClassVar[int] = 15
-
-    dropout: Rate = 0.5
-    """Dropout rate of the input, between layers and before the output."""
-    crf: bool = True
-    """Score whole tag sequences with a conditional random field."""
+from zoo.tasks.configs.ner import Config
 
 
 class NamedEntities(tagging.Tagging):

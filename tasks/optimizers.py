@@ -7,7 +7,7 @@ from typing import Any
 import optax
 
 from zoo import checks
-from zoo.tasks.base import Config
+from zoo.tasks.configs.base import Config
 
 NAMES = tuple(
     "adabelief adadelta adagrad adam adamax adamw lamb lion nadam nadamw novograd "

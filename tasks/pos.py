@@ -1,24 +1,12 @@
 """Part-of-speech tagging: a tag for each word."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import chain
-from typing import ClassVar
 
 import numpy as np
 
 from zoo.tasks import base, metrics, tagging
-from zoo.tasks.ranges import Rate
-
-
-@dataclass(frozen=True)
-class Config(tagging.Config):
-    """Part-of-speech tagging: a tag for each word."""
-
-    default_epochs: ClassVar[int] = 12
-
-    dropout: Rate = 0.4
-    """Dropout rate of the input, between layers and before the output."""
+from zoo.tasks.configs.pos import Config
 
 
 class PartOfSpeech(tagging.Tagging):

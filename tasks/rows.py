@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo.tasks import data
-from zoo.tasks.base import Batch, Config, Pairs, Task
+from zoo.tasks.base import Batch, Pairs, Task
+from zoo.tasks.configs.base import CorpusConfig, RowConfig
 from zoo.tasks.data.batching import Buckets, boundaries
 from zoo.tasks.data.id_columns import IdColumn
 from zoo.text import CURRENT_TOKENIZERS
@@ -23,7 +24,7 @@ Row = dict[str, Any]
 
 
 def read(
-    config: Config,
+    config: CorpusConfig,
     kind: data.Kind,
     split: str | None,
     *,
@@ -81,7 +82,7 @@ class RowSplits:
         self,
         rows: dict[str, "Dataset"],
         lengths: dict[str, np.ndarray],
-        config: Config,
+        config: RowConfig,
         *,
         fixed_length: int | None = None,
     ) -> None:

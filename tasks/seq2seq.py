@@ -9,6 +9,7 @@ import numpy as np
 
 from zoo.pipelines import Seq2SeqPipeline
 from zoo.tasks import base, sequence_metrics
+from zoo.tasks.configs.seq2seq import Config
 from zoo.tasks.data import dates
 from zoo.tasks.data.blocks import column
 from zoo.tasks.losses import negative_sum, smoothed_likelihood
@@ -16,7 +17,7 @@ from zoo.tasks.pair_preparation import one_target_per_row, pair_ids
 from zoo.tasks.rows import Encoded, RowSplits, RowTask, read
 from zoo.tasks.run import sections
 from zoo.tasks.run.html import Section
-from zoo.tasks.seq2seq_pipeline import Config, build_pipeline, check_flags
+from zoo.tasks.seq2seq_pipeline import build_pipeline, check_flags
 from zoo.types import Array, Key, State
 
 

@@ -1,63 +1,18 @@
-"""The flags of the seq2seq task, and its untrained pipeline."""
+"""The checks of the flags of the seq2seq task, and its untrained pipeline."""
 
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING
 
 from zoo.pipelines import Seq2SeqPipeline
-from zoo.tasks import base
+from zoo.tasks.configs.seq2seq import Config
 from zoo.tasks.pair_preparation import PairIds, pair_ids, text_encoder
-from zoo.tasks.ranges import Fraction, NonNegative, Positive, Rate
 from zoo.tasks.rows import limit_notes
 from zoo.text import Text, Vocabulary
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
-Tokens = Literal["auto", "chars", "symbols", "bpe"]
 LENGTH_FACTOR = 1.5  # length limit of outputs, relative to the longest training target
-
-
-@dataclass(frozen=True)
-class Config(base.Config):
-    """Sequence to sequence: pronounce, inflect, normalise, translate."""
-
-    default_epochs: ClassVar[int] = 15
-
-    hidden_size: Positive = 256
-    """Hidden units of each layer; in the encoder, of each direction."""
-    dropout: Rate = 0.3
-    """Dropout rate of the embeddings, between layers and before the output."""
-    batch_size: Positive = 64
-    """Pairs per batch."""
-    embedding_dim: Positive = 128
-    """Embedding size of a token, for source and target."""
-    attention: Literal["additive", "dot", "general", "none"] = "general"
-    """Attention scores; none: the decoder sees the final encoder state only."""
-    input_feeding: bool = False
-    """Feed the previous attention vector to the decoder."""
-    tied: bool = False
-    """Share the target embedding with the output layer (needs equal sizes)."""
-    source_tokens: Tokens = "auto"
-    """Source tokens: chars, symbols (separated by spaces) or bpe; auto detects them."""
-    target_tokens: Tokens = "auto"
-    """Target tokens, as for the source."""
-    vocab_size: Positive = 8000
-    """Largest number of bpe pieces or symbols, per side."""
-    min_count: Positive = 1
-    """Tokens that occur less often than this in train are unknown."""
-    lowercase: bool = False
-    """Convert sources and targets to lower case."""
-    label_smoothing: Rate = 0.1
-    """Label smoothing: probability that the loss spreads evenly over all tokens."""
-    sampling: Fraction = 0.0
-    """Scheduled sampling: final rate of predicted decoder inputs; it grows from 0."""
-    beam: Positive = 4
-    """Width of the beam search in evaluation; 1 = greedy."""
-    length_penalty: NonNegative = 1.0
-    """Exponent of the length normalisation; larger favours longer outputs."""
-    monitor: str = "auto"
-    """Dev score, or loss, of the best epoch; auto: bleu for bpe, exact otherwise."""
 
 
 def check_flags(config: Config) -> None:

@@ -3,8 +3,7 @@
 from abc import abstractmethod
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import jax.numpy as jnp
 import numpy as np
@@ -21,51 +20,12 @@ from zoo.tasks.labels import (
     label_vocabulary,
     with_unseen_labels,
 )
-from zoo.tasks.ranges import Count, NonNegative, Positive
 from zoo.tasks.rows import Encoded, RowSplits, RowTask, limit_notes, read
 from zoo.tasks.run import sections
 from zoo.tasks.run.html import Section
 from zoo.text import CURRENT_TOKENIZERS, UNK, Words
 from zoo.text.numbering import UnitNumbering
 from zoo.types import Array, Key, State
-
-
-@dataclass(frozen=True)
-class Config(base.Config):
-    """Flags of sequence tagging."""
-
-    hidden_size: Positive = 200
-    """Hidden units of each layer and direction."""
-    num_layers: Positive = 2
-    """Number of recurrent layers."""
-    chars: Literal["cnn", "lstm", "none"] = "cnn"
-    """Character encoder of words."""
-    char_dim: Positive = 30
-    """Embedding size of a character."""
-    char_size: Positive = 100
-    """Output size of the character encoder."""
-    shape_dim: Count = 10
-    """Embedding size of a word's shape (Capitalised, number, ...); 0 = none."""
-    embedding_dim: Positive = 100
-    """Embedding size of a word."""
-    lazy_embedding: bool = False
-    """Update only the embeddings of a batch's words: fast for large vocabularies."""
-    crf: bool = False
-    """Score whole tag sequences with a conditional random field."""
-    lowercase: bool = True
-    """Lower-case words for the word embedding; characters and shapes keep the case."""
-    digits: bool = True
-    """Replace every digit by 0 for the word embedding."""
-    tokens: Literal["words", "whitespace"] = "words"
-    """Split a raw text by Unicode's rules, or at white space only."""
-    min_count: Positive = 1
-    """Words that occur less often in train are unknown."""
-    vocab_size: Positive = 50_000
-    """Largest number of words; rarer ones are unknown."""
-    strict_labels: bool = False
-    """Refuse dev or test tags that train lacks; else each counts as an error."""
-    word_dropout: NonNegative = 0.25
-    """a: a word with n occurrences in train becomes unknown at the rate a / (a + n)."""
 
 
 class Tagging(RowTask):

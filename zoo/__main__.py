@@ -1,4 +1,4 @@
-"""``python -m zoo COMMAND``: use trained models from the command line."""
+"""``python -m zoo``: the command ``zoo``, where it is not on the path."""
 
 from zoo.cli.commands import main
 

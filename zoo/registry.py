@@ -65,8 +65,8 @@ def _named(name: str) -> type[Cell]:
     near = difflib.get_close_matches(plain, names, n=1, cutoff=0.6)
     hint = f"did you mean {owners[names.index(near[0])]!r}? " if near else ""
     raise ValueError(
-        f"no cell {name!r}; {hint}zoo.cells() and python -m zoo cells list the names, "
-        "and module:Class is a cell of your own"
+        f"no cell {name!r}; {hint}zoo.cells() and the command zoo cells list the "
+        "names, and module:Class is a cell of your own"
     )
 
 

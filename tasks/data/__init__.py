@@ -3,10 +3,11 @@
 from zoo.tasks.data.formats.errors import DataError, FormatError
 from zoo.tasks.data.formats.reading import Kind
 from zoo.tasks.data.loading import Split, Splits, load, read
-from zoo.tasks.data.source import Source
+from zoo.tasks.data.source import Files, Source
 
 __all__ = [
     "DataError",
+    "Files",
     "FormatError",
     "Kind",
     "Source",

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from zoo.tasks.data import arrow_cache, checks, files, formats, hub, splits
 from zoo.tasks.data.formats.errors import DataError, printable
 from zoo.tasks.data.formats.reading import Kind, Reading
-from zoo.tasks.data.source import Source
+from zoo.tasks.data.source import Files
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -65,7 +65,7 @@ class _Loaded(NamedTuple):
 
 
 def load(
-    source: Source,
+    source: Files,
     kind: Kind,
     *,
     seed: int = 0,
@@ -128,7 +128,7 @@ def load(
 
 
 def read(
-    source: Source,
+    source: Files,
     kind: Kind,
     split: str,
     *,
@@ -162,7 +162,7 @@ def read(
 
 
 def _from_files(
-    source: Source,
+    source: Files,
     kind: Kind,
     sample: Path | None,
     cache_dir: Path | None,
@@ -216,7 +216,7 @@ def _from_files(
 
 
 def _from_hub(
-    source: Source,
+    source: Files,
     kind: Kind,
     cache_dir: Path | None,
     tokenizer: str,
@@ -266,13 +266,13 @@ def _equal_splits(datasets: Mapping[str, "Dataset"]) -> Iterator[str]:
             yield f"{first} and {second} have the same rows"
 
 
-def _is_named(source: Source) -> bool:
+def _is_named(source: Files) -> bool:
     """Return whether the user says where the labels are."""
-    return bool(source.format or source.label_column)
+    return bool(source.format or source.columns.label)
 
 
 def _plan(
-    source: Source, kind: Kind, data_file: files.DataFile, tokenizer: str
+    source: Files, kind: Kind, data_file: files.DataFile, tokenizer: str
 ) -> Reading:
     return formats.plan(
         data_file.path,

@@ -1,1 +1,1 @@
-"""Compare cells on a memory problem: ``python -m zoo.tasks.lab``."""
+"""Compare cells on a memory problem: ``zoo lab``."""

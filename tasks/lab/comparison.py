@@ -1,9 +1,9 @@
 """Compare recurrent cells on a memory problem, and show why they differ.
 
-``python -m zoo.tasks.lab --cells rnn,lstm,gru,lru --problem adding --out DIR``
-trains every cell with the same settings, measures memory, gradients and gates, and
-writes ``DIR/lab.html``, one page that a browser shows offline. Each cell has a run
-folder in ``DIR/runs``. If the command is interrupted, the same command resumes it.
+``zoo lab --cells rnn,lstm,gru,lru --problem adding --length 200 --out DIR`` trains
+every cell with the same settings, measures memory, gradients and gates, and writes
+``DIR/lab.html``, one page that a browser shows offline. Each cell has a run folder in
+``DIR/runs``. If the command is interrupted, the same command resumes it.
 """
 
 import dataclasses
@@ -11,74 +11,28 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import jax
 import optax
-import tyro
 
 import zoo
 from zoo import diagnostics
-from zoo.cli import compile_cache
-from zoo.cli.arguments import check_options
 from zoo.pipelines import ReaderPipeline
 from zoo.registry import import_cell
+from zoo.tasks.cli.lab import Init, Lab
+from zoo.tasks.configs.memory import Config
 from zoo.tasks.data.memory_problems import PROBLEMS
 from zoo.tasks.lab.page import write
 from zoo.tasks.lab.results import CellResult, InitialGradients
-from zoo.tasks.memory import Config, Memory
+from zoo.tasks.memory import Memory
 from zoo.tasks.program import Program
-from zoo.tasks.run import console, contents, flags, log
+from zoo.tasks.run import contents, flags, log
 from zoo.tasks.run.gradient_decay import gate_values, gradient_by_lag, layers_of
 
-Init = Literal["default", "torch", "identity", "chrono"]
 INPUT_SCALES = (0.1, 1.0)  # measured before training, besides --input-scale
 MAX_INITIAL_STEPS = 100  # of the sequences measured before training
-
-
-@dataclass(frozen=True)
-class Lab:
-    """Compare recurrent cells on a memory problem, and show why they differ."""
-
-    cells: str = "rnn,lstm,gru,lru"
-    """Cells, separated by commas, each as for --cell of train.py."""
-    problem: Literal["copy", "adding", "digits", "delay"] = "adding"
-    """Copy symbols, add two marked numbers, classify digits by pixel, delay by T."""
-    length: int = 200
-    """T: number of steps to remember; digits have 64."""
-    hidden_size: int = 64
-    """Hidden units of each cell."""
-    epochs: int = 8
-    """Epochs of 16,000 training sequences, which are new in each epoch."""
-    learning_rate: float = 2e-3
-    """Peak learning rate."""
-    init: Init = "default"
-    """Initialisation: of the cell, of torch, U = identity, biases spread over T."""
-    input_scale: float = 1.0
-    """Factor of the inputs."""
-    limit_train: int | None = None
-    """Number of training sequences per epoch, instead of all."""
-    seed: int = 0
-    """Seed of initialisation, data and dropout."""
-    out: Path = Path("runs/lab")
-    """Folder of the page and of the run folders."""
-    compile_cache: bool = True
-    """Keep compiled programs on disk, in ZOO_COMPILE_CACHE or ~/.cache/rnn-zoo."""
-    debug: bool = False
-    """Show the traceback of an error."""
-
-    def of_cell(self, cell: str) -> Config:
-        """Return the training flags of a cell.
-
-        Args:
-            cell: name of the cell.
-        """
-        shared = {field.name for field in dataclasses.fields(Config)}
-        values = {k: v for k, v in dataclasses.asdict(self).items() if k in shared}
-        values |= {"cell": cell, "out": self.out / "runs" / cell, "resume": True}
-        return Config(**values)
 
 
 def names(lab: Lab) -> list[str]:
@@ -127,7 +81,7 @@ def run(lab: Lab) -> Path:
 
 
 def train(config: Config) -> None:
-    """Train a cell by ``python train.py memory``, in a process of its own.
+    """Train a cell by ``zoo train memory``, in a process of its own.
 
     Args:
         config: the training flags.
@@ -135,7 +89,7 @@ def train(config: Config) -> None:
     Raises:
         SystemExit: if the training ends early; it has printed the reason.
     """
-    command = [sys.executable, "-m", "zoo.train", "memory", *arguments(config)]
+    command = [sys.executable, "-m", "zoo", "train", "memory", *arguments(config)]
     with subprocess.Popen(command) as process:
         while process.poll() is None:
             try:
@@ -252,13 +206,3 @@ def initial_gradients(lab: Lab, cells: Sequence[str]) -> Iterator[InitialGradien
                 gradients[cell] = gradient_by_lag(layers_of(task.pipeline), x)
             trained = (init, scale) == (lab.init, lab.input_scale)
             yield InitialGradients(init, scale, gradients, trained)
-
-
-def main() -> None:
-    """Read the command line and compare the cells."""
-    check_options(sys.argv[1:], Lab, "zoo.tasks.lab")
-    lab = tyro.cli(Lab, prog="python -m zoo.tasks.lab", description=__doc__)
-    with console.errors(lab.debug):
-        if lab.compile_cache:
-            compile_cache.use()
-        print(f"\nlab: {run(lab)}")

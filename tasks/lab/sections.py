@@ -262,7 +262,7 @@ def command(lab: Any) -> Html:
         *("--input-scale", lab.input_scale, "--seed", lab.seed),
         *([] if lab.limit_train is None else ["--limit-train", lab.limit_train]),
     ]
-    line = " ".join(["python -m zoo.tasks.lab", *map(str, flags)])
+    line = " ".join(["zoo lab", *map(str, flags)])
     return join(
         tag("pre", line, class_="text"),
         paragraphs(

@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from zoo.layers.kernels import describe_kernels
 from zoo.tasks import disk
+from zoo.tasks.run import flags
 from zoo.tasks.run.errors import describe
 from zoo.tasks.run.folder import Run
 from zoo.tasks.run.position import Position
@@ -186,12 +187,12 @@ def usage(run: Run, task: RunTask) -> str:
         run: the run.
         task: the task.
     """
-    text = shlex.quote(task.example())
+    text, path = shlex.quote(task.example()), shlex.quote(str(run.path))
     cell = task.config.cell
     own = f" --cell {cell}" if ":" in cell else ""
     if task.pipeline.kind == "language_model":
-        return f"python -m zoo generate {run.path}{own} --prompt {text} --length 500"
-    return f"python -m zoo predict {run.path}{own} {text}"
+        return f"zoo generate {path}{own} --prompt {text} --length 500"
+    return f"zoo predict {path}{own} {text}"
 
 
 def interrupted(run: Run) -> None:
@@ -200,8 +201,9 @@ def interrupted(run: Run) -> None:
     Args:
         run: the run.
     """
+    program = shlex.join(flags.command()[:2])
     print(
-        f"stopped; a checkpoint is saved in {run.path}; to resume: python train.py "
+        f"stopped; a checkpoint is saved in {run.path}; to resume: {program} "
         f"{run.task} --out {shlex.quote(str(run.path))} --resume",
         file=sys.stderr,
     )

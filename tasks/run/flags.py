@@ -45,8 +45,15 @@ def describe(
         "versions": versions,
         "devices": [str(device) for device in jax.devices()],
         "cores": _num_cores(),
-        "command": shlex.join(["python", *sys.argv]),
+        "command": shlex.join(command()),
     }
+
+
+def command() -> list[str]:
+    """Return the command line of this process, as a user would repeat it."""
+    script, *arguments = sys.argv
+    is_clone = Path(script).name == "train.py"
+    return ["python", script, *arguments] if is_clone else ["zoo", *arguments]
 
 
 def resumed(old: dict[str, Any] | None, new: dict[str, Any]) -> dict[str, Any]:

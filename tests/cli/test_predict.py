@@ -1,4 +1,4 @@
-"""``python -m zoo predict``: one output for each input, and wrong bytes."""
+"""``zoo predict``: one output for each input, and wrong bytes."""
 
 import io
 import json

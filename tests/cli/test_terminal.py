@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from zoo.cli.predict import show
+from zoo.cli.predictions import show
 from zoo.cli.terminal import visible, visible_json
 from zoo.pipelines import Classification, Entity, Output, Tagging, Writing
 
@@ -82,10 +82,11 @@ def test_closed_streams_are_no_error(closed: str) -> None:
 
 EVALUATE = """
 import sys
+from zoo.cli import commands
 from zoo.tasks import evaluate
 evaluate.evaluate = lambda options: print("scores\\n" * 1_000_000)
-sys.argv = ["evaluate", "run"]
-evaluate.main()
+sys.argv = ["zoo", "evaluate", "run"]
+commands.main()
 """
 
 

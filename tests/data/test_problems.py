@@ -139,9 +139,8 @@ def test_an_invalid_sequence_is_refused(
 @pytest.mark.parametrize(
     "flags, message",
     [
-        ({"data": "a.txt"}, "--data is not for memory: its data are generated"),
         ({"length": 1}, "--length must be 2 or more, got 1"),
-        ({"max_length": 5}, "--max-length is not for memory: use --length"),
+        ({"permuted": True}, "--permuted is for digits, got adding"),
     ],
 )
 def test_invalid_flags_are_refused(flags: dict[str, Any], message: str) -> None:

@@ -15,18 +15,20 @@ Blocks of other kinds (``text``, ``python torch``) do not run.
 """
 
 import dataclasses
-import importlib
 import os
 import re
 import shlex
 import shutil
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 from unittest import mock
 
 from tests.helpers.training import flags
-from zoo.cli import compile_cache
+from zoo.cli import commands, compile_cache
+from zoo.tasks.cli.lab import Lab
+from zoo.tasks.cli.train import Train
 
 EXTERNAL = re.compile(r"ZOO_DATA|hub:")
 
@@ -52,8 +54,8 @@ def blocks(path: Path) -> list[Block]:
     return [Block(f[1], f[2], text.count("\n", 0, f.start()) + 1) for f in fences]
 
 
-def commands(block: Block) -> list[list[str]]:
-    """Return the commands of a block, ``["python", "train.py", ...]`` each."""
+def commands_of(block: Block) -> list[list[str]]:
+    """Return the commands of a block, ``["zoo", "predict", ...]`` each."""
     if block.language != "sh":
         return []
     return [shlex.split(line) for line in block.code.replace("\\\n", "").splitlines()]
@@ -64,31 +66,13 @@ def training_commands(path: Path) -> list[list[str]]:
     return [
         words
         for block in blocks(path)
-        for words in commands(block)
+        for words in commands_of(block)
         if "train.py" in words and not EXTERNAL.search(" ".join(words))
     ]
 
 
-def call_args(function: str, main: Any, *argv: str) -> tuple[Any, ...]:
-    """Return the arguments with which a program calls its function.
-
-    Args:
-        function: name of the function; a mock replaces it.
-        main: the program.
-        *argv: the command line.
-    """
-    with mock.patch.object(sys, "argv", list(argv)), mock.patch(function) as replaced:
-        main()
-    return replaced.call_args.args
-
-
 def train(args: list[str], finished: Path) -> None:
     """Run ``python train.py ARGS`` with small settings."""
-    from zoo.train import main
-
-    def parse(*args: str) -> Any:
-        return call_args("train.train", main, "train.py", *args)[1]
-
     if EXTERNAL.search(" ".join(args)):
         parse(*args)
         return
@@ -101,26 +85,29 @@ def train(args: list[str], finished: Path) -> None:
         shutil.copytree(finished / task, config.out, ignore=ignore)
     else:
         sys.argv = ["train.py", task, *small, *own]
-        main()
+        commands.run("train", sys.argv[1:], "train.py")
+
+
+def parse(*args: str) -> Any:
+    """Return the flags of ``python train.py ARGS``."""
+    with mock.patch.object(Train, "main", autospec=True) as main:
+        Train.execute(args, "train.py")
+    return main.call_args.args[0].config
 
 
 def run_command(words: list[str], finished: Path) -> None:
     """Run a command of a page."""
     print("$", shlex.join(words), flush=True)
-    python, name, *args = words
-    assert python == "python", f"expected a python command, got {python}"
-    if name == "train.py":
-        train(args, finished)
+    program, *args = words
+    if [program, *args[:1]] == ["python", "train.py"]:
+        train(args[1:], finished)
         return
-    assert name == "-m", f"expected train.py or -m, got {name}"
-    name, *args = args
-    modules = {"zoo": "zoo.cli.commands", "zoo.tasks.lab": "zoo.tasks.lab.comparison"}
-    main = importlib.import_module(modules.get(name, name)).main
-    if name == "zoo.tasks.lab":
-        call_args("zoo.tasks.lab.comparison.run", main, name, *args)
-    else:
-        sys.argv = [name, *args]
-        main()
+    assert program == "zoo", f"expected python train.py or zoo, got {program}"
+    sys.argv = words
+    # The lab has its own test.
+    main = mock.patch.object(Lab, "main") if args[0] == "lab" else nullcontext()
+    with main:
+        commands.main()
 
 
 def run(path: Path, finished: Path) -> None:
@@ -133,7 +120,7 @@ def run(path: Path, finished: Path) -> None:
     namespace = {"__name__": "__main__"}
     has_data = os.path.isdir(os.environ.get("ZOO_DATA", ""))
     for block in blocks(path):
-        for words in commands(block):
+        for words in commands_of(block):
             run_command(words, finished)
         if block.language == "python":
             if has_data or not EXTERNAL.search(block.code):

@@ -1,4 +1,4 @@
-"""Servers of untrained models, as `python -m zoo serve` starts them."""
+"""Servers of untrained models, as `zoo serve` starts them."""
 
 import os
 import signal
@@ -72,7 +72,7 @@ class Server:
             folder: of the model; the network guard is written next to it.
             *args: more arguments of the command.
             env: environment variables, with `PYTHONPATH`.
-            program: Python code to run instead of `python -m zoo serve`.
+            program: Python code to run instead of `zoo serve`.
         """
         guard = folder.parent / "sitecustomize.py"
         guard.write_text(NETWORK_GUARD)

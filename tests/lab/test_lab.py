@@ -9,9 +9,10 @@ import pytest
 import zoo
 from tests.helpers import browser
 from tests.helpers.training import environment, run
+from zoo.tasks.cli.lab import Lab
 from zoo.tasks.data.memory_problems import Problem
 from zoo.tasks.lab import page, sections
-from zoo.tasks.lab.comparison import Lab, lengths, names
+from zoo.tasks.lab.comparison import lengths, names
 from zoo.tasks.lab.results import CellResult, InitialGradients, half_life
 from zoo.tasks.run import gradient_decay
 
@@ -95,7 +96,7 @@ def test_the_command_writes_a_page(
     env = environment(tmp_path_factory)
     flags = ["--cells", "gru", "--problem", "delay", "--length", "2", "--epochs", "1"]
     flags += ["--hidden-size", "4", "--limit-train", "64", "--out", tmp_path / "lab"]
-    process = run("zoo.tasks.lab", *flags, env=env)
+    process = run("zoo", "lab", *flags, env=env)
     assert process.returncode == 0, process.stderr
     path = tmp_path / "lab" / "lab.html"
     assert f"lab: {path}" in process.stdout

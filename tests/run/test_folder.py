@@ -19,7 +19,8 @@ import zoo.artifact
 from tests.helpers.training import ROOT
 from zoo.registry import import_cell
 from zoo.tasks.base import cell_digest
-from zoo.tasks.memory import Config
+from zoo.tasks.configs import pos
+from zoo.tasks.configs.memory import Config
 from zoo.tasks.run import contents, flags, lock
 from zoo.tasks.run.errors import RunError
 from zoo.tasks.run.folder import Run
@@ -181,7 +182,9 @@ def test_a_path_that_is_not_utf_8_is_written_as_json(tmp_path: Path) -> None:
     name = os.fsdecode(b"caf\xe9.txt")
     out = tmp_path / os.fsdecode(b"\xff")
     for resume in (False, True):
-        started(out, train_file=(name,), resume=resume).close()
+        config = pos.Config(out=out, train_file=(name,), resume=resume)
+        with Run("pos", config) as run:
+            run.begin(DIGESTS)
     assert json.loads((out / "config.json").read_text())["flags"]["train_file"] == [
         name
     ]
@@ -318,11 +321,11 @@ def test_a_run_of_a_version_with_fewer_flags_is_resumed_with_their_defaults(
     old: Path,
 ) -> None:
     config = json.loads((old / "config.json").read_text())
-    del config["flags"]["batch_tokens"]
+    del config["flags"]["remat"]
     (old / "config.json").write_text(json.dumps(config))
     Run("memory", Config(out=old, resume=True)).close()
-    with pytest.raises(RunError, match="started with --batch-tokens 65536, got 64:"):
-        Run("memory", Config(out=old, resume=True, batch_tokens=64))
+    with pytest.raises(RunError, match="started with --remat none, got step:"):
+        Run("memory", Config(out=old, resume=True, remat="step"))
 
 
 def test_resume_names_all_flags_that_differ(old: Path) -> None:
@@ -336,20 +339,20 @@ def test_resume_names_all_flags_that_differ(old: Path) -> None:
 
 def test_flags_that_are_not_given_are_those_of_the_run(tmp_path: Path) -> None:
     out = tmp_path / "run"
-    first = Config(out=out, epochs=7, dev_file=("a", "b"), keep_checkpoints=3)
-    assert flags.of_run(first, "memory") is first
-    with Run("memory", first) as run:
+    first = pos.Config(out=out, epochs=7, dev_file=("a", "b"), keep_checkpoints=3)
+    assert flags.of_run(first, "pos") is first
+    with Run("pos", first) as run:
         run.begin(DIGESTS)
-    new = Config(out=out, resume=True)
-    assert flags.of_run(new, "pos") is new
-    assert flags.of_run(new, "memory") == dataclasses.replace(
+    new = pos.Config(out=out, resume=True)
+    assert flags.of_run(new, "ner") is new
+    assert flags.of_run(new, "pos") == dataclasses.replace(
         first, resume=True, keep_checkpoints=1
     )
     config = json.loads((out / "config.json").read_text())
     config["flags"]["depth"] = 3
     (out / "config.json").write_text(json.dumps(config))
     with pytest.raises(RunError, match=r"config\.json: there is no flag 'depth'"):
-        flags.of_run(new, "memory")
+        flags.of_run(new, "pos")
 
 
 def test_the_current_folder_is_not_deleted(

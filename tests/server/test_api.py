@@ -98,7 +98,7 @@ INVALID = [
     (
         {"texts": ["", "a" * 5001]},
         "texts[1]: this text has 5,001 characters, the limit is 5,000. Shorten it, or "
-        "use python -m zoo, which has no limit",
+        "use the command zoo, which has no limit",
     ),
 ]
 INVALID_OPTIONS = [

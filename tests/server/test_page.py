@@ -1,4 +1,4 @@
-"""The page in a real browser, as `python -m zoo serve` serves it."""
+"""The page in a real browser, as `zoo serve` serves it."""
 
 from collections.abc import Callable
 from typing import Any

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.helpers import training
-from zoo import train
+from zoo.cli import commands
 
 
 @pytest.fixture(scope="module")
@@ -35,10 +35,10 @@ def error_of(
     The command runs in this process: a new one would need seconds to import JAX.
     """
 
-    def error_of(*args: Any, main: Callable[[], None] = train.main) -> str:
-        monkeypatch.setattr(sys, "argv", ["command", *map(str, args)])
+    def error_of(*args: Any, command: str = "train") -> str:
+        monkeypatch.setattr(sys, "argv", ["zoo", command, *map(str, args)])
         with pytest.raises(SystemExit) as exit:
-            main()
+            commands.main()
         message = capsys.readouterr().err
         assert exit.value.code == 1, message
         assert "Traceback" not in message

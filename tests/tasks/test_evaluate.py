@@ -1,4 +1,4 @@
-"""``python -m zoo.tasks.evaluate``: which rows are scored."""
+"""``zoo evaluate``: which rows are scored."""
 
 import json
 import shutil
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.training import run
-from zoo.tasks.evaluate import main
+from zoo.cli import commands
 
 WORDS = {"good": "yes", "fine": "yes", "bad": "no", "poor": "no"}
 
@@ -36,8 +36,8 @@ def output_of(
     """Return a function that scores a model and returns the output."""
 
     def output_of(*args: object) -> str:
-        monkeypatch.setattr(sys, "argv", ["evaluate", *map(str, args)])
-        main()
+        monkeypatch.setattr(sys, "argv", ["zoo", "evaluate", *map(str, args)])
+        commands.main()
         return capsys.readouterr().out
 
     return output_of
@@ -74,13 +74,13 @@ def test_a_model_without_its_run_needs_data(
     trained: Path, error_of: Callable[..., str], tmp_path: Path
 ) -> None:
     shutil.copytree(trained / "model", tmp_path / "model")
-    message = error_of(tmp_path / "model", main=main)
+    message = error_of(tmp_path / "model", command="evaluate")
     assert "has no config.json of a run, which names its data; give --data" in message
     shutil.copytree(trained, tmp_path / "run")
     config = json.loads((trained / "config.json").read_text())
     config["flags"]["data"] = "nowhere.csv"
     (tmp_path / "run" / "config.json").write_text(json.dumps(config))
-    message = error_of(tmp_path / "run", main=main)
+    message = error_of(tmp_path / "run", command="evaluate")
     assert message.startswith(
         "error: the run's own data: no file or folder nowhere.csv"
     )

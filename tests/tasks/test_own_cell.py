@@ -17,7 +17,6 @@ from flax import nnx
 
 import zoo
 import zoo.__main__
-import zoo.tasks.evaluate
 from tests.helpers.tolerances import assert_identical
 from tests.helpers.training import command, flags
 from tests.helpers.typed import untyped
@@ -108,10 +107,10 @@ def test_commands_import_the_cell_that_they_name(folder, trained):
     assert f"the module of --cell {NAME}" in config["digests"]
 
     usage = next(line for line in output.splitlines() if line.startswith("try it:"))
-    predict = shlex.split(usage)[4:]
+    predict = shlex.split(usage)[2:]
     assert predict[:-1] == ["zoo", "predict", "run", "--cell", NAME]
     assert folder.output(*predict)
-    with_scores = ("zoo.tasks.evaluate", "run", "--cell", NAME)
+    with_scores = ("zoo", "evaluate", "run", "--cell", NAME)
     assert "scored: test" in folder.output(*with_scores)
     resumed = folder.output("train.py", TASK, *args, "--resume")
     scores = [
@@ -207,11 +206,8 @@ def test_errors_of_the_name(
 
 def test_the_cell_of_another_model(finished, error_of):
     out, _ = finished("memory")
-    for main, args in [
-        (zoo.__main__.main, ["info", out]),
-        (zoo.tasks.evaluate.main, [out]),
-    ]:
-        message = error_of(*args, "--cell", "gru", main=main)
+    for name in ("predict", "evaluate"):
+        message = error_of(out, "--cell", "gru", command=name)
         assert message == f"error: --cell gru: the cell of {out} is lstm\n"
 
 

@@ -1,7 +1,6 @@
 """The training program: parameter averages, and the help of `train.py`."""
 
 import itertools
-import sys
 import weakref
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,9 +13,9 @@ import optax
 import pytest
 
 from tests.helpers.tolerances import REFERENCE
+from zoo.cli import commands
 from zoo.tasks.base import Config
 from zoo.tasks.program import Program
-from zoo.train import main
 
 
 def one_parameter_task(**flags: Any) -> Any:
@@ -97,12 +96,10 @@ def test_evaluation_keeps_what_the_metrics_keep(read: int, keep: bool) -> None:
 def test_help_shows_the_default_number_of_epochs(
     task: str,
     epochs: str,
-    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(sys, "argv", ["train.py", task, "--help"])
     with pytest.raises(SystemExit) as end:
-        main()
+        commands.run("train", [task, "--help"], "train.py")
     assert end.value.code == 0
     output = " ".join(capsys.readouterr().out.replace("│", "").split())
     default = f"(default: {epochs}; at least 300 batches)"

@@ -166,7 +166,7 @@ def test_signals_save_a_checkpoint_and_show_how_to_resume(
     process.send_signal(number)
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 128 + number, stderr
-    resume = f"python train.py charlm --out {out} --resume"
+    resume = f"python {ROOT / 'train.py'} charlm --out {out} --resume"
     assert f"to resume: {resume}\n" in stderr
     arguments = resume.split()[2:]
     process = subprocess.Popen(

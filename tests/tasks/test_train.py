@@ -4,11 +4,11 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 
-import zoo.__main__
-import zoo.tasks.evaluate
+import zoo
 from tests.helpers.training import TASKS, run
 from tests.helpers.typed import untyped
 
@@ -43,7 +43,7 @@ def test_a_run_writes_all_its_files(
     assert config["task"] == task
     assert config["flags"]["hidden_size"] == 8
     assert f"run folder: {out}" in output
-    assert "python -m zoo " in output
+    assert "try it:     zoo " in output
 
 
 def test_predict_evaluate_info_and_python_agree(
@@ -64,12 +64,15 @@ def test_predict_evaluate_info_and_python_agree(
     assert lines[0].split() == tagged.tokens
     assert lines[1].split() == tagged.tags
     metrics = json.loads((out / "metrics.json").read_text())
-    process = run("zoo.tasks.evaluate", out, env=env)
+    process = run("zoo", "evaluate", out, env=env)
     assert process.returncode == 0, process.stderr
     assert f"accuracy       {metrics['test']['accuracy']:.4f}" in process.stdout
     assert "the run's own data, the sample, seed 0" in process.stdout
     assert "tokens/s without compilation" in process.stdout
-    info = run("zoo", "info", out / "model", env=env)
+    info = run("zoo", "info", out / "model", env={**env, "JAX_LOG_COMPILES": "1"})
+    assert "Compiling" not in info.stderr
+    count = sum(leaf.size for leaf in jax.tree.leaves(untyped(zoo.load(out)).params))
+    assert f"parameters       {count:,}" in info.stdout
     assert "tagger" in info.stdout
     assert "hidden_size    8" in info.stdout
 
@@ -116,13 +119,11 @@ def test_predict_of_seq2seq(
     assert lines[0] == "xap"
     assert lines[1].split()[1:] == results[0]["outputs"][0]["text"].split()
     metrics = json.loads((out / "metrics.json").read_text())
-    process = run(
-        "zoo.tasks.evaluate", out, "--data", out.parent / "pairs.tsv", env=env
-    )
+    process = run("zoo", "evaluate", out, "--data", out.parent / "pairs.tsv", env=env)
     assert process.returncode == 0, process.stderr
     assert "tok:13a" in metrics["test"]["signatures"]["bleu"]
-    wrong = ("predict", finished("pos")[0], "a", "--beam", "2")
-    assert "--beam is for seq2seq" in error_of(*wrong, main=zoo.__main__.main)
+    wrong = (finished("pos")[0], "a", "--beam", "2")
+    assert "--beam is for seq2seq" in error_of(*wrong, command="predict")
 
 
 def test_memory_problem(
@@ -145,5 +146,5 @@ def test_memory_problem(
     assert len(reading.answer) == len(sequence)
     message = error_of("memory", "--permuted", "--out", folder / "no")
     assert message == "error: --permuted is for digits, got adding\n"
-    message = error_of(out, main=zoo.tasks.evaluate.main)
+    message = error_of(out, command="evaluate")
     assert "has no corpus to score a model on" in message

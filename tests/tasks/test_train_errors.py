@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-import zoo.__main__
 from tests.helpers import hub
 from tests.helpers.training import flags, newest, run
 
@@ -53,16 +52,11 @@ def test_errors_of_use_are_one_line(
     ]:
         message = error_of("pos", flag, value, "--out", folder / "none5")
         assert message == f"error: {flag} {rule}\n"
-    for task in ("charlm", "memory"):
-        message = error_of(task, "--batch-tokens", "64", "--out", folder / "none6")
-        assert message.startswith(f"error: --batch-tokens is not for {task}: ")
-    message = error_of("charlm", "--bidirectional", "--out", folder / "none4")
-    assert "a model that reads ahead" in message
     assert not [p for p in folder.iterdir() if p.name.startswith("none")]
-    message = error_of("predict", folder, "hello", main=zoo.__main__.main)
+    message = error_of(folder, "hello", command="predict")
     assert "no model in" in message
-    message = error_of("generate", out, main=zoo.__main__.main)
-    assert "use python -m zoo predict" in message
+    message = error_of(out, command="generate")
+    assert "use zoo predict" in message
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(

@@ -51,12 +51,12 @@ def test_classification(
     assert (table["maybe"]["recall"], table["maybe"]["support"]) == (0.0, 2)
     assert table["no"]["f1"] is None
     assert scores["f1_macro"] == pytest.approx(table["yes"]["f1"] / 2)
-    process = run("zoo.tasks.evaluate", out, env=work[1])
+    process = run("zoo", "evaluate", out, env=work[1])
     assert process.returncode == 0, process.stderr
     assert f"accuracy       {scores['accuracy']:.4f}" in process.stdout
     assert f"note: {note}" in process.stdout
     other = write(tmp_path, "test.tsv", "text\tlabel\na film\t1\nb\t2\n")
-    process = run("zoo.tasks.evaluate", out, "--test-file", other, env=work[1])
+    process = run("zoo", "evaluate", out, "--test-file", other, env=work[1])
     assert (
         "test has labels that train lacks: '1', '2'; train has 'no', 'yes'"
         in process.stderr

@@ -7,7 +7,7 @@ executes none.
 
 from zoo.artifact.config import CONFIG, FORMAT_VERSION
 from zoo.artifact.error import ArtifactError
-from zoo.artifact.model import CARD, about, load, save
+from zoo.artifact.model import CARD, Description, about, describe, load, save
 from zoo.artifact.weights import WEIGHTS
 
 __all__ = [
@@ -16,7 +16,9 @@ __all__ = [
     "FORMAT_VERSION",
     "WEIGHTS",
     "ArtifactError",
+    "Description",
     "about",
+    "describe",
     "load",
     "save",
 ]

@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -94,14 +94,7 @@ def load(path: str | os.PathLike, *, backend: BackendOption | None = None) -> Pi
         ValueError: if `backend` is unknown, or ``"native"`` and there is no kernel for
             a cell.
     """
-    place, description, content = _read(path)
-    expected = description.get("sha256", {}).get(WEIGHTS)
-    if expected is not None and config.sha256(content) != expected:
-        raise ArtifactError(
-            f"{place / WEIGHTS} does not match its checksum in {CONFIG}: it is damaged "
-            "and may be truncated; copy it again"
-        )
-    arrays = weights.decode(content, place / WEIGHTS)
+    place, description, arrays = _read_arrays(path)
     pipeline = _build(place / CONFIG, description, arrays)
     weights.fill(pipeline.model, arrays, place / WEIGHTS)
     if backend is not None:
@@ -122,8 +115,57 @@ def about(path: str | os.PathLike) -> dict[str, Any]:
             a newer version.
     """
     place, description, _ = _read(path, with_weights=False)
+    return _about(place, description)
+
+
+class Description(NamedTuple):
+    """What a model folder says of its model.
+
+    Attributes:
+        about: the metadata, the kind of the model, and its path.
+        pipeline: what `Pipeline.to_json` returned: options and vocabularies.
+        shapes: of the arrays, by path, such as ``params/output/W``.
+    """
+
+    about: dict[str, Any]
+    pipeline: dict[str, Any]
+    shapes: dict[str, tuple[int, ...]]
+
+
+def describe(path: str | os.PathLike) -> Description:
+    """Return what a model is, from its configuration and the shapes of its weights.
+
+    No model is built, so a cell of your own is not imported.
+
+    Args:
+        path: as for `load`.
+
+    Raises:
+        FileNotFoundError: if there is no model.
+        ArtifactError: as for `about`, or if the weights are damaged.
+    """
+    place, description, arrays = _read_arrays(path)
+    shapes = {name: array.shape for name, array in arrays.items()}
+    return Description(_about(place, description), description["pipeline"], shapes)
+
+
+def _about(place: Path, description: dict[str, Any]) -> dict[str, Any]:
     known = {"kind": description["kind"], "path": str(place)}
     return known | description["about"] | known
+
+
+def _read_arrays(
+    path: str | os.PathLike,
+) -> tuple[Path, dict[str, Any], dict[str, np.ndarray]]:
+    """Return the folder of a model, its configuration, and its arrays by path."""
+    place, description, content = _read(path)
+    expected = description.get("sha256", {}).get(WEIGHTS)
+    if expected is not None and config.sha256(content) != expected:
+        raise ArtifactError(
+            f"{place / WEIGHTS} does not match its checksum in {CONFIG}: it is damaged "
+            "and may be truncated; copy it again"
+        )
+    return place, description, weights.decode(content, place / WEIGHTS)
 
 
 def _read(

@@ -1,1 +1,1 @@
-"""The command line of trained models: ``python -m zoo COMMAND``."""
+"""The command line: ``zoo COMMAND``."""

@@ -10,21 +10,19 @@ from typing import Any
 def check_command(
     arguments: Sequence[str], commands: Mapping[str, Any], program: str
 ) -> None:
-    """Exit with status 2 if a command or one of its options does not exist.
+    """Exit with status 2 if a command does not exist, or an option comes before it.
 
     Args:
         arguments: of the command line, without the program.
-        commands: the dataclass of each command, by its name.
+        commands: the commands by name.
         program: as the user calls it.
     """
     if arguments and arguments[0].startswith("--"):
         _refuse_early_option(arguments, commands, program)
     if not arguments or arguments[0].startswith("-"):
         return
-    name, *rest = arguments
-    if name not in commands:
-        _exit("command", name, commands, program)
-    check_options(rest, commands[name], f"{program} {name}")
+    if arguments[0] not in commands:
+        _exit("command", arguments[0], commands, program)
 
 
 def _refuse_early_option(

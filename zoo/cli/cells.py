@@ -1,14 +1,14 @@
-"""``python -m zoo cells``: the cells and their equations."""
+"""``zoo cells``: the cells and their equations."""
 
 from dataclasses import dataclass
 
 from tyro.conf import Positional
 
-from zoo.registry import cell_class, cells
+from zoo.cli.command import Command
 
 
 @dataclass(frozen=True)
-class Cells:
+class Cells(Command):
     """List the cells; with names, show their equations."""
 
     names: Positional[tuple[str, ...]] = ()
@@ -16,6 +16,8 @@ class Cells:
 
     def main(self) -> None:
         """Print the list or the equations."""
+        from zoo.registry import cell_class, cells
+
         known = cells()
         if not self.names:
             rows = [("name", "family", "parameters", "paper")]

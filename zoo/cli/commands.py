@@ -1,27 +1,30 @@
-"""The commands of ``python -m zoo``, and how their errors are reported."""
+"""The commands of ``zoo``, and how their errors are reported."""
 
+import importlib
 import sys
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Any, Union
 
-import tyro
 from tyro.conf import subcommand
 
 from zoo.cli.arguments import check_command
-from zoo.cli.cells import Cells
-from zoo.cli.generate import Generate
-from zoo.cli.info import Info
-from zoo.cli.predict import Predict
-from zoo.cli.serve import Serve
+from zoo.cli.command import Command, read
 from zoo.cli.terminal import closed_pipe_is_quiet, open_closed_streams, visible
 from zoo.version import VERSION
 
+# The modules are imported when they are used. Those of training are not part of the
+# library, which does not depend on them.
 COMMANDS = {
-    "predict": Predict,
-    "generate": Generate,
-    "serve": Serve,
-    "info": Info,
-    "cells": Cells,
+    "train": "zoo.tasks.cli.train:Train",
+    "evaluate": "zoo.tasks.cli.evaluate:Evaluate",
+    "lab": "zoo.tasks.cli.lab:Lab",
+    "predict": "zoo.cli.predict:Predict",
+    "generate": "zoo.cli.generate:Generate",
+    "serve": "zoo.cli.serve:Serve",
+    "info": "zoo.cli.info:Info",
+    "cells": "zoo.cli.cells:Cells",
 }
+ABOUT = "Train recurrent networks on text, and use them. --version prints the version."
 
 
 def main() -> None:
@@ -32,19 +35,41 @@ def main() -> None:
         print(f"rnn-zoo {VERSION}")
         return
     check_command(arguments, COMMANDS, "zoo")
+    if arguments and arguments[0] in COMMANDS:
+        run(arguments[0], arguments[1:], f"zoo {arguments[0]}")
+        return
+    commands: list[Any] = []
+    for name in COMMANDS:
+        kind = command_of(name)
+        about = (kind.__doc__ or "").strip().splitlines()[0]
+        parts = subcommand(name, description=about)
+        commands.append(Annotated[kind.options(), parts])
+    with closed_pipe_is_quiet():
+        read(Union[tuple(commands)], arguments, "zoo", ABOUT)  # noqa: UP007
+
+
+def command_of(name: str) -> type[Command]:
+    """Return the class of a command.
+
+    Args:
+        name: a key of `COMMANDS`.
+    """
+    module, _, kind = COMMANDS[name].partition(":")
+    return getattr(importlib.import_module(module), kind)
+
+
+def run(name: str, arguments: Sequence[str], program: str) -> None:
+    """Run a command; report an error as one line, and exit with its status.
+
+    Args:
+        name: a key of `COMMANDS`.
+        arguments: after the name of the command.
+        program: as the user calls it, with the name of the command.
+    """
+    open_closed_streams()
     try:
         with closed_pipe_is_quiet():
-            command = tyro.cli(
-                Annotated[Predict, subcommand("predict")]
-                | Annotated[Generate, subcommand("generate")]
-                | Annotated[Serve, subcommand("serve")]
-                | Annotated[Info, subcommand("info")]
-                | Annotated[Cells, subcommand("cells")],  # pyright: ignore[reportArgumentType]
-                prog="zoo",
-                description="Use trained recurrent networks. --version prints the "
-                "version.",
-            )
-            command.main()
+            command_of(name).execute(arguments, program)
     except KeyboardInterrupt:
         print(file=sys.stderr)
         raise SystemExit(130) from None

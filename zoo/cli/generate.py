@@ -1,12 +1,10 @@
-"""``python -m zoo generate``: text of a trained language model."""
+"""``zoo generate``: text of a trained language model."""
 
 import sys
 from dataclasses import dataclass
 
-from zoo.cli.lines import check_bytes
 from zoo.cli.model import TrainedModel
 from zoo.cli.terminal import visible
-from zoo.pipelines import LanguageModelPipeline
 
 
 @dataclass(frozen=True)
@@ -28,11 +26,12 @@ class Generate(TrainedModel):
 
     def main(self) -> None:
         """Print the prompt and the generated text."""
+        from zoo.cli.lines import check_bytes
+        from zoo.pipelines import LanguageModelPipeline
+
         pipeline = self.load()
         if not isinstance(pipeline, LanguageModelPipeline):
-            raise ValueError(
-                f"{self.run} is a {pipeline.kind}: use python -m zoo predict"
-            )
+            raise ValueError(f"{self.run} is a {pipeline.kind}: use zoo predict")
         pieces = pipeline.generate(
             check_bytes(self.prompt, "--prompt", sys.getfilesystemencoding()),
             self.length,

@@ -1,49 +1,68 @@
-"""``python -m zoo info``: what a trained model is."""
+"""``zoo info``: what a trained model is."""
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-import jax
+from tyro.conf import Positional
 
-from zoo import artifact
-from zoo.cli.model import TrainedModel
+from zoo.cli.command import Command
 from zoo.cli.terminal import visible
-from zoo.pipelines import Pipeline
 
 
 @dataclass(frozen=True)
-class Info(TrainedModel):
-    """Show the kind, options, sizes and scores of a trained model."""
+class Info(Command):
+    """Show the kind, options, sizes and scores of a trained model.
+
+    No model is built: a cell of your own is not imported.
+    """
+
+    run: Positional[Path]
+    """Run folder, or the model folder in it."""
 
     def main(self) -> None:
         """Print the information."""
-        about = artifact.about(self.run)
-        pipeline = self.load()
-        count = sum(leaf.size for leaf in jax.tree.leaves(pipeline.params))
-        for name, value in {**about, "parameters": f"{count:,}"}.items():
+        from zoo import artifact
+
+        model = artifact.describe(self.run)
+        parameters = [
+            s for name, s in model.shapes.items() if name.startswith("params")
+        ]
+        count = sum(map(math.prod, parameters))
+        for name, value in {**model.about, "parameters": f"{count:,}"}.items():
             value = f"{value:.4f}" if isinstance(value, float) else value
             print(visible(f"{name:<16} {value}"))
         print("options")
-        for name, value in pipeline.options.items():
+        for name, value in _part(model.pipeline, "options").items():
             if value is not None:
                 print(visible(f"  {name:<14} {value}"))
-        for name, size in sizes(pipeline).items():
+        for name, size in sizes(model.pipeline).items():
             print(visible(f"{name:<16} {size}"))
 
 
-def sizes(pipeline: Pipeline) -> dict[str, str]:
+def sizes(pipeline: Mapping[str, Any]) -> dict[str, str]:
     """Return the sizes of a pipeline's vocabularies, and its labels.
 
     Args:
-        pipeline: any.
+        pipeline: as JSON, see `zoo.pipelines.Pipeline.to_json`.
     """
     entries: dict[str, str] = {}
     for name in ("text", "words", "source", "target"):
-        encoder = getattr(pipeline, name, None)
+        encoder = _part(pipeline, name)
         for part in ("vocabulary", "words", "chars"):
-            if hasattr(encoder, part):
+            if part in encoder:
                 label = name if name in ("source", "target") else part
-                entries[label] = f"{len(getattr(encoder, part)):,} entries"
-    labels = getattr(pipeline, "labels", None)
-    if labels is not None:
-        entries["labels"] = ", ".join(labels.tokens)
+                tokens = _part(encoder, part).get("tokens", [])
+                entries[label] = f"{len(tokens):,} entries"
+    if "labels" in pipeline:
+        labels = _part(pipeline, "labels").get("tokens", [])
+        entries["labels"] = ", ".join(map(str, labels))
     return entries
+
+
+def _part(saved: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """Return a part of a configuration, which an old version may have written."""
+    part = saved.get(name)
+    return part if isinstance(part, Mapping) else {}

@@ -2,17 +2,18 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tyro.conf import Positional
 
-from zoo import artifact
-from zoo.cli import compile_cache
-from zoo.pipelines import Pipeline
-from zoo.registry import import_cell
+from zoo.cli.command import Command
+
+if TYPE_CHECKING:
+    from zoo.pipelines import Pipeline
 
 
 @dataclass(frozen=True)
-class TrainedModel:
+class TrainedModel(Command):
     """The arguments of a command that loads a trained model."""
 
     run: Positional[Path]
@@ -22,19 +23,21 @@ class TrainedModel:
     compile_cache: bool = True
     """Keep compiled programs on disk, in ZOO_COMPILE_CACHE or ~/.cache/rnn-zoo."""
 
-    def load(self) -> Pipeline:
+    def load(self) -> "Pipeline":
         """Load the model.
 
         Raises:
             FileNotFoundError: if there is no model.
             ValueError: if it cannot be loaded, or has another cell than `cell`.
         """
+        from zoo.cli import compile_cache
+
         if self.compile_cache:
             compile_cache.use()
         return load(self.run, self.cell)
 
 
-def load(run: Path, cell: str | None) -> Pipeline:
+def load(run: Path, cell: str | None) -> "Pipeline":
     """Load a trained model.
 
     Args:
@@ -46,6 +49,9 @@ def load(run: Path, cell: str | None) -> Pipeline:
         FileNotFoundError: if there is no model.
         ValueError: if it cannot be loaded, or has another cell than `cell`.
     """
+    from zoo import artifact
+    from zoo.registry import import_cell
+
     if cell is not None:
         import_cell(cell)
     pipeline = artifact.load(run)

@@ -1,12 +1,11 @@
-"""``python -m zoo serve``: a trained model as an HTTP server with a page."""
+"""``zoo serve``: a trained model as an HTTP server with a page."""
 
 import os
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from tyro.conf import UseAppendAction
 
-from zoo import artifact
 from zoo.cli.model import TrainedModel
 
 
@@ -16,6 +15,8 @@ class Serve(TrainedModel):
 
     Needs starlette and uvicorn: pip install 'rnn-zoo[serve]'.
     """
+
+    extra: ClassVar[str | None] = "serve"
 
     host: str = "127.0.0.1"
     """Name or address to listen on; by default this machine only."""
@@ -30,17 +31,12 @@ class Serve(TrainedModel):
         """Load the model, print the URL when it is ready, and serve it until Ctrl-C.
 
         Raises:
-            ImportError: if a library of the extra ``serve`` is missing.
             OSError: if the address cannot be used, or there is no model.
             ValueError: if a name or the token is invalid, or other machines could
                 connect without a token.
         """
-        try:
-            from zoo.server import App, listen, serve  # optional
-        except ImportError as error:
-            raise ImportError(
-                f"a server needs more libraries: pip install 'rnn-zoo[serve]' ({error})"
-            ) from error
+        from zoo import artifact
+        from zoo.server import App, listen, serve
 
         token = self.token if self.token is not None else os.environ.get("ZOO_TOKEN")
         with listen(self.host, self.port, token=token) as listening:

@@ -1,6 +1,6 @@
 """A trained model as an HTTP server: a JSON API, and a page that calls it.
 
-``python -m zoo serve RUN`` runs it. `App` is the same as an ASGI application, for use
+``zoo serve RUN`` runs it. `App` is the same as an ASGI application, for use
 in other programs::
 
     import uvicorn

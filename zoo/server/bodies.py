@@ -94,7 +94,7 @@ def describe(error: ValidationError, schema: type[BaseModel]) -> tuple[int, str]
         limit = first.get("ctx", {})["max_length"]
         message = (
             f"this text has {len(first['input']):,} characters, the limit is "
-            f"{limit:,}. Shorten it, or use python -m zoo, which has no limit"
+            f"{limit:,}. Shorten it, or use the command zoo, which has no limit"
         )
     elif first["type"] == "extra_forbidden":
         message = f"there is no such field, only {', '.join(schema.model_fields)}"

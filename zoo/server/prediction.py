@@ -68,7 +68,7 @@ class Prediction:
     def _predict(
         self, texts: list[str], options: dict[str, Any]
     ) -> Iterator[dict[str, Any]]:
-        """Yield the record of each text, as ``python -m zoo predict --json``."""
+        """Yield the record of each text, as ``zoo predict --json``."""
         for text in texts:
             (result,) = self._pipeline.predict([text], batch_size=1, **options)
             yield {"text": text, **dataclasses.asdict(result)}

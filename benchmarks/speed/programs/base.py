@@ -4,7 +4,7 @@ import itertools
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from benchmarks.speed.cases import DType
 from zoo.tasks.base import Batch, Task
@@ -37,7 +37,8 @@ class Program(ABC):
             dtype: as for ``train.py --dtype``.
         """
         task = TASKS[self.name]
-        self.task: Task = task(task.Config(data=data, dtype=dtype))
+        flags: Any = task.Config  # of a task with data
+        self.task: Task = task(flags(data=data, dtype=dtype))
         self._train_batches = self._endless_batches()
         return self.build()
 

@@ -33,7 +33,7 @@ export function isAccepted(text, limit) {
   if (count <= limit) return true;
   note(
     `This text has ${count.toLocaleString("en")} characters, the limit is ` +
-      `${limit.toLocaleString("en")}. Shorten it, or use python -m zoo, which has no limit.`,
+      `${limit.toLocaleString("en")}. Shorten it, or use the command zoo, which has no limit.`,
     true,
   );
   return false;

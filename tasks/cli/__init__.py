@@ -1,0 +1,1 @@
+"""The commands that need data: train, evaluate and lab. It imports no JAX."""
