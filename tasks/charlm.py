@@ -193,15 +193,14 @@ class CharacterModel(base.Task):
         Args:
             pairs: of the test split.
         """
-        batches = [
-            (batch["mask"], {**arrays, "labels": batch["labels"]})
-            for batch, arrays in pairs
-        ]
-        names = ("labels", "predicted", "confidence", "probability")
-        flat = {
-            name: np.concatenate([arrays[name][mask] for mask, arrays in batches])
-            for name in names
+        windows = [{**batch, **arrays} for batch, arrays in pairs]
+        names = ("mask", "labels", "predicted", "confidence", "probability")
+        # [B, N]: the streams, each of which is a part of the text.
+        streams = {
+            name: np.concatenate([w[name] for w in windows], 1) for name in names
         }
+        mask = streams.pop("mask")
+        flat = {name: values[mask] for name, values in streams.items()}
         return sections.language_model_sections(self.pipeline, self.example(), flat)
 
     def example(self) -> str:

@@ -99,12 +99,17 @@ class Server:
     def stop(self, number: signal.Signals = signal.SIGINT) -> None:
         """End the server by a signal; it must exit silently and with status 0.
 
-        The same signal may have been sent before.
-
         Args:
             number: the signal.
         """
         self.process.send_signal(number)
+        self.wait()
+
+    def wait(self) -> None:
+        """Wait for the end of the server, which has received a signal.
+
+        It must exit silently and with status 0.
+        """
         try:
             self.process.wait(timeout=60)
             out = present(self.process.stdout).read()

@@ -39,7 +39,7 @@ def serve(
         for server in running.values():
             server.process.send_signal(signal.SIGINT)
         for server in running.values():
-            server.stop()
+            server.wait()
     finally:
         for server in running.values():
             server.kill()
