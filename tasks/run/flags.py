@@ -12,14 +12,19 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
+from zoo.engine import native
 from zoo.tasks.run import contents
 from zoo.tasks.run.errors import RunError, note
 
 # Flags that a resumed run may change: they do not change what is computed.
 CHANGEABLE = {"out", "resume", "overwrite", "force", "debug"}
 CHANGEABLE |= {"checkpoint_seconds", "keep_checkpoints", "compile_cache"}
-PACKAGES = ("rnn-zoo", "jax", "jaxlib", "flax", "optax", "numpy", "datasets")
+PACKAGES = ("rnn-zoo", "rnn-zoo-native", "rnn-zoo-native-cuda")
+PACKAGES += ("jax", "jaxlib", "flax", "optax", "numpy", "datasets")
+# What the last bits of the results depend on.
+CONDITIONS = ("versions", "devices", "cores", "kernels")
 
 
 def describe(
@@ -45,6 +50,7 @@ def describe(
         "versions": versions,
         "devices": [str(device) for device in jax.devices()],
         "cores": _num_cores(),
+        "kernels": _kernels(),
         "command": shlex.join(command()),
     }
 
@@ -59,8 +65,9 @@ def command() -> list[str]:
 def resumed(old: dict[str, Any] | None, new: dict[str, Any]) -> dict[str, Any]:
     """Return the content of ``config.json`` for the next part of a run.
 
-    Versions, devices and command remain those of the first part; those of the later
-    ones are listed in ``resumed``.
+    `CONDITIONS` and command remain those of the first part; those of the later ones are
+    listed in ``resumed``. A difference is noted, because the results are bit-identical
+    only under the same conditions.
 
     Args:
         old: its content so far; None for the first part.
@@ -68,10 +75,33 @@ def resumed(old: dict[str, Any] | None, new: dict[str, Any]) -> dict[str, Any]:
     """
     if old is None:
         return new
-    part = {key: new[key] for key in ("versions", "devices", "cores", "command")}
+    part = {key: new[key] for key in (*CONDITIONS, "command")}
     before = old.get("resumed")
     parts = [*(before if isinstance(before, list) else []), part]
+    names = [name for name in CONDITIONS if old.get(name, new[name]) != new[name]]
+    if names:
+        changes = [f"{name}: {_change(old[name], new[name])}" for name in names]
+        note(
+            "the results may differ in the last bits from an uninterrupted run: "
+            + "; ".join(changes)
+        )
     return {**old, "flags": new["flags"], "digests": new["digests"], "resumed": parts}
+
+
+def _change(old: Any, new: Any) -> str:
+    """Return what was and what is, of versions only those that differ."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        names = [name for name in new if old.get(name, new[name]) != new[name]]
+        return ", ".join(f"{name} {old[name]} -> {new[name]}" for name in names)
+    return f"{old} -> {new}"
+
+
+def _kernels() -> str:
+    """Return the kernels that are loaded, or "none"."""
+    platform = native.platform()
+    # Where kernels run at all, the smallest one does.
+    missing = native.missing(platform, "rnn_tanh", jnp.dtype(jnp.float32), 1)
+    return native.loaded(platform) if missing is None else "none"
 
 
 def to_json(config: Any) -> dict[str, Any]:

@@ -213,8 +213,24 @@ def test_resume_adds_the_versions_to_the_configuration(old: Path) -> None:
         config = json.loads((old / "config.json").read_text())
         parts = config.pop("resumed")
         assert len(parts) == count
-        assert parts[-1].keys() == {"versions", "devices", "cores", "command"}
+        assert parts[-1].keys() == {*flags.CONDITIONS, "command"}
         assert {**config, "flags": None} == {**first, "flags": None}
+
+
+def test_resume_under_other_conditions_is_noted(
+    old: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    started(old, resume=True).close()
+    assert capsys.readouterr().err == ""
+    config = json.loads((old / "config.json").read_text())
+    kernels, jax_version = config["kernels"], config["versions"]["jax"]
+    config["kernels"], config["versions"]["jax"] = "AVX9 (v9)", "0.1"
+    (old / "config.json").write_text(json.dumps(config))
+    started(old, resume=True).close()
+    assert capsys.readouterr().err == (
+        "note: the results may differ in the last bits from an uninterrupted run: "
+        f"versions: jax 0.1 -> {jax_version}; kernels: AVX9 (v9) -> {kernels}\n"
+    )
 
 
 def test_resume_sweeps_strays_and_keeps_the_rest(old: Path) -> None:
