@@ -62,15 +62,15 @@ class Interruption:
         self.signal = number
         tqdm.write("\nsaving a checkpoint; repeat to stop immediately", file=sys.stderr)
 
-    def exit_if_requested(self, run: Run) -> None:
+    def exit(self, run: Run) -> None:
         """Exit the program after a signal, and print how to resume.
 
         Args:
             run: the run, whose checkpoint has been saved.
         """
-        if self.signal is not None:
-            console.interrupted(run)
-            raise SystemExit(128 + self.signal)
+        assert self.signal is not None
+        console.interrupted(run)
+        raise SystemExit(128 + self.signal)
 
 
 @dataclass
@@ -139,12 +139,15 @@ class Training:
         self.saved, self.has_saved = time.monotonic(), True
         self.clock += self.saved - begun
 
-    def save_at_end_of_epoch(self) -> None:
-        """Save a checkpoint, unless another is recent and the run goes on."""
+    def save_at_end_of_epoch(self, is_interrupted: bool) -> None:
+        """Save a checkpoint, unless another is recent and the run goes on.
+
+        Args:
+            is_interrupted: whether the program exits next.
+        """
         interval = min(MIN_SECONDS, self.config.checkpoint_seconds)
         is_recent = self.has_saved and time.monotonic() - self.saved < interval
-        is_last = is_complete(self) or self.interruption.signal is not None
-        if is_last or not is_recent:
+        if is_interrupted or is_complete(self) or not is_recent:
             self.save()
 
 
@@ -162,6 +165,8 @@ def train(task_name: str, config: Config) -> None:
     with Run(task_name, config) as run:
         training = prepare(run, config)
         try:
+            if not is_complete(training):
+                training.program.compile_ahead(training.state)
             training.interruption.in_training = True
             while not is_complete(training):
                 train_epoch(training)
@@ -183,7 +188,6 @@ def prepare(run: Run, config: Config) -> Training:
     program = Program(task, optimizers.make(config, num_steps), num_steps)
     state = program.init_state(task.pipeline.params, config.seed)
     state, position = run.restore(state, num_batches, num_epochs)
-    program.compile_ahead(state)
     console.begin(run, task, state.params, position)
     return Training(
         config=config,
@@ -228,10 +232,12 @@ def train_epoch(training: Training) -> None:
         training.read(bar)
         training.unread = metrics, int(batch["mask"].sum())
         overdue = time.monotonic() - training.saved > config.checkpoint_seconds
-        if overdue or training.interruption.signal is not None:
+        is_interrupted = training.interruption.signal is not None
+        if overdue or is_interrupted:
             training.read(bar)
             training.save()
-        training.interruption.exit_if_requested(training.run)
+        if is_interrupted:
+            training.interruption.exit(training.run)
     training.read(bar)
     bar.close()
 
@@ -261,8 +267,10 @@ def evaluate_epoch(training: Training) -> None:
     run.log(line)
     console.epoch(line, is_best)
     position.begin_epoch()
-    training.save_at_end_of_epoch()
-    training.interruption.exit_if_requested(run)
+    is_interrupted = training.interruption.signal is not None
+    training.save_at_end_of_epoch(is_interrupted)
+    if is_interrupted:
+        training.interruption.exit(run)
 
 
 def is_complete(training: Training) -> bool:

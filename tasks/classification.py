@@ -94,6 +94,7 @@ class Classification(RowTask):
             fixed_length=self.pipeline.options["length"],
         )
         self.notes += self.splits.notes
+        self.digests |= self.splits.digests()
 
     def _text_encoder(self) -> Text:
         """Return the encoder of a new model, still without a vocabulary."""

@@ -1,6 +1,7 @@
 """Programs that are compiled in threads, before they are called."""
 
 import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -12,7 +13,7 @@ MAX_THREADS = 4  # each compilation uses several cores at times
 
 
 class CompileAhead:
-    """Compiles functions for arguments of given shapes, side by side.
+    """Compiles functions for arguments of given shapes, in parallel.
 
     XLA compiles without Python's lock, so that the main thread can train meanwhile.
     """
@@ -21,19 +22,21 @@ class CompileAhead:
         """Start no thread yet."""
         self._pool = ThreadPoolExecutor(min(os.cpu_count() or 1, MAX_THREADS))
         self._futures: dict[Any, Future[Any]] = {}
+        self._lock = threading.Lock()
 
     def start(self, function: Any, shaped: Any, job: Callable[[], Any]) -> None:
         """Start to compile a function, unless it has been for these shapes.
 
         Args:
             function: a jitted function.
-            shaped: arrays whose shapes identify the program among those of the
-                function.
+            shaped: arrays whose shapes and dtypes identify the program among those of
+                the function.
             job: compiles it, so that its next call finds the program.
         """
         key = _key(function, shaped)
-        if key not in self._futures:
-            self._futures[key] = self._pool.submit(job)
+        with self._lock:  # jobs start others
+            if key not in self._futures:
+                self._futures[key] = self._pool.submit(job)
 
     def wait(self, function: Any, shaped: Any) -> None:
         """Wait until a function is compiled, if that was started.
@@ -55,4 +58,4 @@ class CompileAhead:
 
 def _key(function: Any, shaped: Any) -> Any:
     leaves, structure = jax.tree.flatten(shaped)
-    return function, structure, tuple(map(np.shape, leaves))
+    return function, structure, tuple((np.shape(a), a.dtype) for a in leaves)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from zoo.tasks.data.blocks import blocks
-from zoo.tasks.data.id_columns import IdColumn, found_once, id_columns
+from zoo.tasks.data.id_columns import IdColumn, cached_result, id_columns
 from zoo.text import Subwords, Text, Vocabulary
 from zoo.text.numbering import Numbering
 
@@ -68,11 +68,13 @@ def text_encoder(
 
     if tokens == "auto":
         texts = chain.from_iterable(_text_blocks(rows, side))
-        tokens = found_once(rows, side, lambda: detect_tokens(texts), "detect_tokens")
+        tokens = cached_result(
+            rows, side, lambda: detect_tokens(texts), "detect_tokens"
+        )
     pieces = None
     if tokens == "bpe":
         rules = f"subwords {size} {lowercase}"
-        pieces = Subwords.from_json(found_once(rows, side, subwords, rules))
+        pieces = Subwords.from_json(cached_result(rows, side, subwords, rules))
     return Text(Vocabulary([]), tokens, lowercase=lowercase, subwords=pieces)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import optax
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
+from zoo.engine.platform import platform
 from zoo.tasks import lazy_embedding
 from zoo.tasks.base import Task
 from zoo.tasks.compile_ahead import CompileAhead
@@ -185,11 +186,15 @@ class Program:
     def compile_ahead(self, state: TrainState) -> None:
         """Start to compile all programs of train and dev, in threads.
 
-        A step waits for its program, so that none is compiled twice.
+        A step waits for its program, so that none is compiled twice. Only for CPUs: the
+        compiler for a GPU measures variants of a program, on a device without other
+        work.
 
         Args:
             state: the state before the first step.
         """
+        if platform() != "cpu":
+            return
         start, replicated = self._ahead.start, self.replicated
         params, average, opt_state, carry, key = jax.tree.map(
             lambda a: _structure(a, a.sharding), state

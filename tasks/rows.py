@@ -1,5 +1,7 @@
 """Datasets of rows (sentences, documents, pairs) as batches of few shapes."""
 
+import hashlib
+import json
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -112,6 +114,14 @@ class RowSplits:
                 of_split, config.batch_size, sizes, config.batch_tokens
             )
             self.notes += _too_long(split, of_split, config.batch_tokens)
+
+    def digests(self) -> dict[str, str]:
+        """Return a digest of how train is divided into batches, for `Task.digests`."""
+        train = self.buckets.get("train")
+        if train is None:
+            return {}
+        text = json.dumps([train.sizes, list(train.batch_rows.values())])
+        return {"the batches of train": hashlib.blake2b(text.encode()).hexdigest()}
 
     def num_batches(self, split: str) -> int:
         """Return the number of batches of an epoch.

@@ -72,6 +72,7 @@ class SequenceToSequence(RowTask):
         )
         self.splits = RowSplits(rows, self._lengths(), config)
         self.notes += self.splits.notes
+        self.digests |= self.splits.digests()
         of_bpe = self.pipeline.target.units == "bpe"
         self.monitor = ("bleu" if of_bpe else "exact", "max")
         self.choose_monitor("exact", "wer", "per", "bleu", "chrf")

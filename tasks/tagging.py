@@ -93,6 +93,7 @@ class Tagging(RowTask):
         lengths = {name: column.lengths for name, column in tokens.items()}
         self.splits = RowSplits(rows, lengths, config)
         self.notes += self.splits.notes
+        self.digests |= self.splits.digests()
 
     def _build_pipeline(
         self, token_counts: Mapping[str, int], tag_counts: Mapping[str, int]

@@ -17,7 +17,7 @@ class Data(TextColumn, base.Corpus):
     tokens: Literal["words", "whitespace"] = "words"
     """Split words by Unicode's rules, or at white space only; for --units words."""
     min_count: Positive = 1
-    """Characters that occur less often in train are unknown."""
+    """Tokens that occur less often in train are unknown."""
     vocab_size: Positive = 50_000
     """Largest number of words or symbols; rarer ones are unknown."""
     one_stream: bool = False
@@ -37,7 +37,7 @@ class Model(base.Model):
     dropout: Rate = 0.25
     """Dropout rate between layers and before the output."""
     embedding_dim: Positive = 64
-    """Embedding size of a character."""
+    """Embedding size of a token."""
     tied: bool = False
     """Share the embedding with the output layer (needs equal sizes)."""
 

@@ -48,7 +48,7 @@ def digest_in_name(path: Path) -> str:
 
 
 def _valid(folder: Path, key: str, ending: str) -> Path | None:
-    """Return the file of an entry, if there is one and its digest is right."""
+    """Return the file of an entry, if there is one and its digest matches."""
     for path in sorted(folder.glob(f"{key}-*.{ending}")):
         with suppress(OSError):  # an entry that cannot be read is written again
             if path == _path(folder, key, ending, _digest(path)):

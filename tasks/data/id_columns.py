@@ -1,4 +1,4 @@
-"""The units of a column of texts as numbers: found once, and kept in the data cache.
+"""The units of a column of texts as numbers, which are kept in the data cache.
 
 An entry has the numbers of a whole table, of which the splits are parts: neither the
 seed of held-out rows nor the size of a vocabulary changes it. Its file has, for a table
@@ -58,14 +58,14 @@ class IdColumn(NamedTuple):
             unsigned integers ``[N]``, memory-mapped.
         starts: where the units of each row of the split begin, int64 ``[R]``.
         lengths: number of units of each row of the split, int64 ``[R]``.
-        is_whole: the rows are those of the table, in their order.
+        is_full_table: the rows are those of the table, in their order.
     """
 
     units: list[str]
     ids: np.ndarray
     starts: np.ndarray
     lengths: np.ndarray
-    is_whole: bool
+    is_full_table: bool
 
     def of_rows(self, rows: np.ndarray, limit: int | None = None) -> np.ndarray:
         """Return the numbers of the units of some rows, one row after another.
@@ -83,7 +83,7 @@ class IdColumn(NamedTuple):
 
     def of_all(self) -> np.ndarray:
         """Return the numbers of the units of all rows, one row after another."""
-        if self.is_whole:
+        if self.is_full_table:
             return self.ids
         return self.of_rows(np.arange(len(self.starts)))
 
@@ -100,7 +100,7 @@ class IdColumn(NamedTuple):
 
     def _blocks(self) -> Iterator[np.ndarray]:
         """Yield the numbers of all units in parts of bounded size, if rows are."""
-        if self.is_whole:
+        if self.is_full_table:
             for start in range(0, len(self.ids), _BLOCK):
                 yield self.ids[start : start + _BLOCK]
             return
@@ -149,13 +149,13 @@ def id_columns(
             column = column._replace(
                 starts=column.starts[numbers],
                 lengths=column.lengths[numbers],
-                is_whole=False,
+                is_full_table=False,
             )
         columns[split] = column
     return columns
 
 
-def found_once(
+def cached_result(
     rows: "Dataset",
     name: str,
     find: Callable[[], Any],
@@ -222,6 +222,9 @@ def _code_digest() -> str:
     """Return a digest of the code that splits texts, and of the libraries it uses."""
     text = Path(__file__).parents[2] / "text"
     sources = [Path(__file__), *sorted(text.glob("*.py"))]
+    # `cached_result` keeps what these find in a column.
+    tasks = Path(__file__).parents[1]
+    sources += [tasks / "data" / "blocks.py", tasks / "pair_preparation.py"]
     code = b"".join(source.read_bytes() for source in sources)
     versions = [f"{name} {version(name)}" for name in _LIBRARIES]
     return arrow_cache.digest(

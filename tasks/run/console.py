@@ -201,7 +201,9 @@ def interrupted(run: Run) -> None:
     Args:
         run: the run.
     """
-    program = shlex.join(flags.command()[:2])
+    words = flags.command()
+    is_known = run.task in words
+    program = shlex.join(words[: words.index(run.task)]) if is_known else "zoo train"
     print(
         f"stopped; a checkpoint is saved in {run.path}; to resume: {program} "
         f"{run.task} --out {shlex.quote(str(run.path))} --resume",

@@ -58,8 +58,8 @@ def describe(
 def command() -> list[str]:
     """Return the command line of this process, as a user would repeat it."""
     script, *arguments = sys.argv
-    is_clone = Path(script).name == "train.py"
-    return ["python", script, *arguments] if is_clone else ["zoo", *arguments]
+    programs = {"zoo": ["zoo"], "__main__.py": ["python", "-m", "zoo"]}
+    return [*programs.get(Path(script).name, ["python", script]), *arguments]
 
 
 def resumed(old: dict[str, Any] | None, new: dict[str, Any]) -> dict[str, Any]:
@@ -91,8 +91,9 @@ def resumed(old: dict[str, Any] | None, new: dict[str, Any]) -> dict[str, Any]:
 def _change(old: Any, new: Any) -> str:
     """Return what was and what is, of versions only those that differ."""
     if isinstance(old, dict) and isinstance(new, dict):
-        names = [name for name in new if old.get(name, new[name]) != new[name]]
-        return ", ".join(f"{name} {old[name]} -> {new[name]}" for name in names)
+        before = {name: old.get(name, "not recorded") for name in new}
+        names = [name for name in new if before[name] != new[name]]
+        return ", ".join(f"{name} {before[name]} -> {new[name]}" for name in names)
     return f"{old} -> {new}"
 
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zoo.tasks.data import id_columns as module
-from zoo.tasks.data.id_columns import IdColumn, found_once, id_columns
+from zoo.tasks.data.id_columns import IdColumn, cached_result, id_columns
 from zoo.text.numbering import UnitNumbering
 
 
@@ -130,5 +130,5 @@ def test_what_was_found_is_not_sought_again(tmp_path: Path) -> None:
         return {"rows": len(rows)}
 
     for part, count in ((rows, 1), (rows, 1), (rows.select([1]), 2)):
-        assert found_once(part, "text", find, "rules", tmp_path) == {"rows": 2}
+        assert cached_result(part, "text", find, "rules", tmp_path) == {"rows": 2}
         assert len(calls) == count

@@ -54,9 +54,7 @@ class Fake:
     compiled: int = 0
 
     def __post_init__(self) -> None:
-        self.interruption: Any = SimpleNamespace(
-            signal=None, exit_if_requested=self.exit
-        )
+        self.interruption: Any = SimpleNamespace(signal=None, exit=self.exit)
         self.checkpoints = SimpleNamespace(numbers=lambda: self.saved)
 
     def batches(self, split: str, seed: int) -> Any:

@@ -205,7 +205,7 @@ class RepeatedTokenizer:
 
 
 class _Parts(dict[str, list[str]]):
-    """The tokens of each part of a text; of a new one, they are found."""
+    """The tokens of each part of a text; a new part is tokenised."""
 
     def __init__(self, tokenize: Callable[[str], list[str]]) -> None:
         super().__init__()
