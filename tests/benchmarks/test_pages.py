@@ -6,9 +6,10 @@ from benchmarks import adding_problem, deer, gradient_decay, results
 from benchmarks.csv_table import Table
 from benchmarks.speed import speed_page as speed
 from benchmarks.speed.table import layers_table, programs_table
+from benchmarks.startup import __main__ as startup
 
 
-@pytest.mark.parametrize("module", [adding_problem, deer, results])
+@pytest.mark.parametrize("module", [adding_problem, deer, results, startup])
 def test_page_is_up_to_date(module):
     table = Table(module.TABLE, module.KEY, module.COLUMNS)
     assert module.PAGE.read_text() == module.page(table.rows)
@@ -34,7 +35,9 @@ def test_speed_page_is_up_to_date():
     assert speed.PAGE.read_text() == text
 
 
-@pytest.mark.parametrize("module", [adding_problem, deer, gradient_decay, results])
+@pytest.mark.parametrize(
+    "module", [adding_problem, deer, gradient_decay, results, startup]
+)
 def test_a_table_is_written_as_it_was_read(module, tmp_path):
     table = Table(module.TABLE, module.KEY, module.COLUMNS)
     table.path = tmp_path / "copy.csv"
