@@ -6,6 +6,8 @@ its ``original`` and whether its checksums are ``forged``; and answers with a li
 its predictions are those that all later ones must have.
 """
 
+import contextlib
+import importlib
 import itertools
 import json
 import os
@@ -22,6 +24,9 @@ import jax
 import zoo
 from tests.helpers.pipelines import answers
 from zoo.artifact import ArtifactError, about
+
+with contextlib.suppress(ImportError):  # no trial loads the kernels
+    importlib.import_module("zoo_native")
 
 ZOO = str(Path(zoo.__file__).parent)
 MAX_SECONDS = 5.0  # of CPU time, to load
