@@ -86,7 +86,7 @@ def _config(kind: type[Config], options: Evaluate, own: dict[str, Any]) -> Any:
     is_named = any(getattr(options, field) for field in FILES)
     of_data = {field.name: field.default for field in dataclasses.fields(Source)}
     of_batches = dict.fromkeys(("batch_size", "batch_tokens", "seed"))
-    for name, default in {**of_data, **of_batches}.items():
+    for name, default in {**of_data, **of_batches, "one_stream": False}.items():
         value = getattr(options, name)
         if name not in names and value != default:
             flag = name.replace("_", "-")

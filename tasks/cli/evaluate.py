@@ -30,6 +30,8 @@ class Evaluate(Source, Command):
     """Rows of a batch. Default: the run's."""
     batch_tokens: int | None = None
     """Largest batch, rows x padded length. Default: the run's."""
+    one_stream: bool = False
+    """charlm: score test as one stream, as --one-stream does in training."""
     seed: int | None = None
     """Seed of the splits that are taken from train. Default: the run's."""
     compile_cache: bool = True

@@ -84,3 +84,18 @@ def test_a_model_without_its_run_needs_data(
     assert message.startswith(
         "error: the run's own data: no file or folder nowhere.csv"
     )
+
+
+def test_one_stream_is_another_score_and_for_charlm_alone(
+    trained: Path,
+    finished: Callable[[str], tuple[Path, str]],
+    output_of: Callable[..., str],
+    error_of: Callable[..., str],
+) -> None:
+    run_folder, _ = finished("charlm")
+    streams = json.loads((run_folder / "metrics.json").read_text())["test"]["nats"]
+    assert f"nats           {streams:.4f}" in output_of(run_folder)
+    one = output_of(run_folder, "--one-stream")
+    assert "nats  " in one and f"nats           {streams:.4f}" not in one
+    message = error_of(trained, "--one-stream", command="evaluate")
+    assert f"--one-stream is not for the task of {trained}" in message
