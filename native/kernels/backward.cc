@@ -19,21 +19,8 @@ ffi::Error backward(ffi::ThreadPool threads, std::string_view cell, bool reverse
   // d_gates usually has the memory of gates, see "aliases" in kernels.json; but XLA may copy.
   if (d_gates->typed_data() != gates.typed_data())
     std::memcpy(d_gates->typed_data(), gates.typed_data(), gates.size_bytes());
-  const Input in{.B = x.dimensions()[0],
-                 .T = x.dimensions()[1],
-                 .D = x.dimensions()[2],
-                 .H = U.dimensions()[0],
-                 .reverse = reverse,
-                 .x = x.typed_data(),
-                 .W = W.typed_data(),
-                 .U = U.typed_data(),
-                 .b = b.typed_data(),
-                 .mask = data_or_null(mask),
-                 .reset = data_or_null(reset),
-                 .h = data_or_null(h),
-                 .c = data_or_null(c),
-                 .initial_h = data_or_null(initial_h),
-                 .initial_c = data_or_null(initial_c)};
+  const Input in =
+      input_of(reverse, x, W, U, b, h, c, initial_h, initial_c, mask, reset);
   const BackwardInput from{.y = y.typed_data(),
                            .cells = data_or_null(cells),
                            .d_y = d_y.typed_data(),

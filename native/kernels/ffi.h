@@ -39,6 +39,27 @@ class XlaPool : public Pool {
   ffi::ThreadPool pool_;
 };
 
+// Return the input of a pass from the buffers of a call. Optional buffers may be empty.
+inline Input input_of(bool reverse, FloatBuffer x, FloatBuffer W, FloatBuffer U, FloatBuffer b,
+                      FloatBuffer h, FloatBuffer c, FloatBuffer initial_h, FloatBuffer initial_c,
+                      BoolBuffer mask, BoolBuffer reset) {
+  return {.B = x.dimensions()[0],
+          .T = x.dimensions()[1],
+          .D = x.dimensions()[2],
+          .H = U.dimensions()[0],
+          .reverse = reverse,
+          .x = x.typed_data(),
+          .W = W.typed_data(),
+          .U = U.typed_data(),
+          .b = b.typed_data(),
+          .mask = data_or_null(mask),
+          .reset = data_or_null(reset),
+          .h = data_or_null(h),
+          .c = data_or_null(c),
+          .initial_h = data_or_null(initial_h),
+          .initial_c = data_or_null(initial_c)};
+}
+
 // What a call computes with.
 struct CallContext {
   std::string_view cell;

@@ -17,21 +17,8 @@ ffi::Error forward(ffi::ThreadPool threads, std::string_view cell, bool reverse,
                    FloatResult gates, FloatResult cells) {
   for (FloatResult* block : {&y, &gates, &cells})
     advise_huge_pages((*block)->typed_data(), (*block)->size_bytes());
-  const Input in{.B = x.dimensions()[0],
-                 .T = x.dimensions()[1],
-                 .D = x.dimensions()[2],
-                 .H = U.dimensions()[0],
-                 .reverse = reverse,
-                 .x = x.typed_data(),
-                 .W = W.typed_data(),
-                 .U = U.typed_data(),
-                 .b = b.typed_data(),
-                 .mask = data_or_null(mask),
-                 .reset = data_or_null(reset),
-                 .h = data_or_null(h),
-                 .c = data_or_null(c),
-                 .initial_h = data_or_null(initial_h),
-                 .initial_c = data_or_null(initial_c)};
+  const Input in =
+      input_of(reverse, x, W, U, b, h, c, initial_h, initial_c, mask, reset);
   const ForwardOutput out{.y = y->typed_data(),
                           .last_h = last_h->typed_data(),
                           .last_c = data_or_null(*last_c),

@@ -12,11 +12,11 @@ of R rows with N units in all, of V kinds:
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 from unicodedata import unidata_version
 
 import numpy as np
@@ -28,25 +28,10 @@ if TYPE_CHECKING:
     import pyarrow
     from datasets import Dataset
 
+    from zoo.text.numbering import Numbering
+
 _BLOCK = 1 << 20  # numbers that are counted or rewritten at a time
 _LIBRARIES = ("regex", "tokenizers")  # that split texts
-
-
-class Numbering(Protocol):
-    """Numbers the distinct units of rows; see `zoo.text.numbering.Numbering`."""
-
-    @property
-    def units(self) -> list[str]:
-        """The unit of each number, of the rows so far."""
-        ...
-
-    def __call__(self, rows: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
-        """Return the numbers of the units of rows, and the length of each row.
-
-        Args:
-            rows: R rows.
-        """
-        ...
 
 
 class IdColumn(NamedTuple):
@@ -99,7 +84,7 @@ class IdColumn(NamedTuple):
         }
 
     def _blocks(self) -> Iterator[np.ndarray]:
-        """Yield the numbers of all units in parts of bounded size, if rows are."""
+        """Yield the numbers of all units in parts of about `_BLOCK`, or of a row."""
         if self.is_full_table:
             for start in range(0, len(self.ids), _BLOCK):
                 yield self.ids[start : start + _BLOCK]
@@ -112,14 +97,14 @@ class IdColumn(NamedTuple):
 def id_columns(
     rows: dict[str, "Dataset"],
     name: str,
-    numbering: Callable[[], Numbering],
+    numbering: "Callable[[], Numbering]",
     rules: str,
     cache_dir: Path | None = None,
 ) -> dict[str, IdColumn]:
     """Return the numbers of the units of a column, for each split.
 
-    They are read from the data cache, or found in one pass over the table, and written
-    to the cache. Splits of one table share `IdColumn.units`.
+    They are read from the data cache, or computed in one pass over the table and
+    written to the cache. Splits of one table share `IdColumn.units`.
 
     Args:
         rows: the rows by split.
@@ -158,16 +143,16 @@ def id_columns(
 def cached_result(
     rows: "Dataset",
     name: str,
-    find: Callable[[], Any],
+    compute: Callable[[], Any],
     rules: str,
     cache_dir: Path | None = None,
 ) -> Any:
-    """Return what a pass over a column finds, from the data cache if it has been found.
+    """Return the result of a pass over a column, from the data cache if it is there.
 
     Args:
         rows: a split.
         name: of the column.
-        find: returns the result of the pass, as JSON values.
+        compute: returns the result, as JSON values.
         rules: what the result depends on, apart from the rows, the code of `zoo.text`
             and the libraries that split texts.
         cache_dir: directory of the cache; None is that of `datasets`.
@@ -179,13 +164,13 @@ def cached_result(
     chosen = "" if numbers is None else hashlib.blake2b(numbers.data).hexdigest()
     key = _column_key(rows.data.table.column(name), chosen, rules)
     path = entries.entry(
-        lambda file: file.write(json.dumps(find()).encode()), key, "json", cache_dir
+        lambda file: file.write(json.dumps(compute()).encode()), key, "json", cache_dir
     )
     return json.loads(path.read_bytes())
 
 
 def _column_key(values: "pyarrow.ChunkedArray[Any]", *rules: str) -> str:
-    """Return the key of what is found in the column of a table."""
+    """Return the key of what is computed from the column of a table."""
     return arrow_cache.digest(_content_digest(values), _code_digest(), *rules)
 
 
@@ -222,7 +207,7 @@ def _code_digest() -> str:
     """Return a digest of the code that splits texts, and of the libraries it uses."""
     text = Path(__file__).parents[2] / "text"
     sources = [Path(__file__), *sorted(text.glob("*.py"))]
-    # `cached_result` keeps what these find in a column.
+    # `cached_result` keeps what these compute from a column.
     tasks = Path(__file__).parents[1]
     sources += [tasks / "data" / "blocks.py", tasks / "pair_preparation.py"]
     code = b"".join(source.read_bytes() for source in sources)
@@ -233,7 +218,7 @@ def _code_digest() -> str:
 
 
 def _write(
-    file: BinaryIO, values: "pyarrow.ChunkedArray[Any]", numbering: Numbering
+    file: BinaryIO, values: "pyarrow.ChunkedArray[Any]", numbering: "Numbering"
 ) -> None:
     """Number the units of a column, and write them as this module describes."""
     dtype, lengths, size = np.dtype(np.uint8), [np.zeros(1, np.int64)], 0

@@ -127,7 +127,12 @@ TIME_LOOP = [
 ]
 
 
-OF_DATA = ("zoo.text.tokenizer", "zoo.text.encodings", "zoo.tasks")
+OF_DATA = (
+    "zoo.text.tokenizer",
+    "zoo.text.encodings",
+    "zoo.text.numbering",
+    "zoo.tasks",
+)
 
 
 @pytest.mark.parametrize("module", MODULES)

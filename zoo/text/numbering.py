@@ -1,4 +1,4 @@
-"""Distinct units of many texts by number: what a pass over a corpus has to find out."""
+"""Distinct units of many texts by number: the result of a pass over a corpus."""
 
 import sys
 from collections import defaultdict
