@@ -9,7 +9,7 @@ import math
 import signal
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from zoo.cli.commands import run as run_command
@@ -20,15 +20,15 @@ if __name__ == "__main__":
     run_command("train", sys.argv[1:], "train.py")
     raise SystemExit
 
-import jax
 from tqdm import tqdm
 
 from zoo import artifact
 from zoo.cli import compile_cache
 from zoo.registry import import_cell
-from zoo.tasks import optimizers
+from zoo.tasks import optimizers, processes
 from zoo.tasks.base import Task
 from zoo.tasks.configs import Config
+from zoo.tasks.processes import Votes
 from zoo.tasks.program import Program, StepMetrics, TrainState
 from zoo.tasks.registry import TASKS
 from zoo.tasks.run import console, report
@@ -62,15 +62,16 @@ class Interruption:
         self.signal = number
         tqdm.write("\nsaving a checkpoint; repeat to stop immediately", file=sys.stderr)
 
-    def exit(self, run: Run) -> None:
+    def exit(self, run: Run, number: int) -> None:
         """Exit the program after a signal, and print how to resume.
 
         Args:
             run: the run, whose checkpoint has been saved.
+            number: of the signal, which another process may have received.
         """
-        assert self.signal is not None
-        console.interrupted(run)
-        raise SystemExit(128 + self.signal)
+        if processes.leads():
+            console.interrupted(run)
+        raise SystemExit(128 + number)
 
 
 @dataclass
@@ -83,7 +84,9 @@ class Training:
         saved: when the last checkpoint was saved, by ``time.monotonic``; in a new
             process when its training began.
         has_saved: whether this process has saved a checkpoint.
-        unread: the metrics and the number of tokens of the latest step, until `read`.
+        unread: the metrics of the latest step, until `read`.
+        votes: what all processes decide together.
+        bar: of the epoch.
         clock: when the previous metrics were read, by ``time.monotonic``, moved forward
             by what is no part of a step: compilations and checkpoints.
     """
@@ -100,22 +103,21 @@ class Training:
     saved: float
     interruption: Interruption
     has_saved: bool = False
-    unread: tuple[StepMetrics, int] | None = None
+    unread: StepMetrics | None = None
     clock: float = 0.0
+    votes: Votes = field(default_factory=Votes)
+    bar: tqdm | None = None
 
-    def read(self, bar: tqdm) -> None:
+    def read(self) -> None:
         """Read the metrics of the latest step, if any, and advance the position.
-
-        Args:
-            bar: of the epoch.
 
         Raises:
             RunError: if the loss or the gradient is not finite.
         """
         if self.unread is None:
             return
-        (metrics, tokens), self.unread = self.unread, None
-        total, count, norm = map(float, metrics)
+        metrics, self.unread = self.unread, None
+        total, count, tokens, norm = map(float, metrics)
         position = self.position
         if not math.isfinite(total) or not math.isfinite(norm):
             saved = ""
@@ -127,8 +129,9 @@ class Training:
                 "smaller --learning-rate or --clip-norm with another --out"
             )
         seconds, self.clock = time.monotonic() - self.clock, time.monotonic()
-        position.advance(total, int(count), tokens, seconds)
-        console.advance(bar, position)
+        position.advance(total, int(count), int(tokens), seconds)
+        assert self.bar is not None
+        console.advance(self.bar, position)
 
     def save(self) -> None:
         """Save a checkpoint; the metrics of all steps must have been read."""
@@ -139,16 +142,28 @@ class Training:
         self.saved, self.has_saved = time.monotonic(), True
         self.clock += self.saved - begun
 
-    def save_at_end_of_epoch(self, is_interrupted: bool) -> None:
-        """Save a checkpoint, unless another is recent and the run goes on.
+    def save_or_exit(self, step: int, *, wanted: bool) -> None:
+        """Save a checkpoint if any process wants to; exit if one has got a signal.
 
         Args:
-            is_interrupted: whether the program exits next.
+            step: the same in all processes.
+            wanted: whether this process wants to save.
         """
+        received = self.interruption.signal or 0
+        seconds = self.position.epoch_seconds / max(self.position.batch, 1)
+        saves, number = self.votes.cast(step, wanted or received > 0, received, seconds)
+        if saves:
+            self.read()
+            self.save()
+        if number:
+            self.interruption.exit(self.run, number)
+
+    def save_at_end_of_epoch(self) -> None:
+        """Save a checkpoint, unless another is recent and the run goes on."""
         interval = min(MIN_SECONDS, self.config.checkpoint_seconds)
         is_recent = self.has_saved and time.monotonic() - self.saved < interval
-        if is_interrupted or is_complete(self) or not is_recent:
-            self.save()
+        wanted = is_complete(self) or not is_recent
+        self.save_or_exit(self.position.step, wanted=wanted)
 
 
 def train(task_name: str, config: Config) -> None:
@@ -161,7 +176,13 @@ def train(task_name: str, config: Config) -> None:
     optimizers.check(config)
     if config.compile_cache:
         compile_cache.use()
-    import_cell(config.cell)
+    with processes.joined(config):
+        import_cell(config.cell)
+        train_together(task_name, config)
+
+
+def train_together(task_name: str, config: Config) -> None:
+    """Train with all processes of the training, see `train`."""
     with Run(task_name, config) as run:
         training = prepare(run, config)
         try:
@@ -188,7 +209,8 @@ def prepare(run: Run, config: Config) -> Training:
     program = Program(task, optimizers.make(config, num_steps), num_steps)
     state = program.init_state(task.pipeline.params, config.seed)
     state, position = run.restore(state, num_batches, num_epochs)
-    console.begin(run, task, state.params, position)
+    devices = program.layout.describe(state.params)
+    console.begin(run, task, state.params, position, devices)
     return Training(
         config=config,
         run=run,
@@ -201,6 +223,7 @@ def prepare(run: Run, config: Config) -> Training:
         started=started - position.elapsed,  # the time of earlier sittings counts
         saved=time.monotonic(),
         interruption=interruption,
+        votes=Votes(config.checkpoint_seconds),
     )
 
 
@@ -208,10 +231,10 @@ def train_epoch(training: Training) -> None:
     """Train on the batches of an epoch that are still to come."""
     config, program, position = training.config, training.program, training.position
     if position.batch == 0:
-        carry = program.init_carry(training.state.params, config.batch_size)
+        carry = program.init_carry(training.state.params)
         training.state = training.state._replace(carry=carry)
-    batches = training.task.batches("train", config.seed + 1_000_003 * position.epoch)
-    bar = console.bar(
+    batches = program.batches("train", config.seed + 1_000_003 * position.epoch)
+    training.bar = bar = console.bar(
         position,
         training.num_batches,
         training.num_epochs,
@@ -221,24 +244,18 @@ def train_epoch(training: Training) -> None:
     remaining = itertools.islice(batches, position.batch, None)
     for step, batch in enumerate(remaining, position.step):
         begun, compilations = time.monotonic(), program.num_compilations()
-        training.state, metrics = program.train_step(
-            training.state, program.place(batch), step
-        )
+        training.state, metrics = program.train_step(training.state, batch, step)
         if program.num_compilations() > compilations:
             seconds = time.monotonic() - begun
             training.clock += seconds
             console.leave_out(bar, seconds)
         # One step late: the device computes while the host prepares the next batch.
-        training.read(bar)
-        training.unread = metrics, int(batch["mask"].sum())
-        overdue = time.monotonic() - training.saved > config.checkpoint_seconds
-        is_interrupted = training.interruption.signal is not None
-        if overdue or is_interrupted:
-            training.read(bar)
-            training.save()
-        if is_interrupted:
-            training.interruption.exit(training.run)
-    training.read(bar)
+        training.read()
+        training.unread = metrics
+        if training.votes.due(step):
+            overdue = time.monotonic() - training.saved > config.checkpoint_seconds
+            training.save_or_exit(step, wanted=overdue)
+    training.read()
     bar.close()
 
 
@@ -249,6 +266,8 @@ def evaluate_epoch(training: Training) -> None:
     scores, dev_loss, _ = training.program.evaluate(params, "dev")
     name, direction = training.task.monitor
     value = dev_loss if name == "loss" else scores.values[name]
+    # Equal in all processes up to the order in which Python adds.
+    value, dev_loss = processes.of_leader([float(value), float(dev_loss)])
     is_best = is_better(value, dev_loss, position.best, position.best_loss, direction)
     if is_best:
         position.best, position.best_loss = value, dev_loss
@@ -267,10 +286,7 @@ def evaluate_epoch(training: Training) -> None:
     run.log(line)
     console.epoch(line, is_best)
     position.begin_epoch()
-    is_interrupted = training.interruption.signal is not None
-    training.save_at_end_of_epoch(is_interrupted)
-    if is_interrupted:
-        training.interruption.exit(run)
+    training.save_at_end_of_epoch()
 
 
 def is_complete(training: Training) -> bool:
@@ -283,7 +299,9 @@ def is_complete(training: Training) -> bool:
 def finish(training: Training) -> None:
     """Score the best model on dev and test, and write the results and the report."""
     run, task, program = training.run, training.task, training.program
-    best = jax.device_put(artifact.load(run.model).params, program.replicated)
+    processes.wait()  # until the model is written
+    saved = artifact.load(run.model).params
+    best = program.place_params(saved)
     evaluations = {
         "dev": program.evaluate(best, "dev"),
         "test": program.evaluate(best, "test", keep=True),  # for the report
@@ -295,7 +313,10 @@ def finish(training: Training) -> None:
                 values={**split_scores.values, "loss": loss}
             )
         scores[split] = split_scores
-    compilations = program.num_compilations()
-    console.finish(run, task, scores, training.position, compilations, training.started)
-    report.write(run, task, best, evaluations["test"])
-    run.checkpoints.keep(training.config.keep_checkpoints)
+    if processes.leads():
+        compilations = program.num_compilations()
+        position, started = training.position, training.started
+        console.finish(run, task, scores, position, compilations, started)
+        report.write(run, task, saved, evaluations["test"])
+        run.checkpoints.keep(training.config.keep_checkpoints)
+    processes.wait()  # until all is written

@@ -13,6 +13,7 @@ from zoo.engine.schedule import Schedule
 from zoo.registry import cell_class
 from zoo.tasks import ranges
 from zoo.tasks.configs.base import Config
+from zoo.tasks.layout import WHOLE, RowShard
 from zoo.tasks.run.html import Section
 from zoo.tasks.scores import LOWER_IS_BETTER, Batch, Pairs, Scores
 from zoo.types import Array, Key, State
@@ -80,22 +81,26 @@ class Task(ABC):
         """Return how many batches an epoch of a split has."""
 
     @abstractmethod
-    def batches(self, split: str, seed: int | None) -> Iterator[Batch]:
+    def batches(
+        self, split: str, seed: int | None, shard: RowShard = WHOLE
+    ) -> Iterator[Batch]:
         """Yield one epoch of a split: numpy arrays with a mask, in few shapes.
 
         Args:
             split: ``"train"``, ``"dev"`` or ``"test"``.
             seed: shuffles; the same seed gives the same batches. None keeps the order
                 of the data.
+            shard: the rows of each batch to return.
         """
 
-    def examples(self, split: str) -> Iterator[Batch]:
+    def examples(self, split: str, shard: RowShard = WHOLE) -> Iterator[Batch]:
         """Yield a batch of each shape of a split, so that all programs can compile.
 
         Args:
             split: ``"train"``, ``"dev"`` or ``"test"``.
+            shard: as for `batches`.
         """
-        yield from itertools.islice(self.batches(split, None), 1)
+        yield from itertools.islice(self.batches(split, None, shard), 1)
 
     def init_carry(self, model: Any, batch_size: int) -> State:
         """Return the initial state of truncated backpropagation, () without one.

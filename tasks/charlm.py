@@ -16,6 +16,7 @@ from zoo.tasks.configs.charlm import Config
 from zoo.tasks.data import sample_text
 from zoo.tasks.data.batching import Streams
 from zoo.tasks.data.id_columns import IdColumn, id_columns
+from zoo.tasks.layout import WHOLE, RowShard
 from zoo.tasks.losses import log_likelihood, negative_sum
 from zoo.tasks.rows import limit_notes, read, tokenizer_of
 from zoo.tasks.run import sections
@@ -114,17 +115,23 @@ class CharacterModel(base.Task):
         """Return how many windows a split has."""
         return len(self.streams[split])
 
-    def batches(self, split: str, seed: int | None) -> Iterator[base.Batch]:
+    def batches(
+        self, split: str, seed: int | None, shard: RowShard = WHOLE
+    ) -> Iterator[base.Batch]:
         """Yield the windows of a split in their order.
 
         Args:
             split: ``"train"``, ``"dev"`` or ``"test"``.
             seed: unused: a text has one order.
+            shard: the streams to return.
         """
         numbers, id_of = self._numbers[split], self._id_of[split]
         streams = self.streams[split]
         steps = np.arange(streams.window + 1)
-        for rows in streams.epoch():
+        first, last = shard.rows(streams.batch_size)
+        for windows in streams.epoch():
+            rows = windows[first:last]
+            rows += [(0, 0)] * (last - first - len(rows))
             start, stop = np.array(rows).T[..., None]
             positions = start + steps
             mask = positions[:, :-1] < stop

@@ -13,6 +13,7 @@ from zoo.cli.model import load
 from zoo.cli.terminal import visible
 from zoo.tasks.cli.evaluate import Evaluate
 from zoo.tasks.configs import Config
+from zoo.tasks.configs.base import Devices
 from zoo.tasks.data import DataError, Files, Source
 from zoo.tasks.program import Program
 from zoo.tasks.registry import TASKS
@@ -82,6 +83,8 @@ def evaluate(options: Evaluate) -> None:
 def _config(kind: type[Config], options: Evaluate, own: dict[str, Any]) -> Any:
     """Return the flags of the run, with the data, seed and batches of `options`."""
     names = {field.name for field in dataclasses.fields(kind)}
+    # It may have been trained on other devices.
+    names -= {field.name for field in dataclasses.fields(Devices)}
     values = {name: value for name, value in own.items() if name in names}
     is_named = any(getattr(options, field) for field in FILES)
     of_data = {field.name: field.default for field in dataclasses.fields(Source)}

@@ -13,6 +13,7 @@ from zoo.pipelines import ReaderPipeline
 from zoo.tasks import base, metrics
 from zoo.tasks.configs.memory import Config
 from zoo.tasks.data.memory_problems import PROBLEMS, Sequences
+from zoo.tasks.layout import WHOLE, RowShard
 from zoo.tasks.losses import cross_entropy
 from zoo.tasks.run import sections
 from zoo.tasks.run.gradient_decay import layers_of
@@ -123,18 +124,23 @@ class Memory(base.Task):
         """
         return next(iter(self.batches("test", None)))["x"][:NUM_PROBES, :longest]
 
-    def batches(self, split: str, seed: int | None) -> Iterator[base.Batch]:
+    def batches(
+        self, split: str, seed: int | None, shard: RowShard = WHOLE
+    ) -> Iterator[base.Batch]:
         """Yield one epoch of a split: numpy arrays with a mask, in one shape.
 
         Args:
             split: ``"train"``, ``"dev"`` or ``"test"``.
             seed: of train; None stands for a fixed seed.
+            shard: the rows of each batch to return.
         """
         sequences, size = self.sequences(split, seed), self.config.batch_size
+        first, last = shard.rows(size)
         for start in range(0, len(sequences.inputs), size):
-            x = self.pipeline.vectors(sequences.inputs[start : start + size])
-            targets = sequences.targets[start : start + size]
-            num_missing = size - len(x)
+            rows = slice(start + first, start + min(last, size))
+            x = self.pipeline.vectors(sequences.inputs[rows])
+            targets = sequences.targets[rows]
+            num_missing = last - first - len(x)
             mask = np.ones(x.shape[:2], bool)
             batch = {"x": x, "mask": mask, "target": targets}
             if sequences.scored is not None and sequences.recalled is not None:

@@ -1,19 +1,19 @@
 """The compiled steps of a task: one program for one device or many."""
 
 from collections.abc import Iterator
-from functools import partial
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from zoo.engine.platform import platform
-from zoo.tasks import lazy_embedding
+from zoo.tasks import accumulate, lazy_embedding
 from zoo.tasks.base import Task
 from zoo.tasks.compile_ahead import CompileAhead
+from zoo.tasks.layout import Layout
 from zoo.tasks.scores import Batch, Evaluation
 from zoo.types import Array, Params
 
@@ -42,18 +42,22 @@ class StepMetrics(NamedTuple):
     Attributes:
         total: sum of the loss over the batch.
         count: number of terms in that sum.
+        tokens: number of tokens of the batch.
         grad_norm: global norm of the gradient before clipping.
     """
 
     total: jax.Array
     count: jax.Array
+    tokens: jax.Array
     grad_norm: jax.Array
 
 
 class Program:
     """Training and evaluation steps, jit-compiled over all devices.
 
-    Batches are sharded over the mesh axis ``data``; parameters are replicated.
+    Attributes:
+        layout: how arrays are divided over the devices.
+        train_rows: of each batch of train, those that this process computes.
     """
 
     def __init__(
@@ -66,26 +70,28 @@ class Program:
             tx: the optimiser.
             num_steps: batches of the whole training run.
         """
-        apply = task.pipeline.apply
-        mesh = jax.make_mesh((jax.device_count(),), ("data",), (AxisType.Auto,))
-        self.replicated = NamedSharding(mesh, PartitionSpec())
-        # A step must return its state with the layout it received, or the second step
-        # compiles again. With one device, jit returns a replicated layout.
-        by_row = NamedSharding(mesh, PartitionSpec("data"))
-        self._by_row = by_row if jax.device_count() > 1 else self.replicated
+        apply, config = task.pipeline.apply, task.config
+        params = task.pipeline.params
+        self.layout = Layout(config.mesh, shard_optimizer=config.shard_optimizer)
+        self.train_rows = self.layout.own_rows.divided(config.accumulate)
+        replicated = self.layout.replicated
+        self._of_params = self.layout.of_params(params)
+        self._of_opt_state = self.layout.of_opt_state(tx, params)
 
         def differentiate(
             params: Params, batch: Batch, carry: Any, key: Array, step: Array
-        ) -> tuple[Params, Any, tuple[Array, Array], Array | None]:
+        ) -> tuple[Params, Any, tuple[Array, Array, Array], Array | None]:
             key = jax.random.fold_in(jax.random.wrap_key_data(key), step)
             inputs, ids = params, task.embedding_ids(batch)
             if ids is not None:
                 num_embeddings = len(lazy_embedding.table(params))
                 ids = lazy_embedding.unique(ids, num_embeddings)
-                ids = jax.lax.with_sharding_constraint(ids, self.replicated)
+                ids = jax.lax.with_sharding_constraint(ids, replicated)
                 inputs = lazy_embedding.select(params, ids)
 
-            def loss(inputs: Params) -> tuple[Array, Any]:
+            def loss(
+                inputs: Params, batch: Batch, carry: Any, key: Array
+            ) -> tuple[Array, Any]:
                 method = task.loss
                 if ids is not None:
                     rows = lazy_embedding.table(inputs)
@@ -102,8 +108,18 @@ class Program:
                 )
                 return total / jnp.maximum(count, 1), (total, count, new)
 
-            grads, (total, count, new) = jax.grad(loss, has_aux=True)(inputs)
-            return grads, jax.lax.stop_gradient(new), (total, count), ids
+            # The state has a row for each row of the data, whatever divides the batch.
+            B, padded = config.batch_size, len(batch["mask"])
+            state = _resize(carry, padded)
+            gradient = jax.grad(loss, has_aux=True)
+            if config.accumulate == 1:
+                grads, (total, count, new) = gradient(inputs, batch, state, key)
+            else:
+                grads, (total, count, new) = accumulate.gradient(
+                    gradient, inputs, (batch, state), key, config.accumulate
+                )
+            new = _resize(jax.lax.stop_gradient(new), B)
+            return grads, new, (total, count, batch["mask"].sum()), ids
 
         def update(
             params: Params,
@@ -121,43 +137,81 @@ class Program:
                 params, opt_state = lazy_embedding.update(
                     tx, params, opt_state, grads, ids
                 )
-            if task.config.ema:
+            if config.ema:
                 # A short average early in training, so that it forgets the initial
                 # parameters.
-                decay = jnp.minimum(task.config.ema, (1.0 + step) / (10.0 + step))
+                decay = jnp.minimum(config.ema, (1.0 + step) / (10.0 + step))
                 average = optax.incremental_update(params, average, 1.0 - decay)
             return params, average, opt_state, norm
 
         def eval_step(params: Params, batch: Batch, carry: Any) -> Any:
             return apply(params, batch, carry, method=task.predict)
 
-        def init_carry(params: Params, batch_size: int) -> Any:
-            return apply(params, batch_size, method=task.init_carry)
+        @cache
+        def init_carry(batch_size: int) -> Any:
+            return jax.jit(
+                lambda params: apply(params, batch_size, method=task.init_carry),
+                out_shardings=self.layout.of_rows(batch_size),
+            )
 
         # Two programs: the update does not depend on the shape of the batch and is
-        # compiled once, or for few numbers of rows of a lazy embedding.
-        self.differentiate = jax.jit(differentiate)
-        self._update = jax.jit(update, donate_argnums=(0, 1, 2))
-        self.eval_step = jax.jit(eval_step)
-        self._init_carry = jax.jit(init_carry, static_argnums=1)
+        # compiled once, or for few numbers of rows of a lazy embedding. They return the
+        # state with the layout that they receive, or the second step would compile
+        # again.
+        self._of_grads = self._of_params
+        if getattr(config, "lazy_embedding", False):
+            self._of_grads = lazy_embedding.with_table(self._of_grads, replicated)
+        of_carry = self.layout.of_rows(config.batch_size)
+        self.differentiate = jax.jit(
+            differentiate,
+            out_shardings=(self._of_grads, of_carry, replicated, replicated),
+        )
+        of_average = self._of_params if config.ema else ()
+        self._update = jax.jit(
+            update,
+            donate_argnums=(0, 1, 2),
+            out_shardings=(
+                self._of_params,
+                of_average,
+                self._of_opt_state,
+                replicated,
+            ),
+        )
+        # Every process reads the predictions of all.
+        of_predictions = replicated if jax.process_count() > 1 else None
+        self.eval_step = jax.jit(
+            eval_step, out_shardings=(of_predictions, self.layout.by_row)
+        )
+        self._init_carry = init_carry
         self.task = task
         self._tx = tx
         self._ahead = CompileAhead()
 
-    def place(self, batch: Batch) -> Any:
-        """Shard the rows of a batch over the devices.
+    def batches(self, split: str, seed: int | None) -> Iterator[Any]:
+        """Yield the batches of an epoch for `train_step`: rows of this process.
 
         Args:
-            batch: numpy arrays ``[B, ...]``.
+            split: ``"train"``, ``"dev"`` or ``"test"``.
+            seed: shuffles, see `Task.batches`.
         """
-        # With one device the compiled step transfers the arrays itself, and faster.
-        return self._shard(batch) if jax.device_count() > 1 else batch
+        for batch in self.task.batches(split, seed, self.train_rows):
+            yield self.place(batch)
 
-    def _shard(self, rows: Any) -> Any:
-        """Shard arrays by row; replicate them if the rows do not divide evenly."""
-        leaves = jax.tree.leaves(rows)
-        even = bool(leaves) and leaves[0].shape[0] % jax.device_count() == 0
-        return jax.device_put(rows, self._by_row if even else self.replicated)
+    def place(self, batch: Batch) -> Any:
+        """Put the rows of this process onto its devices.
+
+        Args:
+            batch: numpy arrays of the rows `train_rows` of a batch.
+        """
+        return self.layout.place_rows(batch, self.train_rows)
+
+    def place_params(self, params: Any) -> Any:
+        """Put parameters onto the devices.
+
+        Args:
+            params: arrays of this process.
+        """
+        return self.layout.place(params, self._of_params)
 
     def init_state(self, params: Any, seed: int) -> TrainState:
         """Return the state before the first step.
@@ -166,22 +220,23 @@ class Program:
             params: the initial parameters.
             seed: of the random key for dropout and other noise.
         """
-        params = jax.device_put(params, self.replicated)
+        params = self.place_params(params)
         # A copy, since the update donates both buffers.
         average = jax.tree.map(jnp.copy, params) if self.task.config.ema else ()
-        key = jax.device_put(jax.random.key_data(jax.random.key(seed)), self.replicated)
-        carry = self.init_carry(params, self.task.config.batch_size)
-        opt_state = jax.device_put(self._tx.init(params), self.replicated)
+        key = jax.random.key_data(jax.random.key(seed))
+        key = self.layout.place(key, self.layout.replicated)
+        carry = self.init_carry(params)
+        opt_state = jax.jit(self._tx.init, out_shardings=self._of_opt_state)(params)
         return TrainState(params, average, opt_state, carry, key)
 
-    def init_carry(self, params: Any, batch_size: int) -> Any:
+    def init_carry(self, params: Any, batch_size: int | None = None) -> Any:
         """Return the carry before the first batch.
 
         Args:
             params: the parameters.
-            batch_size: B.
+            batch_size: B; that of train by default.
         """
-        return self._shard(self._init_carry(params, batch_size))
+        return self._init_carry(batch_size or self.task.config.batch_size)(params)
 
     def compile_ahead(self, state: TrainState) -> None:
         """Start to compile all programs of train and dev, in threads.
@@ -195,15 +250,16 @@ class Program:
         """
         if platform() != "cpu":
             return
-        start, replicated = self._ahead.start, self.replicated
+        start, task, layout = self._ahead.start, self.task, self.layout
         params, average, opt_state, carry, key = jax.tree.map(
             lambda a: _structure(a, a.sharding), state
         )
 
         def compile_step(batch: Any) -> None:
             traced = self.differentiate.trace(params, batch, carry, key, 0)
-            outputs = jax.tree.map(lambda a: _structure(a, replicated), traced.out_info)
-            grads, _, _, ids = outputs
+            grads, _, _, ids = traced.out_info
+            grads = jax.tree.map(_structure, grads, self._of_grads)
+            ids = jax.tree.map(lambda a: _structure(a, layout.replicated), ids)
             update = (params, average, opt_state, grads, 0, ids)
             start(self._update, ids, lambda: self._update.lower(*update).compile())
             traced.lower().compile()
@@ -211,9 +267,11 @@ class Program:
         def compile_evaluation(batch: Any, carry: Any) -> None:
             self.eval_step.lower(params, batch, carry).compile()
 
-        for batch in map(self.place, self.task.examples("train")):
+        for example in task.examples("train", self.train_rows):
+            batch = layout.place_rows(example, self.train_rows)
             start(self.differentiate, batch, partial(compile_step, batch))
-        for batch in map(self.place, self.task.examples("dev")):
+        for example in task.examples("dev", layout.all_rows):
+            batch = layout.place_rows(example, layout.all_rows)
             carry_of_dev = self.init_carry(state.params, len(batch["mask"]))
             job = partial(compile_evaluation, batch, carry_of_dev)
             start(self.eval_step, batch, job)
@@ -229,12 +287,12 @@ class Program:
 
         Args:
             state: the state before it.
-            batch: as `place` returned it.
+            batch: from `batches`.
             step: its number in the training run, from 0.
         """
         params, average, opt_state, carry, key = state
         self._ahead.wait(self.differentiate, batch)
-        grads, carry, (total, count), ids = self.differentiate(
+        grads, carry, (total, count, tokens), ids = self.differentiate(
             params, batch, carry, key, step
         )
         self._ahead.wait(self._update, ids)
@@ -242,7 +300,7 @@ class Program:
             params, average, opt_state, grads, step, ids
         )
         state = TrainState(params, average, opt_state, carry, key)
-        return state, StepMetrics(total, count, norm)
+        return state, StepMetrics(total, count, tokens, norm)
 
     def evaluate(self, params: Any, split: str, *, keep: bool = False) -> Evaluation:
         """Evaluate a whole split.
@@ -275,10 +333,11 @@ class Program:
     ) -> Iterator[tuple[Batch, dict[str, np.ndarray]]]:
         """Yield the batches of a split, each with the arrays of `Task.predict`."""
         carry, previous = None, None
-        for batch in self.task.batches(split, None):
+        rows = self.layout.all_rows  # the metrics need those of all processes
+        for batch in self.task.batches(split, None, rows):
             if carry is None:
                 carry = self.init_carry(params, len(batch["mask"]))
-            placed = self.place(batch)
+            placed = self.layout.place_rows(batch, rows)
             self._ahead.wait(self.eval_step, placed)
             arrays, carry = self.eval_step(params, placed, carry)
             # One batch late: the device computes while the host reads the arrays.
@@ -292,6 +351,16 @@ class Program:
         """Return the number of compiled training and evaluation programs."""
         steps: tuple[Any, ...] = (self.differentiate, self._update, self.eval_step)
         return sum(step._cache_size() for step in steps)
+
+
+def _resize(rows: Any, size: int) -> Any:
+    """Return arrays with `size` rows: without the last ones, or with zeros added."""
+
+    def resize(array: Array) -> Array:
+        missing = max(size - len(array), 0)
+        return jnp.pad(array[:size], [(0, missing)] + [(0, 0)] * (array.ndim - 1))
+
+    return jax.tree.map(resize, rows)
 
 
 def _structure(array: Any, sharding: Any) -> jax.ShapeDtypeStruct:

@@ -15,6 +15,7 @@ from zoo.tasks.base import Batch, Pairs, Task
 from zoo.tasks.configs.base import CorpusConfig, RowConfig
 from zoo.tasks.data.batching import Buckets, boundaries
 from zoo.tasks.data.id_columns import IdColumn
+from zoo.tasks.layout import WHOLE, RowShard
 from zoo.text import CURRENT_TOKENIZERS
 
 if TYPE_CHECKING:
@@ -208,27 +209,34 @@ class RowTask(Task):
         """Return how many batches an epoch of a split has."""
         return self.splits.num_batches(split)
 
-    def batches(self, split: str, seed: int | None) -> Iterator[Batch]:
+    def batches(
+        self, split: str, seed: int | None, shard: RowShard = WHOLE
+    ) -> Iterator[Batch]:
         """Yield one epoch of a split: padded arrays with a mask, in few shapes.
 
         Args:
             split: ``"train"``, ``"dev"`` or ``"test"``.
             seed: shuffles; None keeps the order of the data within a length.
+            shard: the rows of each batch to encode.
         """
         for length, size, numbers in self.splits.epoch(split, seed):
-            yield self.batch(split, length, size, numbers)
+            start, stop = shard.rows(size)
+            yield self.batch(split, length, stop - start, numbers[start:stop])
 
-    def examples(self, split: str) -> Iterator[Batch]:
+    def examples(self, split: str, shard: RowShard = WHOLE) -> Iterator[Batch]:
         """Yield a batch of each shape of a split, the most frequent shape first.
 
         Args:
             split: ``"train"``, ``"dev"`` or ``"test"``.
+            shard: as for `batches`.
         """
         plan = self.splits.epoch(split, None)
         counts = Counter((length, size) for length, size, _ in plan)
         first = {plan[k][:2]: plan[k][2] for k in reversed(range(len(plan)))}
         for (length, size), _ in counts.most_common():
-            yield self.batch(split, length, size, first[length, size])
+            start, stop = shard.rows(size)
+            numbers = first[length, size][start:stop]
+            yield self.batch(split, length, stop - start, numbers)
 
 
 class Encoded:

@@ -14,7 +14,7 @@ CONFIGS: dict[str, type[Config]] = {
     "memory": memory.Config,
 }
 
-GROUPS = ("Data", "Model", "Training", "Run")
+GROUPS = ("Data", "Model", "Training", "Devices", "Run")
 
 
 def groups(kind: type[Config]) -> dict[str, Any]:

@@ -75,6 +75,8 @@ class Training:
     """Passes over the training data."""
     batch_size: Positive = 32
     """Rows of a batch."""
+    accumulate: Positive = 1
+    """Compute the gradient of a batch in N parts, which need less memory."""
     learning_rate: NonNegative = 2e-3
     """Peak learning rate."""
     optimizer: str = "adam"
@@ -135,7 +137,27 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Config(Data, Model, Training, Run):
+class Devices:
+    """The devices, of one process or of several that train together."""
+
+    mesh: str = ""
+    """Divide the devices: data=N,model=M. Default: all of them divide the batches."""
+    shard_optimizer: bool = False
+    """Divide the optimiser's state over the data axis too (ZeRO stage 1)."""
+    coordinator: str | None = None
+    """HOST:PORT of process 0, the same in all processes."""
+    processes: Positive | None = None
+    """Number of processes."""
+    process: Count | None = None
+    """Number of this process, from 0."""
+    distributed: bool = False
+    """Join the processes that Slurm, Open MPI, Kubernetes or a TPU has started."""
+    heartbeat_seconds: Positive = 100
+    """A process that is silent for so long has failed: the others end."""
+
+
+@dataclass(frozen=True)
+class Config(Data, Model, Training, Devices, Run):
     """The flags that all tasks share."""
 
     def num_epochs(self, num_batches: int) -> int:

@@ -13,6 +13,7 @@ from typing import Any
 import jax
 import orbax.checkpoint as ocp
 
+from zoo.tasks import processes
 from zoo.tasks.run import atomic, contents
 from zoo.tasks.run.errors import RunError, full_disk, note
 from zoo.tasks.run.position import Position, PositionError
@@ -56,6 +57,8 @@ class Checkpoints:
     def save(self, number: int, state: Any, position: dict[str, Any]) -> None:
         """Write a checkpoint, unless one of this number exists.
 
+        All processes call it, and write their parts of the arrays.
+
         Args:
             number: of the checkpoint, higher than all before.
             state: a pytree of arrays.
@@ -64,7 +67,7 @@ class Checkpoints:
         Raises:
             OSError: if it cannot be written, for example because the disk is full.
         """
-        if self.path(number).exists():
+        if processes.of_leader(self.path(number).exists()):
             return
         args = ocp.args.Composite(
             state=ocp.args.StandardSave(state), position=ocp.args.JsonSave(position)
@@ -73,12 +76,14 @@ class Checkpoints:
         with full_disk(self._folder), _quiet():
             self._folder.mkdir(exist_ok=True)
             self._orbax.save(part.absolute(), args)
-            digests = json.dumps(_digests(part), indent=1)
-            atomic.write(part / DIGESTS, digests + "\n")
-            part.rename(self.path(number))
+            if processes.leads():
+                digests = json.dumps(_digests(part), indent=1)
+                atomic.write(part / DIGESTS, digests + "\n")
+                part.rename(self.path(number))
+        processes.wait()
 
     def restore(self, number: int, like: Any) -> tuple[Any, dict[str, Any]]:
-        """Read a checkpoint.
+        """Read a checkpoint; all processes call it, and read their parts.
 
         Args:
             number: of the checkpoint.
@@ -92,9 +97,13 @@ class Checkpoints:
             OSError: if a file cannot be read.
         """
         path = self.path(number)
-        has_digests = (path / DIGESTS).exists()  # earlier versions did not store any
-        if has_digests:
-            _check_digests(path)
+        reason, has_digests = None, True
+        if processes.leads():
+            has_digests = (path / DIGESTS).exists()  # earlier versions stored none
+            reason = _damage(path) if has_digests else None
+        reason, has_digests = processes.of_leader([reason, has_digests])
+        if reason is not None:
+            raise DamagedError(reason)
         args = ocp.args.Composite(
             state=ocp.args.StandardRestore(
                 jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
@@ -131,7 +140,7 @@ class Checkpoints:
             OSError: if a file cannot be read.
         """
         damaged: list[tuple[int, str]] = []
-        for number in reversed(self.numbers()):
+        for number in reversed(processes.of_leader(self.numbers())):
             try:
                 state, values = self.restore(number, like)
                 position = read_position(values)
@@ -142,7 +151,8 @@ class Checkpoints:
                 continue
             for other, reason in damaged:
                 note(f"{reason}; resuming from checkpoint {number}")
-                contents.delete(self.path(other))
+                if processes.leads():
+                    contents.delete(self.path(other))
             return state, position
         if damaged:
             raise RunError(
@@ -165,18 +175,19 @@ class Checkpoints:
         self._orbax.close()
 
 
-def _check_digests(folder: Path) -> None:
-    """Check that the files of a checkpoint are those that were saved."""
+def _damage(folder: Path) -> str | None:
+    """Return how the files of a checkpoint differ from those that were saved, if so."""
     try:
         saved = json.loads((folder / DIGESTS).read_bytes())
     except (ValueError, RecursionError):
         saved = None
     if not isinstance(saved, dict):
-        raise DamagedError(f"{DIGESTS} is not what was saved")
+        return f"{DIGESTS} is not what was saved"
     actual = _digests(folder)
     for name in (*actual, *saved):
         if actual.get(name) != saved.get(name):
-            raise DamagedError(f"{name} is not what was saved")
+            return f"{name} is not what was saved"
+    return None
 
 
 def _digests(folder: Path) -> dict[str, str]:

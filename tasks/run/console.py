@@ -13,7 +13,7 @@ import jax
 from tqdm import tqdm
 
 from zoo.layers.kernels import describe_kernels
-from zoo.tasks import disk
+from zoo.tasks import disk, processes
 from zoo.tasks.run import flags
 from zoo.tasks.run.errors import describe
 from zoo.tasks.run.folder import Run
@@ -22,7 +22,9 @@ from zoo.tasks.run.protocols import RunTask
 from zoo.tasks.scores import Scores
 
 
-def begin(run: Run, task: RunTask, params: Any, position: Position) -> None:
+def begin(
+    run: Run, task: RunTask, params: Any, position: Position, devices: str | None
+) -> None:
     """Print the model, the sizes of the data, the kernels, and the epoch resumed from.
 
     Args:
@@ -30,15 +32,16 @@ def begin(run: Run, task: RunTask, params: Any, position: Position) -> None:
         task: the task.
         params: of the model.
         position: the progress of the run.
+        devices: what is divided among them, None for one device.
     """
     num_parameters = sum(leaf.size for leaf in jax.tree.leaves(params))
-    num_devices = jax.device_count()
-    print(
-        f"{task.name}: {task.config.cell}, {num_parameters:,} parameters, "
-        f"{num_devices} device{'s' if num_devices > 1 else ''}"
-    )
+    counts = {"device": jax.device_count(), "process": jax.process_count()}
+    numbers = [f"{n} {name}{_plural(name, n)}" for name, n in counts.items()]
+    where = " in ".join(numbers if counts["process"] > 1 else numbers[:1])
+    print(f"{task.name}: {task.config.cell}, {num_parameters:,} parameters, {where}")
     kernels = describe_kernels(task.pipeline.model)
     lines = {"kernels": kernels} if kernels is not None else {}
+    lines |= {"devices": devices} if devices is not None else {}
     for name, size in {**task.sizes(), **lines, "run folder": run.path}.items():
         print(f"  {name:<12} {size}")
     for note in task.notes:
@@ -46,6 +49,10 @@ def begin(run: Run, task: RunTask, params: Any, position: Position) -> None:
     if position.step:
         print(f"resuming in epoch {position.epoch + 1}, after {position.step:,} steps")
     sys.stdout.flush()
+
+
+def _plural(name: str, number: int) -> str:
+    return "" if number == 1 else "es" if name == "process" else "s"
 
 
 def bar(position: Position, batches: int, epochs: int, *, is_first: bool) -> tqdm:
@@ -67,7 +74,7 @@ def bar(position: Position, batches: int, epochs: int, *, is_first: bool) -> tqd
         leave=False,
         mininterval=0.5,
         dynamic_ncols=True,
-        disable=None,
+        disable=None if processes.leads() else True,
     )
 
 

@@ -21,6 +21,8 @@ from zoo.tasks.run.errors import RunError, note
 # Flags that a resumed run may change: they do not change what is computed.
 CHANGEABLE = {"out", "resume", "overwrite", "force", "debug"}
 CHANGEABLE |= {"checkpoint_seconds", "keep_checkpoints", "compile_cache"}
+CHANGEABLE |= {"mesh", "shard_optimizer", "coordinator", "processes", "process"}
+CHANGEABLE |= {"distributed", "heartbeat_seconds"}
 PACKAGES = ("rnn-zoo", "rnn-zoo-native", "rnn-zoo-native-cuda")
 PACKAGES += ("jax", "jaxlib", "flax", "optax", "numpy", "datasets")
 # What the last bits of the results depend on.
@@ -53,6 +55,21 @@ def describe(
         "kernels": _kernels(),
         "command": shlex.join(command()),
     }
+
+
+def shared(description: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what must be the same in all processes that train together.
+
+    Args:
+        description: from `describe`.
+    """
+    flags = {
+        f"--{name.replace('_', '-')}": value
+        for name, value in description["flags"].items()
+        if name not in CHANGEABLE or name in ("mesh", "shard_optimizer", "resume")
+    }
+    versions = {f"the version of {k}": v for k, v in description["versions"].items()}
+    return {**flags, **versions, **description["digests"]}
 
 
 def command() -> list[str]:

@@ -14,6 +14,7 @@ import jax
 import numpy as np
 
 from zoo import artifact
+from zoo.tasks import processes
 from zoo.tasks.run import atomic, charts, contents, flags, log
 from zoo.tasks.run.errors import RunError, full_disk
 from zoo.tasks.run.lock import Lock
@@ -26,12 +27,16 @@ if TYPE_CHECKING:
     from zoo.tasks.run.tensorboard import EventWriter
 
 SECONDS_BETWEEN_DRAWINGS = 30.0  # of the curves, during training
+SECONDS_TO_APPEAR = 30  # of a file of another machine on a shared file system
 
 
 class Run:
-    """The folder of one run, which no other process can use at the same time.
+    """The folder of one run, which no other run can use at the same time.
 
     A context manager: at its end all files are closed and the folder is free again.
+
+    Of several processes that train together, all must see the folder. Each writes its
+    part of the checkpoints; process 0 locks the folder and writes everything else.
     """
 
     def __init__(self, task: str, config: RunConfig) -> None:
@@ -47,6 +52,18 @@ class Run:
         """
         self.task, self.config = task, config
         self.flags = flags.to_json(config)
+        self._lock: Lock | None = None
+        self._checkpoints: Checkpoints | None = None
+        self._events: EventWriter | None = None
+        self._drawn = time.monotonic()
+        path = self._open() if processes.leads() else None
+        # Only the first process gives a folder without --out a name.
+        name = processes.of_leader(path and os.fspath(path.absolute()))
+        self.path = path or Path(name)
+
+    def _open(self) -> Path:
+        """Return the folder, locked and checked."""
+        config = self.config
         out = config.out
         if out is None and config.resume:
             raise RunError("--resume needs --out, the folder of the run to resume")
@@ -70,19 +87,17 @@ class Run:
                     f"--out {out} holds the current folder, which --overwrite does not "
                     "delete; change to another folder first"
                 )
-        self.path, self._lock = _new(task) if out is None else (out, Lock(out))
-        self._checkpoints: Checkpoints | None = None
-        self._events: EventWriter | None = None
-        self._drawn = time.monotonic()
+        path, self._lock = _new(self.task) if out is None else (out, Lock(out))
         try:
-            self._check_content()
+            self._check_content(path)
         except BaseException:
             self.close()
             raise
+        return path
 
-    def _check_content(self) -> None:
+    def _check_content(self, path: Path) -> None:
         """Check that the folder is empty, or holds the run that the flags describe."""
-        path, config = self.path, self.config
+        config = self.config
         if contents.is_empty(path):
             return
         if config.resume:
@@ -117,15 +132,38 @@ class Run:
         from zoo.tasks.run.checkpoints import Checkpoints
 
         description = flags.describe(self.task, self.flags, digests)
+        processes.check_same(flags.shared(description))
+        if processes.leads():
+            self._begin(description)
+        self._check_shared()
+        self._checkpoints = Checkpoints(self.path / contents.CHECKPOINTS)
+
+    def _begin(self, description: dict[str, Any]) -> None:
+        """Write ``config.json``, and delete what is to be overwritten."""
         contents.sweep(self.path)
         if self.config.overwrite and not contents.is_empty(self.path):
-            self._check_content()  # it may have changed while the data were read
+            # It may have changed while the data were read.
+            self._check_content(self.path)
             self._replace(description)
         else:
-            flags.check_digests(self.path, digests)
+            flags.check_digests(self.path, description["digests"])
             old = contents.read_config(self.path)
             self.write(contents.CONFIG, flags.resumed(old, description))
-        self._checkpoints = Checkpoints(self.path / contents.CHECKPOINTS)
+
+    def _check_shared(self) -> None:
+        """Check that all processes see the folder of process 0."""
+        path = self.path / contents.CONFIG
+        written = processes.of_leader(
+            path.read_text(encoding="utf-8") if processes.leads() else None
+        )
+        for _ in range(SECONDS_TO_APPEAR):
+            if path.exists() and path.read_text(encoding="utf-8") == written:
+                return
+            time.sleep(1.0)
+        raise RunError(
+            f"--out {self.path} is not the folder of process 0: all processes need a "
+            "folder on a shared file system"
+        )
 
     def _replace(self, description: dict[str, Any]) -> None:
         """Replace the old run by one with this description; the folder stays locked.
@@ -133,6 +171,7 @@ class Run:
         The old run is deleted when the description is on disk.
         """
         old, old_lock = contents.move_away(self.path), self._lock
+        assert old_lock is not None
         try:
             self._lock = Lock(self.path, new=True)
         except FileExistsError:
@@ -143,7 +182,8 @@ class Run:
         try:
             self.write(contents.CONFIG, description)
         except BaseException:
-            self._lock.release()
+            if self._lock is not None:
+                self._lock.release()
             contents.remove(self.path)
             old.rename(self.path)
             self._lock = old_lock
@@ -171,7 +211,8 @@ class Run:
             if self._events is not None:
                 self._events.close()
         finally:
-            self._lock.release()
+            if self._lock is not None:
+                self._lock.release()
 
     @property
     def model(self) -> Path:
@@ -213,10 +254,12 @@ class Run:
         try:
             self.checkpoints.save(number, state, dataclasses.asdict(position))
         except OSError:
-            contents.sweep(self.path)
+            if processes.leads():
+                contents.sweep(self.path)
             raise
-        # The one before is the fallback of a damaged one.
-        self.checkpoints.keep(max(2, self.config.keep_checkpoints))
+        if processes.leads():
+            # The one before is the fallback of a damaged one.
+            self.checkpoints.keep(max(2, self.config.keep_checkpoints))
 
     def restore(
         self, state: Any, num_batches: int, num_epochs: int
@@ -235,8 +278,9 @@ class Run:
             state, partial(Position.from_json, num_batches, num_epochs)
         )
         state, position = latest or (state, Position())
-        log.truncate(self.path / contents.LOG, position.epoch)
-        self._open_events(position.epoch + 1)
+        if processes.leads():
+            log.truncate(self.path / contents.LOG, position.epoch)
+            self._open_events(position.epoch + 1)
         return state, position
 
     def _open_events(self, epoch: int) -> None:
@@ -257,6 +301,8 @@ class Run:
         Args:
             line: ``epoch``, counted from 1, and values by name.
         """
+        if not processes.leads():
+            return
         log.append(self.path / contents.LOG, line)
         assert self._events is not None, "call restore first"
         values = {name: v for name, v in line.items() if name != "epoch"}
@@ -323,9 +369,11 @@ def save_best(run: Run, pipeline: Any, params: Any, about: dict[str, Any]) -> No
     Args:
         run: the run.
         pipeline: the model and its vocabularies.
-        params: the parameters to save.
+        params: the parameters to save, on the devices of all processes.
         about: entries of the model card.
     """
-    pipeline.params = jax.tree.map(np.asarray, params)
+    pipeline.params = jax.tree.map(np.asarray, processes.whole(params))
+    if not processes.leads():
+        return
     with full_disk(run.model):
         artifact.save(run.model, pipeline, about={"task": run.task, **about})

@@ -29,12 +29,13 @@ LEVELS = [
     ["zoo.tasks.data"],
     ["zoo.tasks.scores"],
     ["zoo.tasks.metrics", "zoo.tasks.sequence_metrics", "zoo.tasks.baselines"],
-    ["zoo.tasks.run"],
     ["zoo.tasks.ranges", "zoo.tasks.configs"],
-    ["zoo.tasks.base", "zoo.tasks.compile_ahead"],
+    ["zoo.tasks.run", "zoo.tasks.processes", "zoo.tasks.native_log"],
+    ["zoo.tasks.base", "zoo.tasks.compile_ahead", "zoo.tasks.layout"],
     ["zoo.tasks.optimizers", "zoo.tasks.losses", "zoo.tasks.program", "zoo.tasks.rows"]
     + [
         "zoo.tasks.lazy_embedding",
+        "zoo.tasks.accumulate",
         "zoo.tasks.labels",
         "zoo.tasks.tagging",
         "zoo.tasks.pair_preparation",

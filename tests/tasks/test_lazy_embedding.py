@@ -67,7 +67,9 @@ def train(config: Config, batches: list[Any], *, lazy: bool) -> list[TrainState]
     states = [jax.device_get(state)]
     for step, ids in enumerate(batches):
         x = np.linspace(-1, 1, ids.size, dtype=np.float32).reshape(ids.shape)
-        state, _ = program.train_step(state, {"ids": ids, "x": x}, step)
+        state, _ = program.train_step(
+            state, {"ids": ids, "x": x, "mask": ids > 0}, step
+        )
         states.append(jax.device_get(state))
     return states
 

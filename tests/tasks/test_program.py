@@ -15,6 +15,7 @@ import pytest
 from tests.helpers.tolerances import REFERENCE
 from zoo.cli import commands
 from zoo.tasks.base import Config
+from zoo.tasks.layout import RowShard
 from zoo.tasks.program import Program
 
 
@@ -29,7 +30,7 @@ def one_parameter_task(**flags: Any) -> Any:
 
     return SimpleNamespace(
         config=replace(Config(batch_size=2), **flags),
-        pipeline=SimpleNamespace(apply=apply),
+        pipeline=SimpleNamespace(apply=apply, params=np.float32(0.0)),
         loss=loss,
         embedding_ids=lambda batch: None,
         predict=None,
@@ -41,12 +42,13 @@ def one_parameter_task(**flags: Any) -> Any:
 def test_moving_average_of_the_parameters(ema: float) -> None:
     program = Program(one_parameter_task(ema=ema), optax.sgd(0.25), num_steps=4)
     state = program.init_state(np.float32(8.0), seed=0)
-    batch = {"x": np.zeros(2, np.float32)}
+    batch = {"x": np.zeros(2, np.float32), "mask": np.ones((2, 3), bool)}
     value = average = 8.0
     for step in range(4):
-        state, (total, count, norm) = program.train_step(state, batch, step)
+        state, (total, _, tokens, norm) = program.train_step(state, batch, step)
         assert float(total) == pytest.approx(2 * value**2 + step / 4)
         assert float(norm) == pytest.approx(2 * value)
+        assert int(tokens) == 6
         value -= 0.25 * 2 * value
         decay = min(ema, (1 + step) / (10 + step))
         average = decay * average + (1 - decay) * value
@@ -62,7 +64,7 @@ def test_moving_average_of_the_parameters(ema: float) -> None:
 def test_evaluation_keeps_what_the_metrics_keep(read: int, keep: bool) -> None:
     alive, most = [], 0
 
-    def batches(split: str, seed: int | None) -> Iterator[Any]:
+    def batches(split: str, seed: int | None, shard: RowShard) -> Iterator[Any]:
         nonlocal most
         for number in range(20):
             mask = np.ones((2, 1), bool)

@@ -58,17 +58,13 @@ class Fake:
         self.checkpoints = SimpleNamespace(numbers=lambda: self.saved)
 
     def batches(self, split: str, seed: int) -> Any:
-        for _ in range(NUM_BATCHES):
-            yield {"mask": np.ones((1, NUM_TOKENS), bool)}
+        yield from range(NUM_BATCHES)
 
-    def init_carry(self, params: Any, batch_size: int) -> Any:
+    def init_carry(self, params: Any) -> Any:
         return ()
 
     def num_compilations(self) -> int:
         return self.compiled
-
-    def place(self, batch: Any) -> Any:
-        return batch
 
     def train_step(self, state: TrainState, batch: Any, step: int) -> Any:
         self.events.append(f"step {step}")
@@ -77,7 +73,7 @@ class Fake:
         if step == self.signal_in:
             self.interruption.signal = 2
         total = Metric(self, step, np.nan if step == self.bad else 1.5)
-        metrics: Any = StepMetrics(total, 2, 1.0)  # pyright: ignore
+        metrics: Any = StepMetrics(total, 2, NUM_TOKENS, 1.0)  # pyright: ignore
         return state._replace(params=step + 1), metrics
 
     def save(self, state: TrainState, position: Position, batches: int) -> None:
@@ -85,9 +81,9 @@ class Fake:
         self.saved.append((state.params, Position(**vars(position))))
         self.now += 1000
 
-    def exit(self, run: Any) -> None:
-        if self.interruption.signal:
-            raise SystemExit
+    def exit(self, run: Any, number: int) -> None:
+        assert number == self.interruption.signal
+        raise SystemExit
 
     def training(self, checkpoint_seconds: float, position: Position) -> train.Training:
         flags: Any = SimpleNamespace(

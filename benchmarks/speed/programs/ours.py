@@ -34,13 +34,11 @@ class Ours(Program):
         """
         state = self.state
         if reset:
-            size = self.task.config.batch_size
-            state = state._replace(carry=self.steps.init_carry(state.params, size))
+            state = state._replace(carry=self.steps.init_carry(state.params))
         placed = self.steps.place(batch)
         self.state, statistics = self.steps.train_step(state, placed, self.step)
-        total, count, _ = map(float, statistics)
         self.step += 1
-        return total / max(count, 1)
+        return float(statistics.total) / max(float(statistics.count), 1)
 
     def evaluate_batch(self, batch: Batch, reset: bool) -> float:
         """Predict a batch and return its loss per token.
