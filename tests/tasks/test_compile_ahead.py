@@ -17,6 +17,7 @@ from zoo.tasks.compile_ahead import CompileAhead
 from zoo.tasks.program import Program
 from zoo.tasks.registry import TASKS
 
+
 @pytest.fixture
 def program_of(tmp_path: Path) -> Callable[[str], Program]:
     """Return a function that makes the program of a task on a little data."""
