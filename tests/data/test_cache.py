@@ -157,7 +157,8 @@ def test_the_least_recently_used_entries_are_removed(
     a, b, c, d = map(add, "abcd")
     mapped = np.memmap(b, np.uint8, "r")
     for path, hours in ((a, 9), (b, 8), (c, 7), (d, 0.5)):
-        os.utime(path, 2 * (time.time() - 3600 * hours,))
+        then = time.time() - 3600 * hours
+        os.utime(path, (then, then))
     assert add("a") == a  # is now the latest
     monkeypatch.setattr(entries, "MAX_BYTES", 350)
     e = add("e")
