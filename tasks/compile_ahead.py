@@ -1,6 +1,5 @@
 """Programs that are compiled in threads, before they are called."""
 
-import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -9,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-MAX_THREADS = 4  # each compilation uses several cores at times
+from zoo.engine.platform import compile_threads
 
 
 class CompileAhead:
@@ -20,7 +19,7 @@ class CompileAhead:
 
     def __init__(self) -> None:
         """Start no thread yet."""
-        self._pool = ThreadPoolExecutor(min(os.cpu_count() or 1, MAX_THREADS))
+        self._pool = ThreadPoolExecutor(compile_threads())
         self._futures: dict[Any, Future[Any]] = {}
         self._lock = threading.Lock()
 

@@ -1,6 +1,7 @@
 """Options, groups and fixtures of the whole suite."""
 
 import os
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,8 @@ from tests.helpers.tolerances import largest_error
 from zoo.cli import compile_cache
 
 compile_cache.use()
+
+COMPILATION = "/jax/core/compile/backend_compile_duration"
 
 # No deadline: the first example compiles, and machines differ.
 hypothesis.settings.register_profile("untimed", deadline=None)
@@ -96,6 +99,20 @@ def standard_promotion() -> Iterator[None]:
     """Allow the standard promotion again: optax and other libraries need it."""
     with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
         yield
+
+
+@pytest.fixture
+def compiled() -> Iterator[list[str]]:
+    """The name of the thread of each compilation since the list was cleared."""
+    threads: list[str] = []
+
+    def listen(event: str, duration_secs: float, **_: Any) -> None:
+        if event == COMPILATION:
+            threads.append(threading.current_thread().name)
+
+    jax.monitoring.register_event_duration_secs_listener(listen)
+    yield threads
+    jax.monitoring.unregister_event_duration_listener(listen)
 
 
 @pytest.fixture(scope="module")

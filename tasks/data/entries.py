@@ -2,10 +2,13 @@
 
 The name of an entry holds the digest of its bytes, so that a truncated or altered one
 is recognised and written again. An entry appears with its last byte, by a renaming;
-a lock that ends with its process lets one of several processes write it.
+a lock that ends with its process lets one of several processes write it. Each new entry
+may remove others, those that have not been used for the longest time.
 """
 
 import hashlib
+import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,6 +18,10 @@ from zoo.tasks import disk
 from zoo.tasks.data.formats.errors import DataError
 
 _FOLDER = "rnn_zoo"  # in the cache of `datasets`
+MAX_BYTES = 20 << 30
+# An entry in use is kept until its reader has mapped it into memory. Once it is mapped,
+# it remains readable without its name.
+MIN_UNUSED_SECONDS = 3600.0
 
 
 def entry(
@@ -52,6 +59,7 @@ def _valid(folder: Path, key: str, ending: str) -> Path | None:
     for path in sorted(folder.glob(f"{key}-*.{ending}")):
         with suppress(OSError):  # an entry that cannot be read is written again
             if path == _path(folder, key, ending, _digest(path)):
+                _mark_used(path)
                 return path
     return None
 
@@ -80,9 +88,33 @@ def _write(
                 with open(unfinished, "w+b") as file:
                     fill(file)
                 path = _path(folder, key, ending, _digest(unfinished))
-                return unfinished.rename(path)
+                path = unfinished.rename(path)
             finally:
                 unfinished.unlink(missing_ok=True)
+    _shrink(folder)
+    return path
+
+
+def _mark_used(path: Path) -> None:
+    """Set the time of the last access; not all file systems record it at a reading."""
+    with suppress(OSError):  # of another user
+        os.utime(path, (time.time(), path.stat().st_mtime))
+
+
+def _shrink(folder: Path) -> None:
+    """Remove the entries that have not been used for the longest time."""
+    used, size = [], 0
+    for path in folder.glob("*-*.*"):
+        with suppress(FileNotFoundError):  # another process has removed it
+            status = path.stat()
+            size += status.st_size
+            used.append((max(status.st_atime, status.st_mtime), status.st_size, path))
+    for last, bytes_, path in sorted(used):
+        if size <= MAX_BYTES or time.time() - last < MIN_UNUSED_SECONDS:
+            break
+        with suppress(OSError):  # of another user, or open on Windows
+            path.unlink(missing_ok=True)
+            size -= bytes_
 
 
 def _path(folder: Path, key: str, ending: str, digest: str) -> Path:

@@ -3,6 +3,7 @@
 import importlib.metadata
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -53,6 +54,14 @@ from zoo.cli.command import missing
             "zoo evaluate: no option --spilt; did you mean --split?",
         ),
         ("lab --lenght 100", "zoo lab: no option --lenght; did you mean --length?"),
+        (
+            "--tyro-print-completion xx",
+            "zoo: no shell xx; expected one of bash, zsh, fish, tcsh",
+        ),
+        (
+            "train ner --tyro_write_completion bahs /dev/null",
+            "zoo train ner: no shell bahs; did you mean bash?",
+        ),
     ],
 )
 def test_suggestions(
@@ -98,6 +107,19 @@ def test_version(
     assert (
         capsys.readouterr().out == f"rnn-zoo {importlib.metadata.version('rnn-zoo')}\n"
     )
+
+
+def test_a_completion_that_cannot_be_written(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = str(tmp_path / "missing" / "file")
+    arguments = ["zoo", "--tyro-write-completion", "bash", path]
+    monkeypatch.setattr(sys, "argv", arguments)
+    with pytest.raises(SystemExit) as exit:
+        commands.main()
+    assert exit.value.code == 1
+    message = f"error: [Errno 2] No such file or directory: '{path}'\n"
+    assert capsys.readouterr().err == message
 
 
 LINES = [

@@ -4,9 +4,11 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.helpers.data_files import labelled_lines
@@ -143,6 +145,30 @@ def test_files_of_killed_processes_are_removed(tmp_path: Path) -> None:
         lambda: iter([{"text": "a"}]), "text", "key", tmp_path, "rows"
     )
     assert not entry_files(tmp_path, "incomplete")
+
+
+def test_the_least_recently_used_entries_are_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def add(key: str) -> Path:
+        fill = lambda file: file.write(b"x" * 100)  # noqa: E731
+        return entries.entry(fill, key, "ids", tmp_path)
+
+    a, b, c, d = map(add, "abcd")
+    mapped = np.memmap(b, np.uint8, "r")
+    for path, hours in ((a, 9), (b, 8), (c, 7), (d, 0.5)):
+        then = time.time() - 3600 * hours
+        os.utime(path, (then, then))
+    assert add("a") == a  # is now the latest
+    monkeypatch.setattr(entries, "MAX_BYTES", 350)
+    e = add("e")
+    assert set(entry_files(tmp_path, "ids")) == {a, d, e}
+    assert bytes(mapped) == b"x" * 100
+    # Entries of the last hour are kept, however many they are.
+    monkeypatch.setattr(entries, "MAX_BYTES", 50)
+    f = add("f")
+    assert set(entry_files(tmp_path, "ids")) == {a, d, e, f}
+    assert not c.exists()
 
 
 def test_a_cache_that_cannot_be_written(

@@ -25,12 +25,14 @@ WEIGHTS, CONFIG = "weights.safetensors", "config.json"
 
 
 @pytest.mark.parametrize("kind", range(5))
-def test_saving_and_loading(kind, tmp_path):
+def test_saving_and_loading(kind, tmp_path, compiled):
     pipeline = [*pipelines(), reader()][kind]
     zoo.save(tmp_path / "model", pipeline, about={"task": "test"})
     zoo.save(tmp_path / "model", pipeline, about={"task": "test"})
     assert [p.name for p in tmp_path.iterdir()] == ["model"]
+    compiled.clear()
     loaded = zoo.load(tmp_path)
+    assert not compiled
     assert answers(loaded) == answers(pipeline)
     assert zoo.summary(loaded.model) == zoo.summary(pipeline.model)
     assert_identical(loaded.params, pipeline.params)

@@ -171,16 +171,20 @@ def test_a_program_ends_while_a_thread_computes() -> None:
     assert (run.returncode, run.stdout, run.stderr) == (0, "done\n", "")
 
 
-def test_spare_work_leaves_a_thread_for_requests_and_may_fail() -> None:
+def test_spare_work_leaves_both_threads_for_requests_and_may_fail() -> None:
     async def main() -> None:
-        scheduler = Scheduler(2)
+        scheduler = Scheduler(3)
         gate, done = threading.Event(), threading.Event()
         scheduler.run_when_idle([gate.wait, lambda: [][0], done.set])
         await asyncio.sleep(0.01)
+        results = scheduler.run(iter(gate.wait, None))
+        long = asyncio.create_task(anext(results))
         for n in range(5):
             assert await collect(scheduler.run(iter([n]))) == [n]
-        assert not done.is_set()
+        assert not done.is_set() and not long.done()
         gate.set()
+        assert (await long)[0] is True
+        await results.aclose()
         assert await asyncio.to_thread(done.wait, 60)
         assert scheduler.close(timeout=60)
 

@@ -1,7 +1,7 @@
 """Programs are compiled in threads, once, and give the same results."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,22 +16,6 @@ from zoo.tasks import optimizers
 from zoo.tasks.compile_ahead import CompileAhead
 from zoo.tasks.program import Program
 from zoo.tasks.registry import TASKS
-
-COMPILATION = "/jax/core/compile/backend_compile_duration"
-
-
-@pytest.fixture
-def compiled() -> Iterator[list[str]]:
-    """The name of the thread of each compilation since the list was cleared."""
-    threads: list[str] = []
-
-    def listen(event: str, duration_secs: float, **_: Any) -> None:
-        if event == COMPILATION:
-            threads.append(threading.current_thread().name)
-
-    jax.monitoring.register_event_duration_secs_listener(listen)
-    yield threads
-    jax.monitoring.unregister_event_duration_listener(listen)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import json
 import re
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from tests.helpers.training import (
     newest,
     run,
 )
+from tests.helpers.typed import present
 from zoo.tasks.program import TrainState
 from zoo.tasks.run import console
 from zoo.tasks.run.checkpoints import Checkpoints
@@ -144,6 +146,58 @@ def test_a_signal_with_nothing_to_save_ends_the_program(
             signal.signal(other, handler)
     assert status.value.code == 128 + number
     assert capsys.readouterr().err == "stopped\n"
+
+
+# A training whose compilations never end.
+ENDLESS = """
+import sys, threading
+from zoo.cli import commands
+from zoo.tasks.compile_ahead import CompileAhead
+
+start, wait = CompileAhead.start, CompileAhead.wait
+
+def start_endless(self, function, shaped, job):
+    start(self, function, shaped, threading.Event().wait)
+
+def announced_wait(self, function, shaped):
+    print("waiting", flush=True)
+    wait(self, function, shaped)
+
+CompileAhead.start, CompileAhead.wait = start_endless, announced_wait
+commands.run("train", sys.argv[1:], "zoo train")
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_signal_does_not_wait_for_a_compilation(
+    work: tuple[Path, dict[str, str]], number: signal.Signals
+) -> None:
+    folder, env = work
+    arguments = [
+        "charlm",
+        *flags("charlm", folder),
+        "--out",
+        folder / f"twice-{number}",
+    ]
+    process = subprocess.Popen(
+        [sys.executable, "-c", ENDLESS, *map(str, arguments)],
+        env=env,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert "waiting\n" in iter(present(process.stdout).readline, "")
+        process.send_signal(number)
+        stderr = present(process.stderr)
+        assert any("repeat to stop" in line for line in iter(stderr.readline, ""))
+        process.send_signal(number)
+        _, rest = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 128 + number
+    assert rest.endswith("stopped\n") and "Traceback" not in rest
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -107,8 +107,10 @@ def fill(model: nnx.Module, arrays: Mapping[str, np.ndarray], path: Path) -> Non
             raise ArtifactError(
                 f"{path}: {name} should be {dtype}, got {arrays[name].dtype}"
             )
+    # `jnp.asarray` would compile a program for each shape.
     restored = jax.tree.unflatten(
-        jax.tree.structure(initial), [jnp.asarray(arrays[name]) for name in expected]
+        jax.tree.structure(initial),
+        jax.device_put([arrays[name] for name in expected]),
     )
     nnx.replace_by_pure_dict(params, restored["params"])
     nnx.replace_by_pure_dict(constants, restored["constants"])

@@ -6,6 +6,10 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+# Those of tyro, which asserts that the shell is one of these.
+COMPLETIONS = ("--tyro-print-completion", "--tyro-write-completion")
+SHELLS = ("bash", "zsh", "fish", "tcsh")
+
 
 def check_command(
     arguments: Sequence[str], commands: Mapping[str, Any], program: str
@@ -58,13 +62,25 @@ def check_options(arguments: Iterable[str], command: Any, program: str) -> None:
             _exit("option", argument.partition("=")[0], names, program)
 
 
+def check_completion(arguments: Sequence[str], program: str) -> None:
+    """Exit with status 2 if a completion is requested for an unknown shell.
+
+    Args:
+        arguments: of a command line, before those of tyro.
+        program: as the user calls it.
+    """
+    option = arguments[0].replace("_", "-") if len(arguments) > 1 else ""
+    if option in COMPLETIONS and arguments[1] not in SHELLS:
+        _exit("shell", arguments[1], SHELLS, program)
+
+
 def _exit(kind: str, name: str, known: Iterable[str], program: str) -> None:
     similar = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
     if name == "--lr" and "--learning-rate" in known:
         similar = ["--learning-rate"]
     if similar:
         hint = f"did you mean {similar[0]}?"
-    elif kind == "command":
+    elif kind in ("command", "shell"):
         hint = f"expected one of {', '.join(known)}"
     else:
         hint = f"see {program} --help"

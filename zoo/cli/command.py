@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import tyro
 
-from zoo.cli.arguments import check_options
+from zoo.cli.arguments import check_completion, check_options
 
 
 class Command(ABC):
@@ -72,7 +72,11 @@ def read(options: Any, arguments: Sequence[str], program: str, about: str = "") 
         arguments: of the command line.
         program: as the user calls it, with the name of the command.
         about: what the program does; by default the docstring of `options`.
+
+    Raises:
+        SystemExit: for ``--help``, and with status 2 for a wrong option.
     """
+    check_completion(arguments, program)
     # None is a default: what is not given, not a word to write.
     config = (tyro.conf.DisallowNone,)
     return tyro.cli(

@@ -1,9 +1,11 @@
 """The commands of ``zoo``, and how their errors are reported."""
 
 import importlib
+import os
 import sys
-from collections.abc import Sequence
-from typing import Annotated, Any, Union
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Annotated, Any, NoReturn, Union
 
 from tyro.conf import subcommand
 
@@ -44,7 +46,7 @@ def main() -> None:
         about = (kind.__doc__ or "").strip().splitlines()[0]
         parts = subcommand(name, description=about)
         commands.append(Annotated[kind.options(), parts])
-    with closed_pipe_is_quiet():
+    with _errors_in_one_line():
         read(Union[tuple(commands)], arguments, "zoo", ABOUT)  # noqa: UP007
 
 
@@ -67,12 +69,35 @@ def run(name: str, arguments: Sequence[str], program: str) -> None:
         program: as the user calls it, with the name of the command.
     """
     open_closed_streams()
+    with _errors_in_one_line():
+        command_of(name).execute(arguments, program)
+
+
+@contextmanager
+def _errors_in_one_line() -> Iterator[None]:
+    """Report an error as one line, and exit with its status."""
     try:
         with closed_pipe_is_quiet():
-            command_of(name).execute(arguments, program)
+            yield
     except KeyboardInterrupt:
         print(file=sys.stderr)
-        raise SystemExit(130) from None
+        _exit_at_once(130)
+    except SystemExit as end:
+        if isinstance(end.code, int) and end.code > 128:  # the status of a signal
+            _exit_at_once(end.code)
+        raise
     except (OSError, ValueError, TypeError, ImportError) as error:
         print(f"error: {visible(str(error), sys.stderr)}", file=sys.stderr)
         raise SystemExit(1) from None
+
+
+def _exit_at_once(status: int) -> NoReturn:
+    """End the process, whatever its threads do.
+
+    The interpreter would wait for those that compile a program, for seconds. All that
+    is written to files has been closed by now.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # a pipe that is closed
+            stream.flush()
+    os._exit(status)

@@ -94,6 +94,9 @@ class ClassifierPipeline(Pipeline):
             results[k] = Classification(best, by_label[best], by_label)
         return results
 
+    def _example(self) -> dict[str, np.ndarray]:
+        return self.encode("")
+
     def _infer(self, model: Any, batch: dict[str, Any]) -> Any:
         return jax.nn.softmax(model(batch["words"], batch["mask"]))
 

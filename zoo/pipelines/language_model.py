@@ -77,21 +77,56 @@ class LanguageModelPipeline(Pipeline):
             ValueError: if an argument is out of its range, or the vocabulary of the
                 model is empty.
         """
-        draw = decoding.sampler(temperature=temperature, top_k=top_k, top_p=top_p)
+        draw = self._sampler(temperature, top_k, top_p)
         checks.positive("length", length)
         checks.seed("seed", seed)
         if not isinstance(prompt, str):
             raise TypeError(f"prompt must be a str, got {type(prompt).__name__}")
-        vocabulary = self.text.vocabulary
-        if len(vocabulary) == vocabulary.reserved:
-            raise ValueError("the vocabulary of this model is empty: nothing to draw")
         # Where white space is no token, a text begins after an unknown token.
-        first = np.array([vocabulary.unknown or 0], np.int32)
+        first = np.array([self.text.vocabulary.unknown or 0], np.int32)
         ids = next(
             (ids for text in (prompt, "\n") if len(ids := self.text.encode(text))),
             first,
         )
         return self._draw(draw, ids, length, seed)
+
+    def warmup(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self,
+        longest: int = 64,
+        *,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
+    ) -> None:
+        """Compile the programs of `generate` ahead, so that no call waits for them.
+
+        There is one that reads a token, one that draws a token with the given options
+        and, if `longest` is above 1,024, one that reads 1,024 tokens. For two LSTM
+        layers of 256 units this takes less than two seconds of CPU time.
+
+        Args:
+            longest: the largest number of tokens of a prompt.
+            temperature: as for `generate`.
+            top_k: as for `generate`.
+            top_p: as for `generate`.
+
+        Raises:
+            ValueError: as for `generate`, or if `longest` is not positive.
+        """
+        draw = self._sampler(temperature, top_k, top_p)
+        has_chunk = checks.positive("longest", longest) > self.longest
+        ids = np.zeros(self.longest + 1 if has_chunk else 1, np.int32)
+        list(self._draw(draw, ids, 1, 0))
+
+    def _sampler(
+        self, temperature: float, top_k: int | None, top_p: float | None
+    ) -> Callable[..., Any]:
+        """Return the function that draws a token, unless there is none to draw."""
+        draw = decoding.sampler(temperature=temperature, top_k=top_k, top_p=top_p)
+        vocabulary = self.text.vocabulary
+        if len(vocabulary) == vocabulary.reserved:
+            raise ValueError("the vocabulary of this model is empty: nothing to draw")
+        return draw
 
     def _draw(
         self, draw: Callable[..., Any], ids: np.ndarray, length: int, seed: int

@@ -136,6 +136,9 @@ class ReaderPipeline(Pipeline):
                 results[k] = Reading(int(y.argmax()))
         return results
 
+    def _example(self) -> dict[str, np.ndarray]:
+        return {"x": np.zeros((1, self.options["input_size"]), np.float32)}
+
     def _infer(self, model: Any, batch: dict[str, Any]) -> Any:
         return model(batch["x"], batch["mask"])
 

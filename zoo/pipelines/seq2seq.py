@@ -174,6 +174,43 @@ class Seq2SeqPipeline(Pipeline):
             results[k] = Writing(source, outputs, unread=len(units) - len(source))
         return results
 
+    def warmup(
+        self,
+        longest: int = 64,
+        *,
+        shortest: int = 1,
+        batch_size: int = 32,
+        beam: int = 4,
+        length_penalty: float = 1.0,
+        coverage_penalty: float = 0.0,
+    ) -> None:
+        """Compile the programs of `predict` ahead, see `Pipeline.warmup`.
+
+        Args:
+            longest: the largest number of tokens of a source.
+            shortest: the smallest number of tokens of a source.
+            batch_size: as for `predict`, and so are the other options, each value of
+                which has programs of its own.
+            beam: width of the beam.
+            length_penalty: of the beam search.
+            coverage_penalty: of the beam search.
+
+        Raises:
+            ValueError: as for `Pipeline.warmup`, or if an option is out of its range.
+        """
+        options = {
+            "beam": checks.positive("beam", beam),
+            "length_penalty": length_penalty,
+            "coverage_penalty": coverage_penalty,
+        }
+        self._warm_up(longest, shortest, batch_size, **options)
+
+    def _padded_length(self, length: int) -> int:
+        return super()._padded_length(min(length, self.max_source))
+
+    def _example(self) -> dict[str, np.ndarray]:
+        return self.encode("")
+
     def write(
         self,
         model: Any,

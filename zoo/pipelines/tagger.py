@@ -139,6 +139,9 @@ class TaggerPipeline(Pipeline):
             )
         return results
 
+    def _example(self) -> dict[str, np.ndarray]:
+        return self.encode([])
+
     def _infer(self, model: Any, batch: dict[str, Any]) -> Any:
         mask = jnp.asarray(batch["mask"])
         logits = model(batch["words"], mask, batch["chars"], batch["shapes"])

@@ -72,7 +72,7 @@ class App:
         token: str | None = None,
         limits: Limits | None = None,
     ) -> None:
-        """Start the threads that run the model, and compile its first program.
+        """Start the threads that run the model, and compile its usual programs.
 
         Args:
             pipeline: from `zoo.load`.
@@ -137,8 +137,8 @@ class App:
         The end of the lifespan and the end of the program do so as well.
 
         Args:
-            timeout: seconds to wait for each thread to end its current slice of work;
-                None for any time.
+            timeout: seconds to wait for the threads to end their current slices of
+                work; None for any time.
 
         Returns:
             Whether all threads have ended.

@@ -5,6 +5,7 @@ import logging
 import secrets
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from functools import partial
 from typing import Any
 
 from pydantic import BaseModel
@@ -52,8 +53,12 @@ class Generation:
         self.schema: type[BaseModel] = generate_body(limits)
 
     def warm_up(self) -> None:
-        """Compile the programs of the default options."""
-        list(self._pipeline.generate("a", 1, **self._options(self.schema())))
+        """Compile the programs of the default options; later that of long prompts."""
+        options = self._options(self.schema())
+        del options["seed"]
+        self._pipeline.warmup(**options)
+        longer = partial(self._pipeline.warmup, self._limits.characters, **options)
+        self._scheduler.run_when_idle([longer])
 
     @staticmethod
     def _options(body: Any) -> dict[str, Any]:

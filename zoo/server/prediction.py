@@ -20,8 +20,7 @@ from zoo.server.limits import Limits
 from zoo.server.scheduler import Scheduler, Stopped
 from zoo.server.schemas import predict_body
 
-# Lengths in words for which a program is compiled before a text needs it.
-WARM_LENGTHS = range(16, 65, 8)
+USUAL = 64  # tokens of a text, whose program is compiled before the server is ready
 
 
 class Prediction:
@@ -57,13 +56,14 @@ class Prediction:
         self.result: type = typing.get_args(returned)[0]
 
     def warm_up(self) -> None:
-        """Compile the program for the shortest texts; later those for longer ones."""
-
-        def predict(length: int) -> None:
-            list(self._predict([_example(self._pipeline, length)], {}))
-
-        predict(1)
-        self._scheduler.run_when_idle(partial(predict, n) for n in WARM_LENGTHS)
+        """Compile the programs for usual texts; later those for longer ones."""
+        warmup = partial(self._pipeline.warmup, batch_size=1)
+        warmup(USUAL)
+        list(self._predict([_example(self._pipeline)], {}))
+        longer = self._pipeline.padded_lengths(
+            max(self._limits.characters, USUAL + 1), shortest=USUAL + 1
+        )
+        self._scheduler.run_when_idle(partial(warmup, n, shortest=n) for n in longer)
 
     def _predict(
         self, texts: list[str], options: dict[str, Any]
@@ -96,10 +96,10 @@ class Prediction:
         return JSONResponse(records[0] if body.texts is None else {"results": records})
 
 
-def _example(pipeline: Pipeline, length: int) -> str:
-    """Return a valid text of some words or steps."""
+def _example(pipeline: Pipeline) -> str:
+    """Return a valid text."""
     if pipeline.kind != "reader":
-        return " ".join(["a"] * length)
+        return "a"
     size = pipeline.options["input_size"]
     is_flat = size == 1 or getattr(pipeline, "symbols", 0)
-    return json.dumps([0 if is_flat else [0] * size] * length)
+    return json.dumps([0 if is_flat else [0] * size])

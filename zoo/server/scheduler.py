@@ -69,7 +69,7 @@ class Scheduler:
     generated token. A short answer therefore waits for a slice of a long one, not for
     its end. One thread runs all slices, which is faster than several threads that
     compete for Python's lock. A second thread replaces it during a long slice, such as
-    one that compiles a program, and does the spare work.
+    one that compiles a program. A third one does the spare work.
     """
 
     def __init__(self, max_jobs: int, *, patience: float = 0.02) -> None:
@@ -88,9 +88,10 @@ class Scheduler:
         lock = threading.Lock()
         self._for_worker = threading.Condition(lock)
         self._for_substitute = threading.Condition(lock)
+        self._for_spare = threading.Condition(lock)
         self._threads = [
             threading.Thread(target=target, name="zoo-model", daemon=True)
-            for target in (self._work, self._substitute)
+            for target in (self._work, self._substitute, self._do_spare_work)
         ]
         for thread in self._threads:
             thread.start()
@@ -137,9 +138,9 @@ class Scheduler:
         Args:
             calls: the functions.
         """
-        with self._for_substitute:
+        with self._for_spare:
             self._spare.extend(calls)
-            self._for_substitute.notify()
+            self._for_spare.notify()
 
     def _submit(self, steps: Iterator[Any]) -> _Job:
         """Add the work of a request to those that take turns."""
@@ -170,20 +171,27 @@ class Scheduler:
             self._slice_start = math.inf
 
     def _substitute(self) -> None:
-        """Run slices while the first thread is in a long one, and the spare work."""
+        """Run slices while the first thread is in a long one."""
         while True:
             with self._for_substitute:
-                while not (self._is_closed or self._is_late() or self._is_idle()):
+                while not (self._is_closed or self._is_late()):
                     # After this time a slice may have become long.
                     self._for_substitute.wait(self._patience if self._ready else None)
                 if self._is_closed:
                     return
-                job = self._ready.popleft() if self._ready else None
-            if job is not None:
-                self._advance(job)
-            else:
-                with suppress(BaseException):
-                    self._spare.popleft()()
+                job = self._ready.popleft()
+            self._advance(job)
+
+    def _do_spare_work(self) -> None:
+        """Do the spare work while there is no request."""
+        while True:
+            with self._for_spare:
+                self._for_spare.wait_for(lambda: self._is_idle() or self._is_closed)
+                if self._is_closed:
+                    return
+                call = self._spare.popleft()
+            with suppress(BaseException):
+                call()
 
     def _is_late(self) -> bool:
         """Return whether requests wait during a long slice of the first thread."""
@@ -200,7 +208,7 @@ class Scheduler:
         with self._for_worker:
             if end is not None:
                 self._jobs.discard(job)
-                self._for_substitute.notify()
+                self._for_spare.notify()
             elif not self._is_closed:
                 self._ready.append(job)
                 self._for_worker.notify()
@@ -211,8 +219,8 @@ class Scheduler:
         """Stop the work: all requests in progress end with `Stopped`.
 
         Args:
-            timeout: seconds to wait for each thread to end its current slice; None for
-                any time.
+            timeout: seconds to wait for the threads to end their current slices; None
+                for any time.
 
         Returns:
             Whether all threads have ended.
@@ -223,10 +231,12 @@ class Scheduler:
                 job.put(_End(Stopped()))
             self._jobs.clear()
             self._ready.clear()
-            self._for_worker.notify()
-            self._for_substitute.notify()
+            for condition in (self._for_worker, self._for_substitute, self._for_spare):
+                condition.notify()
+        end = math.inf if timeout is None else time.monotonic() + timeout
         for thread in self._threads:
-            thread.join(timeout)
+            left = max(0.0, end - time.monotonic())
+            thread.join(left if left < math.inf else None)
         has_ended = not any(thread.is_alive() for thread in self._threads)
         if has_ended:
             atexit.unregister(self.close)
