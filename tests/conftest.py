@@ -24,7 +24,7 @@ import hypothesis
 import jax
 import pytest
 
-from tests.helpers import browser
+from tests.helpers import browser, training
 from tests.helpers.tolerances import largest_error
 from zoo.cli import compile_cache
 
@@ -96,6 +96,17 @@ def standard_promotion() -> Iterator[None]:
     """Allow the standard promotion again: optax and other libraries need it."""
     with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
         yield
+
+
+@pytest.fixture
+def data_cache(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Let this process use the data cache of all tests, as `environment` names it."""
+    from datasets import config
+
+    folder = training.environment(tmp_path_factory)["HF_DATASETS_CACHE"]
+    monkeypatch.setattr(config, "HF_DATASETS_CACHE", folder)
 
 
 @pytest.fixture(scope="module")
