@@ -1,5 +1,6 @@
 """Options, groups and fixtures of the whole suite."""
 
+import gc
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +13,8 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 # optimisation, as `.ci/run` does for the contract.
 os.environ.setdefault(
     "XLA_FLAGS",
-    "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false",
+    "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
+    " --xla_cpu_parallel_codegen_split_count=1",
 )
 
 # Programs are compiled once for all tests and processes, and kept for the next time.
@@ -63,6 +65,12 @@ def pytest_itemcollected(item: pytest.Item) -> None:
         group += "::" + case_of(item)
     if group not in UNGROUPED:
         item.add_marker(pytest.mark.xdist_group(group))
+
+
+def pytest_collection_finish() -> None:
+    """Exempt the libraries and the tests from garbage collection: they stay."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(
