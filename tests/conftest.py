@@ -1,5 +1,6 @@
 """Options, groups and fixtures of the whole suite."""
 
+import gc
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -13,7 +14,8 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 # optimisation, as `.ci/run` does for the contract.
 os.environ.setdefault(
     "XLA_FLAGS",
-    "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false",
+    "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
+    " --xla_cpu_parallel_codegen_split_count=1",
 )
 
 # Programs are compiled once for all tests and processes, and kept for the next time.
@@ -25,7 +27,7 @@ import hypothesis
 import jax
 import pytest
 
-from tests.helpers import browser
+from tests.helpers import browser, training
 from tests.helpers.tolerances import largest_error
 from zoo.cli import compile_cache
 
@@ -66,6 +68,12 @@ def pytest_itemcollected(item: pytest.Item) -> None:
         group += "::" + case_of(item)
     if group not in UNGROUPED:
         item.add_marker(pytest.mark.xdist_group(group))
+
+
+def pytest_collection_finish() -> None:
+    """Exempt the libraries and the tests from garbage collection: they stay."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(
@@ -113,6 +121,17 @@ def compiled() -> Iterator[list[str]]:
     jax.monitoring.register_event_duration_secs_listener(listen)
     yield threads
     jax.monitoring.unregister_event_duration_listener(listen)
+
+
+@pytest.fixture
+def data_cache(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Let this process use the data cache of all tests, as `environment` names it."""
+    from datasets import config
+
+    folder = training.environment(tmp_path_factory)["HF_DATASETS_CACHE"]
+    monkeypatch.setattr(config, "HF_DATASETS_CACHE", folder)
 
 
 @pytest.fixture(scope="module")

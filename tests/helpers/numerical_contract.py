@@ -73,7 +73,7 @@ class NumericalContract:
     def test_vmap_over_parameter_sets(self, subject: Subject) -> None:
         if not jax.tree.leaves(subject.params):
             pytest.skip("the layer has no parameter")
-        stacked = jax.tree.map(lambda p: jnp.stack([p, 0.5 * p]), subject.params)
+        stacked = jax.tree.map(lambda p: np.stack([p, 0.5 * p]), subject.params)
         _, *rest = subject.args()
         result = jax.vmap(subject.run, in_axes=(0, None, None, None, None))(
             stacked, *rest
@@ -94,6 +94,41 @@ class NumericalContract:
                 continue
             assert np.isfinite(g).all(), f"{name} has a gradient that is not finite"
             assert np.abs(g).max() > 0, f"{name} gets no gradient"
+
+    def test_forward_mode_agrees_with_reverse_mode(self, subject: Subject) -> None:
+        """The loss has the slope ``<g, v>`` along a random v, with its gradient g."""
+        reset = NEVER.copy()
+        reset[:, 2] = True
+        params, x, mask, state, _ = args = subject.args(reset=reset)
+        rng = np.random.RandomState(1)
+
+        def draw(part: Any) -> np.ndarray:
+            numbers = rng.standard_normal(part.shape)
+            real = jnp.issubdtype(part.dtype, jnp.inexact)
+            return numbers.astype(part.dtype if real else jax.dtypes.float0)
+
+        direction = jax.tree.map(draw, (params, x, state))
+
+        @jax.jit
+        def slope_of(arguments: Any, direction: Any, mask: Any, reset: Any) -> Any:
+            def loss(params: Any, x: Any, state: Any) -> Any:
+                return subject.loss(params, x, mask, state, reset)[0]
+
+            return jax.jvp(loss, arguments, direction)[1]
+
+        gradients, _ = subject.learn(*args)
+        terms = [
+            np.asarray(g, np.float64) * v
+            for g, v in zip(
+                jax.tree.leaves(gradients), jax.tree.leaves(direction), strict=True
+            )
+            if v.dtype != jax.dtypes.float0
+        ]
+        slope = float(slope_of((params, x, state), direction, mask, reset))
+        size = sum(abs(term).sum() for term in terms)
+        assert size > 0.1
+        error = abs(slope - sum(term.sum() for term in terms))
+        assert error <= SCHEDULE_GRADIENT * size
 
     def test_bfloat16(self, subject: Subject) -> None:
         low = subject.with_options(dtype=jnp.bfloat16)

@@ -1,12 +1,12 @@
-"""Run the code of a docs page: ``python tests/helpers/pages.py docs/PAGE.md FINISHED``.
+"""The code of a docs page.
 
 The ``python`` and ``sh`` blocks run in order, in the working directory, as a reader
-would run them. They share one process, since importing the libraries takes longer than
+would run them, but in this process, since importing the libraries takes longer than
 most commands. Some commands differ from the page:
 
 - Training is small: the flags of `training.flags` come before those of the command,
-  which override them. If the folder FINISHED holds a run with the resulting flags, the
-  run is copied instead.
+  which override them. If a folder of finished runs holds a run with the resulting
+  flags, the run is copied instead.
 - Commands on data that are not part of the project (`EXTERNAL`), and the lab, which has
   its own test, are only parsed. Python blocks on such data are skipped if the data are
   missing.
@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 from unittest import mock
 
 from tests.helpers.training import flags
-from zoo.cli import commands, compile_cache
+from zoo.cli import commands
 from zoo.tasks.cli.lab import Lab
 from zoo.tasks.cli.train import Train
 
@@ -127,8 +127,3 @@ def run(path: Path, finished: Path) -> None:
                 # A traceback shows the line numbers of the page.
                 code = "\n" * block.line + block.code
                 exec(compile(code, path, "exec"), namespace)
-
-
-if __name__ == "__main__":
-    compile_cache.use()
-    run(*map(Path, sys.argv[1:]))

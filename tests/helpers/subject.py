@@ -60,7 +60,7 @@ class Subject:
         # NumPy guarantees that the numbers of RandomState never change.
         self.rng = np.random.RandomState(0)
         self.params = jax.tree.map(
-            lambda p: p + 0.3 * jnp.asarray(self.normal(p.shape), p.dtype), params
+            lambda p: np.asarray(p) + np.float32(0.3) * self.normal(p.shape), params
         )
         self.x = self.normal((B, T, D))
         state = self.layer.init_state(B)

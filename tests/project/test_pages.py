@@ -1,14 +1,13 @@
 """The pages of docs/: their code runs, prints the output they show, and links work."""
 
 import re
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from tests.helpers import pages
-from tests.helpers.training import ROOT, environment, finished, finished_runs
+from tests.helpers.training import ROOT, finished, finished_runs
 
 DOCS = {path.name: path for path in sorted((ROOT / "docs").rglob("*.md"))}
 LINK = re.compile(r"\]\(([^):#]+)(?:#([^)]+))?\)")
@@ -20,30 +19,27 @@ WITH_BLOCKS = [name for name in DOCS if pages.blocks(DOCS[name])]
 
 
 @pytest.mark.parametrize("page", [n for n in WITH_BLOCKS if not n.endswith(".ru.md")])
-def test_the_blocks_of_a_page_run(page, tmp_path, tmp_path_factory):
+@pytest.mark.usefixtures("data_cache", "standard_promotion")
+def test_the_blocks_of_a_page_run(
+    page, tmp_path, tmp_path_factory, monkeypatch, capsys
+):
     """All blocks run in order in one folder; `tests/parity` runs those of PyTorch.
 
     A translated page has the blocks and the outputs of the original.
 
     A ``text`` block right after a ``python`` block is its output.
     """
-    env = environment(tmp_path_factory)
     training = pages.training_commands(DOCS[page])
     for task in {words[2] for words in training}:
         finished(task, tmp_path_factory)
-    runs = finished_runs(tmp_path_factory)
-    run = subprocess.run(
-        [sys.executable, pages.__file__, DOCS[page], runs],
-        env=env,
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-    )
-    assert run.returncode == 0, run.stdout[-2000:] + run.stderr[-4000:]
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", [])  # each command sets its own
+    pages.run(DOCS[page], finished_runs(tmp_path_factory))
+    printed = capsys.readouterr().out
     for words in training:
         assert (tmp_path / words[words.index("--out") + 1] / "report.html").exists()
     for output in OUTPUT.findall(DOCS[page].read_text(encoding="utf-8")):
-        assert output in run.stdout
+        assert output in printed
 
 
 @pytest.mark.parametrize("page", [ROOT / "README.md", *DOCS.values()])

@@ -27,6 +27,28 @@ def finished(
 
 
 @pytest.fixture
+def output_of(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    data_cache: None,
+    standard_promotion: None,
+) -> Callable[..., str]:
+    """Return a function that runs a command, and returns what it prints.
+
+    The command runs in this process: a new one would need seconds to import JAX, and
+    the libraries that train.
+    """
+
+    def output_of(*args: Any, command: str) -> str:
+        capsys.readouterr()
+        monkeypatch.setattr(sys, "argv", ["zoo", command, *map(str, args)])
+        commands.main()
+        return capsys.readouterr().out
+
+    return output_of
+
+
+@pytest.fixture
 def error_of(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., str]:

@@ -2,14 +2,13 @@
 
 import json
 import shutil
-import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from tests.helpers.training import run
-from zoo.cli import commands
 
 WORDS = {"good": "yes", "fine": "yes", "bad": "no", "poor": "no"}
 
@@ -30,17 +29,9 @@ def trained(work: tuple[Path, dict[str, str]]) -> Path:
 
 
 @pytest.fixture
-def output_of(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., str]:
+def output_of(output_of: Callable[..., str]) -> Callable[..., str]:
     """Return a function that scores a model and returns the output."""
-
-    def output_of(*args: object) -> str:
-        monkeypatch.setattr(sys, "argv", ["zoo", "evaluate", *map(str, args)])
-        commands.main()
-        return capsys.readouterr().out
-
-    return output_of
+    return partial(output_of, command="evaluate")
 
 
 def test_the_default_is_the_held_out_split_of_the_run(

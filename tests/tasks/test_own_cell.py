@@ -61,17 +61,14 @@ class Folder:
         self.path, self.env = path, env
         (path / f"{MODULE}.py").write_text(SOURCE)
 
-    def run(self, module: str, *args: Any) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
+    def output(self, module: str, *args: Any) -> str:
+        process = subprocess.run(
             command(module, *args),
             env=self.env,
             cwd=self.path,
             capture_output=True,
             text=True,
         )
-
-    def output(self, module: str, *args: Any) -> str:
-        process = self.run(module, *args)
         assert process.returncode == 0, process.stderr
         return process.stdout
 
@@ -98,7 +95,18 @@ def imported(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     del sys.modules[MODULE]
 
 
-def test_commands_import_the_cell_that_they_name(folder, trained):
+@pytest.fixture
+def inside(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Make the folder the current one, without an import of the user's module yet."""
+    monkeypatch.chdir(folder.path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    sys.modules.pop(MODULE, None)
+    yield
+    sys.modules.pop(MODULE, None)
+
+
+@pytest.mark.usefixtures("inside")
+def test_commands_import_the_cell_that_they_name(folder, trained, output_of, error_of):
     output, args = trained
     assert output.startswith(f"{TASK}: {NAME}, ")
     saved = json.loads((folder.path / "run" / "model" / "config.json").read_text())
@@ -110,20 +118,18 @@ def test_commands_import_the_cell_that_they_name(folder, trained):
     predict = shlex.split(usage)[2:]
     assert predict[:-1] == ["zoo", "predict", "run", "--cell", NAME]
     assert folder.output(*predict)
-    with_scores = ("zoo", "evaluate", "run", "--cell", NAME)
-    assert "scored: test" in folder.output(*with_scores)
-    resumed = folder.output("train.py", TASK, *args, "--resume")
+    refused = error_of("run", predict[-1], command="predict")
+    assert refused.startswith(f"error: run/model/config.json: the cell {NAME} ")
+    assert refused.count("\n") == 1
+    assert f"import {MODULE} first, or" in refused
+    assert f"on the command line: --cell {NAME}" in refused
+    assert "scored: test" in output_of("run", "--cell", NAME, command="evaluate")
+    resumed = output_of(TASK, *args, "--resume", command="train")
     scores = [
         [line for line in text.splitlines() if line.startswith("test ")]
         for text in (output, resumed)
     ]
     assert scores[0] and scores[0] == scores[1]
-
-    refused = folder.run(*predict[:3], predict[-1])
-    assert refused.returncode == 1 and refused.stderr.count("\n") == 1
-    assert refused.stderr.startswith(f"error: run/model/config.json: the cell {NAME} ")
-    assert f"import {MODULE} first, or" in refused.stderr
-    assert f"on the command line: --cell {NAME}" in refused.stderr
 
 
 def test_loading_executes_no_code(folder, trained, request):
@@ -164,6 +170,7 @@ def test_a_pipeline_stores_the_name_of_a_class(tmp_path):
         ReaderPipeline({**options, "cell": Local})
 
 
+@pytest.mark.usefixtures("inside")
 @pytest.mark.parametrize(
     ("name", "message"),
     [
@@ -186,19 +193,11 @@ def test_a_pipeline_stores_the_name_of_a_class(tmp_path):
     ],
 )
 def test_errors_of_the_name(
-    folder: Folder,
-    monkeypatch: pytest.MonkeyPatch,
-    error_of: Callable[..., str],
-    name: str,
-    message: str,
+    error_of: Callable[..., str], name: str, message: str
 ) -> None:
-    monkeypatch.chdir(folder.path)
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    monkeypatch.delitem(sys.modules, MODULE, raising=False)
     Path("broken.py").write_text("1 / 0")
     Path("exiting.py").write_text("raise SystemExit(3)")
     error = error_of("memory", "--cell", name, "--out", "none")
-    sys.modules.pop(MODULE, None)
     assert error.startswith(f"error: {name}: ") and error.count("\n") == 1
     assert re.search(message, error)
     assert not Path("none").exists()

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.training import run
 from zoo.tasks.scores import is_better
 
 
@@ -39,7 +38,7 @@ def test_ties_are_broken_by_the_loss(
 
 def test_monitor_chooses_the_score(
     tmp_path: Path,
-    work: tuple[Path, dict[str, str]],
+    output_of: Callable[..., str],
     error_of: Callable[..., str],
 ) -> None:
     out = tmp_path / "run"
@@ -51,8 +50,7 @@ def test_monitor_chooses_the_score(
         "'acuracy'; did you mean 'accuracy'?\n"
     )
     args += ["--monitor", "loss", "--out", str(out), "--learning-rate", "1e-5"]
-    process = run("train.py", *args, env=work[1])
-    assert process.returncode == 0, process.stderr
+    output_of(*args, command="train")
     metrics = json.loads((out / "metrics.json").read_text())
     log = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
     losses = [line["dev_loss"] for line in log]

@@ -47,7 +47,9 @@ def test_a_run_writes_all_its_files(
 
 
 def test_predict_evaluate_info_and_python_agree(
-    finished: Callable[[str], tuple[Path, str]], work: tuple[Path, dict[str, str]]
+    finished: Callable[[str], tuple[Path, str]],
+    work: tuple[Path, dict[str, str]],
+    output_of: Callable[..., str],
 ) -> None:
     _, env = work
     out, _ = finished("pos")
@@ -60,15 +62,14 @@ def test_predict_evaluate_info_and_python_agree(
     args = ("predict", out, "--pretokenized", "--json")
     process = run("zoo", *args, env=env, input="can't swim\n")
     assert json.loads(process.stdout)["tokens"] == ["can't", "swim"]
-    lines = run("zoo", "predict", out, text, env=env).stdout.splitlines()
+    lines = output_of(out, text, command="predict").splitlines()
     assert lines[0].split() == tagged.tokens
     assert lines[1].split() == tagged.tags
     metrics = json.loads((out / "metrics.json").read_text())
-    process = run("zoo", "evaluate", out, env=env)
-    assert process.returncode == 0, process.stderr
-    assert f"accuracy       {metrics['test']['accuracy']:.4f}" in process.stdout
-    assert "the run's own data, the sample, seed 0" in process.stdout
-    assert "tokens/s without compilation" in process.stdout
+    output = output_of(out, command="evaluate")
+    assert f"accuracy       {metrics['test']['accuracy']:.4f}" in output
+    assert "the run's own data, the sample, seed 0" in output
+    assert "tokens/s without compilation" in output
     info = run("zoo", "info", out / "model", env={**env, "JAX_LOG_COMPILES": "1"})
     assert "Compiling" not in info.stderr
     count = sum(leaf.size for leaf in jax.tree.leaves(untyped(zoo.load(out)).params))
@@ -78,32 +79,37 @@ def test_predict_evaluate_info_and_python_agree(
 
 
 def test_generate(
-    finished: Callable[[str], tuple[Path, str]], work: tuple[Path, dict[str, str]]
+    finished: Callable[[str], tuple[Path, str]],
+    work: tuple[Path, dict[str, str]],
+    output_of: Callable[..., str],
 ) -> None:
+    """With one seed, two processes generate one text."""
     _, env = work
     out, _ = finished("charlm")
-    args = ("generate", out, "--prompt", "To be", "--length", "30", "--seed", "1")
-    first = run("zoo", *args, "--top-k", "5", "--top-p", "0.9", env=env)
-    second = run("zoo", *args, "--top-k", "5", "--top-p", "0.9", env=env)
+    args = (out, "--prompt", "To be", "--length", "30", "--seed", "1")
+    args += ("--top-k", "5", "--top-p", "0.9")
+    first = run("zoo", "generate", *args, env=env)
     assert first.returncode == 0, first.stderr
-    assert first.stdout == second.stdout
+    assert first.stdout == output_of(*args, command="generate")
     assert first.stdout.startswith("To be")
     assert len(first.stdout) == len("To be") + 30 + 1
 
 
+# The picture of an empty output has no rows.
+@pytest.mark.filterwarnings("ignore:Attempting to set identical")
 def test_predict_of_seq2seq(
     finished: Callable[[str], tuple[Path, str]],
-    work: tuple[Path, dict[str, str]],
+    tmp_path: Path,
+    output_of: Callable[..., str],
     error_of: Callable[..., str],
 ) -> None:
-    folder, env = work
     out, _ = finished("seq2seq")
-    picture = folder / "attention.png"
-    args = ("predict", out, "xap", "yy", "--beam", "5", "--n-best", "3")
-    process = run("zoo", *args, "--json", "--attention", picture, env=env)
-    assert process.returncode == 0, process.stderr
+    picture = tmp_path / "attention.png"
+    args = (out, "xap", "yy", "--beam", "5", "--n-best", "3")
+    drawn = ("--json", "--attention", picture)
+    output = output_of(*args, *drawn, command="predict")
     assert picture.read_bytes().startswith(b"\x89PNG")
-    results = [json.loads(line) for line in process.stdout.splitlines()]
+    results = [json.loads(line) for line in output.splitlines()]
     predictions = untyped(zoo.load(out)).predict(["xap", "yy"], beam=5, n_best=3)
     for result, prediction in zip(results, predictions, strict=True):
         scores = [output["score"] for output in result["outputs"]]
@@ -115,12 +121,11 @@ def test_predict_of_seq2seq(
             size = len(output["tokens"]), len(result["source"])
             weights = np.array(output["attention"]).reshape(size)
             np.testing.assert_allclose(weights.sum(axis=1), 1, atol=1e-5)
-    lines = run("zoo", *args, env=env).stdout.splitlines()
+    lines = output_of(*args, command="predict").splitlines()
     assert lines[0] == "xap"
     assert lines[1].split()[1:] == results[0]["outputs"][0]["text"].split()
     metrics = json.loads((out / "metrics.json").read_text())
-    process = run("zoo", "evaluate", out, "--data", out.parent / "pairs.tsv", env=env)
-    assert process.returncode == 0, process.stderr
+    output_of(out, "--data", out.parent / "pairs.tsv", command="evaluate")
     assert "tok:13a" in metrics["test"]["signatures"]["bleu"]
     wrong = (finished("pos")[0], "a", "--beam", "2")
     assert "--beam is for seq2seq" in error_of(*wrong, command="predict")
@@ -128,23 +133,22 @@ def test_predict_of_seq2seq(
 
 def test_memory_problem(
     finished: Callable[[str], tuple[Path, str]],
-    work: tuple[Path, dict[str, str]],
+    tmp_path: Path,
+    output_of: Callable[..., str],
     error_of: Callable[..., str],
 ) -> None:
     """The loss without memory is shown and stored; the model predicts sequences."""
-    folder, env = work
     out, output = finished("memory")
     memoryless = 10 * np.log(8) / 23
     assert f"{memoryless:.4f} nats, without memory" in output
     metrics = json.loads((out / "metrics.json").read_text())
     assert metrics["baselines"]["memoryless"]["nats"] == pytest.approx(memoryless)
     sequence = [1, 2, 3, 4, 5, 6, 7, 8, 1, 2, 0, 0, 9, *[0] * 10]
-    process = run("zoo", "predict", out, json.dumps(sequence), "--json", env=env)
-    assert process.returncode == 0, process.stderr
+    answer = output_of(out, json.dumps(sequence), "--json", command="predict")
     (reading,) = untyped(zoo.load(out)).predict([sequence])
-    assert json.loads(process.stdout)["answer"] == reading.answer
+    assert json.loads(answer)["answer"] == reading.answer
     assert len(reading.answer) == len(sequence)
-    message = error_of("memory", "--permuted", "--out", folder / "no")
+    message = error_of("memory", "--permuted", "--out", tmp_path / "no")
     assert message == "error: --permuted is for digits, got adding\n"
     message = error_of(out, command="evaluate")
     assert "has no corpus to score a model on" in message

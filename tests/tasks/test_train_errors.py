@@ -59,37 +59,37 @@ def test_errors_of_use_are_one_line(
     assert "use zoo predict" in message
 
 
+@pytest.mark.usefixtures("data_cache", "standard_promotion")
 def test_a_loss_that_is_not_finite_stops_the_run(
-    work: tuple[Path, dict[str, str]],
+    tmp_path: Path, error_of: Callable[..., str]
 ) -> None:
-    folder, env = work
-    out = folder / "exploded"
-    args = [*flags("charlm", folder), "--out", out, "--learning-rate", "1e38"]
+    out = tmp_path / "exploded"
+    args = [*flags("charlm", tmp_path), "--out", out, "--learning-rate", "1e38"]
     args += ["--optimizer", "sgd", "--clip-norm", "0"]
-    process = run("train.py", "charlm", *args, env=env)
-    assert process.returncode == 1
-    assert "the loss became" in process.stderr
+    message = error_of("charlm", *args)
+    assert "the loss became" in message
     has_checkpoint = newest(out) >= 0
-    assert ("keeps the last good checkpoint" in process.stderr) == has_checkpoint
+    assert ("keeps the last good checkpoint" in message) == has_checkpoint
 
 
+@pytest.mark.usefixtures("data_cache", "standard_promotion")
 def test_a_truncated_checkpoint_is_reported(
-    finished: Callable[[str], tuple[Path, str]], work: tuple[Path, dict[str, str]]
+    finished: Callable[[str], tuple[Path, str]],
+    tmp_path: Path,
+    error_of: Callable[..., str],
 ) -> None:
-    folder, env = work
     out, _ = finished("classification")
     latest = out / "checkpoints" / str(newest(out))
     files = [p for p in latest.rglob("*") if p.is_file() and p.stat().st_size > 200]
     contents = {path: path.read_bytes() for path in files}
     for path in files:
         os.truncate(path, path.stat().st_size // 3)
-    args = [*flags("classification", folder), "--out", out, "--resume"]
-    process = run("train.py", "classification", *args, env=env)
+    args = [*flags("classification", tmp_path), "--out", out, "--resume"]
+    message = error_of("classification", *args)
     for path, content in contents.items():
         path.write_bytes(content)
-    assert process.returncode == 1, process.stdout
-    assert process.stderr.startswith(f"error: the checkpoint {latest} is damaged: ")
-    assert process.stderr.count("\n") == 1
+    assert message.startswith(f"error: the checkpoint {latest} is damaged: ")
+    assert message.count("\n") == 1
     assert newest(out) == int(latest.name)
 
 

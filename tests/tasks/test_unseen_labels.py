@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.helpers.training import run
 from zoo.tasks import ner, pos
 from zoo.tasks.tagging import Tagging
 
@@ -22,7 +21,9 @@ def write(folder: Path, name: str, text: str) -> str:
 
 
 def test_classification(
-    tmp_path: Path, work: tuple[Path, dict[str, str]], error_of: Callable[..., str]
+    tmp_path: Path,
+    output_of: Callable[..., str],
+    error_of: Callable[..., str],
 ) -> None:
     rows = "".join(f"good film {k},yes\nbad film {k},no\n" for k in range(20))
     train = write(tmp_path, "train.csv", f"text,label\n{rows}")
@@ -34,15 +35,13 @@ def test_classification(
     )
     assert "test has the label 'maybe', which train lacks" in message
     out = tmp_path / "run"
-    process = run("train.py", "classification", *args, "--out", out, env=work[1])
-    assert process.returncode == 0, process.stderr
-    assert "could not be written" not in process.stderr
+    output = output_of("classification", *args, "--out", out, command="train")
     note = (
         "test has labels that train lacks: 'maybe'; 2 of 3 labels, each counted as an "
         "error (--strict-labels refuses them)"
     )
-    assert f"note: {note}" in process.stdout
-    assert "note: test has no rows of 'no': they count in no mean" in process.stdout
+    assert f"note: {note}" in output
+    assert "note: test has no rows of 'no': they count in no mean" in output
     assert note in html.unescape((out / "report.html").read_text())
     scores = json.loads((out / "metrics.json").read_text())["test"]
     assert scores["accuracy"] <= 1 / 3
@@ -51,15 +50,13 @@ def test_classification(
     assert (table["maybe"]["recall"], table["maybe"]["support"]) == (0.0, 2)
     assert table["no"]["f1"] is None
     assert scores["f1_macro"] == pytest.approx(table["yes"]["f1"] / 2)
-    process = run("zoo", "evaluate", out, env=work[1])
-    assert process.returncode == 0, process.stderr
-    assert f"accuracy       {scores['accuracy']:.4f}" in process.stdout
-    assert f"note: {note}" in process.stdout
+    output = output_of(out, command="evaluate")
+    assert f"accuracy       {scores['accuracy']:.4f}" in output
+    assert f"note: {note}" in output
     other = write(tmp_path, "test.tsv", "text\tlabel\na film\t1\nb\t2\n")
-    process = run("zoo", "evaluate", out, "--test-file", other, env=work[1])
+    message = error_of(out, "--test-file", other, command="evaluate")
     assert (
-        "test has labels that train lacks: '1', '2'; train has 'no', 'yes'"
-        in process.stderr
+        "test has labels that train lacks: '1', '2'; train has 'no', 'yes'" in message
     )
 
 
