@@ -1,46 +1,19 @@
 """An emulated GPU: the kernels of native/gpu, compiled for a CPU."""
 
 import ctypes
-import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
-from types import SimpleNamespace
 
-import jax
-import jaxlib
 import pytest
 
-from tests.helpers.kernel_table import NATIVE, load_table
+from tests.helpers import emulated_gpu as emulation
 from zoo.engine import native
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="session")
 def gpu_library(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
     """Compile the kernels with the emulated hardware, and register them with JAX."""
-    compiler = shutil.which("g++") or shutil.which("clang++")
-    if compiler is None or sys.platform != "linux":
-        pytest.skip("needs Linux and a C++ compiler")
-    folder = tmp_path_factory.mktemp("emulated")
-    target = folder / "gpu.so"
-    table = load_table()
-    (folder / "kernel_table.h").write_text(table.header(table.read()))
-    flags = ["-std=c++20", "-O1", "-g0", "-shared", "-fPIC"]
-    flags += ["-Wall", "-Wextra", "-Wno-unknown-pragmas"]
-    flags += [f"-I{path}" for path in (ROOT / "tests/emulated", NATIVE / "gpu", folder)]
-    flags += [f"-isystem{Path(jaxlib.__file__).parent / 'include'}"]
-    source = ROOT / "tests/emulated/gpu.cc"
-    subprocess.run([compiler, *flags, "-o", target, source], check=True)
-    library = ctypes.CDLL(str(target))
-    library.zoo_gpu_runs.restype = ctypes.c_bool
-    library.zoo_gpu_runs.argtypes = [ctypes.c_char_p, ctypes.c_bool, ctypes.c_int]
-    for name in ("zoo_gpu_forward", "zoo_gpu_backward", "zoo_gpu_linear"):
-        handler = jax.ffi.pycapsule(getattr(library, name))
-        jax.ffi.register_ffi_target(name, handler, platform="cpu")
-    return library
+    path = emulation.build(tmp_path_factory.mktemp("emulated"))
+    return emulation.register(path)
 
 
 @pytest.fixture
@@ -48,17 +21,7 @@ def emulated_gpu(
     gpu_library: ctypes.CDLL, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[None]:
     """Let layers run as on a GPU."""
-
-    def gpu_unavailable(cell: str, bfloat16: bool, H: int) -> str | None:
-        runs = gpu_library.zoo_gpu_runs(cell.encode(), bfloat16, H)
-        return None if runs else f"no {cell} of {H} units"
-
-    table = load_table().read()
-    package = SimpleNamespace(
-        INTERFACE=table.interface, TABLE=table, gpu_unavailable=gpu_unavailable
-    )
-    monkeypatch.setitem(sys.modules, "zoo_native", package)
-    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    emulation.use(gpu_library, monkeypatch)
     native.missing.cache_clear()
     yield
     native.missing.cache_clear()
