@@ -44,6 +44,16 @@ TABLE: dict[str, tuple[Traits, Device, dict[str, Any], Work, tuple]] = {
         *(LSTM, CPU, {}, SIZE),
         ("native", "deferred", 1, False, "faster on a CPU; all steps in one call"),
     ),
+    "a kernel on several devices": (
+        *(LSTM, CPU._replace(several=True), {}, SIZE),
+        (
+            "native",
+            "deferred",
+            1,
+            False,
+            "all steps in one call of a kernel per device",
+        ),
+    ),
     "a kernel on a GPU": (
         *(LSTM, GPU, {}, SIZE),
         ("native", "deferred", 8, True, "faster on a GPU"),

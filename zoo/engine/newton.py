@@ -22,6 +22,7 @@ from zoo.engine.linear_scan import linear_scan, shifted
 from zoo.engine.loop import CellFunctions, Steps
 from zoo.engine.masks import select
 from zoo.engine.platform import platform
+from zoo.engine.varying import vary_alike
 from zoo.types import Array, Params, State
 
 Restore = Callable[[Array], State]
@@ -89,9 +90,9 @@ def solve(
     # One step from the first state at every position: one evaluation, no iteration.
     guess = apply(jnp.broadcast_to(first, (steps.x.shape[0], *first.shape)))
     change = jnp.full((), jnp.inf, first.dtype)
-    states, change, iterations = jax.lax.while_loop(
-        continues, improve, (guess, change, jnp.zeros((), jnp.int32))
-    )
+    # Their number depends on the rows, and so may differ between devices.
+    start = vary_alike(guess, change, jnp.zeros((), jnp.int32))
+    states, change, iterations = jax.lax.while_loop(continues, improve, start)
 
     def body(s: Array, step: Steps) -> tuple[Array, Array]:
         s = f(params, initial, s, step)
@@ -99,7 +100,7 @@ def solve(
 
     def in_turn() -> tuple[Array, Array]:
         _, states = jax.lax.scan(body, first, steps, reverse=solver.reverse)
-        return states, jnp.full((), solver.max_iterations + 1, jnp.int32)
+        return states, jnp.full_like(iterations, solver.max_iterations + 1)
 
     converged = change <= solver.tolerance
     states, iterations = jax.lax.cond(converged, lambda: (states, iterations), in_turn)

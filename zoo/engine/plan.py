@@ -63,6 +63,8 @@ class Plan(NamedTuple):
         joint: whether both directions of a layer share the loop.
         linear_kernel: whether a kernel computes the linear recurrence of a parallel
             plan.
+        per_device: whether there are several devices, each of which calls a kernel with
+            the rows that it holds.
         reasons: the reason for each decision.
     """
 
@@ -74,6 +76,7 @@ class Plan(NamedTuple):
     recompute: bool
     joint: bool
     linear_kernel: bool
+    per_device: bool
     reasons: Reasons
 
     @property
@@ -88,7 +91,8 @@ class Plan(NamedTuple):
                 parts.append("both directions in one loop")
         elif self.backend == "native":
             both = " of both directions" * self.joint
-            parts.append(f"{self._steps}{both} in one call of a kernel")
+            call = "in one call of a kernel" + " per device" * self.per_device
+            parts.append(f"{self._steps}{both} {call}")
         else:
             parts.append(f"{self._steps} in parallel, {self.reasons.body}")
             if self.joint:
@@ -151,6 +155,7 @@ def make_plan(traits: Traits, schedule: Schedule, work: Work, device: Device) ->
         recompute=chunk == 1 or traits.recompute,
         joint=work.joint,
         linear_kernel=linear_kernel,
+        per_device=device.several,
         reasons=Reasons(
             why_steps, why_body, why_unroll, why_precompute, why_remat, no_kernel
         ),

@@ -34,6 +34,7 @@ from zoo.engine.masks import restarts
 from zoo.engine.parallel import parallel_gradient, parallel_steps
 from zoo.engine.plan import Plan
 from zoo.engine.platform import platform
+from zoo.engine.varying import vary_alike
 from zoo.types import Array, Params, State
 
 BODIES = {
@@ -79,6 +80,10 @@ def scan(
         The state after the last step in processing order; the outputs ``[B, T, ...]``,
         zero at padding; and the states of all steps, ``[B, T, ...]``, or None.
     """
+    # The loop carries arrays of one type, which depend on all of these.
+    params, x, state, mask, reset, initial, noise = vary_alike(
+        params, x, state, mask, reset, initial, noise
+    )
     restart = None if reset is None else restarts(reset, mask, reverse=reverse)
     if plan.backend == "native":
         flags = native.Flags(mask, restart)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jax import export
 
@@ -79,6 +80,7 @@ class Device(NamedTuple):
             run, or None if it can.
         linear_kernel: ``dtype -> bool``: whether a kernel computes linear recurrences
             of this dtype.
+        several: whether there are several devices, among which the rows may be divided.
     """
 
     platform: str
@@ -87,6 +89,7 @@ class Device(NamedTuple):
         lambda name, dtype, H: "rnn-zoo-native is not installed"
     )
     linear_kernel: Callable[[jnp.dtype], bool] = lambda dtype: False
+    several: bool = False
 
 
 def current_device() -> Device:
@@ -96,4 +99,10 @@ def current_device() -> Device:
     def kernel_unavailable(name: str, dtype: jnp.dtype, H: int) -> str | None:
         return native.missing(where, name, dtype, H)
 
-    return Device(where, native.tf32(), kernel_unavailable, native.takes_linear)
+    return Device(
+        where,
+        native.tf32(),
+        kernel_unavailable,
+        native.takes_linear,
+        jax.device_count() > 1,
+    )

@@ -9,6 +9,7 @@ from zoo import checks
 from zoo.engine.loop import Loop, plain_loop, time_first
 from zoo.engine.masks import restarts, zero_padding
 from zoo.engine.newton import Solver, solve
+from zoo.engine.varying import vary_alike
 from zoo.layers.noise import Noise
 from zoo.layers.recurrent import Recurrent
 from zoo.types import Array, ArrayLike, State
@@ -85,6 +86,7 @@ def deer(
     if reset is not None:
         reset = restarts(reset, mask, reverse=layer.reverse)
     steps = time_first(x, mask, reset, Noise())
+    params, initial, state, steps = vary_alike(params, initial, state, steps)
     solver = Solver(
         cell, layer.reverse, jacobian == "full", float(tolerance), max_iterations
     )

@@ -9,6 +9,7 @@ from flax import nnx
 
 from zoo import checks, regularizers
 from zoo.cells import Cell
+from zoo.engine.varying import vary_over, varying_axes
 from zoo.models.stack import stack
 from zoo.modules.attention import Attention, Memory
 from zoo.modules.dense import Linear
@@ -326,6 +327,13 @@ class Decoder(Stochastic):
                 drawn = regularizers.bernoulli(replace_key, sampling, ids.shape)
                 replace = drawn & follows
 
+        graph, variables = nnx.split(self)
+        inputs = ids, mask, replace, keys, state, memory
+        axes = varying_axes(inputs, variables)
+        inputs, variables = vary_over(axes, (inputs, variables))
+        ids, mask, replace, keys, state, memory = inputs
+        decoder = nnx.merge(graph, variables) if axes else self
+
         def body(
             carry: tuple[DecoderState, Array], step: tuple[Any, ...]
         ) -> tuple[tuple[DecoderState, Array], Array]:
@@ -333,12 +341,12 @@ class Decoder(Stochastic):
             ids, mask, replace, key = step
             read_key, draw_key = regularizers.split(key, 2)
             ids = jnp.where(replace, drawn, ids)[:, None]
-            state, y = self._read(ids, mask[:, None], state, memory, read_key)
+            state, y = decoder._read(ids, mask[:, None], state, memory, read_key)
             if in_loop:
-                y = self.output(y, self.embedding)
+                y = decoder.output(y, decoder.embedding)
             if sampling is not None and draw_key is not None:
                 # No gradient passes a drawn token, and no logits are stored for one.
-                logits = y if in_loop else self.output(y, self.embedding)
+                logits = y if in_loop else decoder.output(y, decoder.embedding)
                 logits = jax.lax.stop_gradient(logits[:, 0])
                 drawn = jax.random.categorical(draw_key, logits).astype(drawn.dtype)
             return (state, drawn), y[:, 0]

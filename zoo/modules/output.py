@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from zoo import initializers
+from zoo.engine.varying import vary_alike
 from zoo.modules.dense import affine
 from zoo.modules.embedding import Embedding
 from zoo.types import Array, ArrayLike
@@ -67,8 +68,12 @@ class Output(nnx.Module):
         Returns:
             logits ``[..., V]``, float32 or wider.
         """
+        return affine(y, *self._parameters(embedding))
+
+    def _parameters(self, embedding: Embedding) -> tuple[Array, Array]:
+        """Return the matrix and the bias."""
         W = embedding.table[...].T if self.W is None else self.W[...]
-        return affine(y, W, self.b[...])
+        return W, self.b[...]
 
     def is_large(self, B: int, T: int) -> bool:
         """Return whether `reduce` computes the logits ``[B, T, V]`` in chunks."""
@@ -100,6 +105,7 @@ class Output(nnx.Module):
         B, T = y.shape[:2]
         if not self.is_large(B, T):
             return function(self(y, embedding), *arrays)
+        parameters, y, arrays = vary_alike(self._parameters(embedding), y, arrays)
         steps = max(1, CHUNK // (B * self.output_size))
         num_chunks = -(-T // steps)
 
@@ -113,7 +119,7 @@ class Output(nnx.Module):
             return a.reshape(B, num_chunks * steps, *a.shape[3:])[:, :T]
 
         def chunk(parts: tuple[Array, ...]) -> Any:
-            return function(self(parts[0], embedding), *parts[1:])
+            return function(affine(parts[0], *parameters), *parts[1:])
 
         # The loop keeps XLA from sharing the logits of both passes by itself.
         chunk = jax.checkpoint(chunk, prevent_cse=False)

@@ -63,8 +63,6 @@ def missing(platform: str, name: str, dtype: jnp.dtype, H: int) -> str | None:
     """
     if platform not in ("cpu", "gpu"):
         return "the kernels are for CPUs and GPUs"
-    if jax.local_device_count() > 1:
-        return "XLA does not divide a kernel among devices"
     try:
         kernels = wheel()
     except ModuleNotFoundError:

@@ -1,12 +1,13 @@
 """What a kernel is called with, and how it is called."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from importlib import import_module
+from math import prod
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 
+from zoo.engine.native.division import CustomCall, divided
 from zoo.types import Array, Params, State
 
 
@@ -131,6 +132,7 @@ def call_kernel(
     arguments: dict[str, Array],
     shapes: dict[str, tuple[int, ...]],
     *,
+    shared: Collection[str],
     vmap: str,
     **attributes: Any,
 ) -> dict[str, Array]:
@@ -143,22 +145,27 @@ def call_kernel(
         name: the name of the call.
         arguments: the arguments, by name.
         shapes: the shapes of the results, by name. They are float32.
-        vmap: how `jax.vmap` batches the call, see `jax.ffi.ffi_call`.
+        shared: the arguments that all rows share. All others, and all results but the
+            gradients with respect to these, have the rows as their first axis.
+        vmap: how `jax.vmap` batches the call, see `CustomCall`.
         **attributes: static arguments.
     """
     signature = wheel().TABLE.calls[name]
     order, results = list(signature.arguments), signature.results
-    aliases = {
-        order.index(argument): results.index(result)
-        for argument, result in signature.aliases.items()
-    }
-    call = jax.ffi.ffi_call(
+    summed = {"d_" + argument for argument in shared}
+    call = CustomCall(
         name,
-        [jax.ShapeDtypeStruct(shapes[result], jnp.float32) for result in results],
-        input_output_aliases=aliases,
-        vmap_method=vmap,
+        tuple(attributes.items()),
+        tuple(
+            (order.index(argument), results.index(result))
+            for argument, result in signature.aliases.items()
+        ),
+        tuple(shapes[result] for result in results),
+        tuple(arguments[k].size > 0 and k not in shared for k in order),
+        tuple(prod(shapes[k]) > 0 and k not in summed for k in results),
+        vmap,
     )
-    values = call(*(arguments[argument] for argument in order), **attributes)
+    values = divided(call, *(arguments[argument] for argument in order))
     return dict(zip(results, values, strict=True))
 
 

@@ -1,5 +1,7 @@
 """The CPU kernels, which compute all of a layer."""
 
+from typing import Any
+
 from zoo.engine.native.call import (
     Call,
     Gradients,
@@ -11,6 +13,8 @@ from zoo.engine.native.call import (
     wheel,
 )
 from zoo.types import Array, State
+
+OPTIONS: Any = {"shared": ("W", "U", "b"), "vmap": "sequential"}
 
 
 def forward(
@@ -41,7 +45,7 @@ def forward(
     }
     arguments = _arguments(inputs)
     results = call_kernel(
-        "zoo_forward", arguments, shapes, vmap="sequential", **call.attributes
+        "zoo_forward", arguments, shapes, **OPTIONS, **call.attributes
     )
     last = [results["last_h"], results["last_c"]]
     return last, results["y"], [results["gates"], results["cells"]]
@@ -70,9 +74,7 @@ def backward(
     shapes = shapes_of({"gates": gates, **arguments})
     arguments |= {"y": y, "gates": gates, "cells": cells, "d_y": d_y}
     arguments |= state_arrays(d_last, "d_last_")
-    d = call_kernel(
-        "zoo_backward", arguments, shapes, vmap="sequential", **call.attributes
-    )
+    d = call_kernel("zoo_backward", arguments, shapes, **OPTIONS, **call.attributes)
     return Gradients(
         (d["d_W"], d["d_U"], d["d_b"]),
         d["d_x"],

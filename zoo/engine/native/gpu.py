@@ -7,6 +7,7 @@ multiprocessors, which exchange the new states.
 """
 
 from math import prod
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -27,6 +28,7 @@ from zoo.types import Array, State
 
 # A call may compute several layers in parallel, those of `jax.vmap`.
 VMAP = "broadcast_all"
+OPTIONS: Any = {"shared": ("U", "bias"), "vmap": VMAP}
 
 
 def forward(
@@ -61,7 +63,7 @@ def forward(
     arguments = {"p": p, "U": U, "bias": b[columns:], **flags.arrays}
     arguments |= state_arrays(state) | state_arrays(initial, "initial_")
     results = call_kernel(
-        "zoo_gpu_forward", arguments, shapes, vmap=VMAP, **call.attributes
+        "zoo_gpu_forward", arguments, shapes, **OPTIONS, **call.attributes
     )
     last = [results["last_h"], results["last_c"]]
     kept = [results["gates"], results["cells"], results["states"]]
@@ -99,7 +101,7 @@ def backward(
         "zoo_gpu_backward",
         arguments,
         shapes_of({"gates": gates, **state_inputs}),
-        vmap=VMAP,
+        **OPTIONS,
         **call.attributes,
     )
     # The gradients of the gates' p = xW + b, then of a plane that has no block in W.
@@ -178,6 +180,7 @@ def linear(
         "zoo_gpu_linear",
         arguments,
         {"states": (L, T, N), "weighted_sum": (0,) if weights is None else (L, N)},
+        shared=() if len(a) == L else ("a",),
         vmap=VMAP,
         reverse=reverse,
         complex=pairs,

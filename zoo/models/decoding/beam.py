@@ -82,7 +82,7 @@ def beam_search(
     B = N // K
     # The K hypotheses of a row start equal: only the first one is a candidate.
     is_first = jnp.arange(N) % K == 0
-    rows = rows._replace(scores=jnp.where(is_first, 0.0, -jnp.inf))
+    rows = rows._replace(scores=jnp.where(is_first, rows.scores, -jnp.inf))
 
     def pick(tree: Any, beam: Array) -> Any:
         """Return the hypotheses with indices `beam` [B, K] within each row."""

@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 
+from zoo.engine.varying import vary_alike
 from zoo.models.decoding.sampling import sampler
 from zoo.models.decoding.sequences import (
     Decoded,
@@ -70,7 +71,7 @@ def sample(
         ValueError: if an argument is out of its range.
     """
     draw = sampler(temperature=temperature, top_k=top_k, top_p=top_p)
-    rows = start(step, state, bos, eos, max_length)
+    rows, key = vary_alike(start(step, state, bos, eos, max_length), key)
 
     def body(t: Array, rows: Rows) -> Rows:
         state, scores, weights = read(step, rows.state, rows.last)

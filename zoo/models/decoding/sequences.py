@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from zoo import checks
+from zoo.engine.varying import vary_over, varying_axes
 from zoo.types import Array, State
 
 Step = Callable[[State, Array], tuple[Any, ...]]
@@ -80,7 +81,8 @@ def start(step: Step, state: State, bos: int, eos: int, max_length: int) -> Rows
     T = checks.positive("max_length", max_length)
     N = jax.tree.leaves(state)[0].shape[0]
     last = jnp.full(N, bos, jnp.int32)
-    _, scores, weights = jax.eval_shape(lambda *a: read(step, *a), state, last)
+    result = jax.eval_shape(lambda *a: read(step, *a), state, last)
+    _, scores, weights = result
     for name, token in (("bos", bos), ("eos", eos)):
         if not 0 <= token < scores.shape[1]:
             raise ValueError(
@@ -88,7 +90,7 @@ def start(step: Step, state: State, bos: int, eos: int, max_length: int) -> Rows
             )
     if weights is not None:
         weights = jnp.zeros((N, T, *weights.shape[1:]), weights.dtype)
-    return Rows(
+    rows = Rows(
         state,
         last,
         jnp.full((N, T), eos, jnp.int32),
@@ -97,6 +99,7 @@ def start(step: Step, state: State, bos: int, eos: int, max_length: int) -> Rows
         jnp.zeros(N, bool),
         weights,
     )
+    return vary_over(varying_axes(rows, result), rows)
 
 
 def append(

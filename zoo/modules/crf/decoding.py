@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from zoo import checks
+from zoo.engine.varying import vary_alike
 from zoo.modules.crf.inputs import prepare, time_first
 from zoo.modules.crf.transitions import FORBIDDEN, Transitions
 from zoo.types import Array, ArrayLike
@@ -73,6 +74,7 @@ def k_best(
         return jnp.where(real[:, None, None], new, best), pointers
 
     empty = jnp.concatenate([jnp.zeros((B, K, 1), logits.dtype), missing], axis=2)
+    empty, logits = vary_alike(empty, logits)
     best, pointers = jax.lax.scan(step, empty, time_first(logits, mask))
     total, last = jax.lax.top_k((best + end[None, :, None]).reshape(B, K * k), k)
 

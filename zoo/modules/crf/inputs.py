@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from zoo import checks
+from zoo.engine.varying import vary_alike
 from zoo.modules.crf.transitions import Transitions
 from zoo.types import Array, ArrayLike
 
@@ -11,7 +12,10 @@ from zoo.types import Array, ArrayLike
 def prepare(
     logits: Array, transitions: Transitions, mask: ArrayLike | None
 ) -> tuple[Array, Array, Array, Array, Array]:
-    """Check the arguments; return arrays of one dtype, with zeros at padding."""
+    """Check the arguments; return arrays of one dtype, with zeros at padding.
+
+    They vary over the same axes of a mesh, for the loops.
+    """
     if jnp.ndim(logits) != 3:
         raise ValueError(f"logits must have shape [B, T, K], got {jnp.shape(logits)}")
     checks.floating("logits", logits)
@@ -27,8 +31,7 @@ def prepare(
     checks.mask("mask", mask, (B, T), "[B, T]")
     mask = jnp.asarray(mask)
     logits = jnp.where(mask[..., None], logits.astype(dtype), jnp.zeros((), dtype))
-    between, start, end = scores
-    return logits, between, start, end, mask
+    return vary_alike(logits, *scores, mask)
 
 
 def previous_token(mask: Array) -> Array:

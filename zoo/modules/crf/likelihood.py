@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from zoo import checks
+from zoo.engine.varying import vary_alike
 from zoo.modules.crf.inputs import prepare, previous_token, time_first
 from zoo.modules.crf.transitions import Transitions
 from zoo.types import Array, ArrayLike
@@ -140,6 +141,7 @@ def _log_partition(
         return jnp.where(real[:, None], new, alpha), None
 
     alpha = jnp.zeros((logits.shape[0], logits.shape[2]), logits.dtype)
+    alpha, logits = vary_alike(alpha, logits)
     body = jax.checkpoint(step) if recompute else step
     alpha, _ = jax.lax.scan(body, alpha, time_first(logits, mask))
     total = jax.nn.logsumexp(alpha + end[None], axis=1)
