@@ -243,9 +243,12 @@ def train_epoch(training: Training) -> None:
     training.clock = time.monotonic()
     remaining = itertools.islice(batches, position.batch, None)
     for step, batch in enumerate(remaining, position.step):
-        begun, compilations = time.monotonic(), program.num_compilations()
+        is_compiled = program.is_compiled(batch)
+        if not is_compiled:
+            training.read()  # the time of the step before is not that of compiling
+        begun = time.monotonic()
         training.state, metrics = program.train_step(training.state, batch, step)
-        if program.num_compilations() > compilations:
+        if not is_compiled:
             seconds = time.monotonic() - begun
             training.clock += seconds
             console.leave_out(bar, seconds)
