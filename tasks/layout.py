@@ -231,7 +231,7 @@ class Layout:
         else:
             text += "; all parameters whole on each"
         if self._shard_optimizer:
-            text += "; the optimiser's state over both"
+            text += f"; the optimiser's state over {data * model}"
         return text
 
 
