@@ -14,6 +14,7 @@ import numpy as np
 import optax
 import tyro
 
+from zoo.cli import compile_cache
 from zoo.tasks import processes
 from zoo.tasks.program import Program
 from zoo.tasks.registry import TASKS
@@ -68,6 +69,7 @@ def main() -> None:
     given = json.loads(sys.argv[1])
     first = next(iter(given["tasks"]))
     config = TASKS[first].Config(**given["processes"])
+    compile_cache.use()
     with processes.joined(config):
         for name, flags in given["tasks"].items():
             found = results(name, flags, given["steps"])

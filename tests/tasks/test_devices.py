@@ -49,14 +49,14 @@ PARTS = (*WITHOUT_DROPOUT, "--accumulate", "4")
 MODEL_AXIS = ("--mesh", "data=2,model=2")
 CASES = {
     "one": Case(),
-    "four devices": Case(1, 4),
-    "two processes": Case(2, 1),
+    "four devices": Case(1, 4, (), SOME),
+    "two processes": Case(2, 1, (), SOME),
     "two of two": Case(2, 2),
     # The rows of a batch of 8 are filled up to 9.
     "three devices": Case(1, 3, (), SOME),
     "model axis": Case(1, 4, MODEL_AXIS, ("pos", "ner")),
     "model axis of processes": Case(2, 2, (*MODEL_AXIS, "--shard-optimizer"), ("ner",)),
-    "one without dropout": Case(1, 1, WITHOUT_DROPOUT, SOME),
+    "one without dropout": Case(1, 1, WITHOUT_DROPOUT, SOME, "one without dropout"),
     "parts": Case(1, 1, PARTS, SOME, "one without dropout"),
     "parts on devices": Case(1, 2, PARTS, SOME, "one without dropout"),
 }
