@@ -25,9 +25,10 @@ from tqdm import tqdm
 from zoo import artifact
 from zoo.cli import compile_cache
 from zoo.registry import import_cell
-from zoo.tasks import optimizers, processes
+from zoo.tasks import accumulate, optimizers, processes, ranges
 from zoo.tasks.base import Task
 from zoo.tasks.configs import Config
+from zoo.tasks.layout import Layout
 from zoo.tasks.processes import Votes
 from zoo.tasks.program import Program, StepMetrics, TrainState
 from zoo.tasks.registry import TASKS
@@ -60,7 +61,9 @@ class Interruption:
         if not self.in_training or self.signal is not None:
             raise KeyboardInterrupt(number)
         self.signal = number
-        tqdm.write("\nsaving a checkpoint; repeat to stop immediately", file=sys.stderr)
+        tqdm.write(
+            "\nstopping after this step; repeat to stop immediately", file=sys.stderr
+        )
 
     def exit(self, run: Run, number: int) -> None:
         """Exit the program after a signal, and print how to resume.
@@ -173,11 +176,14 @@ def train(task_name: str, config: Config) -> None:
         task_name: a key of ``TASKS``.
         config: the flags.
     """
+    ranges.check(config)
     optimizers.check(config)
+    accumulate.check(config)
     if config.compile_cache:
         compile_cache.use()
     with processes.joined(config):
         import_cell(config.cell)
+        Layout(config.mesh)  # an error comes before the run folder
         train_together(task_name, config)
 
 

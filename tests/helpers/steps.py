@@ -31,7 +31,7 @@ def results(task_name: str, flags: list[str], num_steps: int) -> dict[str, Any]:
     kind = TASKS[task_name]
     task = kind(tyro.cli(kind.Config, args=flags))
     tx = optax.adam(optax.constant_schedule(0.01))
-    program = Program(task, tx)
+    program: Any = Program(task, tx)
     state = program.init_state(task.pipeline.params, 0)
     endless = (
         batch
