@@ -61,6 +61,10 @@ class Interruption:
         if not self.in_training or self.signal is not None:
             raise KeyboardInterrupt(number)
         self.signal = number
+        if processes.count() > 1:
+            # A step that waits for another process would delay the second signal.
+            for each in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(each, signal.SIG_DFL)
         tqdm.write(
             "\nstopping after this step; repeat to stop immediately", file=sys.stderr
         )

@@ -14,7 +14,8 @@ _JOINED = "zoo: the processes have joined"
 _ANNOUNCED = "zoo: the loss of a process has been announced"
 _RECORD = re.compile(r"[IWEF]\d{4} \d\d:\d\d:\d\d\.\d+ +\d+ (\S+):\d+\]")
 _COORDINATION = re.compile(r"coordination_service\S*|client\.h|distributed\S*")
-_CONNECTED = "[Gloo] Rank "
+_CONNECTED = re.compile(r"\[Gloo\] Rank |.*is connected to \d+ peer ranks")
+_CRASH = re.compile(r"Fatal Python error|terminate called|\w*Error: |Traceback ")
 _FATAL = "JAX distributed service detected fatal errors"
 
 
@@ -55,11 +56,13 @@ def _main() -> None:
         if line.strip() in (_JOINED, _ANNOUNCED):
             said.add(line.strip())
             continue
-        if line.startswith(_CONNECTED):
+        if _CONNECTED.match(line):
             continue
         record = _RECORD.match(line)
         if record:
             is_hidden = bool(_COORDINATION.fullmatch(record[1]))
+        elif _CRASH.match(line):
+            is_hidden = False
         if is_hidden:
             hidden.append(line)
         else:

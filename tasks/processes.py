@@ -33,7 +33,7 @@ SECONDS_BEFORE_NOTE = 3.0  # of the others that are awaited
 SECONDS_BETWEEN_VOTES = 1.0
 MAX_INTERVAL = 1000  # steps between votes
 # In the errors of operations that wait for other processes.
-_LOST = ("Gloo", "NCCL", "coordination service", "distributed service")
+_LOST = ("Gloo", "NCCL", "coordination service", "coordination_service")
 
 
 class LostProcessError(RunError):
