@@ -72,9 +72,9 @@ def main() -> None:
     compile_cache.use()
     with processes.joined(config):
         for name, flags in given["tasks"].items():
-            found = results(name, flags, given["steps"])
+            result = results(name, flags, given["steps"])
             if processes.leads():
-                np.savez(Path(given["folder"]) / f"{name}-{given['case']}.npz", **found)
+                np.savez(Path(given["folder"]) / f"{name}-{given['case']}.npz", **result)
             processes.wait()
 
 
