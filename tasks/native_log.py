@@ -45,7 +45,7 @@ def joined() -> None:
 
 
 def announce() -> None:
-    """Say that the user is told of the lost process already."""
+    """Say that Python has reported the lost process already."""
     os.write(2, f"{_ANNOUNCED}\n".encode())
 
 

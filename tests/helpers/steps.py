@@ -74,7 +74,9 @@ def main() -> None:
         for name, flags in given["tasks"].items():
             result = results(name, flags, given["steps"])
             if processes.leads():
-                np.savez(Path(given["folder"]) / f"{name}-{given['case']}.npz", **result)
+                np.savez(
+                    Path(given["folder"]) / f"{name}-{given['case']}.npz", **result
+                )
             processes.wait()
 
 

@@ -70,9 +70,9 @@ def same_results(one: Path, other: Path) -> None:
         for path in (one, other)
     ]
     assert len(logs[0]) == len(logs[1])
-    for line, other in zip(*logs, strict=True):
+    for line, second in zip(*logs, strict=True):
         for name in ("epoch", "step", "train_loss", "dev_loss", "dev_nats"):
-            assert other[name] == pytest.approx(line[name], rel=1e-5), name
+            assert second[name] == pytest.approx(line[name], rel=1e-5), name
 
 
 def test_two_processes_train_one_run(
