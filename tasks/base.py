@@ -48,9 +48,12 @@ class Task(ABC):
             split: the only split to read, to score it.
 
         Raises:
-            ValueError: if a flag is out of its range; the message names it.
+            ValueError: if a flag is out of its range, or two exclude each other; the
+                message names them.
         """
         ranges.check(config)
+        if config.steps is not None and config.epochs is not None:
+            raise ValueError("--steps and --epochs exclude each other: give one")
         try:
             Schedule(remat=config.remat).check()
         except ValueError as error:
@@ -73,7 +76,7 @@ class Task(ABC):
             self.monitor = (name, "min" if name in LOWER_IS_BETTER else "max")
 
     def epochs(self) -> int:
-        """Return the number of epochs of the training run."""
+        """Return the number of passes over the data, see `Config.num_epochs`."""
         return self.config.num_epochs(self.num_batches("train"))
 
     @abstractmethod

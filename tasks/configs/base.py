@@ -73,6 +73,10 @@ class Training:
 
     epochs: Positive | None = None
     """Passes over the training data."""
+    steps: Positive | None = None
+    """Train for this many batches, instead of --epochs."""
+    eval_every: Positive | None = None
+    """Batches between evaluations on dev, an epoch of the log. Default: a pass."""
     batch_size: Positive = 32
     """Rows of a batch."""
     accumulate: Positive = 1
@@ -92,7 +96,7 @@ class Training:
     monitor: str = "auto"
     """Dev score that chooses the best epoch, or loss; auto: the task's main score."""
     patience: Count = 0
-    """Stop after this many epochs without a better dev score; 0 = never."""
+    """Stop after this many evaluations without a better dev score; 0 = never."""
     seed: Seed = 0
     """Random seed of initialisation, data splits, batches and dropout."""
 
@@ -161,13 +165,16 @@ class Config(Data, Model, Training, Devices, Run):
     """The flags that all tasks share."""
 
     def num_epochs(self, num_batches: int) -> int:
-        """Return the number of epochs: ``--epochs``, or the task's default.
+        """Return the passes over the data: ``--epochs``, or the task's default.
 
-        The default is raised until the run has `MIN_STEPS` batches.
+        The default is raised until the run has `MIN_STEPS` batches. The last of those
+        that ``--steps`` needs may be incomplete.
 
         Args:
-            num_batches: of an epoch.
+            num_batches: of a pass.
         """
+        if self.steps is not None:
+            return -(-self.steps // max(num_batches, 1))
         if self.epochs is not None:
             return self.epochs
         default = self.on_sample and self.sample_epochs or self.default_epochs
