@@ -225,7 +225,7 @@ def prepare(run: Run, config: Config) -> Training:
         position=position,
         length=length,
         num_batches=num_batches,
-        batches=batches_from(program, config.seed, position.step, num_batches),
+        batches=batches_from(program, config.seed, position, num_batches),
         started=started - position.elapsed,  # the time of earlier sittings counts
         saved=time.monotonic(),
         interruption=interruption,
@@ -234,17 +234,21 @@ def prepare(run: Run, config: Config) -> Training:
 
 
 def batches_from(
-    program: Program, seed: int, step: int, num_batches: int
+    program: Program, seed: int, position: Position, num_batches: int
 ) -> Iterator[Any]:
-    """Yield the batches from a step on, of one pass over the data after another.
+    """Yield the batches from a position on, of one pass over the data after another.
 
     Args:
         program: places them on the devices.
         seed: of the first pass.
-        step: of the first batch, from 0.
+        position: of the first batch; its `stream` is kept up to date.
         num_batches: of a pass.
     """
-    first, done = divmod(step, num_batches)
+    if (stream := program.task.stream) is not None:
+        batches = stream.batches(position.stream, program.train_rows)
+        for position.stream, batch in batches:
+            yield program.place(batch)
+    first, done = divmod(position.step, num_batches)
     for number in itertools.count(first):
         batches = program.batches("train", seed + 1_000_003 * number)
         yield from itertools.islice(batches, done if number == first else 0, None)

@@ -6,7 +6,7 @@ import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from zoo import checks
 from zoo.engine.schedule import Schedule
@@ -17,6 +17,9 @@ from zoo.tasks.layout import WHOLE, RowShard
 from zoo.tasks.run.html import Section
 from zoo.tasks.scores import LOWER_IS_BETTER, Batch, Pairs, Scores
 from zoo.types import Array, Key, State
+
+if TYPE_CHECKING:
+    from zoo.tasks.streaming import TrainingStream
 
 
 class Task(ABC):
@@ -29,11 +32,14 @@ class Task(ABC):
             resumes only if they are the same.
         pipeline: the model and its vocabularies, with initial parameters.
         monitor: the dev score that chooses the best epoch, and its direction.
+        stream: the training rows, if they are read in chunks; then train is their
+            first rows only.
     """
 
     name: ClassVar[str]
     Config: ClassVar[type[Config]]
     monitor: tuple[str, Literal["max", "min"]]
+    stream: "TrainingStream | None" = None
 
     pipeline: Any
 

@@ -34,6 +34,18 @@ class Corpus(Data, Files):
 
 
 @dataclass(frozen=True)
+class RowCorpus(Corpus):
+    """Training data in files whose rows are independent of each other."""
+
+    streaming: bool = False
+    """Read train in chunks of rows, for data larger than memory; needs --steps."""
+    shuffle_rows: Positive = 10_000
+    """With --streaming: rows of a chunk, which are shuffled and batched together."""
+    vocab_rows: Positive = 100_000
+    """With --streaming: the first rows of train, for vocabulary and labels."""
+
+
+@dataclass(frozen=True)
 class Model:
     """The recurrent layers."""
 
@@ -197,5 +209,5 @@ class CorpusConfig(Corpus, Config):
 
 
 @dataclass(frozen=True)
-class RowConfig(RowTraining, CorpusConfig):
+class RowConfig(RowCorpus, RowTraining, CorpusConfig):
     """The flags of the tasks whose data are rows in files."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 LARGEST = sys.float_info.max
-ADDED: Mapping[str, Any] = {"epoch_seconds": 0.0, "epoch_tokens": 0}
+ADDED: Mapping[str, Any] = {"epoch_seconds": 0.0, "epoch_tokens": 0, "stream": None}
 _INTS = {"epoch", "batch", "step", "count", "tokens", "epoch_tokens", "best_epoch"}
 _NOT_NEGATIVE = {
     "count",
@@ -73,6 +73,8 @@ class Position:
         epoch_seconds: of `seconds`, those of this epoch.
         epoch_tokens: of `tokens`, those of this epoch.
         elapsed: seconds of run time, without the pauses before each ``--resume``.
+        stream: where the next batch is in training rows that are read in chunks, see
+            `zoo.tasks.streaming.TrainingStream`; None for the first, and for others.
     """
 
     epoch: int = 0
@@ -88,6 +90,7 @@ class Position:
     epoch_seconds: float = 0.0
     epoch_tokens: int = 0
     elapsed: float = 0.0
+    stream: list[int] | None = None
 
     def advance(self, total: float, count: int, tokens: int, seconds: float) -> None:
         """Count a batch.
@@ -135,7 +138,10 @@ class Position:
             differing = ", ".join(sorted(values.keys() ^ names))
             raise PositionError(f"missing or unknown values: {differing}")
         for name, value in values.items():
-            if name in _INTS:
+            if name == "stream":
+                if not (value is None or _is_place(value)):
+                    raise PositionError(f"stream must be 5 counts, got {value!r}")
+            elif name in _INTS:
                 if type(value) is not int:
                     raise PositionError(f"{name} must be an int, got {value!r}")
             elif type(value) not in (int, float):
@@ -159,3 +165,9 @@ class Position:
             pair = f"best is {position.best} in epoch {position.best_epoch}"
             raise PositionError(pair)
         return position
+
+
+def _is_place(value: Any) -> bool:
+    """Return whether a value can be a position in a stream."""
+    is_list = isinstance(value, list) and len(value) == 5
+    return is_list and all(type(number) is int and number >= 0 for number in value)

@@ -95,6 +95,8 @@ def test_positions_that_the_program_saves_are_read() -> None:
     for values in (POSITION, dataclasses.asdict(Position())):
         position = Position.from_json(Length(40, 10), json.loads(json.dumps(values)))
         assert dataclasses.asdict(position) == values
+    streamed = {**POSITION, "stream": [1, 0, 3, 4, 5]}
+    assert Position.from_json(Length(40, 10), streamed).stream == [1, 0, 3, 4, 5]
     not_a_number = {**POSITION, "best": math.nan, "best_loss": None}
     assert Position.from_json(Length(40, 10), not_a_number).best_loss is None
 
@@ -125,6 +127,10 @@ def test_positions_of_earlier_versions_are_read() -> None:
         ({"best_epoch": -1}, "best_epoch must be from 0 to 1, got -1"),
         ({"best": None}, "best is None in epoch 1"),
         ({"best": [1]}, "best must be a number"),
+        ({"stream": [1, 2, 3]}, "stream must be 5 counts, got [1, 2, 3]"),
+        ({"stream": [1, 2, 3, 4, -5]}, "stream must be 5 counts"),
+        ({"stream": [1, 2, 3, 4, 5.0]}, "stream must be 5 counts"),
+        ({"stream": 7}, "stream must be 5 counts, got 7"),
         ({"more": 1}, "missing or unknown values: more"),
     ],
 )

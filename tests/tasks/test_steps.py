@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -40,11 +41,13 @@ def test_the_last_epoch_may_be_shorter() -> None:
 @pytest.mark.parametrize("step", [0, 2, 3, 7])
 def test_batches_continue_over_passes(step: int) -> None:
     class Program:
+        task = SimpleNamespace(stream=None)
+
         def batches(self, split: str, seed: int) -> Iterator[tuple[str, int, int]]:
             yield from ((split, seed, k) for k in range(3))
 
     program: Any = Program()
-    batches = train.batches_from(program, 5, step, 3)
+    batches = train.batches_from(program, 5, Position(step=step), 3)
     expected = [("train", 5 + 1_000_003 * p, k) for p in range(5) for k in range(3)]
     assert list(islice(batches, 8)) == expected[step : step + 8]
 

@@ -53,6 +53,8 @@ class Fake:
     path: Path = Path("a-run")
     compiled: int = 0
 
+    task = SimpleNamespace(stream=None)
+
     def __post_init__(self) -> None:
         self.interruption: Any = SimpleNamespace(signal=None, exit=self.exit)
         self.checkpoints = SimpleNamespace(numbers=lambda: self.saved)
@@ -99,7 +101,7 @@ class Fake:
             position=position,
             length=Length(2 * NUM_BATCHES, NUM_BATCHES),
             num_batches=NUM_BATCHES,
-            batches=train.batches_from(this, 0, position.step, NUM_BATCHES),
+            batches=train.batches_from(this, 0, position, NUM_BATCHES),
             started=0.0,
             saved=0.0,
             interruption=self.interruption,
