@@ -206,9 +206,10 @@ def _hub_shards(
             sample,
         )
         shards.append(Shard(where, rows))
-    notes = [f"train: {description}", *remarks]
+    first = f"first {head_rows:,} rows of train"
+    notes = [f"train: {description}", *(f"in the {first}: {text}" for text in remarks)]
     if skip:
-        notes.append(f"bad rows after the first {head_rows:,} are not counted")
+        notes.append(f"bad rows after the {first} are left out without a note")
     return shards, loading.Loaded({}, notes, {"the shards of train": str(count)})
 
 

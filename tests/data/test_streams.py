@@ -197,6 +197,11 @@ def test_a_dataset_of_the_hub_has_its_own_shards(hub_folder: Path) -> None:
     np.testing.assert_array_equal(splits.train["tokens"], chunk.rows["tokens"][:5])
     assert splits.dev["tokens"][0] == ["Ann", "Lee", "validation0.0"]
     assert len(splits.test) == 4
+    assert "train: tokens = tokens, tags = tags" in splits.notes
+    bad = "bad rows after the first 5 rows of train are left out without a note"
+    skipping = Source(f"hub:{hub_folder}", skip_bad_rows=True)
+    _, skipped = stream(skipping, "entities", head_rows=5, cache_dir=cache / "other")
+    assert bad in skipped.notes and bad not in splits.notes
     # The same keys in the data cache.
     _, again = stream(where, "entities", head_rows=5, cache_dir=cache)
     assert again.digests == splits.digests

@@ -14,6 +14,7 @@ import pytest
 from tests.helpers import hub
 from tests.helpers.tolerances import assert_identical
 from tests.helpers.training import flags, kill_and_resume, losses, run, weights
+from zoo.tasks import processes
 from zoo.tasks.configs import CONFIGS
 from zoo.tasks.data import DataError
 from zoo.tasks.layout import WHOLE
@@ -212,6 +213,14 @@ def test_what_streaming_needs(
         at = args.index(without)
         del args[at : at + 2]
     assert error_of(*args).startswith(f"error: {message}")
+
+
+def test_streaming_is_for_one_process(
+    tmp_path: Path, data_cache: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "count", lambda: 2)
+    with pytest.raises(ValueError, match="--streaming is for one process"):
+        of("classification", tmp_path)
 
 
 def test_streaming_is_for_rows_of_the_users_data(error_of: Callable[..., str]) -> None:
