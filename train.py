@@ -26,9 +26,10 @@ from tqdm import tqdm
 from zoo import artifact
 from zoo.cli import compile_cache
 from zoo.registry import import_cell
-from zoo.tasks import optimizers, processes
+from zoo.tasks import accumulate, optimizers, processes, ranges
 from zoo.tasks.base import Task
 from zoo.tasks.configs import Config
+from zoo.tasks.layout import Layout
 from zoo.tasks.processes import Votes
 from zoo.tasks.program import Program, StepMetrics, TrainState
 from zoo.tasks.registry import TASKS
@@ -61,7 +62,13 @@ class Interruption:
         if not self.in_training or self.signal is not None:
             raise KeyboardInterrupt(number)
         self.signal = number
-        tqdm.write("\nsaving a checkpoint; repeat to stop immediately", file=sys.stderr)
+        if processes.count() > 1:
+            # A step that waits for another process would delay the second signal.
+            for each in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(each, signal.SIG_DFL)
+        tqdm.write(
+            "\nstopping after this step; repeat to stop immediately", file=sys.stderr
+        )
 
     def exit(self, run: Run, number: int) -> None:
         """Exit the program after a signal, and print how to resume.
@@ -177,11 +184,14 @@ def train(task_name: str, config: Config) -> None:
         task_name: a key of ``TASKS``.
         config: the flags.
     """
+    ranges.check(config)
     optimizers.check(config)
+    accumulate.check(config)
     if config.compile_cache:
         compile_cache.use()
     with processes.joined(config):
         import_cell(config.cell)
+        Layout(config.mesh)  # an error comes before the run folder
         train_together(task_name, config)
 
 
@@ -266,9 +276,12 @@ def train_epoch(training: Training) -> None:
         if step % training.num_batches == 0:
             carry = program.init_carry(training.state.params)
             training.state = training.state._replace(carry=carry)
-        begun, compilations = time.monotonic(), program.num_compilations()
+        is_compiled = program.is_compiled(batch)
+        if not is_compiled:
+            training.read()  # the time of the step before is not that of compiling
+        begun = time.monotonic()
         training.state, metrics = program.train_step(training.state, batch, step)
-        if program.num_compilations() > compilations:
+        if not is_compiled:
             seconds = time.monotonic() - begun
             training.clock += seconds
             console.leave_out(bar, seconds)

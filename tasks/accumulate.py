@@ -6,7 +6,24 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from zoo.tasks.configs.base import Config
 from zoo.types import Array, Params
+
+
+def check(config: Config) -> None:
+    """Check that each part of a batch can have a row.
+
+    Args:
+        config: the flags.
+
+    Raises:
+        ValueError: if it cannot; the message names the flag.
+    """
+    if config.accumulate > config.batch_size:
+        raise ValueError(
+            f"--accumulate must be --batch-size {config.batch_size} or less, got "
+            f"{config.accumulate}"
+        )
 
 
 def gradient(

@@ -32,7 +32,7 @@ class CompileAhead:
                 the function.
             job: compiles it, so that its next call finds the program.
         """
-        key = _key(function, shaped)
+        key = program_key(function, shaped)
         with self._lock:  # jobs start others
             if key not in self._futures:
                 self._futures[key] = self._pool.submit(job)
@@ -47,14 +47,25 @@ class CompileAhead:
         Raises:
             Exception: that of the compilation.
         """
-        if future := self._futures.get(_key(function, shaped)):
+        if future := self._futures.get(program_key(function, shaped)):
             future.result()
+
+    def is_done(self, function: Any, shaped: Any) -> bool:
+        """Return whether a function is compiled, if that was started.
+
+        Args:
+            function: as for `start`.
+            shaped: as for `start`.
+        """
+        future = self._futures.get(program_key(function, shaped))
+        return future is not None and future.done()
 
     def close(self) -> None:
         """Start no further compilation."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _key(function: Any, shaped: Any) -> Any:
+def program_key(function: Any, shaped: Any) -> Any:
+    """Return what identifies the program of a function for arrays of given shapes."""
     leaves, structure = jax.tree.flatten(shaped)
     return function, structure, tuple((np.shape(a), a.dtype) for a in leaves)

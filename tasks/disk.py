@@ -5,7 +5,7 @@ import os
 import shutil
 from pathlib import Path
 
-FULL = (errno.ENOSPC, errno.EDQUOT)
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _TEXTS = {number: os.strerror(number) for number in FULL}
 
 

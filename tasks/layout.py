@@ -214,25 +214,23 @@ class Layout:
         if self.num_devices == 1:
             return None
         data, model = self.mesh.shape["data"], self.mesh.shape["model"]
-        text = f"rows of a batch over {data}"
-        if model > 1:
-            layouts = jax.tree.leaves(self.of_params(params))
-            leaves = jax.tree.leaves(params)
-            divided = sum(
-                leaf.size
-                for leaf, layout in zip(leaves, layouts, strict=True)
-                if not layout.is_fully_replicated
-            )
-            total = sum(leaf.size for leaf in leaves)
-            text += (
-                f"; {divided:,} of {total:,} parameters over {model}, the others whole "
-                "on each"
-            )
+        pairs = zip(
+            jax.tree.leaves(params),
+            jax.tree.leaves(self.of_params(params)),
+            strict=True,
+        )
+        sizes = {True: 0, False: 0}
+        for leaf, layout in pairs:
+            sizes[layout.is_fully_replicated] += leaf.size
+        parts = [f"each batch is divided over {data}"] if data > 1 else []
+        if sizes[False]:
+            total = sum(sizes.values())
+            parts.append(f"{sizes[False]:,} of {total:,} parameters over {model}")
         else:
-            text += "; all parameters whole on each"
+            parts.append("every device holds all parameters")
         if self._shard_optimizer:
-            text += "; the optimiser's state over both"
-        return text
+            parts.append("the optimiser's state is divided too")
+        return "; ".join(parts)
 
 
 def _parse(mesh: str, num_devices: int) -> tuple[int, int]:
@@ -249,7 +247,7 @@ def _parse(mesh: str, num_devices: int) -> tuple[int, int]:
     data = sizes.get("data", num_devices // model)
     if data * model != num_devices:
         raise ValueError(
-            f"--mesh {mesh} is for {max(data, 1) * model} devices, there are "
-            f"{num_devices}"
+            f"--mesh {mesh} needs {max(data, 1) * model} devices, but there "
+            + ("is 1" if num_devices == 1 else f"are {num_devices}")
         )
     return data, model

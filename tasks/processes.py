@@ -12,7 +12,9 @@ import atexit
 import json
 import math
 import os
+import signal
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -24,12 +26,14 @@ from jax.sharding import NamedSharding, PartitionSpec
 
 from zoo.tasks import native_log
 from zoo.tasks.configs.base import Devices
-from zoo.tasks.run.errors import RunError
+from zoo.tasks.run.errors import RunError, note
 
+SECONDS_TO_JOIN = 300
+SECONDS_BEFORE_NOTE = 3.0  # of the others that are awaited
 SECONDS_BETWEEN_VOTES = 1.0
 MAX_INTERVAL = 1000  # steps between votes
 # In the errors of operations that wait for other processes.
-_LOST = ("Gloo", "NCCL", "coordination service", "distributed service")
+_LOST = ("Gloo", "NCCL", "coordination service", "coordination_service")
 
 
 class LostProcessError(RunError):
@@ -59,24 +63,14 @@ def joined(config: Devices) -> Iterator[None]:
     jax.config.update("jax_enable_preemption_service", False)
     native_log.translate()
     try:
-        try:
-            jax.distributed.initialize(
-                heartbeat_timeout_seconds=config.heartbeat_seconds, **options
-            )
-        except (RuntimeError, ValueError) as error:
-            raise RunError(_not_joined(config, error)) from error
+        _join(config, options)
         if not leads():
-            print(
-                f"process {index()} of {count()}: process 0 prints the progress",
-                file=sys.stderr,
-                flush=True,
-            )
-            sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+            sys.stdout = open(os.devnull, "w")
         yield
     except SystemExit:
         raise
     except BaseException as error:
-        number = error.args[0] if error.args else 0
+        number = error.args[0] if error.args else signal.SIGINT
         interrupted = isinstance(error, KeyboardInterrupt)
         # Runs before the handlers of JAX, which would wait for the others.
         atexit.register(_exit, 128 + number if interrupted else 1)
@@ -87,6 +81,35 @@ def joined(config: Devices) -> Iterator[None]:
                 "own output tells why, and --resume continues from the last checkpoint"
             ) from error
         raise
+
+
+def _join(config: Devices, options: dict[str, Any]) -> None:
+    """Wait for the other processes, in a thread, so that Ctrl-C ends the wait."""
+    errors: list[Exception] = []
+
+    def initialize() -> None:
+        try:
+            jax.distributed.initialize(
+                heartbeat_timeout_seconds=config.heartbeat_seconds,
+                initialization_timeout=SECONDS_TO_JOIN,
+                **options,
+            )
+        except Exception as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=initialize, daemon=True)
+    thread.start()
+    thread.join(SECONDS_BEFORE_NOTE)
+    if thread.is_alive():
+        awaited = "process 0" if config.process else "the other processes"
+        note(f"waiting for {awaited}, up to {SECONDS_TO_JOIN} seconds")
+    while thread.is_alive():
+        thread.join(0.2)
+    if errors:
+        raise RunError(_not_joined(config, errors[0])) from errors[0]
+    native_log.joined()
+    if not leads():
+        note(f"process {index()} of {count()}; process 0 prints the progress")
 
 
 def _options(config: Devices) -> dict[str, Any] | None:
@@ -106,7 +129,8 @@ def _options(config: Devices) -> dict[str, Any] | None:
         return None
     if missing:
         raise ValueError(f"{', '.join(given)} go together: {missing[0]} is missing")
-    assert config.coordinator and config.processes and config.process is not None
+    assert config.coordinator is not None
+    assert config.processes is not None and config.process is not None
     host, _, port = config.coordinator.rpartition(":")
     if not host or not port.isdecimal() or not 0 < int(port) < 2**16:
         raise ValueError(

@@ -12,7 +12,7 @@ import optax
 from zoo.engine.platform import platform
 from zoo.tasks import accumulate, lazy_embedding
 from zoo.tasks.base import Task
-from zoo.tasks.compile_ahead import CompileAhead
+from zoo.tasks.compile_ahead import CompileAhead, program_key
 from zoo.tasks.layout import Layout
 from zoo.tasks.scores import Batch, Evaluation
 from zoo.types import Array, Params
@@ -186,6 +186,7 @@ class Program:
         self.task = task
         self._tx = tx
         self._ahead = CompileAhead()
+        self._used: set[Any] = set()  # programs of training steps
 
     def batches(self, split: str, seed: int | None) -> Iterator[Any]:
         """Yield the batches of an epoch for `train_step`: rows of this process.
@@ -280,6 +281,15 @@ class Program:
         """Start no further compilation."""
         self._ahead.close()
 
+    def is_compiled(self, batch: Any) -> bool:
+        """Return whether `train_step` has its program, so that it does not wait.
+
+        Args:
+            batch: from `batches`.
+        """
+        is_used = program_key(self.differentiate, batch) in self._used
+        return is_used or self._ahead.is_done(self.differentiate, batch)
+
     def train_step(
         self, state: TrainState, batch: Any, step: int
     ) -> tuple[TrainState, StepMetrics]:
@@ -291,6 +301,7 @@ class Program:
             step: its number in the training run, from 0.
         """
         params, average, opt_state, carry, key = state
+        self._used.add(program_key(self.differentiate, batch))
         self._ahead.wait(self.differentiate, batch)
         grads, carry, (total, count, tokens), ids = self.differentiate(
             params, batch, carry, key, step

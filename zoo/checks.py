@@ -257,6 +257,26 @@ def floating(name: str, value: Any, *, for_ints: str = "") -> None:
         raise TypeError(f"{name} must be floating point, got {dtype}{hint}")
 
 
+def auto_mesh(name: str, value: Any) -> None:
+    """Check that an array is not divided over explicit axes of a mesh.
+
+    Args:
+        name: the name of the argument, for the message.
+        value: the array.
+
+    Raises:
+        ValueError: if it is; the message says how to make the mesh.
+    """
+    sharding = getattr(jax.typeof(value), "sharding", None)
+    spec = () if sharding is None else sharding.spec
+    if any(axis is not None for axis in spec):
+        raise ValueError(
+            f"{name} is divided over explicit axes of a mesh, {spec}, whose types a "
+            "time loop cannot keep: make the mesh with axis_types="
+            "(jax.sharding.AxisType.Auto,) for each axis"
+        )
+
+
 def mask(name: str, value: Any, expected: tuple[int, ...], axes: str) -> None:
     """Check that an array is a mask.
 

@@ -77,9 +77,9 @@ def main() -> None:
         return
     config = TASKS[given["task"]].Config(**given["flags"])
     with processes.joined(config):
-        found = measure(given["task"], config)
+        result = measure(given["task"], config)
         if processes.leads():
-            print(json.dumps(found), flush=True)
+            print(json.dumps(result), flush=True)
         processes.wait()
 
 

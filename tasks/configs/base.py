@@ -169,7 +169,7 @@ class Devices:
     distributed: bool = False
     """Join the processes that Slurm, Open MPI, Kubernetes or a TPU has started."""
     heartbeat_seconds: Positive = 100
-    """A process that is silent for so long has failed: the others end."""
+    """End the run if a process does not answer for this many seconds."""
 
 
 @dataclass(frozen=True)

@@ -207,6 +207,13 @@ def interrupted(run: Run) -> None:
     Args:
         run: the run.
     """
+    if processes.count() > 1:
+        print(
+            f"stopped; a checkpoint is saved in {run.path}; to resume, start all "
+            "processes again with --resume, or one",
+            file=sys.stderr,
+        )
+        return
     words = flags.command()
     is_known = run.task in words
     program = shlex.join(words[: words.index(run.task)]) if is_known else "zoo train"

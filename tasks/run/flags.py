@@ -111,6 +111,8 @@ def _change(old: Any, new: Any) -> str:
         before = {name: old.get(name, "not recorded") for name in new}
         names = [name for name in new if before[name] != new[name]]
         return ", ".join(f"{name} {before[name]} -> {new[name]}" for name in names)
+    if isinstance(old, list) and isinstance(new, list) and len(old) != len(new):
+        return f"{len(old)} before, {len(new)} now"
     return f"{old} -> {new}"
 
 

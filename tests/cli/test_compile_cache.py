@@ -13,6 +13,10 @@ import pytest
 from tests.helpers.training import ROOT
 from zoo.cli import compile_cache
 
+pytestmark = pytest.mark.skipif(
+    jax.__version_info__ < compile_cache.MIN_JAX, reason="no cache with this JAX"
+)
+
 PROGRAM = """
 import sys
 import jax
@@ -75,6 +79,14 @@ def test_where_there_is_no_cache(tmp_path: Path) -> None:
     assert not (tmp_path / "a").exists()
     (tmp_path / "file").touch()
     assert start(ZOO_COMPILE_CACHE=str(tmp_path / "file"))[0] == "None"
+
+
+def test_there_is_none_with_an_older_jax(
+    variable: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jax, "__version_info__", (0, 10, 1))
+    assert compile_cache.use() is None
+    assert not variable.exists()
 
 
 def test_the_default_is_in_the_cache_of_the_user(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 import optax
 import tyro
 
+from zoo.cli import compile_cache
 from zoo.tasks import processes
 from zoo.tasks.program import Program
 from zoo.tasks.registry import TASKS
@@ -30,7 +31,7 @@ def results(task_name: str, flags: list[str], num_steps: int) -> dict[str, Any]:
     kind = TASKS[task_name]
     task = kind(tyro.cli(kind.Config, args=flags))
     tx = optax.adam(optax.constant_schedule(0.01))
-    program = Program(task, tx)
+    program: Any = Program(task, tx)
     state = program.init_state(task.pipeline.params, 0)
     endless = (
         batch
@@ -68,11 +69,14 @@ def main() -> None:
     given = json.loads(sys.argv[1])
     first = next(iter(given["tasks"]))
     config = TASKS[first].Config(**given["processes"])
+    compile_cache.use()
     with processes.joined(config):
         for name, flags in given["tasks"].items():
-            found = results(name, flags, given["steps"])
+            result = results(name, flags, given["steps"])
             if processes.leads():
-                np.savez(Path(given["folder"]) / f"{name}-{given['case']}.npz", **found)
+                np.savez(
+                    Path(given["folder"]) / f"{name}-{given['case']}.npz", **result
+                )
             processes.wait()
 
 

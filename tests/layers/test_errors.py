@@ -233,3 +233,16 @@ def test_errors_name_the_bad_argument(call, error, message):
 def test_errors_are_raised_while_tracing():
     with pytest.raises(ValueError, match="x must have shape"):
         jax.jit(LSTM)(X[..., :2])
+
+
+def test_a_mesh_with_explicit_axes_is_an_error():
+    for kind in (jax.sharding.AxisType.Auto, jax.sharding.AxisType.Explicit):
+        mesh = jax.make_mesh((1,), ("data",), (kind,))
+        rows = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("data"))
+        x = jax.device_put(X, rows)
+        for call in (LSTM, jax.jit(lambda x: LSTM(x))):
+            if kind is jax.sharding.AxisType.Auto:
+                assert call(x)[1].shape[:2] == X.shape[:2]
+                continue
+            with pytest.raises(ValueError, match="x is divided over explicit axes"):
+                call(x)

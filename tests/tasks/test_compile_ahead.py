@@ -64,6 +64,8 @@ def test_a_compilation_that_fails_raises_in_the_step_that_needs_it() -> None:
     ahead, batch = CompileAhead(), {"x": np.zeros(3)}
     ahead.start(fails, batch, lambda: fails.lower(batch["x"]).compile())
     ahead.wait(fails, {"x": np.zeros(4)})  # which nothing compiles
+    assert not ahead.is_done(fails, {"x": np.zeros(4)})
     with pytest.raises(ValueError, match="no such shape"):
         ahead.wait(fails, batch)
+    assert ahead.is_done(fails, batch)
     ahead.close()

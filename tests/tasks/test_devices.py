@@ -3,6 +3,7 @@
 import json
 import socket
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,7 +17,6 @@ from tests.helpers.training import (
     command,
     environment,
     flags,
-    shared_folder,
 )
 
 STEPS = 20
@@ -30,36 +30,43 @@ class Case(NamedTuple):
         num_processes: that train together.
         num_devices: of each process.
         flags: of the tasks.
+        tasks: those that are tested without ``--thorough``.
+        equals: the case with the same results.
     """
 
     num_processes: int = 1
     num_devices: int = 1
     flags: tuple[str, ...] = ()
+    tasks: tuple[str, ...] = TASKS
+    equals: str = "one"
 
 
-CASES = {
-    "one": Case(),
-    "four devices": Case(1, 4),
-    "two processes": Case(2, 1),
-    "two of two": Case(2, 2),
-    # The rows of a batch of 8 are filled up to 9.
-    "three devices": Case(1, 3),
-    "model axis": Case(1, 4, ("--mesh", "data=2,model=2")),
-    "model axis of processes": Case(
-        2, 2, ("--mesh", "data=2,model=2", "--shard-optimizer")
-    ),
-}
+# A state that is carried from batch to batch, and a lazy embedding.
+SOME = ("charlm", "ner")
 # The draws of dropout differ in the parts of an accumulated gradient.
 WITHOUT_DROPOUT = ("--dropout", "0", "--word-dropout", "0")
-CASES["one without dropout"] = Case(1, 1, WITHOUT_DROPOUT)
-CASES["accumulated"] = Case(1, 1, (*WITHOUT_DROPOUT, "--accumulate", "4"))
-CASES["accumulated on devices"] = Case(1, 2, (*WITHOUT_DROPOUT, "--accumulate", "4"))
-EQUAL = {
-    **{case: "one" for case in list(CASES)[1:7]},
-    "accumulated": "one without dropout",
-    "accumulated on devices": "one without dropout",
+PARTS = (*WITHOUT_DROPOUT, "--accumulate", "4")
+MODEL_AXIS = ("--mesh", "data=2,model=2")
+CASES = {
+    "one": Case(),
+    "four devices": Case(1, 4, (), SOME),
+    "two processes": Case(2, 1, (), SOME),
+    "two of two": Case(2, 2),
+    # The rows of a batch of 8 are filled up to 9.
+    "three devices": Case(1, 3, (), SOME),
+    "model axis": Case(1, 4, MODEL_AXIS, ("pos", "ner")),
+    "model axis of processes": Case(2, 2, (*MODEL_AXIS, "--shard-optimizer"), ("ner",)),
+    "one without dropout": Case(1, 1, WITHOUT_DROPOUT, SOME, "one without dropout"),
+    "parts": Case(1, 1, PARTS, SOME, "one without dropout"),
+    "parts on devices": Case(1, 2, PARTS, SOME, "one without dropout"),
 }
 NO_WORD_DROPOUT = ("charlm", "seq2seq", "memory")
+
+
+ALL = [f"{task}, {devices}" for devices in CASES for task in TASKS]
+OF_EACH_KIND = {
+    f"{task}, {devices}" for devices, case in CASES.items() for task in case.tasks
+}
 
 
 def free_port() -> int:
@@ -72,6 +79,8 @@ def free_port() -> int:
 def task_flags(task: str, folder: Path, case: Case) -> list[str]:
     """Return the flags of a task in single precision, for a batch of 8 rows."""
     words = [*flags(task, folder), *case.flags]
+    if task in ("pos", "ner"):  # a table that is large enough to be divided
+        words += ["--embedding-dim", "128"]
     if "bfloat16" in words:
         words[words.index("bfloat16")] = "float32"
     if "--word-dropout" in words and task in NO_WORD_DROPOUT:
@@ -83,26 +92,28 @@ def task_flags(task: str, folder: Path, case: Case) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with the results of all cases, by task and case."""
-    folder = shared_folder(tmp_path_factory) / "devices"
-    folder.mkdir(exist_ok=True)
+def folder(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Path:
+    """Return a folder with the results of all cases that are tested."""
+    folder = tmp_path_factory.mktemp("devices")
     for name, case in CASES.items():
-        compute(name, case, folder, tmp_path_factory)
+        thorough = request.config.getoption("thorough")
+        tasks = TASKS if thorough else case.tasks
+        compute(name, case, tasks, folder, environment(tmp_path_factory))
     return folder
 
 
 def compute(
-    name: str, case: Case, folder: Path, tmp_path_factory: pytest.TempPathFactory
+    name: str, case: Case, tasks: Sequence[str], folder: Path, env: dict[str, str]
 ) -> None:
-    """Run the steps of all tasks in the processes of a case."""
-    env = environment(tmp_path_factory)
+    """Run the steps of tasks in the processes of a case."""
     env["XLA_FLAGS"] += f" --xla_force_host_platform_device_count={case.num_devices}"
     given = {
         "folder": str(folder),
         "case": name,
         "steps": STEPS,
-        "tasks": {task: task_flags(task, folder, case) for task in TASKS},
+        "tasks": {task: task_flags(task, folder, case) for task in tasks},
     }
     address = f"localhost:{free_port()}"
     running = []
@@ -127,12 +138,14 @@ def load(folder: Path, task: str, case: str) -> dict[str, np.ndarray]:
         return dict(file)
 
 
-@pytest.mark.parametrize("case", EQUAL)
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.one_of_each_kind
+@pytest.mark.parametrize("case", ALL)
 def test_losses_gradients_and_scores_are_those_of_one_device(
-    folder: Path, task: str, case: str
+    folder: Path, case: str
 ) -> None:
-    one, many = load(folder, task, EQUAL[case]), load(folder, task, case)
+    task, devices = case.split(", ")
+    one = load(folder, task, CASES[devices].equals)
+    many = load(folder, task, devices)
     assert one["losses"].shape == (STEPS,)
     assert len(set(one["losses"].tolist())) > STEPS // 2
     for name in ("losses", "dev", *(name for name in one if name.startswith("grad"))):
@@ -143,18 +156,18 @@ def test_losses_gradients_and_scores_are_those_of_one_device(
         assert_close(found / scale, expected / scale, TOLERANCE, name)
 
 
-@pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("task", TASKS)
-def test_each_program_is_compiled_once(folder: Path, task: str, case: str) -> None:
-    counts = load(folder, task, case)
+@pytest.mark.one_of_each_kind
+@pytest.mark.parametrize("case", ALL)
+def test_each_program_is_compiled_once(folder: Path, case: str) -> None:
+    task, devices = case.split(", ")
+    counts = load(folder, task, devices)
     num_gradients, num_updates = counts["programs"]
     assert num_gradients == counts["shapes"]
     # Of a lazy embedding, one for each power of two that holds the tokens of a batch.
     assert 1 <= num_updates <= (2 if task in ("pos", "ner") else 1)
 
 
-@pytest.mark.parametrize("task", ["pos", "ner"])
-def test_the_embedding_is_divided_over_the_model_axis(folder: Path, task: str) -> None:
-    assert load(folder, task, "one")["divided"] == 0
+def test_the_embedding_is_divided_over_the_model_axis(folder: Path) -> None:
+    assert load(folder, "ner", "one")["divided"] == 0
     for case in ("model axis", "model axis of processes"):
-        assert load(folder, task, case)["divided"] == 1
+        assert load(folder, "ner", case)["divided"] == 1

@@ -70,9 +70,9 @@ def same_results(one: Path, other: Path) -> None:
         for path in (one, other)
     ]
     assert len(logs[0]) == len(logs[1])
-    for line, found in zip(*logs, strict=True):
+    for line, second in zip(*logs, strict=True):
         for name in ("epoch", "step", "train_loss", "dev_loss", "dev_nats"):
-            assert found[name] == pytest.approx(line[name], rel=1e-5), name
+            assert second[name] == pytest.approx(line[name], rel=1e-5), name
 
 
 def test_two_processes_train_one_run(
@@ -85,10 +85,12 @@ def test_two_processes_train_one_run(
     uninterrupted, _ = finished(TASK, tmp_path_factory)
     same_results(uninterrupted, out)
     assert "2 devices in 2 processes" in stdout
-    assert "rows of a batch over 2" in stdout
+    assert "each batch is divided over 2; every device holds all" in stdout
     assert silent == ""
-    assert notes == "process 1 of 2: process 0 prints the progress\n"
-    assert stderr == ""
+    assert notes.splitlines()[-1] == (
+        "note: process 1 of 2; process 0 prints the progress"
+    )
+    assert all("waiting for" in line for line in stderr.splitlines())
     assert {path.name for path in out.iterdir()} == {
         path.name for path in uninterrupted.iterdir()
     }
@@ -148,7 +150,7 @@ def test_a_killed_process_ends_the_others_and_the_run_resumes(
     if who != "both":
         status, _, stderr = ends[1 - int(who)]
         assert status not in (0, -signal.SIGKILL)
-        lines = [s for s in stderr.splitlines() if not s.startswith("process 1 of 2")]
+        lines = [s for s in stderr.splitlines() if not s.startswith("note: ")]
         assert len(lines) == 1, stderr
         assert lines[0].startswith("error: ")
         assert "--resume continues from the last checkpoint" in lines[0]
@@ -169,7 +171,7 @@ def test_a_process_that_does_not_answer_is_given_up(
     training.processes[1].kill()
     training.processes[1].communicate()
     assert training.processes[0].returncode not in (0, None)
-    (line,) = stderr.splitlines()
+    line = stderr.splitlines()[-1]
     assert line.startswith("error: process 1 of the training has ended or does not")
 
 
@@ -219,9 +221,11 @@ MEMBER = ["--coordinator", "node:1", "--processes", "2", "--process"]
         (["--coordinator", "a", *MEMBER[2:], "0"], "--coordinator must be HOST:PORT"),
         ([*MEMBER, "2"], "--process must be less than --processes 2, got 2"),
         (["--distributed", "--process", "1"], "itself: omit --process"),
-        (["--mesh", "data=2"], "--mesh data=2 is for 2 devices, there are 1"),
+        (["--mesh", "data=2"], "--mesh data=2 needs 2 devices, but there is 1"),
         (["--mesh", "rows=2"], "--mesh must be data=N,model=M, got 'rows=2'"),
         (["--mesh", "data=0"], "--mesh must have sizes of 1 or more"),
+        (["--accumulate", "9"], "--accumulate must be --batch-size 8 or less"),
+        (["--processes", "0"], "--processes must be 1 or more"),
     ],
 )
 def test_flags_that_do_not_fit_are_errors(
@@ -229,3 +233,4 @@ def test_flags_that_do_not_fit_are_errors(
 ) -> None:
     out = tmp_path / "run"
     assert message in error_of(TASK, *flags(TASK, tmp_path), "--out", out, *arguments)
+    assert not out.exists()

@@ -39,6 +39,7 @@ class Fake:
 
     Attributes:
         bad: the step whose loss is not finite.
+        new_shape: another step that compiles, besides the first.
         signal_in: the step in which a signal comes.
         now: the time; the compilation takes 100 seconds, a step one until its metrics
             can be read, a checkpoint 1000.
@@ -46,12 +47,12 @@ class Fake:
     """
 
     bad: int | None = None
+    new_shape: int | None = None
     signal_in: int | None = None
     now: float = 0.0
     events: list[str] = field(default_factory=list)
     saved: list[tuple[int, Position]] = field(default_factory=list)
     path: Path = Path("a-run")
-    compiled: int = 0
 
     task = SimpleNamespace(stream=None)
 
@@ -62,16 +63,19 @@ class Fake:
     def batches(self, split: str, seed: int) -> Any:
         yield from range(NUM_BATCHES)
 
+    def is_compiled(self, batch: int) -> bool:
+        return batch not in (0, self.new_shape)
+
     def init_carry(self, params: Any) -> Any:
         return ()
 
     def num_compilations(self) -> int:
-        return self.compiled
+        return 0
 
     def train_step(self, state: TrainState, batch: Any, step: int) -> Any:
         self.events.append(f"step {step}")
-        if not self.compiled:
-            self.compiled, self.now = 1, self.now + 100
+        if not self.is_compiled(batch):
+            self.now += 100
         if step == self.signal_in:
             self.interruption.signal = 2
         total = Metric(self, step, np.nan if step == self.bad else 1.5)
@@ -184,6 +188,15 @@ def test_the_speed_is_of_the_epoch_without_compilations_and_checkpoints(
     position.begin_epoch()
     assert (position.epoch_seconds, position.epoch_tokens) == (0, 0)
     assert (position.epoch, position.batch, position.total) == (2, 0, 0)
+
+
+def test_the_step_before_a_compilation_counts(epoch: Any) -> None:
+    fake, position = epoch(new_shape=3)
+    # Step 2 is read before the compilation of step 3, which would hide its time.
+    expected = ["step 2", "read 1", "read 2", "step 3", "step 4", "read 3", "read 4"]
+    assert fake.events[-7:] == expected
+    assert fake.now == 200 + NUM_BATCHES
+    assert position.tokens_per_second() == NUM_TOKENS
 
 
 def test_the_time_left_does_not_count_compilations() -> None:

@@ -20,6 +20,8 @@ from typing import Any
 import jax
 
 VARIABLE = "ZOO_COMPILE_CACHE"
+# The XLA of many earlier versions prints false errors about programs that it loads.
+MIN_JAX = (0, 10, 2)
 MAX_BYTES = 1 << 30
 MIN_FREE_BYTES = 1 << 28  # of the disk
 _CHECKED = ".checked"  # its time is that of the last check of the entries
@@ -29,12 +31,15 @@ def use() -> Path | None:
     """Let JAX store compiled programs, and return the folder; None without one.
 
     The folder is in ``~/.cache/rnn-zoo/compiled``, or in what `VARIABLE` names; ``off``
-    is none. If a variable of JAX configures the cache, nothing is changed. Programs are
-    compiled for one kind of processor: each has a folder of its own.
+    is none. If a variable of JAX configures the cache, or JAX is older than `MIN_JAX`,
+    nothing is changed. Programs are compiled for one kind of processor: each has a
+    folder of its own.
     """
     place = os.environ.get(VARIABLE, "")
     config: Any = jax.config
     by_jax = config.jax_compilation_cache_dir is not None
+    if jax.__version_info__ < MIN_JAX:
+        return None
     if place == "off" or by_jax or not config.jax_enable_compilation_cache:
         return None
     home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"

@@ -56,8 +56,9 @@ def vary_alike(*trees: Any) -> Any:
     return vary_over(varying_axes(trees), trees)
 
 
-def _axes(a: Any) -> frozenset[Any]:
-    if isinstance(a, jax.ShapeDtypeStruct):
-        manual = a.manual_axis_type
-        return frozenset() if manual is None else manual.varying
-    return jax.typeof(a).mat.varying
+def _axes(a: Array | jax.ShapeDtypeStruct) -> frozenset[Any]:
+    value: Any = a if isinstance(a, jax.ShapeDtypeStruct) else jax.typeof(a)
+    if hasattr(value, "vma"):  # before JAX 0.10.2
+        return value.vma or frozenset()
+    manual = value.manual_axis_type
+    return frozenset() if manual is None else manual.varying

@@ -110,9 +110,10 @@ class Layer(Stochastic):
             The final state, and y ``[B, T, H]``.
 
         Raises:
-            ValueError: if a shape, or the structure of `state`, is wrong; or if a
-                layer in training mode has no key, or is called inside ``jax.jit`` or
-                ``jax.grad`` without one.
+            ValueError: if a shape, or the structure of `state`, is wrong; if a layer in
+                training mode has no key, or is called inside ``jax.jit`` or
+                ``jax.grad`` without one; or if `x` is divided over explicit axes of a
+                mesh.
             TypeError: if `x` is not floating point, or a mask is not bool.
         """
         return self._checked(x, mask, state, reset, key, states=False)[:2]
@@ -197,6 +198,7 @@ class Layer(Stochastic):
         """Return inputs as an array if they have the right axes."""
         x = jnp.asarray(x)
         checks.floating(name, x, for_ints=FOR_INTS)
+        checks.auto_mesh(name, x)
         shape = self.input_shape
         ndim = axes.count(",") + len(shape)
         if x.ndim != ndim or x.shape[-len(shape) :] != shape:
