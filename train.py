@@ -1,7 +1,7 @@
 """Train a recurrent network on text: ``python train.py TASK [flags]``.
 
-One loop for all tasks. Each epoch trains on every batch and is scored on dev; the model
-of the best epoch is kept and scored once on test.
+One loop for all tasks. An epoch trains on every batch, or on ``--eval-every`` batches,
+and is scored on dev; the model of the best epoch is kept and scored once on test.
 """
 
 import itertools
@@ -9,6 +9,7 @@ import math
 import signal
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,7 +36,7 @@ from zoo.tasks.registry import TASKS
 from zoo.tasks.run import console, report
 from zoo.tasks.run.errors import RunError
 from zoo.tasks.run.folder import Run, save_best
-from zoo.tasks.run.position import Position
+from zoo.tasks.run.position import Length, Position
 from zoo.tasks.scores import is_better
 
 MIN_SECONDS = 10.0  # between checkpoints at the ends of epochs
@@ -86,6 +87,8 @@ class Training:
     """A training run in progress.
 
     Attributes:
+        num_batches: of a pass over the data.
+        batches: those that are still to come.
         started: its start by ``time.monotonic``, moved forward by the pauses of a
             resumed run.
         saved: when the last checkpoint was saved, by ``time.monotonic``; in a new
@@ -104,8 +107,9 @@ class Training:
     program: Program
     state: TrainState
     position: Position
+    length: Length
     num_batches: int
-    num_epochs: int
+    batches: Iterator[Any]
     started: float
     saved: float
     interruption: Interruption
@@ -145,7 +149,7 @@ class Training:
         assert self.unread is None, "the position would not be that of the state"
         begun = time.monotonic()
         self.position.elapsed = begun - self.started
-        self.run.save(self.state, self.position, self.num_batches)
+        self.run.save(self.state, self.position, self.length.interval)
         self.saved, self.has_saved = time.monotonic(), True
         self.clock += self.saved - begun
 
@@ -214,11 +218,12 @@ def prepare(run: Run, config: Config) -> Training:
     interruption = Interruption()
     task = TASKS[run.task](config)
     run.begin(task.digests)
-    num_batches, num_epochs = task.num_batches("train"), task.epochs()
-    num_steps = num_batches * num_epochs
+    num_batches = task.num_batches("train")
+    num_steps = config.steps or num_batches * task.epochs()
+    length = Length(num_steps, config.eval_every or num_batches)
     program = Program(task, optimizers.make(config, num_steps), num_steps)
     state = program.init_state(task.pipeline.params, config.seed)
-    state, position = run.restore(state, num_batches, num_epochs)
+    state, position = run.restore(state, length)
     devices = program.layout.describe(state.params)
     console.begin(run, task, state.params, position, devices)
     return Training(
@@ -228,8 +233,9 @@ def prepare(run: Run, config: Config) -> Training:
         program=program,
         state=state,
         position=position,
+        length=length,
         num_batches=num_batches,
-        num_epochs=num_epochs,
+        batches=batches_from(program, config.seed, position, num_batches),
         started=started - position.elapsed,  # the time of earlier sittings counts
         saved=time.monotonic(),
         interruption=interruption,
@@ -237,22 +243,39 @@ def prepare(run: Run, config: Config) -> Training:
     )
 
 
+def batches_from(
+    program: Program, seed: int, position: Position, num_batches: int
+) -> Iterator[Any]:
+    """Yield the batches from a position on, of one pass over the data after another.
+
+    Args:
+        program: places them on the devices.
+        seed: of the first pass.
+        position: of the first batch; its `stream` is kept up to date.
+        num_batches: of a pass.
+    """
+    if (stream := program.task.stream) is not None:
+        batches = stream.batches(position.stream, program.train_rows)
+        for position.stream, batch in batches:
+            yield program.place(batch)
+    first, done = divmod(position.step, num_batches)
+    for number in itertools.count(first):
+        batches = program.batches("train", seed + 1_000_003 * number)
+        yield from itertools.islice(batches, done if number == first else 0, None)
+
+
 def train_epoch(training: Training) -> None:
     """Train on the batches of an epoch that are still to come."""
     config, program, position = training.config, training.program, training.position
-    if position.batch == 0:
-        carry = program.init_carry(training.state.params)
-        training.state = training.state._replace(carry=carry)
-    batches = program.batches("train", config.seed + 1_000_003 * position.epoch)
     training.bar = bar = console.bar(
-        position,
-        training.num_batches,
-        training.num_epochs,
-        is_first=program.num_compilations() == 0,
+        position, training.length, is_first=program.num_compilations() == 0
     )
     training.clock = time.monotonic()
-    remaining = itertools.islice(batches, position.batch, None)
-    for step, batch in enumerate(remaining, position.step):
+    for step in range(position.step, training.length.start(position.epoch + 1)):
+        batch = next(training.batches)
+        if step % training.num_batches == 0:
+            carry = program.init_carry(training.state.params)
+            training.state = training.state._replace(carry=carry)
         is_compiled = program.is_compiled(batch)
         if not is_compiled:
             training.read()  # the time of the step before is not that of compiling
@@ -306,7 +329,7 @@ def is_complete(training: Training) -> bool:
     """Return whether all epochs are done, or dev is no better since ``--patience``."""
     position, patience = training.position, training.config.patience
     stops_early = 0 < patience <= position.epoch - 1 - position.best_epoch
-    return position.epoch == training.num_epochs or stops_early
+    return position.epoch == training.length.num_epochs or stops_early
 
 
 def finish(training: Training) -> None:

@@ -6,7 +6,7 @@ import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from zoo import checks
 from zoo.engine.schedule import Schedule
@@ -17,6 +17,9 @@ from zoo.tasks.layout import WHOLE, RowShard
 from zoo.tasks.run.html import Section
 from zoo.tasks.scores import LOWER_IS_BETTER, Batch, Pairs, Scores
 from zoo.types import Array, Key, State
+
+if TYPE_CHECKING:
+    from zoo.tasks.streaming import TrainingStream
 
 
 class Task(ABC):
@@ -29,11 +32,14 @@ class Task(ABC):
             resumes only if they are the same.
         pipeline: the model and its vocabularies, with initial parameters.
         monitor: the dev score that chooses the best epoch, and its direction.
+        stream: the training rows, if they are read in chunks; then train is their
+            first rows only.
     """
 
     name: ClassVar[str]
     Config: ClassVar[type[Config]]
     monitor: tuple[str, Literal["max", "min"]]
+    stream: "TrainingStream | None" = None
 
     pipeline: Any
 
@@ -48,9 +54,12 @@ class Task(ABC):
             split: the only split to read, to score it.
 
         Raises:
-            ValueError: if a flag is out of its range; the message names it.
+            ValueError: if a flag is out of its range, or two exclude each other; the
+                message names them.
         """
         ranges.check(config)
+        if config.steps is not None and config.epochs is not None:
+            raise ValueError("--steps and --epochs exclude each other: give one")
         try:
             Schedule(remat=config.remat).check()
         except ValueError as error:
@@ -73,7 +82,7 @@ class Task(ABC):
             self.monitor = (name, "min" if name in LOWER_IS_BETTER else "max")
 
     def epochs(self) -> int:
-        """Return the number of epochs of the training run."""
+        """Return the number of passes over the data, see `Config.num_epochs`."""
         return self.config.num_epochs(self.num_batches("train"))
 
     @abstractmethod

@@ -2,7 +2,7 @@
 
 import itertools
 from collections import Counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -24,12 +24,18 @@ from zoo.tasks.labels import (
     with_unseen_labels,
 )
 from zoo.tasks.losses import cross_entropy
-from zoo.tasks.rows import Encoded, RowSplits, RowTask, limit_notes, read, tokenizer_of
+from zoo.tasks.rows import Encoded, RowSplits, RowTask, limit_notes, tokenizer_of
 from zoo.tasks.run import sections
 from zoo.tasks.run.html import Section
 from zoo.text import Text, Vocabulary
 from zoo.text.numbering import UnitNumbering
 from zoo.types import Array, Key, State
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+Columns = tuple[dict[str, IdColumn], dict[str, IdColumn]]
+"""The numbers of the labels and of the words of the texts, by split."""
 
 
 class Classification(RowTask):
@@ -66,13 +72,10 @@ class Classification(RowTask):
         if config.lazy_embedding:
             lazy_embedding.check(config)
         self.choose_monitor("accuracy", "f1_macro")
-        rows, notes, digests = read(config, "labelled", split, sample=reviews.folder)
-        self.digests |= digests
-        self.notes += notes
-        labels = id_columns(rows, "label", lambda: UnitNumbering(_one), "value")
-        counts = {name: column.counts() for name, column in labels.items()}
+        rows = self.read_rows("labelled", split, sample=reviews.folder)
         text = trained.text if trained else self._text_encoder()
-        texts = id_columns(rows, "text", text.numbering, text.rules())
+        labels, texts = columns = _columns(rows, text)
+        counts = {name: column.counts() for name, column in labels.items()}
         self.pipeline = trained or self._build_pipeline(text, texts, counts)
         # Labels that only dev or test has come after those of the model.
         self.labels, notes = with_unseen_labels(
@@ -80,6 +83,19 @@ class Classification(RowTask):
         )
         self.notes += notes
         self.notes += absent_labels(counts, self.pipeline.labels.tokens)
+        self.encode(rows, columns)
+        self.notes += self.splits.notes
+        self.digests |= self.splits.digests()
+
+    def encode(
+        self,
+        rows: dict[str, "Dataset"],
+        columns: Columns | None = None,
+        sizes: list[int] | None = None,
+    ) -> None:
+        """Encode rows, see `RowTask`."""
+        text = self.pipeline.text
+        labels, texts = columns or _columns(rows, text, cached=False)
         self._texts = Encoded(
             texts, lambda units: {"words": text.vocabulary.encode(units)}
         )
@@ -90,11 +106,10 @@ class Classification(RowTask):
         self.splits = RowSplits(
             rows,
             {name: column.lengths for name, column in texts.items()},
-            config,
+            self.config,
             fixed_length=self.pipeline.options["length"],
+            sizes=sizes,
         )
-        self.notes += self.splits.notes
-        self.digests |= self.splits.digests()
 
     def _text_encoder(self) -> Text:
         """Return the encoder of a new model, still without a vocabulary."""
@@ -250,6 +265,13 @@ class Classification(RowTask):
     def sizes(self) -> dict[str, Any]:
         """Return the sizes of the data, for the user."""
         return {**self.splits.sizes(), "labels": len(self.pipeline.labels)}
+
+
+def _columns(rows: dict[str, "Dataset"], text: Text, *, cached: bool = True) -> Columns:
+    """Return the numbers of the labels, and of the words of the texts."""
+    one = lambda: UnitNumbering(_one)  # noqa: E731
+    labels = id_columns(rows, "label", one, "value", cached=cached)
+    return labels, id_columns(rows, "text", text.numbering, text.rules(), cached=cached)
 
 
 def _one(label: str) -> tuple[str]:

@@ -110,21 +110,26 @@ class FirstTargets:
         return self._numbering([targets[0] for targets in rows])
 
 
-def pair_ids(rows: "dict[str, Dataset]", source: Text, target: Text) -> PairIds:
+def pair_ids(
+    rows: "dict[str, Dataset]", source: Text, target: Text, *, cached: bool = True
+) -> PairIds:
     """Return the numbers of the units of the sources and of the first targets.
 
     Args:
         rows: the pairs by split.
         source: splits the sources.
         target: splits the targets.
+        cached: as for `id_columns`.
 
     Raises:
         zoo.tasks.data.DataError: if the data cache cannot be written.
     """
-    sources = id_columns(rows, "source", source.numbering, source.rules())
+    sources = id_columns(
+        rows, "source", source.numbering, source.rules(), cached=cached
+    )
     numbering = lambda: FirstTargets(target.numbering())  # noqa: E731
     rules = f"first of {target.rules()}"
-    return sources, id_columns(rows, "targets", numbering, rules)
+    return sources, id_columns(rows, "targets", numbering, rules, cached=cached)
 
 
 def one_target_per_row(rows: "Dataset") -> "Dataset":

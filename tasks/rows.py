@@ -1,16 +1,17 @@
 """Datasets of rows (sentences, documents, pairs) as batches of few shapes."""
 
+import copy
 import hashlib
 import json
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from zoo.tasks import data
+from zoo.tasks import data, streaming
 from zoo.tasks.base import Batch, Pairs, Task
 from zoo.tasks.configs.base import CorpusConfig, RowConfig
 from zoo.tasks.data.batching import Buckets, boundaries
@@ -88,6 +89,7 @@ class RowSplits:
         config: RowConfig,
         *,
         fixed_length: int | None = None,
+        sizes: list[int] | None = None,
     ) -> None:
         """Sort the rows of all splits into buckets.
 
@@ -99,11 +101,12 @@ class RowSplits:
             config: the flags: ``--batch-size``, ``--batch-tokens``, and
                 ``--max-length`` for train.
             fixed_length: T of every batch; None for a few lengths.
+            sizes: those lengths; None chooses them for train.
         """
         self.rows = rows
         self.notes: list[str] = []
         self.buckets: dict[str, Buckets] = {}
-        sizes = None if fixed_length is None else [fixed_length]
+        sizes = sizes if fixed_length is None else [fixed_length]
         for split in rows:
             limit = config.max_length if split == "train" else fixed_length
             of_split = lengths[split]
@@ -191,6 +194,61 @@ class RowTask(Task):
     """
 
     splits: RowSplits
+
+    def read_rows(
+        self,
+        kind: data.Kind,
+        split: str | None,
+        *,
+        sample: Callable[[], Path] = lambda: SAMPLE,
+    ) -> dict[str, "Dataset"]:
+        """Return the rows by split; add to `notes` and `digests`, and set `stream`.
+
+        Args:
+            kind: of the rows.
+            split: as for `read`.
+            sample: as for `read`.
+
+        Raises:
+            zoo.tasks.data.DataError: if the data cannot be read.
+            ValueError: if ``--streaming`` lacks other flags.
+        """
+        config: Any = self.config
+        if config.streaming and split is None:
+            stream, splits = streaming.read(config, kind)
+            self.stream = streaming.TrainingStream(stream, self)
+            rows = {"train": splits.train, "dev": splits.dev, "test": splits.test}
+            notes, digests = list(splits.notes), splits.digests
+        else:
+            rows, notes, digests = read(config, kind, split, sample=sample)
+        self.notes += notes
+        self.digests |= digests
+        return rows
+
+    def of_chunk(self, rows: "Dataset") -> Self:
+        """Return a copy of the task whose only split is train, with other rows.
+
+        Args:
+            rows: in memory.
+        """
+        chunk = copy.copy(self)
+        chunk.encode({"train": rows}, sizes=self.splits.buckets["train"].sizes)
+        return chunk
+
+    @abstractmethod
+    def encode(
+        self,
+        rows: dict[str, "Dataset"],
+        columns: Any = None,
+        sizes: list[int] | None = None,
+    ) -> None:
+        """Encode rows with the vocabularies of the pipeline, and set `splits`.
+
+        Args:
+            rows: the rows by split.
+            columns: the numbers of their units; None numbers them in memory.
+            sizes: the lengths of the batches; None chooses them for train.
+        """
 
     @abstractmethod
     def batch(

@@ -2,7 +2,7 @@
 
 import math
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
 import jax
 import numpy as np
@@ -13,12 +13,15 @@ from zoo.tasks.configs.seq2seq import Config
 from zoo.tasks.data import dates
 from zoo.tasks.data.blocks import column
 from zoo.tasks.losses import negative_sum, smoothed_likelihood
-from zoo.tasks.pair_preparation import one_target_per_row, pair_ids
-from zoo.tasks.rows import Encoded, RowSplits, RowTask, read
+from zoo.tasks.pair_preparation import PairIds, one_target_per_row, pair_ids
+from zoo.tasks.rows import Encoded, RowSplits, RowTask
 from zoo.tasks.run import sections
 from zoo.tasks.run.html import Section
 from zoo.tasks.seq2seq_pipeline import build_pipeline, check_flags
 from zoo.types import Array, Key, State
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 
 class SequenceToSequence(RowTask):
@@ -52,9 +55,7 @@ class SequenceToSequence(RowTask):
         """
         super().__init__(config)
         check_flags(config)
-        rows, notes, digests = read(config, "pairs", split, sample=dates.folder)
-        self.digests |= digests
-        self.notes += notes
+        rows = self.read_rows("pairs", split, sample=dates.folder)
         if trained is not None:
             self.pipeline, self.ratio = trained, 1.0
             ids = pair_ids(rows, trained.source, trained.target)
@@ -62,20 +63,33 @@ class SequenceToSequence(RowTask):
             rows["train"] = one_target_per_row(rows["train"])
             self.pipeline, ids, self.ratio, decisions = build_pipeline(config, rows)
             self.notes += decisions
-        sources, targets = ids
+        self.encode(rows, ids)
+        self.notes += self.splits.notes
+        self.digests |= self.splits.digests()
+        of_bpe = self.pipeline.target.units == "bpe"
+        self.monitor = ("bleu" if of_bpe else "exact", "max")
+        self.choose_monitor("exact", "wer", "per", "bleu", "chrf")
+
+    def of_chunk(self, rows: "Dataset") -> Self:
+        """Return a copy of the task with other training rows, a target each."""
+        return super().of_chunk(one_target_per_row(rows))
+
+    def encode(
+        self,
+        rows: dict[str, "Dataset"],
+        columns: PairIds | None = None,
+        sizes: list[int] | None = None,
+    ) -> None:
+        """Encode pairs, see `RowTask`; those of train have one target each."""
         source, target = self.pipeline.source, self.pipeline.target
+        sources, targets = columns or pair_ids(rows, source, target, cached=False)
         self._sources = Encoded(
             sources, lambda units: {"source": source.vocabulary.encode(units)}
         )
         self._targets = Encoded(
             targets, lambda units: {"labels": target.vocabulary.encode(units)}
         )
-        self.splits = RowSplits(rows, self._lengths(), config)
-        self.notes += self.splits.notes
-        self.digests |= self.splits.digests()
-        of_bpe = self.pipeline.target.units == "bpe"
-        self.monitor = ("bleu" if of_bpe else "exact", "max")
-        self.choose_monitor("exact", "wer", "per", "bleu", "chrf")
+        self.splits = RowSplits(rows, self._lengths(), self.config, sizes=sizes)
         # Numbered over all splits, so that the number of a pair identifies its split.
         self._first_number: dict[str, int] = {}
         count = 0

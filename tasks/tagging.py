@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import jax.numpy as jnp
 import numpy as np
@@ -13,19 +13,25 @@ from zoo.pipelines import TaggerPipeline
 from zoo.tasks import base, lazy_embedding
 from zoo.tasks.data import Kind
 from zoo.tasks.data.blocks import column
-from zoo.tasks.data.id_columns import id_columns
+from zoo.tasks.data.id_columns import IdColumn, id_columns
 from zoo.tasks.labels import (
     absent_labels,
     label_ids,
     label_vocabulary,
     with_unseen_labels,
 )
-from zoo.tasks.rows import Encoded, RowSplits, RowTask, limit_notes, read
+from zoo.tasks.rows import Encoded, RowSplits, RowTask, limit_notes
 from zoo.tasks.run import sections
 from zoo.tasks.run.html import Section
 from zoo.text import CURRENT_TOKENIZERS, UNK, Words
 from zoo.text.numbering import UnitNumbering
 from zoo.types import Array, Key, State
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+Columns = tuple[dict[str, IdColumn], dict[str, IdColumn]]
+"""The numbers of the tokens and of the tags, by split."""
 
 
 class Tagging(RowTask):
@@ -62,13 +68,8 @@ class Tagging(RowTask):
         if config.lazy_embedding:
             lazy_embedding.check(config)
         self.choose_monitor(*self.score_names)
-        rows, notes, digests = read(config, self.kind, split)
-        self.digests |= digests
-        self.notes += notes
-        tokens, tags = (
-            id_columns(rows, name, lambda: UnitNumbering(_all), "items")
-            for name in ("tokens", "tags")
-        )
+        rows = self.read_rows(self.kind, split)
+        tokens, tags = columns = _columns(rows)
         counts = {name: column.counts() for name, column in tags.items()}
         self.pipeline = trained or self._build_pipeline(
             tokens["train"].counts(), counts["train"]
@@ -81,19 +82,29 @@ class Tagging(RowTask):
         present = {name: self.classes(labels) for name, labels in counts.items()}
         classes = sorted(self.classes(self.pipeline.labels.tokens))
         self.notes += absent_labels(present, classes)
-        self._tokens = Encoded(tokens, self.pipeline.encode)
-        self._tags = Encoded(
-            tags, lambda names: {"labels": label_ids(self.labels, names)}
-        )
         # Unknown words stay unknown: reserved tokens have rate 0.
         vocabulary = self.pipeline.words.words
         counts = np.maximum(np.array(vocabulary.counts, np.float32), 1)
         self.rates = config.word_dropout / (config.word_dropout + counts)
         self.rates[: vocabulary.tokens.index(UNK) + 1] = 0
-        lengths = {name: column.lengths for name, column in tokens.items()}
-        self.splits = RowSplits(rows, lengths, config)
+        self.encode(rows, columns)
         self.notes += self.splits.notes
         self.digests |= self.splits.digests()
+
+    def encode(
+        self,
+        rows: dict[str, "Dataset"],
+        columns: Columns | None = None,
+        sizes: list[int] | None = None,
+    ) -> None:
+        """Encode rows, see `RowTask`."""
+        tokens, tags = columns or _columns(rows, cached=False)
+        self._tokens = Encoded(tokens, self.pipeline.encode)
+        self._tags = Encoded(
+            tags, lambda names: {"labels": label_ids(self.labels, names)}
+        )
+        lengths = {name: column.lengths for name, column in tokens.items()}
+        self.splits = RowSplits(rows, lengths, self.config, sizes=sizes)
 
     def _build_pipeline(
         self, token_counts: Mapping[str, int], tag_counts: Mapping[str, int]
@@ -271,6 +282,15 @@ class Tagging(RowTask):
     def sizes(self) -> dict[str, Any]:
         """Return the sizes of the data, for the user."""
         return {**self.splits.sizes(), "labels": len(self.pipeline.labels)}
+
+
+def _columns(rows: dict[str, "Dataset"], *, cached: bool = True) -> Columns:
+    """Return the numbers of the tokens, and of the tags."""
+    tokens, tags = (
+        id_columns(rows, name, lambda: UnitNumbering(_all), "items", cached=cached)
+        for name in ("tokens", "tags")
+    )
+    return tokens, tags
 
 
 def _all(items: list[str]) -> list[str]:

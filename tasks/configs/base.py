@@ -34,6 +34,18 @@ class Corpus(Data, Files):
 
 
 @dataclass(frozen=True)
+class RowCorpus(Corpus):
+    """Training data in files whose rows are independent of each other."""
+
+    streaming: bool = False
+    """Read train in chunks of rows, for data larger than memory; needs --steps."""
+    shuffle_rows: Positive = 10_000
+    """With --streaming: rows of a chunk, which are shuffled and batched together."""
+    vocab_rows: Positive = 100_000
+    """With --streaming: the first rows of train, for vocabulary and labels."""
+
+
+@dataclass(frozen=True)
 class Model:
     """The recurrent layers."""
 
@@ -73,6 +85,10 @@ class Training:
 
     epochs: Positive | None = None
     """Passes over the training data."""
+    steps: Positive | None = None
+    """Train for this many batches, instead of --epochs."""
+    eval_every: Positive | None = None
+    """Batches between evaluations on dev, an epoch of the log. Default: a pass."""
     batch_size: Positive = 32
     """Rows of a batch."""
     accumulate: Positive = 1
@@ -92,7 +108,7 @@ class Training:
     monitor: str = "auto"
     """Dev score that chooses the best epoch, or loss; auto: the task's main score."""
     patience: Count = 0
-    """Stop after this many epochs without a better dev score; 0 = never."""
+    """Stop after this many evaluations without a better dev score; 0 = never."""
     seed: Seed = 0
     """Random seed of initialisation, data splits, batches and dropout."""
 
@@ -161,13 +177,16 @@ class Config(Data, Model, Training, Devices, Run):
     """The flags that all tasks share."""
 
     def num_epochs(self, num_batches: int) -> int:
-        """Return the number of epochs: ``--epochs``, or the task's default.
+        """Return the passes over the data: ``--epochs``, or the task's default.
 
-        The default is raised until the run has `MIN_STEPS` batches.
+        The default is raised until the run has `MIN_STEPS` batches. The last of those
+        that ``--steps`` needs may be incomplete.
 
         Args:
-            num_batches: of an epoch.
+            num_batches: of a pass.
         """
+        if self.steps is not None:
+            return -(-self.steps // max(num_batches, 1))
         if self.epochs is not None:
             return self.epochs
         default = self.on_sample and self.sample_epochs or self.default_epochs
@@ -190,5 +209,5 @@ class CorpusConfig(Corpus, Config):
 
 
 @dataclass(frozen=True)
-class RowConfig(RowTraining, CorpusConfig):
+class RowConfig(RowCorpus, RowTraining, CorpusConfig):
     """The flags of the tasks whose data are rows in files."""

@@ -9,7 +9,7 @@ from zoo.tasks.ranges import Positive, Rate
 
 
 @dataclass(frozen=True)
-class Data(LabelColumn, TextColumn, base.Corpus):
+class Data(LabelColumn, TextColumn, base.RowCorpus):
     """Texts with a label each."""
 
     units: Literal["words", "chars"] = "words"

@@ -11,7 +11,7 @@ Tokens = Literal["auto", "chars", "symbols", "bpe"]
 
 
 @dataclass(frozen=True)
-class Data(PairColumns, base.Corpus):
+class Data(PairColumns, base.RowCorpus):
     """Sources with a target or more each."""
 
     source_tokens: Tokens = "auto"

@@ -9,7 +9,7 @@ from zoo.tasks.ranges import Count, NonNegative, Positive
 
 
 @dataclass(frozen=True)
-class Data(TagColumns, base.Corpus):
+class Data(TagColumns, base.RowCorpus):
     """Sentences with a tag for each word."""
 
     tokens: Literal["words", "whitespace"] = "words"

@@ -16,6 +16,7 @@ from zoo.tasks.data.formats.errors import DataError
 from zoo.tasks.data.formats.reading import Kind, Reading
 
 if TYPE_CHECKING:
+    import pyarrow
     from datasets import Dataset, Features
 
 _MAX_ROWS, _MAX_CHARACTERS = 1000, 1 << 24  # of a batch of rows in an Arrow file
@@ -45,7 +46,7 @@ def cached_dataset(
     from datasets import Dataset
 
     def fill(file: BinaryIO) -> None:
-        schema = _features(kind).arrow_schema
+        schema = features(kind).arrow_schema
         with pyarrow.ipc.new_stream(file, schema) as writer:
             for rows in _batches(make_rows(), name):
                 writer.write_batch(pyarrow.RecordBatch.from_pylist(rows, schema))
@@ -53,8 +54,27 @@ def cached_dataset(
     return Dataset.from_file(str(entries.entry(fill, key, "arrow", cache_dir)))
 
 
-def _features(kind: Kind) -> "Features":
-    """Return the columns of the rows of a kind."""
+def in_memory(rows: list[dict[str, Any]], kind: Kind) -> "Dataset":
+    """Return rows as a dataset in memory, with the columns of `cached_dataset`.
+
+    Args:
+        rows: the rows.
+        kind: the kind of the rows.
+    """
+    import pyarrow
+    from datasets import Dataset
+    from datasets.table import InMemoryTable
+
+    table = pyarrow.Table.from_pylist(rows, features(kind).arrow_schema)
+    return Dataset(InMemoryTable(table))
+
+
+def features(kind: Kind) -> "Features":
+    """Return the columns of the rows of a kind.
+
+    Args:
+        kind: the kind of the rows.
+    """
     from datasets import Features, List, Value
 
     string = Value("string")
@@ -92,6 +112,37 @@ def content_digest(rows: "Dataset") -> str:
         rows: from `cached_dataset`.
     """
     return entries.digest_in_name(Path(rows.cache_files[0]["filename"]))
+
+
+def table_digest(table: "pyarrow.Table") -> str:
+    """Return a digest of the values and the types of a table.
+
+    Args:
+        table: of any columns.
+    """
+    import pyarrow
+    from xxhash import xxh3_128
+
+    class Sink:
+        """A file that keeps no more than the digest of what is written to it."""
+
+        closed = False
+
+        def __init__(self) -> None:
+            self.digest = xxh3_128()
+
+        def write(self, data: Any) -> None:
+            self.digest.update(data)
+
+        def flush(self) -> None: ...
+
+        def close(self) -> None: ...
+
+    sink = Sink()
+    file: Any = pyarrow.PythonFile(sink, "w")
+    with pyarrow.ipc.new_stream(file, table.schema) as writer:
+        writer.write_table(table)
+    return sink.digest.hexdigest()
 
 
 def fingerprint(reading: Reading) -> str:

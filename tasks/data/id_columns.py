@@ -11,6 +11,7 @@ of R rows with N units in all, of V kinds:
 """
 
 import hashlib
+import io
 import json
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -100,6 +101,8 @@ def id_columns(
     numbering: "Callable[[], Numbering]",
     rules: str,
     cache_dir: Path | None = None,
+    *,
+    cached: bool = True,
 ) -> dict[str, IdColumn]:
     """Return the numbers of the units of a column, for each split.
 
@@ -112,6 +115,7 @@ def id_columns(
         numbering: returns a new numbering.
         rules: what the units depend on, apart from the rows and the code.
         cache_dir: directory of the cache; None is that of `datasets`.
+        cached: read and write the cache; otherwise the numbers are kept in memory.
 
     Raises:
         zoo.tasks.data.DataError: if the cache cannot be written.
@@ -120,15 +124,19 @@ def id_columns(
     columns = {}
     for split, split_rows in rows.items():
         values = split_rows.data.table.column(name)
-        key = _column_key(values, rules)
-        if key not in tables:
+        key = _column_key(values, rules) if cached else split
+        if not cached:
+            buffer = io.BytesIO()
+            _write(buffer, values, numbering())
+            tables[key] = _read(np.frombuffer(buffer.getbuffer(), np.uint8))
+        elif key not in tables:
             path = entries.entry(
                 lambda file: _write(file, values, numbering()),  # noqa: B023
                 key,
                 "ids",
                 cache_dir,
             )
-            tables[key] = _read(path)
+            tables[key] = _read(np.memmap(path, np.uint8, "r"))
         column, numbers = tables[key], row_numbers(split_rows)
         if numbers is not None:
             column = column._replace(
@@ -171,35 +179,10 @@ def cached_result(
 
 def _column_key(values: "pyarrow.ChunkedArray[Any]", *rules: str) -> str:
     """Return the key of what is computed from the column of a table."""
-    return arrow_cache.digest(_content_digest(values), _code_digest(), *rules)
-
-
-def _content_digest(values: "pyarrow.ChunkedArray[Any]") -> str:
-    """Return a digest of the values and the type of a column."""
     import pyarrow
-    from xxhash import xxh3_128
 
-    class Sink:
-        """A file that keeps no more than the digest of what is written to it."""
-
-        closed = False
-
-        def __init__(self) -> None:
-            self.digest = xxh3_128()
-
-        def write(self, data: Any) -> None:
-            self.digest.update(data)
-
-        def flush(self) -> None: ...
-
-        def close(self) -> None: ...
-
-    sink = Sink()
-    table = pyarrow.table({"values": values})
-    file: Any = pyarrow.PythonFile(sink, "w")
-    with pyarrow.ipc.new_stream(file, table.schema) as writer:
-        writer.write_table(table)
-    return sink.digest.hexdigest()
+    content = arrow_cache.table_digest(pyarrow.table({"values": values}))
+    return arrow_cache.digest(content, _code_digest(), *rules)
 
 
 @cache
@@ -251,9 +234,8 @@ def _widen(file: BinaryIO, size: int, old: np.dtype, new: np.dtype) -> None:
     file.seek(size * new.itemsize)
 
 
-def _read(path: Path) -> IdColumn:
-    """Map an entry into memory."""
-    data = np.memmap(path, np.uint8, "r")
+def _read(data: np.ndarray) -> IdColumn:
+    """Return what `_write` has written, from its bytes."""
     size, num_rows, itemsize, num_bytes = data[-32:].view(np.int64).tolist()
     units = json.loads(data[-32 - num_bytes : -32].tobytes())
     end = size * itemsize

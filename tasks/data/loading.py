@@ -56,7 +56,7 @@ class Splits(NamedTuple):
     digests: dict[str, str]
 
 
-class _Loaded(NamedTuple):
+class Loaded(NamedTuple):
     """The splits that a source has, with `Splits.notes` and `Splits.digests`."""
 
     datasets: dict[str, "Dataset"]
@@ -100,7 +100,7 @@ def load(
     if source.data and source.data.startswith(hub.PREFIX):
         loaded = _from_hub(source, kind, cache_dir, tokenizer)
     else:
-        loaded = _from_files(source, kind, sample, cache_dir, tokenizer)
+        loaded = from_files(source, kind, sample, cache_dir, tokenizer)
     datasets, notes, digests = loaded
     if "train" not in datasets:
         names = ", ".join(datasets)
@@ -157,19 +157,32 @@ def read(
     if source.data and source.data.startswith(hub.PREFIX):
         loaded = _from_hub(source, kind, cache_dir, tokenizer, split)
     else:
-        loaded = _from_files(source, kind, sample, cache_dir, tokenizer, split)
+        loaded = from_files(source, kind, sample, cache_dir, tokenizer, split)
     return Split(loaded.datasets[split], tuple(map(printable, loaded.notes)))
 
 
-def _from_files(
+def from_files(
     source: Files,
     kind: Kind,
     sample: Path | None,
     cache_dir: Path | None,
     tokenizer: str,
     only: str | None = None,
-) -> _Loaded:
-    """Read the splits that have files, or only one of them."""
+) -> Loaded:
+    """Read the splits that have files, or only one of them.
+
+    Args:
+        source: where the data come from.
+        kind: the kind of the rows.
+        sample: the file to read if `source` names none.
+        cache_dir: as for `load`.
+        tokenizer: as for `load`.
+        only: the split to read.
+
+    Raises:
+        DataError: as for `read`.
+        FormatError: as for `read`.
+    """
     split_files = {split: getattr(source, f"{split}_file") for split in files.SPLITS}
     data = source.data
     if data is None and not any(split_files.values()):
@@ -192,9 +205,7 @@ def _from_files(
         raise DataError(f"no {only} among the files, only {names}: give --{only}-file")
     datasets, digests = {}, {}
     plans = {
-        split: [
-            _plan(source, kind, data_file, tokenizer) for data_file in chosen[split]
-        ]
+        split: [plan(source, kind, data_file, tokenizer) for data_file in chosen[split]]
         for split in ([only] if only else [s for s in files.SPLITS if s in chosen])
     }
     checks.same_columns(reading for readings in plans.values() for reading in readings)
@@ -211,8 +222,8 @@ def _from_files(
         )
         digests[f"{split} ({listed})"] = arrow_cache.content_digest(datasets[split])
         if kind not in ("text", "pairs"):
-            notes += checks.label_notes(split, datasets[split], kind, _is_named(source))
-    return _Loaded(datasets, notes, digests)
+            notes += checks.label_notes(split, datasets[split], kind, is_named(source))
+    return Loaded(datasets, notes, digests)
 
 
 def _from_hub(
@@ -221,20 +232,44 @@ def _from_hub(
     cache_dir: Path | None,
     tokenizer: str,
     only: str | None = None,
-) -> _Loaded:
+) -> Loaded:
     """Read the splits of a dataset of the hub, or only one."""
     name = str(source.data).removeprefix(hub.PREFIX)
+    with arrow_cache.quiet():
+        splits = hub.load(name, cache_dir)
+    if only is not None and only not in splits:
+        raise DataError(f"{source.data} has no {only}, only {', '.join(splits)}")
+    chosen = {only: splits[only]} if only else splits
+    loaded = of_hub(source, kind, chosen, cache_dir, tokenizer)
+    if only is not None and only not in loaded.datasets:
+        raise DataError(f"{source.data}:{only} has no labels")
+    return loaded
+
+
+def of_hub(
+    source: Files,
+    kind: Kind,
+    loaded: Mapping[str, "Dataset"],
+    cache_dir: Path | None,
+    tokenizer: str,
+) -> Loaded:
+    """Return the rows of splits of a dataset of the hub, without unlabelled ones.
+
+    Args:
+        source: where the data come from.
+        kind: the kind of the rows.
+        loaded: the splits, unchanged.
+        cache_dir: as for `load`.
+        tokenizer: as for `load`.
+
+    Raises:
+        DataError: as for `load`.
+    """
     columns = source.columns
     datasets, notes, digests = {}, [], {}
-    with arrow_cache.quiet():
-        loaded = hub.load(name, cache_dir)
-    if only is not None and only not in loaded:
-        raise DataError(f"{source.data} has no {only}, only {', '.join(loaded)}")
-    for split in [only] if only else [s for s in files.SPLITS if s in loaded]:
+    for split in [s for s in files.SPLITS if s in loaded]:
         where = f"{source.data}:{split}"
         if kind == "labelled" and hub.is_unlabelled(loaded[split]):
-            if only:
-                raise DataError(f"{where} has no labels")
             notes.append(f"{split} of {source.data} has no labels: left out")
             continue
         notes.append(f"{split}: {hub.describe(loaded[split], where, kind, columns)}")
@@ -254,8 +289,8 @@ def _from_hub(
         )
         digests[where] = arrow_cache.content_digest(datasets[split])
         if kind not in ("text", "pairs"):
-            notes += checks.label_notes(split, datasets[split], kind, _is_named(source))
-    return _Loaded(datasets, notes, digests)
+            notes += checks.label_notes(split, datasets[split], kind, is_named(source))
+    return Loaded(datasets, notes, digests)
 
 
 def _equal_splits(datasets: Mapping[str, "Dataset"]) -> Iterator[str]:
@@ -266,14 +301,30 @@ def _equal_splits(datasets: Mapping[str, "Dataset"]) -> Iterator[str]:
             yield f"{first} and {second} have the same rows"
 
 
-def _is_named(source: Files) -> bool:
-    """Return whether the user says where the labels are."""
+def is_named(source: Files) -> bool:
+    """Return whether the user says where the labels are.
+
+    Args:
+        source: where the data come from.
+    """
     return bool(source.format or source.columns.label)
 
 
-def _plan(
+def plan(
     source: Files, kind: Kind, data_file: files.DataFile, tokenizer: str
 ) -> Reading:
+    """Return how a file is read, see `zoo.tasks.data.formats.plan`.
+
+    Args:
+        source: the flags.
+        kind: the kind of the rows.
+        data_file: the file.
+        tokenizer: as for `load`.
+
+    Raises:
+        DataError: as for `load`.
+        FormatError: as for `load`.
+    """
     return formats.plan(
         data_file.path,
         kind,

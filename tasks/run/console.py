@@ -17,7 +17,7 @@ from zoo.tasks import disk, processes
 from zoo.tasks.run import flags
 from zoo.tasks.run.errors import describe
 from zoo.tasks.run.folder import Run
-from zoo.tasks.run.position import Position
+from zoo.tasks.run.position import Length, Position
 from zoo.tasks.run.protocols import RunTask
 from zoo.tasks.scores import Scores
 
@@ -55,21 +55,20 @@ def _plural(name: str, number: int) -> str:
     return "" if number == 1 else "es" if name == "process" else "s"
 
 
-def bar(position: Position, batches: int, epochs: int, *, is_first: bool) -> tqdm:
+def bar(position: Position, length: Length, *, is_first: bool) -> tqdm:
     """Return the progress bar of an epoch; it is silent without a terminal.
 
     Args:
         position: the progress of the run.
-        batches: number of batches of the epoch.
-        epochs: number of epochs of the run.
+        length: of the run.
         is_first: whether the first batch compiles the programs, which is said.
     """
     if is_first:
         print("compiling (once), then training: one line per epoch", flush=True)
     return tqdm(
-        total=batches,
+        total=length.num_batches(position.epoch),
         initial=position.batch,
-        desc=f"epoch {position.epoch + 1}/{epochs}",
+        desc=f"epoch {position.epoch + 1}/{length.num_epochs}",
         unit="batch",
         leave=False,
         mininterval=0.5,

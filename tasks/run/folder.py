@@ -18,7 +18,7 @@ from zoo.tasks import processes
 from zoo.tasks.run import atomic, charts, contents, flags, log
 from zoo.tasks.run.errors import RunError, full_disk
 from zoo.tasks.run.lock import Lock
-from zoo.tasks.run.position import Position
+from zoo.tasks.run.position import Length, Position
 from zoo.tasks.run.protocols import RunConfig
 from zoo.tasks.scores import Scores
 
@@ -237,20 +237,20 @@ class Run:
         assert self._checkpoints is not None, "call begin first"
         return self._checkpoints
 
-    def save(self, state: Any, position: Position, batches: int) -> None:
+    def save(self, state: Any, position: Position, interval: int) -> None:
         """Save a checkpoint; the latest two are kept, or ``--keep-checkpoints``.
 
         Args:
             state: a pytree of arrays.
             position: the progress of the run.
-            batches: of an epoch.
+            interval: batches of an epoch.
 
         Raises:
             OSError: if it cannot be written, for example because the disk is full.
         """
         # The end of an epoch, before and after its evaluation, has one step but needs
         # two numbers.
-        number = position.epoch * (batches + 1) + position.batch
+        number = position.epoch * (interval + 1) + position.batch
         try:
             self.checkpoints.save(number, state, dataclasses.asdict(position))
         except OSError:
@@ -261,22 +261,18 @@ class Run:
             # The one before is the fallback of a damaged one.
             self.checkpoints.keep(max(2, self.config.keep_checkpoints))
 
-    def restore(
-        self, state: Any, num_batches: int, num_epochs: int
-    ) -> tuple[Any, Position]:
+    def restore(self, state: Any, length: Length) -> tuple[Any, Position]:
         """Return the latest checkpoint, or the initial state if there is none.
 
         Args:
             state: the initial state.
-            num_batches: of an epoch.
-            num_epochs: of the run.
+            length: of the run.
 
         Raises:
             RunError: if all checkpoints are damaged, or the log is.
         """
-        latest = self.checkpoints.restore_latest(
-            state, partial(Position.from_json, num_batches, num_epochs)
-        )
+        read = partial(Position.from_json, length)
+        latest = self.checkpoints.restore_latest(state, read)
         state, position = latest or (state, Position())
         if processes.leads():
             log.truncate(self.path / contents.LOG, position.epoch)

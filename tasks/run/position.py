@@ -1,12 +1,12 @@
-"""The progress of a run, which each checkpoint holds."""
+"""The length of a run, and its progress, which each checkpoint holds."""
 
 import dataclasses
 import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 LARGEST = sys.float_info.max
-ADDED: Mapping[str, Any] = {"epoch_seconds": 0.0, "epoch_tokens": 0}
+ADDED: Mapping[str, Any] = {"epoch_seconds": 0.0, "epoch_tokens": 0, "stream": None}
 _INTS = {"epoch", "batch", "step", "count", "tokens", "epoch_tokens", "best_epoch"}
 _NOT_NEGATIVE = {
     "count",
@@ -16,6 +16,39 @@ _NOT_NEGATIVE = {
     "epoch_seconds",
     "elapsed",
 }
+
+
+class Length(NamedTuple):
+    """The length of a run in steps; an epoch ends with an evaluation on dev.
+
+    Attributes:
+        steps: batches of the run.
+        interval: batches of an epoch; the last epoch may have fewer.
+    """
+
+    steps: int
+    interval: int
+
+    @property
+    def num_epochs(self) -> int:
+        """The number of epochs."""
+        return -(-self.steps // self.interval)
+
+    def start(self, epoch: int) -> int:
+        """Return the batches before an epoch.
+
+        Args:
+            epoch: its number, from 0; that of the run's end is the number of epochs.
+        """
+        return min(epoch * self.interval, self.steps)
+
+    def num_batches(self, epoch: int) -> int:
+        """Return the batches of an epoch.
+
+        Args:
+            epoch: its number, from 0.
+        """
+        return self.start(epoch + 1) - self.start(epoch)
 
 
 class PositionError(ValueError):
@@ -40,6 +73,8 @@ class Position:
         epoch_seconds: of `seconds`, those of this epoch.
         epoch_tokens: of `tokens`, those of this epoch.
         elapsed: seconds of run time, without the pauses before each ``--resume``.
+        stream: where the next batch is in training rows that are read in chunks, see
+            `zoo.tasks.streaming.TrainingStream`; None for the first, and for others.
     """
 
     epoch: int = 0
@@ -55,6 +90,7 @@ class Position:
     epoch_seconds: float = 0.0
     epoch_tokens: int = 0
     elapsed: float = 0.0
+    stream: list[int] | None = None
 
     def advance(self, total: float, count: int, tokens: int, seconds: float) -> None:
         """Count a batch.
@@ -83,14 +119,11 @@ class Position:
         return self.epoch_tokens / max(self.epoch_seconds, 1e-9)
 
     @classmethod
-    def from_json(
-        cls, num_batches: int, num_epochs: int, values: Mapping[str, Any]
-    ) -> "Position":
+    def from_json(cls, length: Length, values: Mapping[str, Any]) -> "Position":
         """Return the position that a checkpoint holds.
 
         Args:
-            num_batches: of an epoch.
-            num_epochs: of the run.
+            length: of the run.
             values: by the names of the attributes. Those of `ADDED` may be missing, as
                 in the checkpoints of earlier versions; their speed of the epoch is that
                 of its rest.
@@ -105,17 +138,20 @@ class Position:
             differing = ", ".join(sorted(values.keys() ^ names))
             raise PositionError(f"missing or unknown values: {differing}")
         for name, value in values.items():
-            if name in _INTS:
+            if name == "stream":
+                if not (value is None or _is_place(value)):
+                    raise PositionError(f"stream must be 5 counts, got {value!r}")
+            elif name in _INTS:
                 if type(value) is not int:
                     raise PositionError(f"{name} must be an int, got {value!r}")
             elif type(value) not in (int, float):
                 if value is not None or not name.startswith("best"):
                     raise PositionError(f"{name} must be a number, got {value!r}")
         position = cls(**values)
-        step = position.epoch * num_batches + position.batch
+        step = length.start(position.epoch) + position.batch
         ranges = {
-            "epoch": (0, num_epochs),
-            "batch": (0, num_batches),
+            "epoch": (0, length.num_epochs),
+            "batch": (0, length.num_batches(position.epoch)),
             "step": (step, step),
             "total": (-LARGEST, LARGEST),
             "best_epoch": (0 if position.epoch else -1, position.epoch - 1),
@@ -129,3 +165,9 @@ class Position:
             pair = f"best is {position.best} in epoch {position.best_epoch}"
             raise PositionError(pair)
         return position
+
+
+def _is_place(value: Any) -> bool:
+    """Return whether a value can be a position in a stream."""
+    is_list = isinstance(value, list) and len(value) == 5
+    return is_list and all(type(number) is int and number >= 0 for number in value)

@@ -1,13 +1,18 @@
 """Small runs of the training program, shared by the tests."""
 
+import json
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import filelock
+import numpy as np
 import pytest
+import safetensors.numpy
 
 ROOT = Path(__file__).parents[2]
 TASKS = ("classification", "pos", "ner", "charlm", "seq2seq", "memory")
@@ -137,6 +142,50 @@ def finished(task: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path,
             assert "could not be written" not in process.stderr
             output.write_text(process.stdout)
     return out, output.read_text()
+
+
+def kill_and_resume(
+    task: str, *args: Any, out: Path, checkpoints: Iterable[int], env: dict[str, str]
+) -> None:
+    """Train with a checkpoint after every batch, killing the process after some.
+
+    Args:
+        task: name of the task.
+        *args: its flags.
+        out: the run folder.
+        checkpoints: after which a process is killed.
+        env: environment variables.
+    """
+    args = (task, *args, "--out", out, "--resume", "--checkpoint-seconds", "0")
+    for checkpoint in checkpoints:
+        process = subprocess.Popen(
+            command("train.py", *args),
+            env=env,
+            cwd=ROOT,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+        while process.poll() is None and newest(out) < checkpoint:
+            time.sleep(0.02)
+        process.kill()
+        process.wait()
+        assert process.stderr is not None
+        process.stderr.close()
+        assert newest(out) >= checkpoint
+    resumed = run("train.py", *args, env=env)
+    assert resumed.returncode == 0, resumed.stderr
+    assert "resuming in epoch" in resumed.stdout
+
+
+def losses(out: Path) -> list[tuple[int, float, float]]:
+    """Return the step, the train loss and the dev loss of each epoch of a run."""
+    lines = map(json.loads, (out / "log.jsonl").read_text().splitlines())
+    return [(line["step"], line["train_loss"], line["dev_loss"]) for line in lines]
+
+
+def weights(out: Path) -> dict[str, np.ndarray]:
+    """Return the weights of the best model of a run."""
+    return safetensors.numpy.load_file(out / "model" / "weights.safetensors")
 
 
 def newest(out: Path) -> int:

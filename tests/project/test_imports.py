@@ -31,7 +31,8 @@ LEVELS = [
     ["zoo.tasks.metrics", "zoo.tasks.sequence_metrics", "zoo.tasks.baselines"],
     ["zoo.tasks.ranges", "zoo.tasks.configs"],
     ["zoo.tasks.run", "zoo.tasks.processes", "zoo.tasks.native_log"],
-    ["zoo.tasks.base", "zoo.tasks.compile_ahead", "zoo.tasks.layout"],
+    ["zoo.tasks.base", "zoo.tasks.compile_ahead", "zoo.tasks.layout"]
+    + ["zoo.tasks.streaming"],
     ["zoo.tasks.optimizers", "zoo.tasks.losses", "zoo.tasks.program", "zoo.tasks.rows"]
     + [
         "zoo.tasks.lazy_embedding",

@@ -24,7 +24,7 @@ from zoo.tasks.configs.memory import Config
 from zoo.tasks.run import contents, flags, lock
 from zoo.tasks.run.errors import RunError
 from zoo.tasks.run.folder import Run
-from zoo.tasks.run.position import Position
+from zoo.tasks.run.position import Length, Position
 from zoo.tasks.scores import Scores
 
 DIGESTS = {"train (a.txt)": "1", "dev (b.txt)": "2"}
@@ -412,7 +412,7 @@ def test_files_have_the_mode_of_the_umask(tmp_path: Path) -> None:
     names = ("train_loss", "dev_loss", "dev_f1", "step", "seconds")
     state = {"a": np.zeros(3)}
     with started(tmp_path / "run") as run:
-        run.restore(state, 1, 1)
+        run.restore(state, Length(1, 1))
         run.save(state, Position(), 1)
         run.log({"epoch": 1, **dict.fromkeys(names, 1.0)})
         run.finish({"test": Scores({"f1": 1.0})}, {}, [])

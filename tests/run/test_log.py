@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from zoo.tasks.run import log
 from zoo.tasks.run.errors import RunError
-from zoo.tasks.run.position import ADDED, Position
+from zoo.tasks.run.position import ADDED, Length, Position
 
 FIRST = {"epoch": 1, "step": 6, "train_loss": 2.5, "dev_loss": 2.25, "seconds": 1.0}
 FIRST |= {"dev_f1": math.nan, "tokens_per_second": 10.0}
@@ -93,15 +93,17 @@ POSITION = dataclasses.asdict(
 
 def test_positions_that_the_program_saves_are_read() -> None:
     for values in (POSITION, dataclasses.asdict(Position())):
-        position = Position.from_json(10, 4, json.loads(json.dumps(values)))
+        position = Position.from_json(Length(40, 10), json.loads(json.dumps(values)))
         assert dataclasses.asdict(position) == values
+    streamed = {**POSITION, "stream": [1, 0, 3, 4, 5]}
+    assert Position.from_json(Length(40, 10), streamed).stream == [1, 0, 3, 4, 5]
     not_a_number = {**POSITION, "best": math.nan, "best_loss": None}
-    assert Position.from_json(10, 4, not_a_number).best_loss is None
+    assert Position.from_json(Length(40, 10), not_a_number).best_loss is None
 
 
 def test_positions_of_earlier_versions_are_read() -> None:
     values = {name: value for name, value in POSITION.items() if name not in ADDED}
-    position = Position.from_json(10, 4, values)
+    position = Position.from_json(Length(40, 10), values)
     assert dataclasses.asdict(position) == {**values, **ADDED}
     assert position.tokens_per_second() == 0
 
@@ -125,6 +127,10 @@ def test_positions_of_earlier_versions_are_read() -> None:
         ({"best_epoch": -1}, "best_epoch must be from 0 to 1, got -1"),
         ({"best": None}, "best is None in epoch 1"),
         ({"best": [1]}, "best must be a number"),
+        ({"stream": [1, 2, 3]}, "stream must be 5 counts, got [1, 2, 3]"),
+        ({"stream": [1, 2, 3, 4, -5]}, "stream must be 5 counts"),
+        ({"stream": [1, 2, 3, 4, 5.0]}, "stream must be 5 counts"),
+        ({"stream": 7}, "stream must be 5 counts, got 7"),
         ({"more": 1}, "missing or unknown values: more"),
     ],
 )
@@ -132,14 +138,14 @@ def test_a_position_out_of_range_is_refused(
     change: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ValueError, match=re.escape(message)):
-        Position.from_json(10, 4, {**POSITION, **change})
+        Position.from_json(Length(40, 10), {**POSITION, **change})
 
 
 @pytest.mark.parametrize("name", sorted(POSITION.keys() - ADDED.keys()))
 def test_a_position_without_a_value_is_refused(name: str) -> None:
     values = {key: value for key, value in POSITION.items() if key != name}
     with pytest.raises(ValueError, match=f"missing or unknown values: {name}"):
-        Position.from_json(10, 4, values)
+        Position.from_json(Length(40, 10), values)
 
 
 VALUES = st.none() | st.booleans() | st.integers() | st.floats() | st.just("2")
@@ -148,7 +154,7 @@ VALUES = st.none() | st.booleans() | st.integers() | st.floats() | st.just("2")
 @given(st.dictionaries(st.sampled_from([*POSITION, "other"]), VALUES))
 def test_a_position_is_in_range_or_refused(change: dict[str, Any]) -> None:
     try:
-        position = Position.from_json(10, 4, {**POSITION, **change})
+        position = Position.from_json(Length(40, 10), {**POSITION, **change})
     except ValueError:
         return
     assert 0 <= position.epoch <= 4 and 0 <= position.batch <= 10

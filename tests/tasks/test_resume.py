@@ -1,6 +1,5 @@
 """A run that is killed or stopped at any moment resumes without a difference."""
 
-import json
 import re
 import signal
 import subprocess
@@ -10,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import safetensors.numpy
 
 from tests.helpers.tolerances import assert_identical
 from tests.helpers.training import (
@@ -19,8 +17,10 @@ from tests.helpers.training import (
     command,
     finished,
     flags,
+    kill_and_resume,
+    losses,
     newest,
-    run,
+    weights,
 )
 from tests.helpers.typed import present
 from zoo.tasks.program import TrainState
@@ -42,34 +42,10 @@ def test_a_killed_and_resumed_run_equals_an_uninterrupted_one(
     (folder, env), task = work, case
     uninterrupted, _ = finished(task, tmp_path_factory)
     out = folder / f"{task}-killed"
-    args = command("train.py", task, *flags(task, folder), "--out", out, "--resume")
-    # A checkpoint after every batch. The run is killed after some, in both epochs.
-    args += ["--checkpoint-seconds", "0"]
-    for checkpoint in (2, 9):
-        process = subprocess.Popen(
-            args, env=env, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-        )
-        while process.poll() is None and newest(out) < checkpoint:
-            time.sleep(0.02)
-        process.kill()
-        process.wait()
-        assert process.stderr is not None
-        process.stderr.close()
-        assert newest(out) >= checkpoint
-    resumed = run("train.py", *args[2:], env=env)
-    assert resumed.returncode == 0, resumed.stderr
-    weights = [
-        safetensors.numpy.load_file(path / "model" / "weights.safetensors")
-        for path in (uninterrupted, out)
-    ]
-    assert_identical(weights[1], weights[0])
-    expected, actual = (
-        [json.loads(line) for line in (path / "log.jsonl").read_text().splitlines()]
-        for path in (uninterrupted, out)
-    )
-    assert [(epoch["train_loss"], epoch["dev_loss"]) for epoch in actual] == [
-        (epoch["train_loss"], epoch["dev_loss"]) for epoch in expected
-    ]
+    # In both epochs.
+    kill_and_resume(task, *flags(task, folder), out=out, checkpoints=(2, 9), env=env)
+    assert_identical(weights(out), weights(uninterrupted))
+    assert losses(out) == losses(uninterrupted)
 
 
 def test_checkpoints_with_ints_as_keys_can_be_read(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from zoo import train
 from zoo.tasks.program import StepMetrics, TrainState
 from zoo.tasks.run import console
 from zoo.tasks.run.errors import RunError
-from zoo.tasks.run.position import Position
+from zoo.tasks.run.position import Length, Position
 
 NUM_BATCHES, NUM_TOKENS = 5, 3
 
@@ -54,6 +54,8 @@ class Fake:
     saved: list[tuple[int, Position]] = field(default_factory=list)
     path: Path = Path("a-run")
 
+    task = SimpleNamespace(stream=None)
+
     def __post_init__(self) -> None:
         self.interruption: Any = SimpleNamespace(signal=None, exit=self.exit)
         self.checkpoints = SimpleNamespace(numbers=lambda: self.saved)
@@ -80,7 +82,7 @@ class Fake:
         metrics: Any = StepMetrics(total, 2, NUM_TOKENS, 1.0)  # pyright: ignore
         return state._replace(params=step + 1), metrics
 
-    def save(self, state: TrainState, position: Position, batches: int) -> None:
+    def save(self, state: TrainState, position: Position, interval: int) -> None:
         self.events.append("save")
         self.saved.append((state.params, Position(**vars(position))))
         self.now += 1000
@@ -101,8 +103,9 @@ class Fake:
             program=this,
             state=TrainState(position.step, (), (), (), ()),
             position=position,
+            length=Length(2 * NUM_BATCHES, NUM_BATCHES),
             num_batches=NUM_BATCHES,
-            num_epochs=2,
+            batches=train.batches_from(this, 0, position, NUM_BATCHES),
             started=0.0,
             saved=0.0,
             interruption=self.interruption,

@@ -17,7 +17,7 @@ from tests.torture.trial import Trial
 from zoo.tasks.run import contents
 from zoo.tasks.run.checkpoints import Checkpoints
 from zoo.tasks.run.errors import RunError
-from zoo.tasks.run.position import Position
+from zoo.tasks.run.position import Length, Position
 
 NUM_CHECKPOINTS = 3
 
@@ -57,7 +57,7 @@ def _state(k: int) -> dict[str, np.ndarray]:
 def _trial(name: str, checkpoints: Checkpoints, expected: int | None) -> Trial:
     """Restore the latest checkpoint that is not damaged."""
     like, stderr = _state(expected or 0), StringIO()
-    read = partial(Position.from_json, 1, NUM_CHECKPOINTS)
+    read = partial(Position.from_json, Length(NUM_CHECKPOINTS, 1))
     try:
         with redirect_stderr(stderr):
             latest = checkpoints.restore_latest(like, read)

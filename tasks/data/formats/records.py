@@ -21,6 +21,7 @@ def rows(
     records: NumberedRecords,
     class_columns: Sequence[str] = (),
     tokenizer: str = "words",
+    sample: Sequence[Record] | None = None,
 ) -> Iterator[Parsed]:
     """Yield the rows of a table; for a record that lacks a column, a `FormatError`.
 
@@ -31,18 +32,19 @@ def rows(
         records: the records.
         class_columns: columns of type ``ClassLabel``.
         tokenizer: as for `Reading`.
+        sample: the records that decide the columns; the first by default.
 
     Raises:
         DataError: if the columns cannot be determined.
     """
     stream = iter(records)
-    sample = list(itertools.islice(stream, column_choice.SAMPLE_SIZE))
-    readable = _readable(sample)
+    first = list(itertools.islice(stream, column_choice.SAMPLE_SIZE))
+    readable = sample or _readable(first)
     if not readable:
-        yield from (record for _, record in sample if isinstance(record, FormatError))
+        yield from (record for _, record in first if isinstance(record, FormatError))
         return
     parse = _parser(where, kind, columns, readable, class_columns, tokenizer)
-    for line, record in itertools.chain(sample, stream):
+    for line, record in itertools.chain(first, stream):
         if isinstance(record, FormatError):
             yield record
             continue
@@ -101,7 +103,7 @@ def _parser(
     where: str,
     kind: Kind,
     columns: Columns,
-    sample: list[Record],
+    sample: Sequence[Record],
     class_columns: Sequence[str],
     tokenizer: str,
 ) -> Callable[[int, Record], Row | Sentence]:
