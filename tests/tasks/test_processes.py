@@ -17,6 +17,8 @@ from tests.tasks.test_devices import free_port
 # A task that carries its state from batch to batch.
 TASK = "charlm"
 HEARTBEAT = 10
+# Without --thorough.
+OF_EACH_KIND = {"1 signalled", "0 evaluation"}
 
 
 class Training:
@@ -96,13 +98,14 @@ def test_two_processes_train_one_run(
     }
 
 
-@pytest.mark.parametrize("number", [0, 1])
+@pytest.mark.one_of_each_kind
+@pytest.mark.parametrize("case", ["0 signalled", "1 signalled"])
 def test_a_signal_to_one_process_stops_both(
     work: tuple[Path, dict[str, str]],
     tmp_path_factory: pytest.TempPathFactory,
-    number: int,
+    case: str,
 ) -> None:
-    folder, env = work
+    (folder, env), number = work, int(case[0])
     out = folder / f"signalled-{number}"
     training = Training(folder, env, out, "--checkpoint-seconds", "0")
     training.wait_for(lambda: newest(out) >= 2)
@@ -120,7 +123,6 @@ def saving(out: Path) -> bool:
     return any((out / "checkpoints").glob(".*.part*"))
 
 
-OF_EACH_KIND = {"1 save", "0 evaluation"}
 MOMENTS: dict[str, Callable[[Path], bool]] = {
     "step": lambda out: newest(out) >= 2,
     "save": saving,
@@ -159,8 +161,10 @@ def test_a_killed_process_ends_the_others_and_the_run_resumes(
     same_results(finished(TASK, tmp_path_factory)[0], out)
 
 
+@pytest.mark.one_of_each_kind
+@pytest.mark.parametrize("case", ["1 stopped"])
 def test_a_process_that_does_not_answer_is_given_up(
-    work: tuple[Path, dict[str, str]],
+    work: tuple[Path, dict[str, str]], case: str
 ) -> None:
     folder, env = work
     out = folder / "stopped"

@@ -29,6 +29,7 @@ LINES = {
 HEADS = {"classification": "text,label\n"}
 ENDINGS = {"classification": "csv", "pos": "conll", "seq2seq": "tsv"}
 ROWS = 30  # of a shard
+OF_EACH_KIND = {"classification"}
 
 
 def write(task: str, folder: Path) -> list[str]:
@@ -145,6 +146,7 @@ def test_a_label_that_the_first_rows_lack_is_an_error_that_names_its_row(
         list(itertools.islice(task.stream.batches(None, WHOLE), 30))
 
 
+@pytest.mark.one_of_each_kind
 @pytest.mark.parametrize("case", ["classification", "seq2seq"])
 def test_a_killed_run_equals_an_uninterrupted_one(
     work: tuple[Path, dict[str, str]], case: str, output_of: Callable[..., str]
