@@ -20,7 +20,7 @@ from tests.helpers.training import (
 )
 
 STEPS = 20
-TOLERANCE = 1e-6
+TOLERANCE, OF_GRADIENTS = 1e-6, 3e-6
 
 
 class Case(NamedTuple):
@@ -154,8 +154,9 @@ def test_losses_gradients_and_scores_are_those_of_one_device(
         scale = max(1e-3, float(np.abs(one[name]).max()))
         # The rows of a lazy embedding, of words in ascending order, end with padding.
         size = min(len(one[name]), len(many[name]))
-        found, expected = many[name][:size], one[name][:size]
-        assert_close(found / scale, expected / scale, TOLERANCE, name)
+        actual, expected = many[name][:size], one[name][:size]
+        tolerance = OF_GRADIENTS if name.startswith("grad") else TOLERANCE
+        assert_close(actual / scale, expected / scale, tolerance, name)
 
 
 @pytest.mark.one_of_each_kind
