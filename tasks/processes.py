@@ -22,7 +22,6 @@ from typing import Any
 import jax
 import numpy as np
 from jax.experimental import multihost_utils
-from jax.sharding import NamedSharding, PartitionSpec
 
 from zoo.tasks import native_log
 from zoo.tasks.configs.base import Devices
@@ -226,15 +225,7 @@ def whole(arrays: Any) -> Any:
     """
     if count() == 1:
         return arrays
-
-    def replicate(array: jax.Array) -> jax.Array:
-        if array.is_fully_replicated:
-            return array
-        assert isinstance(array.sharding, NamedSharding)
-        layout = NamedSharding(array.sharding.mesh, PartitionSpec())
-        return jax.jit(lambda a: a, out_shardings=layout)(array)
-
-    return jax.tree.map(replicate, arrays)
+    return multihost_utils.process_allgather(arrays, tiled=True)
 
 
 def check_same(values: Mapping[str, Any]) -> None:

@@ -121,6 +121,12 @@ def test_no_file_has_a_phrase_to_avoid():
     assert not errors, "\n".join(errors)
 
 
+def test_no_file_has_the_marks_of_a_merge():
+    for path in files():
+        text = path.read_text(encoding="utf-8")
+        assert not re.search(r"^(<{7}|>{7})( |$)", text, re.MULTILINE), path
+
+
 def test_a_phrase_is_found_across_lines_and_cases():
     phrase = Phrase("made ahead of", "precomputed before")
     assert matches(phrase, "a\n# Made ahead\n# of the loop") == [2]

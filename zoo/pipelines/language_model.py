@@ -101,8 +101,7 @@ class LanguageModelPipeline(Pipeline):
         """Compile the programs of `generate` ahead, so that no call waits for them.
 
         There is one that reads a token, one that draws a token with the given options
-        and, if `longest` is above 1,024, one that reads 1,024 tokens. For two LSTM
-        layers of 256 units this takes less than two seconds of CPU time.
+        and, if `longest` is above 1,024, one that reads 1,024 tokens.
 
         Args:
             longest: the largest number of tokens of a prompt.
