@@ -4,17 +4,35 @@ tensorboardX's ``SummaryWriter`` writes in a thread. If the disk is full, that t
 prints a traceback after the program has reported the error.
 """
 
+import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tensorboardX.event_file_writer import EventsWriter
-from tensorboardX.proto.event_pb2 import (  # generated at run time: no stubs
-    Event,  # pyright: ignore[reportAttributeAccessIssue]
-    SessionLog,  # pyright: ignore[reportAttributeAccessIssue]
-)
-from tensorboardX.summary import scalar
+
+@contextmanager
+def without_torch() -> Iterator[None]:
+    """Make ``import torch`` fail: tensorboardX can do without, and it takes seconds."""
+    if "torch" in sys.modules:
+        yield
+        return
+    modules: dict[str, Any] = sys.modules
+    modules["torch"] = None
+    try:
+        yield
+    finally:
+        del modules["torch"]
+
+
+with without_torch():
+    from tensorboardX.event_file_writer import EventsWriter
+    from tensorboardX.proto.event_pb2 import (  # generated at run time: no stubs
+        Event,  # pyright: ignore[reportAttributeAccessIssue]
+        SessionLog,  # pyright: ignore[reportAttributeAccessIssue]
+    )
+    from tensorboardX.summary import scalar
 
 
 class EventWriter:

@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
+from tests.helpers import processes
+
 ROOT = Path(__file__).parents[2]
 TASKS = ("classification", "pos", "ner", "charlm", "seq2seq", "memory")
 SMALL = ["--hidden-size", "8", "--epochs", "2", "--dropout", "0.2"]
@@ -109,7 +111,7 @@ def command(module: str, *args: Any) -> list[str]:
 def run(
     module: str, *args: Any, env: dict[str, str], **options: Any
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command and return its output and exit status."""
+    """Run a command in a new interpreter, and return its output and exit status."""
     return subprocess.run(
         command(module, *args),
         env=env,
@@ -119,6 +121,13 @@ def run(
         timeout=300,
         **options,
     )
+
+
+def train(*args: Any, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run ``train.py`` in a process, and return its output and exit status."""
+    process = processes.start("train.py", *args, env=env)
+    stdout, stderr = process.communicate(timeout=300)
+    return subprocess.CompletedProcess(args, process.wait(), stdout, stderr)
 
 
 def finished(task: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
@@ -158,21 +167,13 @@ def kill_and_resume(
     """
     args = (task, *args, "--out", out, "--resume", "--checkpoint-seconds", "0")
     for checkpoint in checkpoints:
-        process = subprocess.Popen(
-            command("train.py", *args),
-            env=env,
-            cwd=ROOT,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-        )
+        process = processes.start("train.py", *args, env=env)
         while process.poll() is None and newest(out) < checkpoint:
             time.sleep(0.02)
         process.kill()
-        process.wait()
-        assert process.stderr is not None
-        process.stderr.close()
+        process.communicate()
         assert newest(out) >= checkpoint
-    resumed = run("train.py", *args, env=env)
+    resumed = train(*args, env=env)
     assert resumed.returncode == 0, resumed.stderr
     assert "resuming in epoch" in resumed.stdout
 

@@ -2,7 +2,6 @@
 
 import json
 import socket
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -10,14 +9,9 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
+from tests.helpers import processes
 from tests.helpers.tolerances import assert_close
-from tests.helpers.training import (
-    ROOT,
-    TASKS,
-    command,
-    environment,
-    flags,
-)
+from tests.helpers.training import TASKS, environment, flags
 
 STEPS = 20
 TOLERANCE, OF_GRADIENTS = 1e-6, 3e-6
@@ -126,11 +120,9 @@ def compute(
             "process": process,
         }
         given["processes"] = member if case.num_processes > 1 else {}
-        arguments = command("tests.helpers.steps", json.dumps(given))
-        running.append(
-            subprocess.Popen(arguments, env=env, cwd=ROOT, stderr=subprocess.PIPE)
-        )
-    errors = [process.communicate(timeout=600)[1].decode() for process in running]
+        argument = json.dumps(given)
+        running.append(processes.start("tests.helpers.steps", argument, env=env))
+    errors = [process.communicate(timeout=600)[1] for process in running]
     assert [process.returncode for process in running] == [0] * len(running), errors
 
 

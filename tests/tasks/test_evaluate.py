@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.training import run
+from tests.helpers.training import train
 
 WORDS = {"good": "yes", "fine": "yes", "bad": "no", "poor": "no"}
 
@@ -23,7 +23,7 @@ def trained(work: tuple[Path, dict[str, str]]) -> Path:
     (folder / "films.csv").write_text("text,label\n" + "\n".join(rows) + "\n")
     args = ["--data", folder / "films.csv", "--out", folder / "films", "--seed", "3"]
     args += ["--hidden-size", "4", "--embedding-dim", "4", "--epochs", "1"]
-    process = run("train.py", "classification", *args, env=env)
+    process = train("classification", *args, env=env)
     assert process.returncode == 0, process.stderr
     return folder / "films"
 

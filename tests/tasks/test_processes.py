@@ -2,7 +2,6 @@
 
 import json
 import signal
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,8 +9,9 @@ from pathlib import Path
 import pytest
 import safetensors.numpy
 
+from tests.helpers import processes
 from tests.helpers.tolerances import assert_close
-from tests.helpers.training import ROOT, command, finished, flags, newest, run
+from tests.helpers.training import finished, flags, newest, train
 from tests.tasks.test_devices import free_port
 
 # A task that carries its state from batch to batch.
@@ -33,14 +33,7 @@ class Training:
         arguments += ["--coordinator", address, "--processes", "2"]
         arguments += ["--heartbeat-seconds", str(HEARTBEAT)]
         self.processes = [
-            subprocess.Popen(
-                command("train.py", *arguments, "--process", number),
-                env=env,
-                cwd=ROOT,
-                text=True,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-            )
+            processes.start("train.py", *arguments, "--process", number, env=env)
             for number in range(2)
         ]
 
@@ -113,7 +106,7 @@ def test_a_signal_to_one_process_stops_both(
     (status, _, stderr), (other, _, _) = training.end()
     assert (status, other) == (128 + signal.SIGTERM, 128 + signal.SIGTERM)
     assert "a checkpoint is saved" in stderr
-    resumed = run("train.py", TASK, "--out", out, "--resume", env=env)
+    resumed = train(TASK, "--out", out, "--resume", env=env)
     assert resumed.returncode == 0, resumed.stderr
     same_results(finished(TASK, tmp_path_factory)[0], out)
 
@@ -189,16 +182,7 @@ def test_processes_with_other_flags_or_folders_are_refused(
         arguments = [TASK, *flags(TASK, folder), "--out", folder / "differing"]
         arguments += ["--learning-rate", rate, "--coordinator", address]
         arguments += ["--processes", 2, "--process", number]
-        running.append(
-            subprocess.Popen(
-                command("train.py", *arguments),
-                env=env,
-                cwd=ROOT,
-                text=True,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-            )
-        )
+        running.append(processes.start("train.py", *arguments, env=env))
     for process in running:
         _, stderr = process.communicate(timeout=300)
         assert process.returncode == 1
@@ -209,7 +193,7 @@ def test_processes_with_other_flags_or_folders_are_refused(
 def test_a_missing_cluster_is_an_error(work: tuple[Path, dict[str, str]]) -> None:
     folder, env = work
     arguments = [*flags(TASK, folder), "--distributed"]
-    process = run("train.py", TASK, *arguments, env=env)
+    process = train(TASK, *arguments, env=env)
     assert process.returncode == 1
     (line,) = process.stderr.splitlines()
     assert line.startswith("error: --distributed: JAX finds no cluster")

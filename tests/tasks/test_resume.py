@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.helpers import processes
 from tests.helpers.tolerances import assert_identical
 from tests.helpers.training import (
     ROOT,
@@ -182,15 +183,8 @@ def test_signals_save_a_checkpoint_and_show_how_to_resume(
 ) -> None:
     folder, env = work
     out = folder / f"signal-{number}"
-    process = subprocess.Popen(
-        command("train.py", "charlm", *flags("charlm", folder), "--out", out)
-        + ["--epochs", "500"],
-        env=env,
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    arguments = ["charlm", *flags("charlm", folder), "--out", out, "--epochs", 500]
+    process = processes.start("train.py", *arguments, env=env)
     while process.poll() is None and newest(out) < 0:
         time.sleep(0.02)
     process.send_signal(number)
@@ -198,16 +192,9 @@ def test_signals_save_a_checkpoint_and_show_how_to_resume(
     assert process.returncode == 128 + number, stderr
     resume = f"python {ROOT / 'train.py'} charlm --out {out} --resume"
     assert f"to resume: {resume}\n" in stderr
-    arguments = resume.split()[2:]
-    process = subprocess.Popen(
-        command("train.py", *arguments),
-        env=env,
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    assert any(line.startswith("resuming in epoch") for line in process.stdout)
+    process = processes.start("train.py", *resume.split()[2:], env=env)
+    stdout = present(process.stdout)
+    assert any(line.startswith("resuming in epoch") for line in stdout)
     process.kill()
     process.communicate()
     assert "Traceback" not in stderr

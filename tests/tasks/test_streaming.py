@@ -13,7 +13,7 @@ import pytest
 
 from tests.helpers import hub
 from tests.helpers.tolerances import assert_identical
-from tests.helpers.training import flags, kill_and_resume, losses, run, weights
+from tests.helpers.training import flags, kill_and_resume, losses, train, weights
 from zoo.tasks import processes
 from zoo.tasks.configs import CONFIGS
 from zoo.tasks.data import DataError
@@ -178,7 +178,7 @@ def test_a_dataset_of_the_hub_is_streamed(
     uninterrupted, out = tmp_path / "run", tmp_path / "killed"
     with hub.serving(hub.Hub) as address:
         env = {**work[1], **cache, "HF_ENDPOINT": address}
-        process = run("train.py", task, *args, "--out", uninterrupted, env=env)
+        process = train(task, *args, "--out", uninterrupted, env=env)
         assert process.returncode == 0, process.stderr
         kill_and_resume(task, *args, out=out, checkpoints=(13,), env=env)
     assert "train: 1 shard; " in process.stdout

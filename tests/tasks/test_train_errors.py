@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.helpers import hub
-from tests.helpers.training import flags, newest, run
+from tests.helpers.training import flags, newest, train
 
 
 def test_errors_of_use_are_one_line(
@@ -22,7 +22,7 @@ def test_errors_of_use_are_one_line(
     folder, env = work
     out, _ = finished("pos")
 
-    process = run("train.py", "pos", "--out", out, env=env)
+    process = train("pos", "--out", out, env=env)
     assert process.returncode == 1
     assert process.stderr.startswith("error: ")
     assert process.stderr.count("\n") == 1
@@ -126,7 +126,7 @@ def test_truncated_responses_of_the_hub(
     out = tmp_path / "run"
     with hub.serving(handler) as address:
         args = ("classification", "--data", source, "--out", out)
-        process = run("train.py", *args, env={**env, "HF_ENDPOINT": address})
+        process = train(*args, env={**env, "HF_ENDPOINT": address})
     assert process.returncode != 0
     assert f"error: {source} cannot be loaded" in process.stderr
     assert "Traceback" not in process.stderr
