@@ -1,5 +1,6 @@
 """Published models, loaded from files of PyTorch, compute what PyTorch computes."""
 
+import pickle
 import string
 
 import numpy as np
@@ -106,6 +107,11 @@ def test_fastai_names(tmp_path):
     arrays["0.encoder_dp.emb.weight"] = arrays["0.encoder.weight"]
     path = save({"model": arrays, "opt": {"lr": 1}}, tmp_path / "fastai.pth")
     assert_equal_model(published.awd_lstm(path), expected)
+    words = ["xxunk", "xxpad", "xxbos", *"abcdef", "xxfake", "xxfake"]
+    itos = tmp_path / "itos.pkl"
+    itos.write_bytes(pickle.dumps(words))
+    text = published.awd_lstm(path, itos).text
+    assert text.encode("xxbos a unseen").tolist() == [2, 3, 0]
     arrays["0.encoder_dp.emb.weight"] = arrays["0.encoder.weight"] + 1
     with pytest.raises(ValueError, match="differs from 'encoder.weight'"):
         published.awd_lstm(save(arrays, path))

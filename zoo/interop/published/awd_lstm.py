@@ -21,10 +21,16 @@ from zoo.interop.published.weights import (
 )
 from zoo.models import LanguageModel
 from zoo.pipelines import LanguageModelPipeline
-from zoo.text import UNK
+from zoo.text import PAD, UNK
 
 # fastai keeps its own copies of the embedding, for dropout of words.
 _COPIES = ("encoder_dp.emb.weight", "encoder_with_dropout.embed.weight")
+# The names of reserved words: in two versions of fastai, and in the corpora.
+_RESERVED = (
+    {"xxunk": UNK, "xxpad": PAD},
+    {"_unk_": UNK, "_pad_": PAD},
+    {"<unk>": UNK},
+)
 _LAYER = re.compile(r"rnns\.(\d+)\.")
 
 
@@ -50,10 +56,11 @@ def awd_lstm(
         print("".join(model.generate("<eos>", 20)))
         zoo.save("runs/ptb", model)         # then: zoo generate runs/ptb
 
-    Layers may be LSTM, GRU or QRNN, with tied weights or without. ``"<unk>"`` becomes
-    the unknown token, which gets ID 0; the other tokens keep their order. A QRNN has
-    ``1 - f`` for the gate f of `zoo.QRNNCell`: its weights are negated. Regularisers
-    are not converted; they act in training only.
+    Layers may be LSTM, GRU or QRNN, with tied weights or without. ``"<unk>"``, or
+    ``"xxunk"`` of fastai, becomes the unknown token, which gets ID 0; the other tokens
+    keep their order. Texts are split at white space: their words must be written as
+    in the vocabulary. A QRNN has ``1 - f`` for the gate f of `zoo.QRNNCell`: its
+    weights are negated. Regularisers are not converted; they act in training only.
 
     Args:
         path: what ``main.py --save`` wrote, a state dict of the model, or a model of
@@ -76,7 +83,13 @@ def awd_lstm(
     parts = _parts(path, read_checkpoint(path))
     if vocabulary is None:
         return model_of(parts)
-    return pipeline_of(parts, read_tokens(vocabulary), {"<unk>": UNK}, "words")
+    # fastai repeats the last name until the number of words is a multiple of 8.
+    tokens = [
+        f"xxfake{k}" if token == "xxfake" else token
+        for k, token in enumerate(read_tokens(vocabulary))
+    ]
+    reserved = next((names for names in _RESERVED if set(names) <= set(tokens)), {})
+    return pipeline_of(parts, tokens, reserved, "words")
 
 
 def _parts(path: str | os.PathLike, value: Any) -> Parts:

@@ -66,7 +66,7 @@ def pipeline_of(
             f"{parts.path}: the vocabulary has {len(tokens)} tokens, and the embedding "
             f"{len(parts.table)} rows"
         )
-    text, order = text_of(tokens, reserved, units)
+    text, order = text_of(parts.path, tokens, reserved, units)
     parts = parts._replace(
         table=parts.table[order], W=parts.W[:, order], b=parts.b[order]
     )

@@ -78,7 +78,7 @@ def opennmt(path: str | os.PathLike, *, max_length: int = 100) -> Seq2SeqPipelin
                 f"{path}: the vocabulary {side!r} has {len(tokens)} tokens, and the "
                 f"embedding {len(table)} rows"
             )
-        text, order = text_of(tokens, _RESERVED, "words")
+        text, order = text_of(path, tokens, _RESERVED, "words")
         texts.append(text)
         orders.append(order)
     (source, target), (source_order, target_order) = texts, orders

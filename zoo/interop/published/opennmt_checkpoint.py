@@ -116,6 +116,8 @@ def _vocabularies(path: str | os.PathLike, vocab: Any) -> dict[str, list[str]]:
         if listed is None:
             raise ValueError(f"{path}: 'vocab' has no tokens of {side!r}")
         tokens[side] = listed
+    if not {"<s>", "</s>"} <= set(tokens["tgt"]):
+        raise ValueError(f"{path}: the vocabulary 'tgt' must have <s> and </s>")
     return tokens
 
 

@@ -12,11 +12,15 @@ from zoo.text import Text, Vocabulary
 
 
 def text_of(
-    tokens: Sequence[str], reserved: Mapping[str, str], units: str
+    path: str | os.PathLike,
+    tokens: Sequence[str],
+    reserved: Mapping[str, str],
+    units: str,
 ) -> tuple[Text, np.ndarray]:
     """Return the encoder of texts, and where each of its tokens was.
 
     Args:
+        path: of the file, for messages.
         tokens: of the source, in the order of its IDs.
         reserved: the names that zoo has for reserved tokens, by those of the source.
             Those that `tokens` has become the first ones.
@@ -36,7 +40,10 @@ def text_of(
     names = [reserved[tokens[k]] for k in first] + [
         tokens[k] for k in order[len(first) :]
     ]
-    vocabulary = Vocabulary(names, reserved=len(first))
+    try:
+        vocabulary = Vocabulary(names, reserved=len(first))
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
     return Text(vocabulary, units, tokenizer="whitespace"), np.array(order, np.int64)
 
 
@@ -51,7 +58,10 @@ def token_list(value: Any) -> list[str] | None:
     """
     if not isinstance(value, list | tuple) or not value:
         return None
-    tokens = [t.decode("utf-8") if isinstance(t, bytes) else t for t in value]
+    try:
+        tokens = [t.decode("utf-8") if isinstance(t, bytes) else t for t in value]
+    except UnicodeDecodeError:
+        return None
     return tokens if all(isinstance(token, str) for token in tokens) else None
 
 

@@ -54,12 +54,15 @@ def state_dict(value: Any) -> dict[str, Any] | None:
     Returns:
         The tensors, or None if it is neither.
     """
-    if isinstance(value, Mapping):
-        tensors = {k: v for k, v in value.items() if isinstance(v, Tensor | np.ndarray)}
-        return tensors if tensors and len(tensors) == len(value) else None
     if isinstance(value, Record) and isinstance(value.get("_parameters"), dict):
-        return _tensors(value, "", _DEEPEST)
-    return None
+        value = _tensors(value, "", _DEEPEST)
+    if not isinstance(value, Mapping) or not value:
+        return None
+    is_state = all(
+        isinstance(name, str) and isinstance(tensor, Tensor | np.ndarray)
+        for name, tensor in value.items()
+    )
+    return dict(value) if is_state else None
 
 
 def _tensors(module: Record, prefix: str, levels: int) -> dict[str, Any]:
