@@ -69,15 +69,15 @@ def _tensors(module: Record, prefix: str, levels: int) -> dict[str, Any]:
     """Return the parameters of a saved module and of those inside it."""
     if not levels:
         raise ValueError(f"the modules are nested more than {_DEEPEST} levels deep")
-    found = {
+    tensors = {
         f"{prefix}{name}": value
         for name, value in module.get("_parameters").items()
         if value is not None
     }
     for name, part in (module.get("_modules") or {}).items():
         if isinstance(part, Record) and isinstance(part.get("_parameters"), dict):
-            found |= _tensors(part, f"{prefix}{name}.", levels - 1)
-    return found
+            tensors |= _tensors(part, f"{prefix}{name}.", levels - 1)
+    return tensors
 
 
 def modules_of(module: Any, levels: int = _DEEPEST) -> list[Record]:
