@@ -1,7 +1,7 @@
 """Checks of arguments, whose messages name the argument, its value and the rule."""
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -38,6 +38,29 @@ def positive(name: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ValueError(f"{name} must be an int of 1 or more, got {value!r}")
     return value
+
+
+def sizes(name: str, value: Any, count_name: str, count: int) -> list[int]:
+    """Return the size of each layer.
+
+    Args:
+        name: of the argument, for the message.
+        value: one size for all layers, or a list of sizes.
+        count_name: of the number of layers, for the message.
+        count: how many layers.
+
+    Raises:
+        ValueError: if `count` or a size is not a positive integer, or there is not one
+            size per layer.
+    """
+    positive(count_name, count)
+    if not isinstance(value, Sequence) or isinstance(value, str):
+        return [positive(name, value)] * count
+    if len(value) != count:
+        raise ValueError(
+            f"{name} must be one size or {count} sizes, as {count_name}, got {value!r}"
+        )
+    return [positive(f"{name}[{k}]", size) for k, size in enumerate(value)]
 
 
 def seed(name: str, value: Any) -> int:

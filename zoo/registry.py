@@ -4,6 +4,7 @@ import difflib
 import importlib
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -129,7 +130,7 @@ def import_cell(name: str) -> type[Cell]:
 def make(
     cell: str | type[Cell],
     input_size: int,
-    hidden_size: int,
+    hidden_size: int | Sequence[int],
     num_layers: int = 1,
     *,
     bidirectional: bool = False,
@@ -147,7 +148,7 @@ def make(
         cell: one of ``zoo.cells()``, or a class of your own that derives from
             `zoo.Cell`.
         input_size: D.
-        hidden_size: H of every layer.
+        hidden_size: H of every layer, or a list with the H of each.
         num_layers: number of layers.
         bidirectional: whether each layer runs in both directions.
         rngs: random keys for the initialisation; a stream named ``dropout`` also

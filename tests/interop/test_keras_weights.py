@@ -5,7 +5,7 @@ import pytest
 
 import zoo
 from tests.helpers.interop import noisy_module, rngs
-from tests.helpers.tolerances import assert_identical
+from tests.helpers.tolerances import REFERENCE, assert_close, assert_identical
 from tests.helpers.typed import untyped
 from zoo import interop
 
@@ -67,3 +67,43 @@ def test_weights_must_be_floating_point():
     weights = [np.ones((D, H), np.int32), np.ones((H, H), np.int32)]
     with pytest.raises(TypeError, match="ElmanCell.W must be floating point, got int3"):
         interop.from_keras(weights, "rnn")
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def cudnn(kind, weights, xs):
+    """Return the outputs of cuDNN, which reads a kernel [D, H] of Keras as [H, D]."""
+    gates = {"lstm": 4, "gru": 3}[kind]
+    W, U = (
+        [block.reshape(-1).reshape(H, -1) for block in np.split(a, gates, axis=1)]
+        for a in weights[:2]
+    )
+    b, b_h = weights[2].reshape(2, gates, H)
+    h = c = np.zeros(H)
+    outputs = []
+    for x in xs:
+        p = [W[k] @ x + b[k] for k in range(gates)]
+        q = [U[k] @ h + b_h[k] for k in range(gates)]
+        if kind == "lstm":  # i f c o
+            i, f, o = (sigmoid(p[k] + q[k]) for k in (0, 1, 3))
+            c = f * c + i * np.tanh(p[2] + q[2])
+            h = o * np.tanh(c)
+        else:  # z r h
+            z, r = (sigmoid(p[k] + q[k]) for k in (0, 1))
+            h = z * h + (1 - z) * np.tanh(p[2] + r * q[2])
+        outputs.append(h)
+    return np.stack(outputs)
+
+
+@pytest.mark.parametrize(("kind", "gates"), [("lstm", 4), ("gru", 3)])
+def test_cudnn_layers(kind, gates):
+    rng = np.random.default_rng(0)
+    shapes = (D, gates * H), (H, gates * H), (2 * gates * H,)
+    weights = [rng.normal(size=s).astype(np.float32) for s in shapes]
+    layer = untyped(interop.from_keras(weights, kind))
+    x = rng.normal(size=(1, 5, D)).astype(np.float32)
+    assert_close(layer(x)[1][0], cudnn(kind, weights, x[0]), REFERENCE)
+    with pytest.raises(ValueError, match="recurrent_kernel must have shape"):
+        interop.from_keras([weights[0], weights[1][1:], weights[2]], kind)

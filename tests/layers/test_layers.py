@@ -141,6 +141,16 @@ def test_registry():
         assert len(state) == 2 and y.shape == (2, 5, layer.output_size)
 
 
+def test_layers_of_different_sizes():
+    layer = zoo.make("gru", D, [3, 5], 2, bidirectional=True, rngs=nnx.Rngs(0))
+    state, y = jax.eval_shape(lambda: layer(X))
+    assert [part.forward.h.shape for part in state] == [(2, 3), (2, 5)]
+    assert y.shape == (2, 5, 10)
+    for sizes, message in [([3], "one size or 2 sizes"), ([3, 0], r"hidden_size\[1\]")]:
+        with pytest.raises(ValueError, match=message):
+            zoo.make("gru", D, sizes, 2, rngs=nnx.Rngs(0))
+
+
 def test_calls_outside_jit_compile_once():
     layer = zoo.GRU(D, H, rngs=nnx.Rngs(0))
     layer(X)

@@ -241,6 +241,7 @@ def vocabulary(**values: Any) -> Callable[[dict[str, Any]], None]:
         (lambda c: c["pipeline"].update(labels="no"), "labels must be dict, got 'no'"),
         (lambda c: c["pipeline"].update(labels={}), "labels has no tokens"),
         (options(hidden_size=10**9), f"hidden_size = {10**9} does not match {WEIGHTS}"),
+        (options(hidden_size=[10**9]), f"hidden_size = .* does not match {WEIGHTS}"),
         (options(hidden_size=64), r"should be \(.*\), got \("),
         (options(embedding_dim=10**9), r"should be \(.*\), got \("),
         (options(embedding_dim=10**30), r"should be \(.*\), got \("),

@@ -2,10 +2,11 @@
 
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from flax import nnx
 
 import zoo
-from tests.helpers.tolerances import REFERENCE, assert_close
+from tests.helpers.tolerances import REFERENCE, assert_close, assert_identical
 from tests.helpers.typed import present
 from zoo import decoding
 from zoo.models import Bridge, Decoder
@@ -64,3 +65,22 @@ def test_decoding_from_a_vector():
         max_length=6,
     )
     assert decoded.ids.shape == (3, 6) and decoded.weights is None
+
+
+def test_bridge_that_copies():
+    encoder = zoo.LSTM(4, 3, num_layers=2, bidirectional=True, rngs=nnx.Rngs(0))
+    decoder = zoo.LSTM(4, 6, num_layers=2, rngs=nnx.Rngs(1)).init_state(2)
+    source, _ = encoder(jnp.asarray(RNG.normal(size=(2, 6, 4)), jnp.float32))
+    bridge = Bridge(source, decoder, kind="copy", rngs=nnx.Rngs(2))
+    state = bridge(source, decoder)
+    for below, above in zip(source, state, strict=True):
+        for name in ("h", "c"):
+            parts = [getattr(direction, name) for direction in below]
+            assert_identical(getattr(above, name), np.concatenate(parts, axis=1))
+    with pytest.raises(ValueError, match="6 numbers for a state of 5"):
+        Bridge(
+            source,
+            zoo.LSTM(4, 5, rngs=nnx.Rngs(1)).init_state(2),
+            kind="copy",
+            rngs=nnx.Rngs(2),
+        )

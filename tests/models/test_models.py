@@ -119,11 +119,11 @@ def test_bfloat16_models_return_float32_scores(name):
 
 
 def test_language_model_in_windows_and_steps():
-    for tied in (False, True):
+    for tied, hidden_size in ((False, 6), (True, 6), (True, [4, 6])):
         model = LanguageModel(
             11,
             embedding_dim=6,
-            hidden_size=6,
+            hidden_size=hidden_size,
             num_layers=2,
             tied=tied,
             rngs=nnx.Rngs(0),

@@ -21,7 +21,7 @@ LIBRARIES = [
 
 
 @pytest.mark.parametrize(("page", "library"), LIBRARIES)
-def test_the_blocks_of_a_library_run(page, library):
+def test_the_blocks_of_a_library_run(tmp_path, page, library):
     if importlib.util.find_spec(library) is None:
         pytest.skip("these blocks need the extra: pip install -e '.[parity]'")
     text = (ROOT / "docs" / page).read_text(encoding="utf-8")
@@ -29,7 +29,8 @@ def test_the_blocks_of_a_library_run(page, library):
     blocks = re.findall(rf"^```python(?: {library})?\n(.*?)^```$", text, re.M | re.S)
     run = subprocess.run(
         [sys.executable, "-c", "\n".join(blocks)],
-        env=os.environ | {"JAX_PLATFORMS": "cpu"},
+        env=os.environ | {"JAX_PLATFORMS": "cpu", "PYTHONPATH": str(ROOT)},
+        cwd=tmp_path,  # some write files
         capture_output=True,
         text=True,
     )

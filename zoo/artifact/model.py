@@ -221,8 +221,9 @@ def _check_sizes(options: Any, arrays: Mapping[str, np.ndarray]) -> None:
     for names, limit in ((COUNTS, len(arrays)), (AXES, longest)):
         for name in names:
             value = options.get(name)
-            if isinstance(value, int) and value > max(limit, SMALL):
-                raise ValueError(f"{name} = {value} does not match {WEIGHTS}")
+            for size in value if isinstance(value, list) else [value]:
+                if isinstance(size, int) and size > max(limit, SMALL):
+                    raise ValueError(f"{name} = {value} does not match {WEIGHTS}")
 
 
 def _card(pipeline: Pipeline, about: Mapping[str, Any]) -> str:

@@ -63,7 +63,7 @@ def from_keras(
         source: a built ``keras.layers`` SimpleRNN, LSTM or GRU, one of their cells, an
             RNN of such cells, a Bidirectional of such layers, a list or a
             ``keras.Sequential`` of all these; or the result of ``get_weights()`` of a
-            SimpleRNN, an LSTM or a GRU.
+            SimpleRNN, an LSTM or a GRU, or of a CuDNNLSTM or CuDNNGRU of Keras 2.
         kind: ``"rnn"``, ``"lstm"`` or ``"gru"``, for weights only.
         reset_after: the form of a GRU, for weights without a bias.
         nonlinearity: of a SimpleRNN, for weights only; by default ``"tanh"``.

@@ -2,6 +2,8 @@
 
 Keras stores ``kernel[D, G*H]``, ``recurrent_kernel[H, G*H]`` and a bias, with the gates
 i f c o (LSTM) and z r h (GRU). A GRU with ``reset_after=True`` has two rows of biases.
+CuDNNLSTM and CuDNNGRU of Keras 2 have the same order of gates, but the bias is one
+vector with both biases of each gate, and each block of a gate is laid out as in cuDNN.
 """
 
 from collections.abc import Sequence
@@ -34,7 +36,8 @@ def cell_from_weights(
     """Return the cell with the weights of a Keras layer or cell.
 
     Args:
-        weights: kernel, recurrent_kernel and optionally a bias.
+        weights: kernel, recurrent_kernel and optionally a bias; those of a CuDNNLSTM or
+            CuDNNGRU are known by the length of the bias.
         kind: ``"rnn"``, ``"lstm"`` or ``"gru"``.
         reset_after: the form of a GRU; may be None if it has a bias.
         nonlinearity: of a SimpleRNN; None for ``"tanh"``.
@@ -58,6 +61,8 @@ def cell_from_weights(
         )
     W, U = arrays[:2]
     b = arrays[2] if len(arrays) == 3 else None
+    if b is not None and kind != "rnn" and b.shape == (2 * U.shape[-1],):
+        W, U, b = _from_cudnn(W, U, b, kind)
     b_hn = None
     if kind == "gru":
         if b is not None:
@@ -78,6 +83,34 @@ def cell_from_weights(
     options = {} if nonlinearity is None else {"nonlinearity": nonlinearity}
     arrays = {"W": W, "U": U, "b": b, "b_hn": b_hn}
     return new_cell(cell_class, arrays, dtype=dtype, **options)
+
+
+def _from_cudnn(
+    W: np.ndarray, U: np.ndarray, b: np.ndarray, kind: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Convert the weights of a CuDNNLSTM or CuDNNGRU to those of an LSTM or GRU.
+
+    cuDNN multiplies from the left: the block of a gate in its kernel is stored as
+    ``[H, D]`` under the shape ``[D, H]``, and that in its recurrent kernel transposed.
+
+    Args:
+        W: ``[D, G*H]``.
+        U: ``[H, G*H]``.
+        b: ``[2*G*H]``, the biases of the product with x, then those with h.
+        kind: ``"lstm"``, which adds both biases, or ``"gru"``.
+
+    Raises:
+        ValueError: if a shape is unexpected.
+    """
+    gates = len(LSTMCell.gates if kind == "lstm" else GRUCell.gates)
+    H = U.shape[1] // gates
+    checks.shape("recurrent_kernel", U, (H, gates * H), "[H, G*H] of CuDNN")
+    checks.shape("kernel", W, (W.shape[0], gates * H), "[D, G*H] of CuDNN")
+    D = W.shape[0]
+    W = np.hstack([block.reshape(H, D).T for block in np.split(W, gates, axis=1)])
+    U = np.hstack([block.T for block in np.split(U, gates, axis=1)])
+    pair = b.reshape(2, -1)
+    return W, U, pair.sum(axis=0) if kind == "lstm" else pair
 
 
 def weights_of_cell(cell: Cell) -> list[np.ndarray]:

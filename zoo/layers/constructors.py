@@ -1,6 +1,7 @@
 """Stacks of one cell, built as in PyTorch."""
 
 import warnings
+from collections.abc import Sequence
 from typing import Any, Unpack
 
 from flax import nnx
@@ -19,14 +20,14 @@ from zoo.layers.stacked import Stacked
 
 
 class CellStack(Stacked):
-    """Layers of one cell, all of the same size, in one direction or in both."""
+    """Layers of one cell, in one direction or in both."""
 
     def __init__(
         self,
         cell: type[Cell],
         /,  # LSTM(..., cell=...) is then an unknown option, whose error says what to do
         input_size: int,
-        hidden_size: int,
+        hidden_size: int | Sequence[int],
         num_layers: int = 1,
         *,
         bidirectional: bool = False,
@@ -42,7 +43,7 @@ class CellStack(Stacked):
         Args:
             cell: the class of the cell.
             input_size: D.
-            hidden_size: H of every layer.
+            hidden_size: H of every layer, or a list with the H of each.
             num_layers: how many layers.
             bidirectional: read in both directions, with a cell for each.
             merge: how the outputs of both directions are combined, see `Bidirectional`;
@@ -59,25 +60,25 @@ class CellStack(Stacked):
             TypeError: if an option is unknown, or `rngs` is not ``nnx.Rngs``.
         """
         check_options(type(self), cell, options)
-        checks.positive("num_layers", num_layers)
+        sizes = checks.sizes("hidden_size", hidden_size, "num_layers", num_layers)
         checks.one_of("merge", merge, ("concat", "sum", "stack"))
         names = LoopOptions.__annotations__
         loop_options = {name: options.pop(name) for name in names if name in options}
 
-        def recurrent(width: int, reverse: bool) -> Recurrent:
-            new = cell(width, hidden_size, rngs=rngs, **options)
+        def recurrent(width: int, size: int, reverse: bool) -> Recurrent:
+            new = cell(width, size, rngs=rngs, **options)
             return Recurrent(new, reverse=reverse, rngs=rngs, **loop_options)
 
         layers: list[Layer] = []
-        for k in range(num_layers):
+        for k, size in enumerate(sizes):
             width = layers[-1].output_size if layers else input_size
-            layer = recurrent(width, False)
+            layer = recurrent(width, size, False)
             if bidirectional:
                 # A layer reads one vector per step: only the last may return a stack.
                 below = k + 1 < num_layers and merge == "stack"
                 layer = Bidirectional(
                     layer,
-                    recurrent(width, True),
+                    recurrent(width, size, True),
                     merge="concat" if below else merge,
                     loops=loops,
                 )

@@ -6,8 +6,11 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from zoo import checks
 from zoo.modules.dense import Linear
 from zoo.types import Array, State
+
+KINDS = ("projection", "copy")
 
 
 class Bridge(nnx.Module):
@@ -19,24 +22,48 @@ class Bridge(nnx.Module):
     parts if the source has no such name: the c of an LSTM comes from the h of a GRU. A
     single vector ``[B, N]`` is a source too.
 
-    Source: Bahdanau et al. 2014, arXiv:1409.0473, for one state of one layer.
+    Source: Bahdanau et al. 2014, arXiv:1409.0473, for one state of one layer. With
+    ``kind="copy"`` there are no projections, ``s = [parts of source]``, and the sizes
+    must be equal: the encoder's state is the decoder's (Luong et al. 2015,
+    arXiv:1508.04025).
     """
 
-    def __init__(self, source: State, target: State, *, rngs: nnx.Rngs):
+    def __init__(
+        self,
+        source: State,
+        target: State,
+        *,
+        kind: str = "projection",
+        rngs: nnx.Rngs,
+    ):
         """Initialise the projections.
 
         Args:
             source: a state such as ``encoder.init_state(1)``, or its shapes from
                 ``jax.eval_shape``: of one layer, or a tuple of layers.
             target: the same for the decoder.
+            kind: ``"projection"`` or ``"copy"``.
             rngs: random keys for the initialisation.
 
         Raises:
-            ValueError: if the source has no floating point part.
+            ValueError: if the source has no floating point part, or `kind` is unknown,
+                or ``"copy"`` and the sizes differ.
         """
-        self.projections = nnx.List(
-            Linear(sum(map(_width, parts)), _width(leaf), rngs=rngs)
+        self.kind = checks.one_of("kind", kind, KINDS)
+        sizes = [
+            (sum(map(_width, parts)), _width(leaf))
             for parts, leaf in _pairs(source, target)
+        ]
+        if kind == "copy":
+            for width, size in sizes:
+                if width != size:
+                    raise ValueError(
+                        f"kind='copy' needs states of equal size, got {width} numbers "
+                        f"for a state of {size}"
+                    )
+            sizes = []
+        self.projections = nnx.List(
+            Linear(width, size, rngs=rngs) for width, size in sizes
         )
 
     def __call__(self, source: State, target: State) -> State:
@@ -51,11 +78,11 @@ class Bridge(nnx.Module):
             A state like `target`.
         """
         projected = []
-        for project, (parts, leaf) in zip(
-            self.projections, _pairs(source, target), strict=True
-        ):
+        for k, (parts, leaf) in enumerate(_pairs(source, target)):
             flat = [part.reshape(part.shape[0], -1) for part in parts]
-            y = jnp.tanh(project(jnp.concatenate(flat, axis=-1)))
+            y = jnp.concatenate(flat, axis=-1)
+            if self.kind == "projection":
+                y = jnp.tanh(self.projections[k](y))
             projected.append(y.reshape(leaf.shape).astype(leaf.dtype))
         parts = iter(projected)
         return jax.tree.map(lambda a: next(parts) if _floating(a) else a, target)

@@ -33,7 +33,7 @@ class LanguageModel(Stochastic):
         *,
         embedding_dim: int = 64,
         cell: str | type[Cell] = "lstm",
-        hidden_size: int = 256,
+        hidden_size: int | Sequence[int] = 256,
         num_layers: int = 2,
         dropout: float = 0.3,
         tied: bool = False,
@@ -46,7 +46,9 @@ class LanguageModel(Stochastic):
             vocab_size: V.
             embedding_dim: embedding size of a token.
             cell: one of ``zoo.cells()``, or the class of a cell.
-            hidden_size: H of each layer.
+            hidden_size: H of every layer, or a list with the H of each: with `tied`,
+                the last layer has the size of the embedding (Merity et al. 2018,
+                arXiv:1708.02182).
             num_layers: number of layers.
             dropout: rate between the layers and after the last one.
             tied: use the embedding table in the output layer.

@@ -23,7 +23,7 @@ class Seq2Seq(Stochastic):
     ::
 
         m_1 ... m_S, s = layers(E[source])      the encoder: outputs, final state
-        s_0 = tanh(W s + b)                     the bridge: a W for each part
+        s_0 = tanh(W s + b)                     the bridge, or s_0 = s
         p(w_t | w_1 ... w_{t-1}, source) = softmax(decoder(s_0, m))
 
     With ``attention=None`` the decoder sees only s_0 of the source (Sutskever et al.
@@ -56,6 +56,7 @@ class Seq2Seq(Stochastic):
         decoder_num_layers: int | None = None,
         attention: str | None = "additive",
         input_feeding: bool = False,
+        bridge: str = "projection",
         tied: bool = False,
         dropout: float = 0.3,
         rngs: nnx.Rngs,
@@ -76,6 +77,7 @@ class Seq2Seq(Stochastic):
             decoder_num_layers: by default that of the encoder.
             attention: one of ``zoo.attention.KINDS``, or None.
             input_feeding: as for `Decoder`.
+            bridge: ``"projection"`` or ``"copy"``, see `Bridge`.
             tied: as for `Decoder`.
             dropout: rate on the inputs of the layers, between them, and before the
                 output layer.
@@ -120,6 +122,7 @@ class Seq2Seq(Stochastic):
         self.bridge = Bridge(
             jax.eval_shape(lambda: self.encoder.init_state(1)),
             jax.eval_shape(lambda: self.decoder.layers.init_state(1)),
+            kind=bridge,
             rngs=rngs,
         )
 

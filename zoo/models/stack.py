@@ -1,5 +1,6 @@
 """The recurrent layers of a model."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from flax import nnx
@@ -14,7 +15,7 @@ def stack(
     model: nnx.Module,
     cell: str | type[Cell],
     input_size: int,
-    hidden_size: int,
+    hidden_size: int | Sequence[int],
     num_layers: int,
     *,
     dropout: float,
@@ -27,7 +28,7 @@ def stack(
         model: the model, for messages.
         cell: one of ``zoo.cells()``, or the class of a cell.
         input_size: D.
-        hidden_size: H of every layer.
+        hidden_size: H of every layer, or a list with the H of each.
         num_layers: number of layers.
         dropout: the model's dropout rate; a single layer has none between layers.
         rngs: random keys for the initialisation; a stream named ``dropout`` also
