@@ -80,11 +80,13 @@ def pytest_collection_finish() -> None:
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> None:
-    """Select the cases of the slower tests, unless ``--thorough`` is given."""
+    """Select from the slower tests, unless ``--thorough`` is given."""
     if config.getoption("thorough"):
         return
 
     def is_selected(item: pytest.Item) -> bool:
+        if item.get_closest_marker("thorough"):
+            return False
         if not item.get_closest_marker("one_of_each_kind"):
             return True
         module = item.getparent(pytest.Module)

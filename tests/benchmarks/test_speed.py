@@ -217,6 +217,7 @@ def test_a_cpu_has_a_section_with_goals():
         assert f"| {line} |" in text
 
 
+@pytest.mark.thorough("the parts of the measurement have tests of their own")
 def test_gpu_measurements_run_on_a_cpu(tmp_path, monkeypatch, capsys):
     """From the command line to the table: programs are compiled, and then timed."""
     monkeypatch.setitem(worker.JAX_PLATFORMS, "gpu", "cpu")

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import zoo
-from tests.helpers import browser
-from tests.helpers.training import environment, run
+from tests.helpers import browser, processes
+from tests.helpers.training import environment
 from zoo.tasks.cli.lab import Lab
 from zoo.tasks.data.memory_problems import Problem
 from zoo.tasks.lab import page, sections
@@ -96,10 +96,11 @@ def test_the_command_writes_a_page(
     env = environment(tmp_path_factory)
     flags = ["--cells", "gru", "--problem", "delay", "--length", "2", "--epochs", "1"]
     flags += ["--hidden-size", "4", "--limit-train", "64", "--out", tmp_path / "lab"]
-    process = run("zoo", "lab", *flags, env=env)
-    assert process.returncode == 0, process.stderr
+    process = processes.start("zoo", "lab", *flags, env=env)
+    stdout, stderr = process.communicate(timeout=300)
+    assert process.returncode == 0, stderr
     path = tmp_path / "lab" / "lab.html"
-    assert f"lab: {path}" in process.stdout
+    assert f"lab: {path}" in stdout
     chromium = browser.find()
     if chromium:
         tab = browser.Browser(chromium)

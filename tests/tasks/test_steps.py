@@ -94,6 +94,7 @@ def test_steps_exclude_epochs(error_of: Callable[..., str], tmp_path: Path) -> N
     assert error == "error: --steps and --epochs exclude each other: give one\n"
 
 
+@pytest.mark.thorough("test_streaming.py kills a run with --steps")
 def test_a_killed_run_with_steps_equals_an_uninterrupted_one(
     work: tuple[Path, dict[str, str]],
     output_of: Callable[..., str],

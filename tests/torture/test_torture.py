@@ -1,6 +1,7 @@
 """The first trials of each target."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,14 +18,18 @@ NUM_TRIALS: dict[str, int] = {
 }
 """How many trials of a target take a few seconds; by default none run here."""
 
-# `tests/tasks/test_resume.py` kills runs too.
-OF_EACH_KIND = NUM_TRIALS.keys() - {"kills"}
+THOROUGH = {"kills": "tests/tasks/test_resume.py kills runs too"}
 
 
-@pytest.mark.one_of_each_kind
-@pytest.mark.parametrize("case", NUM_TRIALS)
-def test_nothing_breaks(case: str, tmp_path: Path) -> None:
-    trials = TARGETS[case](0, tmp_path)
-    report = collect(case, trials, 0, max_trials=NUM_TRIALS[case])
+def marked(target: str) -> Any:
+    """Return a target as a parameter of the test."""
+    reason = THOROUGH.get(target)
+    return pytest.param(target, marks=pytest.mark.thorough(reason) if reason else ())
+
+
+@pytest.mark.parametrize("target", map(marked, NUM_TRIALS))
+def test_nothing_breaks(target: str, tmp_path: Path) -> None:
+    trials = TARGETS[target](0, tmp_path)
+    report = collect(target, trials, 0, max_trials=NUM_TRIALS[target])
     assert report.failed == 0, str(report)
-    assert report.trials == NUM_TRIALS[case]
+    assert report.trials == NUM_TRIALS[target]
