@@ -1,9 +1,11 @@
 """Optax optimisers and learning rate schedules by name."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from fnmatch import fnmatchcase
 from typing import Any
 
+import jax
 import optax
 
 from zoo import checks
@@ -54,3 +56,24 @@ def make(config: Config, steps: int) -> optax.GradientTransformation:
     elif config.weight_decay:
         parts.append(optax.add_decayed_weights(config.weight_decay))
     return optax.chain(*parts, build(schedules[config.schedule](), **options))
+
+
+def freeze(
+    tx: optax.GradientTransformation, patterns: Sequence[str]
+) -> optax.GradientTransformation:
+    """Return an optimiser that leaves parameters out: no moments, no weight decay.
+
+    The gradient of these must be zero, because it is their update.
+
+    Args:
+        tx: the optimiser of the others.
+        patterns: globs of the names that are left out, as ``embedding.table``.
+    """
+    if not patterns:
+        return tx
+
+    def is_trained(path: Any, _: Any) -> bool:
+        name = jax.tree_util.keystr(path, simple=True, separator=".")
+        return not any(fnmatchcase(name, pattern) for pattern in patterns)
+
+    return optax.masked(tx, lambda tree: jax.tree.map_with_path(is_trained, tree))
