@@ -74,11 +74,13 @@ class CharacterModel(base.Task):
             name: text.vocabulary.encode(column.units)
             for name, column in columns.items()
         }
-        num_outputs = self.pipeline.options.get("num_outputs", len(text.vocabulary))
-        self._label_of = {
-            name: np.where(ids < num_outputs, ids, text.vocabulary.unknown)
-            for name, ids in self._id_of.items()
-        }
+        self._label_of = dict(self._id_of)
+        num_outputs = self.pipeline.options.get("num_outputs")
+        if num_outputs is not None:
+            unknown = text.vocabulary.unknown
+            assert unknown is not None
+            for name, ids in self._id_of.items():
+                self._label_of[name] = np.where(ids < num_outputs, ids, unknown)
         self.streams = {}
         for name, numbers in self._numbers.items():
             if len(numbers) < 2:

@@ -9,11 +9,11 @@ import numpy as np
 
 from zoo.pipelines.base import Pipeline
 from zoo.tasks.base import Task
+from zoo.tasks.optimizers import VECTORS
 from zoo.text import Text, Vocabulary, Words
 from zoo.text.vectors import LookUp, look_up, open_vectors
 from zoo.text.vectors.look_up import CASE, DIGITS, EXACT, NGRAMS
 
-TABLE = "embedding.table"
 LARGEST_FLOAT16 = float(np.finfo(np.float16).max)
 
 
@@ -182,7 +182,7 @@ class WordVectors:
                     f"--vectors-dtype float16: {config.vectors} has numbers of more "
                     f"than {LARGEST_FLOAT16:,.0f}; use float32"
                 )
-            pipeline.stored_dtypes[TABLE.replace(".", "/")] = "float16"
+            pipeline.stored_dtypes[VECTORS.replace(".", "/")] = "float16"
             if config.freeze_vectors:  # trained with what is stored
                 table = table.astype(np.float16).astype(np.float32)
         embedding: Any = pipeline.model.embedding  # pyright: ignore
@@ -190,7 +190,7 @@ class WordVectors:
         embedding.frozen = config.freeze_vectors
         pipeline.bind()
         if config.freeze_vectors:
-            task.frozen = (TABLE,)
+            task.frozen = (VECTORS,)
         content = hashlib.blake2b(
             "\0".join(vocabulary.tokens).encode("utf-8", "replace")
         )

@@ -275,14 +275,29 @@ def test_errors(name: str, more: dict[str, Any], message: str, tmp_path: Path) -
 
 
 def test_a_file_of_other_words_or_of_large_numbers(tmp_path: Path) -> None:
-    config = flags("pos", tmp_path)
+    config: dict[str, Any] = flags("pos", tmp_path)
     vector_files.glove(Path(config["vectors"]), ["слово", "дом"], TABLE[:2])
     kind = TASK_CLASSES["pos"]
     with pytest.raises(ValueError, match="has none of the 6 words of train"):
         kind(CONFIGS["pos"](**config))
     vector_files.glove(Path(config["vectors"]), ["the", "dog"], TABLE[:2] * 1e6)
+    config["vectors_dtype"] = "float16"
     with pytest.raises(ValueError, match="numbers of more than 65,504; use float32"):
-        kind(CONFIGS["pos"](**config, vectors_dtype="float16"))
+        kind(CONFIGS["pos"](**config))
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "adam", "adadelta"])
+def test_vectors_have_no_weight_decay(optimizer: str, tmp_path: Path) -> None:
+    task = build("pos", tmp_path, optimizer=optimizer, weight_decay=0.5)
+    params = jax.tree.map(np.array, task.pipeline.params)
+    tx = optimizers.make(task.config, 10)
+    zeros = jax.tree.map(np.zeros_like, params)
+    updates: Any = tx.update(zeros, tx.init(params), params)[0]
+    assert not np.asarray(updates["embedding"]["table"]).any()
+    assert np.asarray(updates["output"]["W"]).any()
+    with pytest.raises(ValueError, match="novograd with --weight-decay would also"):
+        config = {**flags("pos", tmp_path), "optimizer": "novograd"}
+        optimizers.check(CONFIGS["pos"](**config, weight_decay=0.1))
 
 
 def test_lazy_updates_of_projected_vectors(tmp_path: Path) -> None:

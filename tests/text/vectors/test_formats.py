@@ -4,6 +4,7 @@ import gzip
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -167,10 +168,13 @@ NGRAMS_OF_UNKNOWN = {
 def test_fasttext_adds_up_ngrams(
     tmp_path: Path, case: int, lengths: tuple[int, int]
 ) -> None:
-    path, words = tmp_path / "model", FASTTEXT_WORDS.split()
+    path = tmp_path / "model"
+    words: list[str] = FASTTEXT_WORDS.split()
     matrix = np.random.default_rng(1).normal(size=(18 + 64, 3)).astype(np.float32)
-    options = {"shortest": lengths[0], "longest": lengths[1], "labels": ["__label__x"]}
-    vector_files.fasttext_binary(path, words, matrix, **options)
+    shortest, longest = lengths
+    vector_files.fasttext_binary(
+        path, words, matrix, shortest=shortest, longest=longest, labels=["__label__x"]
+    )
     result = vectors.read(path)
     assert result.words == words
     for word, rows in NGRAMS.items():
@@ -202,18 +206,15 @@ def test_navec_is_an_optional_package(
 
 @pytest.mark.parametrize("packed", [False, True])
 def test_navec(tmp_path: Path, packed: bool) -> None:
-    navec = pytest.importorskip("navec", reason="the extra vectors is not installed")
-    from navec.meta import Meta
-    from navec.pq import PQ
-    from navec.vocab import Vocab
-
+    navec: Any = pytest.importorskip("navec", reason="needs the extra vectors")
     words, counts = ["ёж", "да", "и", "<unk>", "<pad>"], [3, 20, 20, 0, 0]
     rng = np.random.default_rng(2)
     indexes = rng.integers(0, 4, (5, 2)).astype(np.uint8)
     codes = rng.normal(size=(2, 4, 3)).astype(np.float32)
     path = tmp_path / "archive"
-    pq = PQ(5, 6, 2, 4, indexes, codes)
-    navec.Navec(Meta("test"), Vocab(words, counts), pq).dump(path)
+    archive = navec.navec
+    parts = archive.Vocab(words, counts), archive.PQ(5, 6, 2, 4, indexes, codes)
+    navec.Navec(archive.Meta("test"), *parts).dump(path)
     if packed:
         path.write_bytes(gzip.compress(path.read_bytes()))
     file = vectors.open_vectors(path)

@@ -18,6 +18,7 @@ of ``<word>``, of minn to maxn characters, and hashed into the buckets.
 Source: Bojanowski et al. 2016, arXiv:1607.04606; https://fasttext.cc.
 """
 
+import mmap
 import struct
 from collections.abc import Iterator, Sequence
 
@@ -52,7 +53,7 @@ class FastTextBinary(VectorFile):
         """
         super().__init__(source.path)
         with source.mappable() as file:
-            data = np.memmap(file, np.uint8, "r")
+            data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         try:
             self._read(data)
         except struct.error:
@@ -61,7 +62,7 @@ class FastTextBinary(VectorFile):
     def _cut(self, size: int) -> Exception:
         return self.error(f"byte {size:,}: the file ends early: it is cut off")
 
-    def _read(self, data: np.memmap) -> None:
+    def _read(self, data: mmap.mmap) -> None:
         """Read all but the matrix, which is mapped."""
         _, version, self.dim, *arguments, _ = _ARGUMENTS.unpack_from(data)
         self._num_buckets, self._shortest, self._longest, _ = arguments[-4:]
@@ -97,22 +98,18 @@ class FastTextBinary(VectorFile):
             raise self._cut(len(data))
         self._matrix = np.ndarray((num_rows, dim), "<f4", data, position)
 
-    def _read_words(self, data: np.memmap, size: int, position: int) -> int:
+    def _read_words(self, data: mmap.mmap, size: int, position: int) -> int:
         """Read the dictionary, and return the position after it."""
-        decode, words, content = Decoder(), [], memoryview(data)
-        chunk, start = b"", position  # a part of the file, and where it starts
+        decode, words = Decoder(), []
         for _ in range(size):
-            end = chunk.find(b"\0", position - start)
-            if end < 0 or end + 1 + _ENTRY.size > len(chunk):
-                chunk, start = bytes(content[position : position + (1 << 24)]), position
-                end = chunk.find(b"\0")
-                if end < 0:
-                    raise self._cut(len(data))
-            _, kind = _ENTRY.unpack_from(chunk, end + 1)
+            end = data.find(b"\0", position)
+            if end < 0:
+                raise self._cut(len(data))
+            _, kind = _ENTRY.unpack_from(data, end + 1)
             if kind not in (0, 1):
-                raise self.error(f"byte {start + end + 9:,}: no dictionary of words")
-            words.append(chunk[position - start : end])
-            position = start + end + 1 + _ENTRY.size
+                raise self.error(f"byte {end + 9:,}: no dictionary of words")
+            words.append(data[position:end])
+            position = end + 1 + _ENTRY.size
         # Labels come after the words and have no vectors.
         self._raw_words = words[: self.size]
         self._words = list(map(decode, self._raw_words))

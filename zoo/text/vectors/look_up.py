@@ -88,7 +88,7 @@ def look_up(
         candidates = search.candidates(block)
         indices = sorted({index for index, _, _ in candidates})
         rows = block.rows(indices)
-        is_zero = ~rows.any(axis=1)
+        is_zero = (rows == 0).all(axis=1)
         num_zero += int(is_zero.sum())
         rank = {index: k for k, index in enumerate(indices)}
         for index, word, kind in candidates:

@@ -35,7 +35,7 @@ class NavecArchive(VectorFile):
         """
         super().__init__(source.path)
         try:
-            from navec import Navec
+            from navec import Navec  # pyright: ignore[reportMissingImports]
         except ImportError as error:
             raise ImportError(
                 f"{source.path}: an archive of navec needs the package navec: "
