@@ -169,7 +169,7 @@ def test_fasttext_adds_up_ngrams(
     tmp_path: Path, case: int, lengths: tuple[int, int]
 ) -> None:
     path = tmp_path / "model"
-    words: list[str] = FASTTEXT_WORDS.split()
+    words = list(map(str, FASTTEXT_WORDS.split()))
     matrix = np.random.default_rng(1).normal(size=(18 + 64, 3)).astype(np.float32)
     shortest, longest = lengths
     vector_files.fasttext_binary(
