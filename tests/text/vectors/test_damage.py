@@ -11,7 +11,7 @@ import pytest
 
 from tests.helpers import vector_files
 from zoo.text import vectors
-from zoo.text.vectors import VectorError
+from zoo.text.vectors import VectorError, text_rows
 
 TABLE = np.arange(1, 13, dtype=np.float32).reshape(4, 3)
 WORDS = ["a", "b", "c", "d"]
@@ -52,6 +52,12 @@ TEXTS = {
 @pytest.mark.parametrize("content", TEXTS)
 def test_text(tmp_path: Path, content: bytes) -> None:
     assert re.match(TEXTS[content], message(tmp_path / "file", content))
+
+
+def test_an_endless_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text_rows, "_LONGEST", 30)
+    error = message(tmp_path / "file", b"a 1 2\nb " + b"3 " * 20)
+    assert error.startswith("a line has more than 30 bytes")
 
 
 def test_no_file(tmp_path: Path) -> None:

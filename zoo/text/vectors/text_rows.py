@@ -18,6 +18,7 @@ from zoo.text.vectors.source import Source
 from zoo.text.vectors.vector_file import Block, Decoder, VectorError, VectorFile
 
 _CHUNK = 1 << 24  # bytes that are read at a time
+_LONGEST = 1 << 24  # bytes of a line; more are a sign of another format
 _MARK = b"\xef\xbb\xbf"
 _HEADER = re.compile(rb"\s*(\d+)[ \t]+(\d+)\s*")
 _GUESS = 10  # lines from which the size of a vector without a header is derived
@@ -115,6 +116,11 @@ class TextRows(VectorFile):
                 mark = b""
                 if lines:
                     yield lines
+                if len(rest) > _LONGEST:
+                    raise self.error(
+                        f"a line has more than {_LONGEST:,} bytes: these are no word "
+                        "vectors as text"
+                    )
         if rest:
             yield [rest]
             if self.size is None:
