@@ -34,12 +34,16 @@ class Task(ABC):
         monitor: the dev score that chooses the best epoch, and its direction.
         stream: the training rows, if they are read in chunks; then train is their
             first rows only.
+        frozen: globs of parameter names that are not trained, as ``embedding.table``.
+        coverage: how many words of train have pretrained vectors, for
+            ``metrics.json``; empty without ``--vectors``.
     """
 
     name: ClassVar[str]
     Config: ClassVar[type[Config]]
     monitor: tuple[str, Literal["max", "min"]]
     stream: "TrainingStream | None" = None
+    frozen: tuple[str, ...] = ()
 
     pipeline: Any
 
@@ -66,6 +70,7 @@ class Task(ABC):
             raise ValueError(f"--{error}") from None
         self.config = config
         self.notes: list[str] = []
+        self.coverage: dict[str, Any] = {}
         self.digests = cell_digest(config.cell)
 
     def choose_monitor(self, *names: str) -> None:

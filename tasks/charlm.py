@@ -21,6 +21,7 @@ from zoo.tasks.losses import log_likelihood, negative_sum
 from zoo.tasks.rows import limit_notes, read, tokenizer_of
 from zoo.tasks.run import sections
 from zoo.tasks.run.html import Section
+from zoo.tasks.word_vectors import WordVectors
 from zoo.text import Text, Vocabulary
 from zoo.types import Array, Key, State
 
@@ -66,12 +67,20 @@ class CharacterModel(base.Task):
         columns = id_columns(splits, "text", text.numbering, text.rules())
         self.pipeline = trained or self._build_pipeline(text, columns)
         # Memory-mapped: the number of the unit at each position of a text, and the ID
-        # that the vocabulary has for each number.
+        # that the vocabulary has for each number. A label that is no output of the
+        # model is the unknown token.
         self._numbers = {name: column.of_all() for name, column in columns.items()}
         self._id_of = {
             name: text.vocabulary.encode(column.units)
             for name, column in columns.items()
         }
+        self._label_of = dict(self._id_of)
+        num_outputs = self.pipeline.options.get("num_outputs")
+        if num_outputs is not None:
+            unknown = text.vocabulary.unknown
+            assert unknown is not None
+            for name, ids in self._id_of.items():
+                self._label_of[name] = np.where(ids < num_outputs, ids, unknown)
         self.streams = {}
         for name, numbers in self._numbers.items():
             if len(numbers) < 2:
@@ -95,13 +104,14 @@ class CharacterModel(base.Task):
         """Return an untrained model with the characters of the training text."""
         config, counts = self.config, columns["train"].counts()
         max_size = None if config.units == "chars" else config.vocab_size
-        text.vocabulary = Vocabulary.from_counts(
-            counts, min_count=config.min_count, max_size=max_size
-        )
-        self.notes += limit_notes(counts, config.units, config.min_count, max_size)
+        limits = {"min_count": config.min_count, "max_size": max_size}
+        vectors = WordVectors.of_text(config, text, counts)
+        more = vectors.more(**limits)
+        text.vocabulary = Vocabulary.from_counts(counts, more=more, **limits)
+        self.notes += limit_notes(counts, config.units, **limits)
         options = {
             "vocab_size": len(text.vocabulary),
-            "embedding_dim": config.embedding_dim,
+            **vectors.sizes(),
             "cell": config.cell,
             "hidden_size": config.hidden_size,
             "num_layers": config.num_layers,
@@ -109,7 +119,11 @@ class CharacterModel(base.Task):
             "dropout": config.dropout,
             "tied": config.tied,
         }
-        return LanguageModelPipeline(options, text, seed=config.seed)
+        if more:  # which the model reads, but does not learn to predict
+            options["num_outputs"] = len(text.vocabulary) - len(more)
+        pipeline = LanguageModelPipeline(options, text, seed=config.seed)
+        vectors.install(self, pipeline, text.vocabulary)
+        return pipeline
 
     def num_batches(self, split: str) -> int:
         """Return how many windows a split has."""
@@ -125,7 +139,8 @@ class CharacterModel(base.Task):
             seed: unused: a text has one order.
             shard: the streams to return.
         """
-        numbers, id_of = self._numbers[split], self._id_of[split]
+        numbers = self._numbers[split]
+        id_of, label_of = self._id_of[split], self._label_of[split]
         streams = self.streams[split]
         steps = np.arange(streams.window + 1)
         first, last = shard.rows(streams.batch_size)
@@ -135,10 +150,10 @@ class CharacterModel(base.Task):
             start, stop = np.array(rows).T[..., None]
             positions = start + steps
             mask = positions[:, :-1] < stop
-            window = id_of[numbers[np.minimum(positions, len(numbers) - 1)]]
+            window = numbers[np.minimum(positions, len(numbers) - 1)]
             yield {
-                "ids": np.where(mask, window[:, :-1], 0),
-                "labels": np.where(mask, window[:, 1:], 0),
+                "ids": np.where(mask, id_of[window[:, :-1]], 0),
+                "labels": np.where(mask, label_of[window[:, 1:]], 0),
                 "mask": mask,
             }
 

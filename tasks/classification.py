@@ -27,6 +27,7 @@ from zoo.tasks.losses import cross_entropy
 from zoo.tasks.rows import Encoded, RowSplits, RowTask, limit_notes, tokenizer_of
 from zoo.tasks.run import sections
 from zoo.tasks.run.html import Section
+from zoo.tasks.word_vectors import WordVectors
 from zoo.text import Text, Vocabulary
 from zoo.text.numbering import UnitNumbering
 from zoo.types import Array, Key, State
@@ -132,14 +133,15 @@ class Classification(RowTask):
         labels = label_vocabulary(labels_of["train"])
         counts = texts["train"].counts()
         max_size = config.vocab_size if config.units == "words" else None
-        text.vocabulary = Vocabulary.from_counts(
-            counts, min_count=config.min_count, max_size=max_size
-        )
-        self.notes += limit_notes(counts, "words", config.min_count, max_size)
+        vectors = WordVectors.of_text(config, text, counts)
+        limits = {"min_count": config.min_count, "max_size": max_size}
+        more = vectors.more(**limits)
+        text.vocabulary = Vocabulary.from_counts(counts, more=more, **limits)
+        self.notes += limit_notes(counts, "words", more=more, **limits)
         options = {
             "vocab_size": len(text.vocabulary),
             "num_labels": len(labels),
-            "embedding_dim": config.embedding_dim,
+            **vectors.sizes(),
             "cell": config.cell,
             "hidden_size": config.hidden_size,
             "num_layers": config.num_layers,
@@ -149,7 +151,9 @@ class Classification(RowTask):
             "length": config.max_length if config.pooling == "concat" else None,
             "dropout": config.dropout,
         }
-        return ClassifierPipeline(options, text, labels, seed=config.seed)
+        pipeline = ClassifierPipeline(options, text, labels, seed=config.seed)
+        vectors.install(self, pipeline, text.vocabulary)
+        return pipeline
 
     def batch(
         self, split: str, length: int, batch_size: int, numbers: np.ndarray

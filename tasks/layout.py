@@ -137,7 +137,9 @@ class Layout:
             params: arrays, or their shapes.
         """
 
-        def layout(leaf: Any, of_param: NamedSharding) -> NamedSharding:
+        def layout(leaf: Any, of_param: NamedSharding) -> Any:
+            if isinstance(leaf, optax.MaskedNode):  # of a parameter that is frozen
+                return leaf
             spec = list(of_param.spec) + [None] * (leaf.ndim - len(of_param.spec))
             if self._shard_optimizer and leaf.size >= MIN_SIZE:
                 self._divide(spec, leaf.shape, "data")
@@ -149,6 +151,7 @@ class Layout:
             jax.eval_shape(tx.init, params),
             self.of_params(params),
             transform_non_params=lambda _: self.replicated,
+            is_leaf=lambda leaf: isinstance(leaf, optax.MaskedNode),
         )
 
     def _divide(

@@ -1,9 +1,12 @@
 """Optax optimisers and learning rate schedules by name."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from fnmatch import fnmatchcase
+from functools import partial
 from typing import Any
 
+import jax
 import optax
 
 from zoo import checks
@@ -13,6 +16,7 @@ NAMES = tuple(
     "adabelief adadelta adagrad adam adamax adamw lamb lion nadam nadamw novograd "
     "radam rmsprop sgd yogi".split()
 )
+VECTORS = "embedding.table"  # the parameter that has the vectors of --vectors
 
 
 def check(config: Config) -> None:
@@ -22,9 +26,15 @@ def check(config: Config) -> None:
         config: the flags.
 
     Raises:
-        ValueError: if there is no such optimiser.
+        ValueError: if there is no such optimiser, or it decays pretrained vectors.
     """
     checks.one_of("--optimizer", config.optimizer, NAMES)
+    if getattr(config, "vectors", None) and config.weight_decay:
+        if config.optimizer == "novograd":
+            raise ValueError(
+                "--optimizer novograd with --weight-decay would also decay the vectors "
+                "of --vectors that no batch has: use adamw"
+            )
 
 
 def make(config: Config, steps: int) -> optax.GradientTransformation:
@@ -36,7 +46,8 @@ def make(config: Config, steps: int) -> optax.GradientTransformation:
 
     Returns:
         Clipping by global norm, then the optimiser. The learning rate schedule ends at
-        the last step.
+        the last step. The vectors of ``--vectors`` have no weight decay, which would
+        shrink those that no batch has.
     """
     rate = config.learning_rate
     schedules: dict[str, Callable[[], Any]] = {
@@ -49,8 +60,36 @@ def make(config: Config, steps: int) -> optax.GradientTransformation:
     if config.clip_norm:
         parts.append(optax.clip_by_global_norm(config.clip_norm))
     options: dict[str, Any] = {}
-    if "weight_decay" in inspect.signature(build).parameters:
+    names = inspect.signature(build).parameters
+    has_vectors = getattr(config, "vectors", None) is not None
+    mask = partial(_excluding, (VECTORS,)) if has_vectors else None
+    if "weight_decay" in names:
         options["weight_decay"] = config.weight_decay
+        options |= {n: mask for n in ("mask", "weight_decay_mask") if n in names}
     elif config.weight_decay:
-        parts.append(optax.add_decayed_weights(config.weight_decay))
+        parts.append(optax.add_decayed_weights(config.weight_decay, mask))
     return optax.chain(*parts, build(schedules[config.schedule](), **options))
+
+
+def freeze(
+    tx: optax.GradientTransformation, patterns: Sequence[str]
+) -> optax.GradientTransformation:
+    """Return an optimiser that leaves parameters out: no moments, no weight decay.
+
+    The gradient of these must be zero, because it is their update.
+
+    Args:
+        tx: the optimiser of the others.
+        patterns: globs of the names that are left out, as ``embedding.table``.
+    """
+    return optax.masked(tx, partial(_excluding, patterns)) if patterns else tx
+
+
+def _excluding(patterns: Sequence[str], tree: Any) -> Any:
+    """Return a tree of bools: False for parameters whose name matches a pattern."""
+
+    def is_included(path: Any, _: Any) -> bool:
+        name = jax.tree_util.keystr(path, simple=True, separator=".")
+        return not any(fnmatchcase(name, pattern) for pattern in patterns)
+
+    return jax.tree.map_with_path(is_included, tree)

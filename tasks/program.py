@@ -10,7 +10,7 @@ import numpy as np
 import optax
 
 from zoo.engine.platform import platform
-from zoo.tasks import accumulate, lazy_embedding
+from zoo.tasks import accumulate, lazy_embedding, optimizers
 from zoo.tasks.base import Task
 from zoo.tasks.compile_ahead import CompileAhead, program_key
 from zoo.tasks.layout import Layout
@@ -72,6 +72,7 @@ class Program:
         """
         apply, config = task.pipeline.apply, task.config
         params = task.pipeline.params
+        tx = optimizers.freeze(tx, task.frozen)
         self.layout = Layout(config.mesh, shard_optimizer=config.shard_optimizer)
         self.train_rows = self.layout.own_rows.divided(config.accumulate)
         replicated = self.layout.replicated

@@ -5,7 +5,7 @@ import hashlib
 import json
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -345,7 +345,11 @@ class Encoded:
 
 
 def limit_notes(
-    counts: Mapping[str, int], units: str, min_count: int, max_size: int | None
+    counts: Mapping[str, int],
+    units: str,
+    min_count: int,
+    max_size: int | None,
+    more: Sequence[str] = (),
 ) -> list[str]:
     """Return a note if ``--vocab-size`` makes units of train unknown.
 
@@ -354,16 +358,19 @@ def limit_notes(
         units: what they are called.
         min_count: ``--min-count``, which makes units unknown by itself.
         max_size: ``--vocab-size``; None for no limit.
+        more: tokens that are known nevertheless.
     """
-    ranked = sorted((n for n in counts.values() if n >= min_count), reverse=True)
+    kept = set(more)
+    frequent = [w for w, n in counts.items() if n >= min_count]
+    ranked = sorted((counts[w] for w in frequent if w not in kept), reverse=True)
     rare = [] if max_size is None else ranked[max_size:]
     if not rare:
         return []
     share = 100 * sum(rare) / sum(counts.values())
     return [
-        f"the vocabulary has {max_size:,} of the {len(ranked):,} {units} of train "
-        f"(--vocab-size); the {len(rare):,} least frequent, {share:.2g} % of its "
-        "tokens, are unknown"
+        f"the vocabulary has {len(frequent) - len(rare):,} of the {len(frequent):,} "
+        f"{units} of train (--vocab-size); the {len(rare):,} least frequent, "
+        f"{share:.2g} % of its tokens, are unknown"
     ]
 
 

@@ -61,8 +61,11 @@ class SequenceToSequence(RowTask):
             ids = pair_ids(rows, trained.source, trained.target)
         else:
             rows["train"] = one_target_per_row(rows["train"])
-            self.pipeline, ids, self.ratio, decisions = build_pipeline(config, rows)
+            self.pipeline, ids, self.ratio, decisions, vectors = build_pipeline(
+                config, rows
+            )
             self.notes += decisions
+            vectors.install(self, self.pipeline, self.pipeline.source.vocabulary)
         self.encode(rows, ids)
         self.notes += self.splits.notes
         self.digests |= self.splits.digests()

@@ -7,6 +7,7 @@ from zoo.pipelines import Seq2SeqPipeline
 from zoo.tasks.configs.seq2seq import Config
 from zoo.tasks.pair_preparation import PairIds, pair_ids, text_encoder
 from zoo.tasks.rows import limit_notes
+from zoo.tasks.word_vectors import WordVectors
 from zoo.text import Text, Vocabulary
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def check_flags(config: Config) -> None:
 
 def build_pipeline(
     config: Config, rows: "dict[str, Dataset]"
-) -> tuple[Seq2SeqPipeline, PairIds, float, list[str]]:
+) -> tuple[Seq2SeqPipeline, PairIds, float, list[str], WordVectors]:
     """Build an untrained model with the vocabularies of the training data.
 
     Args:
@@ -42,8 +43,8 @@ def build_pipeline(
 
     Returns:
         The pipeline; the numbers of the units of both sides; the number of source
-        tokens per target token, where a target counts its end token; and notes on the
-        tokens, for the user.
+        tokens per target token, where a target counts its end token; notes on the
+        tokens, for the user; and the vectors of the source, to install.
     """
     notes = []
     train = rows["train"]
@@ -57,17 +58,18 @@ def build_pipeline(
             notes.append(f"{side}: {encoder.units} (--{side}-tokens)")
         encoders[side] = encoder
     ids = pair_ids(rows, encoders["source"], encoders["target"])
+    source_counts = ids[0]["train"].counts()
+    vectors = WordVectors.of_text(config, encoders["source"], source_counts, "source")
     for side, columns in zip(encoders, ids, strict=True):
         encoder, counts = encoders[side], columns["train"].counts()
         max_size = None if encoder.units == "chars" else config.vocab_size
+        limits = {"min_count": config.min_count, "max_size": max_size}
+        more = vectors.more(**limits) if side == "source" else []
         encoder.vocabulary = Vocabulary.from_counts(
-            counts,
-            min_count=config.min_count,
-            max_size=max_size,
-            marks=side == "target",
+            counts, marks=side == "target", more=more, **limits
         )
         what = f"{side} {encoder.units}"
-        notes += limit_notes(counts, what, config.min_count, max_size)
+        notes += limit_notes(counts, what, more=more, **limits)
     lengths = {
         side: columns["train"].lengths
         for side, columns in zip(encoders, ids, strict=True)
@@ -80,7 +82,7 @@ def build_pipeline(
     options = {
         "source_vocab_size": len(encoders["source"].vocabulary),
         "target_vocab_size": len(encoders["target"].vocabulary),
-        "embedding_dim": config.embedding_dim,
+        **vectors.sizes(),
         "cell": config.cell,
         "hidden_size": config.hidden_size,
         "num_layers": config.num_layers,
@@ -95,4 +97,4 @@ def build_pipeline(
     pipeline = Seq2SeqPipeline(
         options, encoders["source"], encoders["target"], limit, seed=config.seed
     )
-    return pipeline, ids, ratio, notes
+    return pipeline, ids, ratio, notes, vectors

@@ -23,7 +23,8 @@ from zoo.tasks.labels import (
 from zoo.tasks.rows import Encoded, RowSplits, RowTask, limit_notes
 from zoo.tasks.run import sections
 from zoo.tasks.run.html import Section
-from zoo.text import CURRENT_TOKENIZERS, UNK, Words
+from zoo.tasks.word_vectors import WordVectors
+from zoo.text import CURRENT_TOKENIZERS, UNK, Vocabulary, Words
 from zoo.text.numbering import UnitNumbering
 from zoo.types import Array, Key, State
 
@@ -113,16 +114,19 @@ class Tagging(RowTask):
         config = self.config
         labels = label_vocabulary(tag_counts, self.all_labels)
         limits = {"min_count": config.min_count, "max_size": config.vocab_size}
-        words = Words.from_counts(
-            token_counts, lowercase=config.lowercase, digits=config.digits, **limits
-        )
-        self.notes += limit_notes(words.normalized(token_counts), "words", **limits)
+        rules = {"lowercase": config.lowercase, "digits": config.digits}
+        words = Words(Vocabulary([]), Vocabulary([]), **rules)
+        counts = words.normalized(token_counts)
+        vectors = WordVectors.of_words(config, words, counts)
+        more = vectors.more(**limits)
+        words = Words.from_counts(token_counts, more=more, **rules, **limits)
+        self.notes += limit_notes(counts, "words", more=more, **limits)
         options = {
             "vocab_size": len(words.words),
             "num_labels": len(labels),
             "num_chars": len(words.chars),
             "chars": config.chars,
-            "embedding_dim": config.embedding_dim,
+            **vectors.sizes(),
             "char_dim": config.char_dim,
             "char_size": config.char_size,
             "shape_dim": config.shape_dim,
@@ -136,9 +140,11 @@ class Tagging(RowTask):
             "bio_labels": labels.tokens if self.bio else None,
         }
         tokenizer = CURRENT_TOKENIZERS[config.tokens]
-        return TaggerPipeline(
+        pipeline = TaggerPipeline(
             options, words, labels, tokenizer=tokenizer, seed=config.seed
         )
+        vectors.install(self, pipeline, words.words)
+        return pipeline
 
     def all_labels(self, labels: set[str]) -> set[str]:
         """Return the labels of train and those that they imply.

@@ -69,6 +69,31 @@ class Model:
 
 
 @dataclass(frozen=True)
+class Embeddings:
+    """The embedding of tokens, and pretrained word vectors for it."""
+
+    default_embedding_dim: ClassVar[int] = 100
+
+    embedding_dim: Positive | None = None
+    """Embedding size of a token; vectors of another size are projected to it."""
+    vectors: str | None = None
+    """File of pretrained word vectors: GloVe, word2vec, fastText or navec."""
+    vector_words: Count = 50_000
+    """Words of --vectors that train lacks, to keep for later texts: the first N."""
+    freeze_vectors: bool = False
+    """Do not train the embedding of --vectors."""
+    vectors_dtype: Literal["float32", "float16"] = "float32"
+    """Type in which the trained model stores the embedding of --vectors."""
+
+    def __init_subclass__(cls) -> None:
+        """Show the default of ``--embedding-dim`` in the help."""
+        super().__init_subclass__()
+        default = f"that of --vectors; {cls.default_embedding_dim} without"
+        argument = tyro.conf.arg(help_behavior_hint=f"(default: {default})")
+        cls.__annotations__["embedding_dim"] = Annotated[Positive | None, argument]
+
+
+@dataclass(frozen=True)
 class Directions:
     """The directions of the recurrent layers, of tasks that may read ahead."""
 

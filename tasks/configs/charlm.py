@@ -27,8 +27,10 @@ class Data(TextColumn, base.Corpus):
 
 
 @dataclass(frozen=True)
-class Model(base.Model):
+class Model(base.Embeddings, base.Model):
     """Embedding and recurrent layers, which read forward only."""
+
+    default_embedding_dim: ClassVar[int] = 64
 
     hidden_size: Positive = 256
     """Hidden units of each layer."""
@@ -36,8 +38,6 @@ class Model(base.Model):
     """Number of recurrent layers."""
     dropout: Rate = 0.25
     """Dropout rate between layers and before the output."""
-    embedding_dim: Positive = 64
-    """Embedding size of a token."""
     tied: bool = False
     """Share the embedding with the output layer (needs equal sizes)."""
 

@@ -27,13 +27,11 @@ class Data(LabelColumn, TextColumn, base.RowCorpus):
 
 
 @dataclass(frozen=True)
-class Model(base.Directions, base.Model):
+class Model(base.Embeddings, base.Directions, base.Model):
     """Embedding, recurrent layers, pooling."""
 
     pooling: Literal["last", "first_last", "mean", "max", "attention", "concat"] = "max"
     """Pooling of the outputs into one vector; concat needs --max-length."""
-    embedding_dim: Positive = 100
-    """Embedding size of a token."""
 
 
 @dataclass(frozen=True)

@@ -27,15 +27,15 @@ class Data(PairColumns, base.RowCorpus):
 
 
 @dataclass(frozen=True)
-class Model(base.Directions, base.Model):
+class Model(base.Embeddings, base.Directions, base.Model):
     """Encoder, attention and decoder."""
+
+    default_embedding_dim: ClassVar[int] = 128
 
     hidden_size: Positive = 256
     """Hidden units of each layer; in the encoder, of each direction."""
     dropout: Rate = 0.3
     """Dropout rate of the embeddings, between layers and before the output."""
-    embedding_dim: Positive = 128
-    """Embedding size of a token, for source and target."""
     attention: Literal["additive", "dot", "general", "none"] = "general"
     """Attention scores; none: the decoder sees the final encoder state only."""
     input_feeding: bool = False

@@ -27,7 +27,7 @@ class Data(TagColumns, base.RowCorpus):
 
 
 @dataclass(frozen=True)
-class Model(base.Directions, base.Model):
+class Model(base.Embeddings, base.Directions, base.Model):
     """Embeddings of words, characters and shapes; recurrent layers; softmax or CRF."""
 
     hidden_size: Positive = 200
@@ -42,8 +42,6 @@ class Model(base.Directions, base.Model):
     """Output size of the character encoder."""
     shape_dim: Count = 10
     """Embedding size of a word's shape (Capitalised, number, ...); 0 = none."""
-    embedding_dim: Positive = 100
-    """Embedding size of a word."""
     crf: bool = False
     """Score whole tag sequences with a conditional random field."""
 

@@ -159,6 +159,8 @@ def finish(
         "baselines": {name: baseline.values for name, baseline in baselines.items()},
         "run": about,
     }
+    if task.coverage:
+        more["vectors"] = task.coverage
     labels = getattr(task, "labels", None)
     run.finish(scores, more, labels.tokens if labels is not None else [])
     _print_scores(scores, baselines)

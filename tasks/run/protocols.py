@@ -43,6 +43,9 @@ class RunTask(Protocol):
     def notes(self) -> list[str]: ...  # noqa: D102
 
     @property
+    def coverage(self) -> dict[str, Any]: ...  # noqa: D102
+
+    @property
     def pipeline(self) -> Any: ...  # noqa: D102
 
     @property

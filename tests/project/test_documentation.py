@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from operator import attrgetter
 from typing import Any
 
 import jax
@@ -19,7 +20,7 @@ from tests.helpers.training import ROOT
 
 PUBLIC_MODULES = (
     *("attention", "crf", "decoding", "diagnostics", "initializers", "interop"),
-    *("models", "pooling", "regularizers", "text"),
+    *("models", "pooling", "regularizers", "text", "text.vectors"),
 )
 
 
@@ -28,7 +29,7 @@ def public_objects() -> dict[str, Any]:
     objects: dict[str, Any] = {}
     modules: dict[str, Any] = {"zoo": zoo}
     for name in PUBLIC_MODULES:
-        modules[f"zoo.{name}"] = getattr(zoo, name)
+        modules[f"zoo.{name}"] = attrgetter(name)(zoo)
     for space, module in modules.items():
         for name, value in vars(module).items():
             defined_in = getattr(value, "__module__", None) or ""

@@ -40,6 +40,7 @@ LEVELS = [
         "zoo.tasks.labels",
         "zoo.tasks.tagging",
         "zoo.tasks.pair_preparation",
+        "zoo.tasks.word_vectors",
     ]
     + ["zoo.tasks.classification", "zoo.tasks.pos", "zoo.tasks.ner", "zoo.tasks.charlm"]
     + ["zoo.tasks.seq2seq_pipeline", "zoo.tasks.seq2seq", "zoo.tasks.memory"]

@@ -51,6 +51,7 @@ def task(config: Config, *, lazy: bool) -> Any:
 
     return SimpleNamespace(
         config=config,
+        frozen=(),
         pipeline=SimpleNamespace(apply=apply, params=params),
         loss=loss,
         predict=None,

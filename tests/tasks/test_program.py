@@ -30,6 +30,7 @@ def one_parameter_task(**flags: Any) -> Any:
 
     return SimpleNamespace(
         config=replace(Config(batch_size=2), **flags),
+        frozen=(),
         pipeline=SimpleNamespace(apply=apply, params=np.float32(0.0)),
         loss=loss,
         embedding_ids=lambda batch: None,

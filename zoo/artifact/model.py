@@ -58,7 +58,7 @@ def save(
             "safetensors"
         )
     about = dict(about or {})
-    arrays = weights.encode(pipeline.params, pipeline.model)
+    arrays = weights.encode(pipeline.params, pipeline.model, pipeline.stored_dtypes)
     files = {
         WEIGHTS: arrays,
         CONFIG: config.encode(pipeline.kind, pipeline.to_json(), about, arrays),

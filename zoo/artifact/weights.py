@@ -26,15 +26,16 @@ DTYPES = {
 KINDS = (jnp.bool_, jnp.integer, jnp.floating, jnp.complexfloating)
 
 
-def encode(params: Any, model: nnx.Module) -> bytes:
+def encode(params: Any, model: nnx.Module, dtypes: Mapping[str, str]) -> bytes:
     """Return the content of the file.
 
     Args:
         params: the parameters.
         model: the model, for its constants.
+        dtypes: to which parameters are cast, by path, such as ``embedding/table``.
 
     Raises:
-        ValueError: if a parameter has NaN or infinite values.
+        ValueError: if a parameter has NaN or infinite values, after the cast too.
     """
     constants = nnx.to_pure_dict(nnx.state(model, CONSTANTS))
     arrays = {
@@ -42,6 +43,9 @@ def encode(params: Any, model: nnx.Module) -> bytes:
         name: np.asarray(leaf, order="C")
         for name, leaf in _flat({"params": params, "constants": constants}).items()
     }
+    for name, dtype in dtypes.items():
+        with np.errstate(over="ignore"):
+            arrays[f"params/{name}"] = arrays[f"params/{name}"].astype(dtype)
     broken = _not_finite(arrays)
     if broken:
         raise ValueError(

@@ -34,6 +34,7 @@ class Classifier(Stochastic):
         num_labels: int,
         *,
         embedding_dim: int = 100,
+        vector_dim: int | None = None,
         cell: str | type[Cell] = "lstm",
         hidden_size: int = 128,
         num_layers: int = 1,
@@ -50,6 +51,8 @@ class Classifier(Stochastic):
             vocab_size: V; token 0 is padding.
             num_labels: K.
             embedding_dim: embedding size of a token.
+            vector_dim: size of the embedding's rows, if they are pretrained vectors of
+                another size than `embedding_dim`: a linear map is between both.
             cell: one of ``zoo.cells()``, or the class of a cell.
             hidden_size: H of each layer and direction.
             num_layers: number of layers.
@@ -68,7 +71,13 @@ class Classifier(Stochastic):
         checks.positive("num_labels", num_labels)
         self.dropout = checks.rate("dropout", dropout)
         self._fork_stream(rngs)
-        self.embedding = Embedding(vocab_size, embedding_dim, padding_idx=0, rngs=rngs)
+        self.embedding = Embedding(
+            vocab_size,
+            vector_dim or embedding_dim,
+            padding_idx=0,
+            projection=embedding_dim if vector_dim else None,
+            rngs=rngs,
+        )
         self.layers = stack(
             self,
             cell,

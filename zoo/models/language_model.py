@@ -32,6 +32,8 @@ class LanguageModel(Stochastic):
         vocab_size: int,
         *,
         embedding_dim: int = 64,
+        vector_dim: int | None = None,
+        num_outputs: int | None = None,
         cell: str | type[Cell] = "lstm",
         hidden_size: int | Sequence[int] = 256,
         num_layers: int = 2,
@@ -45,6 +47,10 @@ class LanguageModel(Stochastic):
         Args:
             vocab_size: V.
             embedding_dim: embedding size of a token.
+            vector_dim: size of the embedding's rows, if they are pretrained vectors of
+                another size than `embedding_dim`: a linear map is between both.
+            num_outputs: K: only the first K tokens are predicted, the others are only
+                read; by default all V.
             cell: one of ``zoo.cells()``, or the class of a cell.
             hidden_size: H of every layer, or a list with the H of each: with `tied`,
                 the last layer has the size of the embedding (Merity et al. 2018,
@@ -62,7 +68,12 @@ class LanguageModel(Stochastic):
         """
         self.dropout = checks.rate("dropout", dropout)
         self._fork_stream(rngs)
-        self.embedding = Embedding(vocab_size, embedding_dim, rngs=rngs)
+        self.embedding = Embedding(
+            vocab_size,
+            vector_dim or embedding_dim,
+            projection=embedding_dim if vector_dim else None,
+            rngs=rngs,
+        )
         self.layers = stack(
             self,
             cell,
@@ -74,7 +85,11 @@ class LanguageModel(Stochastic):
             **options,
         )
         self.output = Output(
-            self.layers.output_size, self.embedding, tied=tied, rngs=rngs
+            self.layers.output_size,
+            self.embedding,
+            tied=tied,
+            num_outputs=num_outputs,
+            rngs=rngs,
         )
 
     def init_state(self, batch_size: int) -> State:

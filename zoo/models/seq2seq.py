@@ -47,6 +47,7 @@ class Seq2Seq(Stochastic):
         target_vocab_size: int,
         *,
         embedding_dim: int = 256,
+        vector_dim: int | None = None,
         cell: str | type[Cell] = "lstm",
         hidden_size: int = 256,
         num_layers: int = 1,
@@ -68,6 +69,9 @@ class Seq2Seq(Stochastic):
             source_vocab_size: V of the source.
             target_vocab_size: V of the target.
             embedding_dim: embedding size of a token, in source and target.
+            vector_dim: size of the rows of the source's embedding, if they are
+                pretrained vectors of another size than `embedding_dim`: a linear map is
+                between both.
             cell: one of ``zoo.cells()``, or the class of a cell.
             hidden_size: H of each layer and direction of the encoder.
             num_layers: number of layers of the encoder.
@@ -91,7 +95,12 @@ class Seq2Seq(Stochastic):
         """
         self.dropout = checks.rate("dropout", dropout)
         self._fork_stream(rngs)
-        self.embedding = Embedding(source_vocab_size, embedding_dim, rngs=rngs)
+        self.embedding = Embedding(
+            source_vocab_size,
+            vector_dim or embedding_dim,
+            projection=embedding_dim if vector_dim else None,
+            rngs=rngs,
+        )
         self.encoder = stack(
             self,
             cell,

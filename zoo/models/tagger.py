@@ -39,6 +39,7 @@ class Tagger(Stochastic):
         num_chars: int = 0,
         chars: str = "cnn",
         embedding_dim: int = 100,
+        vector_dim: int | None = None,
         char_dim: int = 30,
         char_size: int = 100,
         shape_dim: int = 10,
@@ -60,6 +61,8 @@ class Tagger(Stochastic):
             num_chars: size of the vocabulary of characters; ID 0 is padding.
             chars: ``"cnn"``, ``"lstm"`` or ``"none"``.
             embedding_dim: embedding size of a word.
+            vector_dim: size of the embedding's rows, if they are pretrained vectors of
+                another size than `embedding_dim`: a linear map is between both.
             char_dim: embedding size of a character.
             char_size: output size of the character encoder.
             shape_dim: embedding size of a word's shape; 0 omits shapes.
@@ -84,7 +87,13 @@ class Tagger(Stochastic):
         checks.one_of("chars", chars, CHARS)
         self.dropout = checks.rate("dropout", dropout)
         self._fork_stream(rngs)
-        self.embedding = Embedding(vocab_size, embedding_dim, padding_idx=0, rngs=rngs)
+        self.embedding = Embedding(
+            vocab_size,
+            vector_dim or embedding_dim,
+            padding_idx=0,
+            projection=embedding_dim if vector_dim else None,
+            rngs=rngs,
+        )
         size = embedding_dim
         if chars == "cnn":
             self.chars = CharCNN(num_chars, char_dim, char_size, rngs=rngs)

@@ -2,17 +2,19 @@
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from flax import nnx
 
 from zoo import checks, initializers, regularizers
 from zoo.initializers import Initializer
+from zoo.modules.dense import Linear
 from zoo.stochastic import Stochastic, check_rngs
 from zoo.types import Array, ArrayLike, Key
 
 
 class Embedding(Stochastic):
-    """The embedding layer: ``y = table[ids]``.
+    """The embedding layer: ``y = table[ids]``, with a projection ``table[ids] W + b``.
 
     The vector of padding is zero and is not trained. An ID outside the table returns
     NaN, so that the loss shows the error.
@@ -21,7 +23,14 @@ class Embedding(Stochastic):
 
         embedding = Embedding(10_000, 100, padding_idx=0, rngs=nnx.Rngs(0))
         x = embedding(ids)      # [B, T] -> [B, T, 100]
+
+    Attributes:
+        table: the vectors ``[V, D]``.
+        frozen: whether the table is a constant: its gradient is zero. Set it before
+            `zoo.functional`.
     """
+
+    frozen: bool = False
 
     _subset: tuple[Array, Array] | None = None  # see `restrict`
 
@@ -33,6 +42,7 @@ class Embedding(Stochastic):
         padding_idx: int | None = None,
         word_dropout: float = 0.0,
         unknown_idx: int | None = None,
+        projection: int | None = None,
         init: Initializer = initializers.embedding,
         dtype: Any = None,
         param_dtype: Any = jnp.float32,
@@ -46,6 +56,8 @@ class Embedding(Stochastic):
             padding_idx: the ID of padding.
             word_dropout: rate at which tokens become `unknown_idx` in training.
             unknown_idx: the ID of the unknown token, for `word_dropout`.
+            projection: P, the size of the result of a linear map of the vectors, for a
+                table of pretrained ones; by default there is no map.
             init: initialiser of the table, by default N(0, 1/D).
             dtype: of the result; by default `param_dtype`.
             param_dtype: of the table.
@@ -74,6 +86,9 @@ class Embedding(Stochastic):
         self.dtype = jnp.dtype(param_dtype if dtype is None else dtype)
         shape = (num_embeddings, embedding_dim)
         self.table = nnx.Param(init(rngs.params(), shape, param_dtype))
+        self.projection = (
+            None if projection is None else Linear(embedding_dim, projection, rngs=rngs)
+        )
 
     @property
     def is_noisy(self) -> bool:
@@ -82,8 +97,16 @@ class Embedding(Stochastic):
 
     @property
     def output_size(self) -> int:
-        """The size of a vector: D."""
+        """The size of a vector: P with a projection, D without."""
+        if self.projection is not None:
+            return self.projection.output_size
         return self.embedding_dim
+
+    @property
+    def matrix(self) -> Array:
+        """The table ``[V, D]``, as a constant if it is `frozen`."""
+        table = self.table[...]
+        return jax.lax.stop_gradient(table) if self.frozen else table
 
     def __call__(
         self,
@@ -102,7 +125,7 @@ class Embedding(Stochastic):
                 key of the stream in training mode.
 
         Returns:
-            ``[..., D]``.
+            ``[..., D]``, or ``[..., P]`` with a projection.
 
         Raises:
             TypeError: if `ids` are not ints, or `mask` is not bool.
@@ -140,10 +163,10 @@ class Embedding(Stochastic):
         self._subset = nnx.data((ids, rows))
 
     def _look_up(self, ids: Array) -> Array:
-        """Return rows of the table, NaN for an ID outside it."""
+        """Return rows of the table, projected; NaN for an ID outside it."""
         # A negative index would count from the end, as in numpy: move it out of range.
         ids = jnp.where(ids < 0, jnp.asarray(self.num_embeddings, ids.dtype), ids)
-        table = self.table[...]
+        table = self.matrix
         if self._subset is not None:
             some, table = self._subset
             rank = jnp.searchsorted(some, ids)
@@ -152,4 +175,7 @@ class Embedding(Stochastic):
             )
             ids = jnp.where(is_row, rank, len(some))
         rows = jnp.take(table, ids, axis=0, mode="fill", fill_value=jnp.nan)
-        return rows.astype(self.dtype)
+        rows = rows.astype(self.dtype)
+        if self.projection is None:
+            return rows
+        return self.projection(rows).astype(self.dtype)

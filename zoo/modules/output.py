@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from zoo import initializers
+from zoo import checks, initializers
 from zoo.engine.varying import vary_alike
 from zoo.modules.dense import affine
 from zoo.modules.embedding import Embedding
@@ -26,7 +26,13 @@ class Output(nnx.Module):
     """
 
     def __init__(
-        self, input_size: int, embedding: Embedding, *, tied: bool, rngs: nnx.Rngs
+        self,
+        input_size: int,
+        embedding: Embedding,
+        *,
+        tied: bool,
+        num_outputs: int | None = None,
+        rngs: nnx.Rngs,
     ):
         """Initialise W ``[H, V]``, Glorot-uniform, unless tied; b is zero.
 
@@ -34,12 +40,21 @@ class Output(nnx.Module):
             input_size: H.
             embedding: of the same vocabulary; defines the sizes.
             tied: use the embedding table as W.
+            num_outputs: V, of the first tokens of the vocabulary; by default all.
             rngs: random keys for the initialisation.
 
         Raises:
-            ValueError: if `tied` and the sizes differ.
+            ValueError: if `tied` and the sizes differ, or `num_outputs` is larger than
+                the vocabulary.
         """
         V = embedding.num_embeddings
+        if num_outputs is not None:
+            if checks.positive("num_outputs", num_outputs) > V:
+                raise ValueError(
+                    f"num_outputs must be at most {V}, the size of the vocabulary, got "
+                    f"{num_outputs}"
+                )
+            V = num_outputs
         if tied and input_size != embedding.embedding_dim:
             raise ValueError(
                 f"tied needs embedding_dim = {input_size}, the size of the layers' "
@@ -72,8 +87,9 @@ class Output(nnx.Module):
 
     def _parameters(self, embedding: Embedding) -> tuple[Array, Array]:
         """Return the matrix and the bias."""
-        W = embedding.table[...].T if self.W is None else self.W[...]
-        return W, self.b[...]
+        if self.W is not None:
+            return self.W[...], self.b[...]
+        return embedding.matrix[: self.output_size].T, self.b[...]
 
     def is_large(self, B: int, T: int) -> bool:
         """Return whether `reduce` computes the logits ``[B, T, V]`` in chunks."""

@@ -29,6 +29,8 @@ class Pipeline:
             of their classes.
         model: the module; with the trained parameters after `zoo.load`.
         params: the parameters in use, at first those of `model`; assign trained ones.
+        stored_dtypes: dtypes in which `zoo.save` writes parameters, by path, such as
+            ``{"embedding/table": "float16"}``; it writes others as they are.
         longest: length in tokens of the longest row that is read in one piece.
         reads_chunks: whether longer ones are read in chunks of that length, with the
             same results up to rounding.
@@ -54,6 +56,7 @@ class Pipeline:
             ValueError: if an option is out of its range.
         """
         check_types(type(self).model_class, options)
+        self.stored_dtypes: dict[str, str] = {}
         self.options: dict[str, Any] = {
             name: cell_name(value) if _is_cell(value) else value
             for name, value in options.items()

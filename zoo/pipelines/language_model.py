@@ -139,7 +139,8 @@ class LanguageModelPipeline(Pipeline):
         for token in ids[num_read:-1]:
             state, _ = self._step(self.params, state, np.array([token], np.int32))
         vocabulary = self.text.vocabulary
-        penalty = np.zeros(len(vocabulary), np.float32)
+        num_outputs = self.options.get("num_outputs") or len(vocabulary)
+        penalty = np.zeros(num_outputs, np.float32)
         penalty[: vocabulary.reserved] = -np.inf
         separator = "" if self.text.units == "chars" else " "
         key = jax.random.key(seed)

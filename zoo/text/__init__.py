@@ -1,5 +1,6 @@
 """From text to IDs and back: tokenizer, vocabularies, encoders, padding."""
 
+from zoo.text import vectors
 from zoo.text.encoders import Text, Words
 from zoo.text.padding import pad
 from zoo.text.subwords import Subwords
@@ -20,4 +21,5 @@ __all__ = [
     "pad",
     "shape",
     "tokenize",
+    "vectors",
 ]

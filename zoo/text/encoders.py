@@ -286,6 +286,7 @@ class Words:
         *,
         min_count: int = 1,
         max_size: int | None = None,
+        more: Sequence[str] = (),
         **options: Any,
     ) -> "Words":
         """Build the vocabularies from words that have been counted.
@@ -294,6 +295,7 @@ class Words:
             counts: how often each word occurs in a corpus, as it is written there.
             min_count: as for `build`.
             max_size: as for `build`.
+            more: words after `normalize`, as for `Vocabulary.from_counts`.
             **options: as for `Words`.
         """
         encoder = cls(Vocabulary([]), Vocabulary([]), **options)
@@ -302,7 +304,10 @@ class Words:
             for char in word:
                 chars[char] += count
         encoder.words = Vocabulary.from_counts(
-            encoder.normalized(counts), min_count=min_count, max_size=max_size
+            encoder.normalized(counts),
+            min_count=min_count,
+            max_size=max_size,
+            more=more,
         )
         encoder.chars = Vocabulary.from_counts(chars)
         return encoder

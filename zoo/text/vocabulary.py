@@ -102,6 +102,7 @@ class Vocabulary:
         max_size: int | None = None,
         special: bool = True,
         marks: bool = False,
+        more: Sequence[str] = (),
     ) -> "Vocabulary":
         """Assign IDs to tokens that have been counted, the most frequent first.
 
@@ -111,6 +112,8 @@ class Vocabulary:
             max_size: largest number of tokens of the corpus; rarer ones are unknown.
             special: add the padding and the unknown token.
             marks: add the begin and the end token.
+            more: tokens that come after these, in this order, whatever their count:
+                words with pretrained vectors, which the corpus may lack.
 
         Returns:
             The vocabulary. Tokens of equal count are sorted, so that the order of the
@@ -119,6 +122,7 @@ class Vocabulary:
         reserved = ([PAD, UNK] if special else []) + ([BEGIN, END] if marks else [])
         ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
         kept = [item for item in ranked if item[1] >= min_count][:max_size]
+        kept += [(token, counts.get(token, 0)) for token in more]
         num_unknown = sum(counts.values()) - sum(n for _, n in kept)
         own = [num_unknown if token == UNK else 0 for token in reserved]
         names = reserved + [token for token, _ in kept]
