@@ -79,7 +79,7 @@ class Memory(base.Task):
             **config.layer_options(),
             "bidirectional": config.bidirectional,
             "dropout": config.dropout,
-            "init": config.init,
+            "init": config.initializer,
             "longest": max(3, config.length),
         }
         self.pipeline = ReaderPipeline(
