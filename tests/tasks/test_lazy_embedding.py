@@ -50,6 +50,7 @@ def task(config: Config, *, lazy: bool) -> Any:
         return ((y[..., 0] - batch["x"]).sum() + (y**2).sum(), batch["x"].size), carry
 
     return SimpleNamespace(
+        frozen=(),
         config=config,
         pipeline=SimpleNamespace(apply=apply, params=params),
         loss=loss,

@@ -29,6 +29,7 @@ def one_parameter_task(**flags: Any) -> Any:
         return method(params, *args, **options)
 
     return SimpleNamespace(
+        frozen=(),
         config=replace(Config(batch_size=2), **flags),
         pipeline=SimpleNamespace(apply=apply, params=np.float32(0.0)),
         loss=loss,
