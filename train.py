@@ -21,14 +21,16 @@ if __name__ == "__main__":
     run_command("train", sys.argv[1:], "train.py")
     raise SystemExit
 
+import jax
 from tqdm import tqdm
 
 from zoo import artifact
 from zoo.cli import compile_cache
 from zoo.registry import import_cell
-from zoo.tasks import accumulate, optimizers, processes, ranges
+from zoo.tasks import accumulate, optimizers, processes, ranges, transfer
 from zoo.tasks.base import Task
 from zoo.tasks.configs import Config
+from zoo.tasks.layer_groups import LayerGroups
 from zoo.tasks.layout import Layout
 from zoo.tasks.processes import Votes
 from zoo.tasks.program import Program, StepMetrics, TrainState
@@ -217,15 +219,23 @@ def prepare(run: Run, config: Config) -> Training:
     started = time.monotonic()
     interruption = Interruption()
     task = TASKS[run.task](config)
-    run.begin(task.digests)
     num_batches = task.num_batches("train")
     num_steps = config.steps or num_batches * task.epochs()
     length = Length(num_steps, config.eval_every or num_batches)
-    program = Program(task, optimizers.make(config, num_steps), num_steps)
+    groups = LayerGroups.of(task.pipeline.params)
+    tx = optimizers.make(config, num_steps, groups, length.interval)
+    program = Program(task, tx, num_steps)
+    trained = program.trainable.select(task.pipeline.params)
+    task.notes += optimizers.describe(
+        config, trained, groups, num_steps, length.interval
+    )
+    run.begin(task.digests)
+    transfer.keep(task, run.path)
     state = program.init_state(task.pipeline.params, config.seed)
     state, position = run.restore(state, length)
     devices = program.layout.describe(state.params)
-    console.begin(run, task, state.params, position, devices)
+    num_trained = sum(leaf.size for leaf in jax.tree.leaves(trained))
+    console.begin(run, task, state.params, num_trained, position, devices)
     return Training(
         config=config,
         run=run,
@@ -309,6 +319,7 @@ def evaluate_epoch(training: Training) -> None:
         position.best, position.best_loss = value, dev_loss
         position.best_epoch = position.epoch
         about = {f"dev_{name}": value, "epoch": position.epoch + 1}
+        about |= training.program.trainable.about(params)
         save_best(run, training.task.pipeline, params, about)
     line = {
         "epoch": position.epoch + 1,

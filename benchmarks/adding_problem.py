@@ -41,7 +41,7 @@ def flags(cell: str, init: str, seed: str) -> list[str]:
         init: initialisation.
         seed: random seed.
     """
-    return [*PROBLEM, "--cell", cell, *BUDGET, "--init", init, "--seed", seed]
+    return [*PROBLEM, "--cell", cell, *BUDGET, "--initializer", init, "--seed", seed]
 
 
 def measure(cell: str, init: str, seed: str) -> Row:

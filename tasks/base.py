@@ -32,9 +32,12 @@ class Task(ABC):
             resumes only if they are the same.
         pipeline: the model and its vocabularies, with initial parameters.
         monitor: the dev score that chooses the best epoch, and its direction.
+        frozen: globs of the names of parameters that are not trained, besides those of
+            ``--freeze``.
+        initial: what the model folder says of the model that the run starts from, with
+            ``--init``; else None.
         stream: the training rows, if they are read in chunks; then train is their
             first rows only.
-        frozen: globs of parameter names that are not trained, as ``embedding.table``.
         coverage: how many words of train have pretrained vectors, for
             ``metrics.json``; empty without ``--vectors``.
     """
@@ -42,6 +45,7 @@ class Task(ABC):
     name: ClassVar[str]
     Config: ClassVar[type[Config]]
     monitor: tuple[str, Literal["max", "min"]]
+    initial: dict[str, Any] | None = None
     stream: "TrainingStream | None" = None
     frozen: tuple[str, ...] = ()
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from zoo.models.decoding import argmax
 from zoo.pipelines import LanguageModelPipeline
-from zoo.tasks import base, data
+from zoo.tasks import base, data, transfer
 from zoo.tasks.configs.charlm import Config
 from zoo.tasks.data import sample_text
 from zoo.tasks.data.batching import Streams
@@ -65,7 +65,9 @@ class CharacterModel(base.Task):
         self.notes += notes
         text = trained.text if trained else self._text_encoder()
         columns = id_columns(splits, "text", text.numbering, text.rules())
-        self.pipeline = trained or self._build_pipeline(text, columns)
+        self.pipeline = trained or transfer.start(
+            self, self._build_pipeline(text, columns)
+        )
         # Memory-mapped: the number of the unit at each position of a text, and the ID
         # that the vocabulary has for each number. A label that is no output of the
         # model is the unknown token.

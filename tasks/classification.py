@@ -11,7 +11,7 @@ import numpy as np
 from zoo import regularizers
 from zoo.models.decoding import argmax
 from zoo.pipelines import ClassifierPipeline
-from zoo.tasks import base, baselines, lazy_embedding, metrics
+from zoo.tasks import base, baselines, lazy_embedding, metrics, transfer
 from zoo.tasks.configs.classification import Config
 from zoo.tasks.data import reviews
 from zoo.tasks.data.blocks import column
@@ -77,7 +77,9 @@ class Classification(RowTask):
         text = trained.text if trained else self._text_encoder()
         labels, texts = columns = _columns(rows, text)
         counts = {name: column.counts() for name, column in labels.items()}
-        self.pipeline = trained or self._build_pipeline(text, texts, counts)
+        self.pipeline = trained or transfer.start(
+            self, self._build_pipeline(text, texts, counts)
+        )
         # Labels that only dev or test has come after those of the model.
         self.labels, notes = with_unseen_labels(
             self.pipeline.labels, counts, strict=config.strict_labels

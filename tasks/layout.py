@@ -13,6 +13,7 @@ import numpy as np
 import optax
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
+from zoo.tasks.optimizer_state import map_params
 from zoo.types import Params
 
 # A smaller array is not divided: to collect it takes longer than to read it.
@@ -137,21 +138,19 @@ class Layout:
             params: arrays, or their shapes.
         """
 
-        def layout(leaf: Any, of_param: NamedSharding) -> Any:
-            if isinstance(leaf, optax.MaskedNode):  # of a parameter that is frozen
-                return leaf
+        def layout(leaf: Any, of_param: NamedSharding) -> NamedSharding:
+            if leaf.ndim < len(of_param.spec):
+                return self.replicated  # a number per parameter array, as of novograd
             spec = list(of_param.spec) + [None] * (leaf.ndim - len(of_param.spec))
             if self._shard_optimizer and leaf.size >= MIN_SIZE:
                 self._divide(spec, leaf.shape, "data")
             return NamedSharding(self.mesh, PartitionSpec(*spec))
 
-        return optax.tree.map_params(
-            tx,
+        return map_params(
             layout,
             jax.eval_shape(tx.init, params),
             self.of_params(params),
-            transform_non_params=lambda _: self.replicated,
-            is_leaf=lambda leaf: isinstance(leaf, optax.MaskedNode),
+            other=lambda _: self.replicated,
         )
 
     def _divide(

@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import optax
 
 from zoo.tasks.base import Config
+from zoo.tasks.optimizer_state import map_params
 from zoo.types import Array, Params
 
 NOT_ELEMENTWISE = ("lamb", "novograd")  # optimisers that use norms of the whole table
@@ -107,12 +108,8 @@ def update(
         ids: from `unique`.
     """
     is_table = with_table(jax.tree.map(lambda _: False, params), True)
-    of_state = optax.tree.map_params(
-        tx,
-        lambda _, flag: flag,
-        opt_state,
-        is_table,
-        transform_non_params=lambda _: False,
+    of_state = map_params(
+        lambda _, flag: flag, opt_state, is_table, other=lambda _: False
     )
 
     def rows(flag: bool, leaf: Array) -> Array:

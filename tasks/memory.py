@@ -10,7 +10,7 @@ import numpy as np
 
 from zoo.models.decoding import argmax
 from zoo.pipelines import ReaderPipeline
-from zoo.tasks import base, metrics
+from zoo.tasks import base, metrics, transfer
 from zoo.tasks.configs.memory import Config
 from zoo.tasks.data.memory_problems import PROBLEMS, Sequences
 from zoo.tasks.layout import WHOLE, RowShard
@@ -79,15 +79,16 @@ class Memory(base.Task):
             **config.layer_options(),
             "bidirectional": config.bidirectional,
             "dropout": config.dropout,
-            "init": config.init,
+            "init": config.initializer,
             "longest": max(3, config.length),
         }
-        self.pipeline = ReaderPipeline(
+        pipeline = ReaderPipeline(
             options,
             symbols=self.problem.symbols,
             scale=config.input_scale,
             seed=config.seed,
         )
+        self.pipeline = transfer.start(self, pipeline)
         if config.bidirectional:
             self.notes.append(
                 "bidirectional: the backward layer reads the last step first"

@@ -1,16 +1,17 @@
 """Optax optimisers and learning rate schedules by name."""
 
 import inspect
-from collections.abc import Callable, Sequence
-from fnmatch import fnmatchcase
-from functools import partial
+from collections.abc import Callable
 from typing import Any
 
-import jax
 import optax
+from flax.traverse_util import unflatten_dict
 
 from zoo import checks
+from zoo.tasks import unfreezing
 from zoo.tasks.configs.base import Config
+from zoo.tasks.layer_groups import LayerGroups, dotted
+from zoo.types import Params
 
 NAMES = tuple(
     "adabelief adadelta adagrad adam adamax adamw lamb lion nadam nadamw novograd "
@@ -37,12 +38,19 @@ def check(config: Config) -> None:
             )
 
 
-def make(config: Config, steps: int) -> optax.GradientTransformation:
+def make(
+    config: Config,
+    steps: int,
+    groups: LayerGroups | None = None,
+    interval: int = 1,
+) -> optax.GradientTransformation:
     """Return the optimiser that the flags describe.
 
     Args:
         config: the flags.
         steps: of the whole training run.
+        groups: of the model, for ``--layer-decay`` and ``--unfreeze-every``.
+        interval: batches of an epoch, for ``--unfreeze-every``.
 
     Returns:
         Clipping by global norm, then the optimiser. The learning rate schedule ends at
@@ -54,42 +62,133 @@ def make(config: Config, steps: int) -> optax.GradientTransformation:
         "constant": lambda: rate,
         "linear": lambda: optax.linear_schedule(rate, 0.0, steps),
         "cosine": lambda: optax.cosine_decay_schedule(rate, steps),
+        "slanted": lambda: slanted(rate, steps),
     }
+    schedule = schedules[config.schedule]()
+    clip = [optax.clip_by_global_norm(config.clip_norm)] if config.clip_norm else []
+    if groups is None or config.unfreeze_every is None:
+        parts = [*clip, *_optimizer(config, schedule)]
+    else:
+        # The schedule counts the steps of the run, the optimiser those of a group.
+        one = optax.chain(*_optimizer(config, 1.0))
+        every = config.unfreeze_every * interval
+        parts = [
+            unfreezing.gradual(optax.chain(*clip), one, groups, every),
+            optax.scale_by_learning_rate(schedule, flip_sign=False),
+        ]
+    if groups is not None and config.layer_decay != 1:
+        parts.append(scale_by_depth(config.layer_decay, groups))
+    return optax.chain(*parts)
+
+
+def _optimizer(config: Config, rate: Any) -> list[optax.GradientTransformation]:
+    """Return weight decay, unless the optimiser has its own, and the optimiser."""
     build = getattr(optax, config.optimizer)
-    parts = []
-    if config.clip_norm:
-        parts.append(optax.clip_by_global_norm(config.clip_norm))
     options: dict[str, Any] = {}
     names = inspect.signature(build).parameters
     has_vectors = getattr(config, "vectors", None) is not None
-    mask = partial(_excluding, (VECTORS,)) if has_vectors else None
+    mask = _without_vectors if has_vectors else None
     if "weight_decay" in names:
         options["weight_decay"] = config.weight_decay
         options |= {n: mask for n in ("mask", "weight_decay_mask") if n in names}
-    elif config.weight_decay:
-        parts.append(optax.add_decayed_weights(config.weight_decay, mask))
-    return optax.chain(*parts, build(schedules[config.schedule](), **options))
+        return [build(rate, **options)]
+    decay = config.weight_decay
+    decays = [optax.add_decayed_weights(decay, mask)] if decay else []
+    return [*decays, build(rate)]
 
 
-def freeze(
-    tx: optax.GradientTransformation, patterns: Sequence[str]
-) -> optax.GradientTransformation:
-    """Return an optimiser that leaves parameters out: no moments, no weight decay.
+def _without_vectors(params: Params) -> Params:
+    """Return a tree of bools: False for the parameter that has the vectors."""
+    names = {name: name != VECTORS for name in dotted(params)}
+    return unflatten_dict(names, sep=".")
 
-    The gradient of these must be zero, because it is their update.
+
+def slanted(
+    rate: float, steps: int, *, cut_fraction: float = 0.1, ratio: float = 32.0
+) -> optax.Schedule:
+    """Return slanted triangular learning rates: a short linear rise, a long decay.
+
+    With the step t, and ``cut = floor(steps * cut_fraction)`` steps of the rise::
+
+        p    = t / cut                                  t < cut
+        p    = 1 - (t - cut) / (steps - cut)            afterwards
+        rate = rate * (1 + p (ratio - 1)) / ratio
+
+    Source: Howard and Ruder 2018, arXiv:1801.06146. Their decay divides by ``cut *
+    (1 / cut_fraction - 1)``, which is the same where `steps` is a multiple of ``1 /
+    cut_fraction``, and beyond it lowers the rate below zero before the end.
 
     Args:
-        tx: the optimiser of the others.
-        patterns: globs of the names that are left out, as ``embedding.table``.
+        rate: the highest learning rate.
+        steps: of the training run.
+        cut_fraction: the part of the steps in which the rate rises.
+        ratio: of the highest rate to the first and to the last one.
     """
-    return optax.masked(tx, partial(_excluding, patterns)) if patterns else tx
+    cut = max(1, int(steps * cut_fraction))
+    rise = optax.linear_schedule(rate / ratio, rate, cut)
+    decay = optax.linear_schedule(rate, rate / ratio, max(1, steps - cut))
+    return optax.join_schedules([rise, decay], [cut])
 
 
-def _excluding(patterns: Sequence[str], tree: Any) -> Any:
-    """Return a tree of bools: False for parameters whose name matches a pattern."""
+def scale_by_depth(factor: float, groups: LayerGroups) -> optax.GradientTransformation:
+    """Return discriminative learning rates: each layer group has its own.
 
-    def is_included(path: Any, _: Any) -> bool:
-        name = jax.tree_util.keystr(path, simple=True, separator=".")
-        return not any(fnmatchcase(name, pattern) for pattern in patterns)
+    The updates of a group are multiplied by ``factor ** depth``, where the head has
+    depth 0. As the last transformation this is a factor of the learning rate, which
+    includes that of decoupled weight decay. Source: Howard and Ruder 2018,
+    arXiv:1801.06146, with 1 / 2.6.
 
-    return jax.tree.map_with_path(is_included, tree)
+    Args:
+        factor: of the rate of a group to that of the group above.
+        groups: of the model.
+    """
+
+    def scale(updates: Params, _: Params | None) -> Params:
+        scaled = {
+            name: factor ** groups.depth(name) * leaf
+            for name, leaf in dotted(updates).items()
+        }
+        return unflatten_dict(scaled, sep=".")
+
+    return optax.stateless(scale)
+
+
+def describe(
+    config: Config, params: Params, groups: LayerGroups, steps: int, interval: int
+) -> list[str]:
+    """Return what is trained at which rate and from which epoch on, for the user.
+
+    Args:
+        config: the flags.
+        params: those that are trained.
+        groups: of the model.
+        steps: of the training run.
+        interval: batches of an epoch.
+
+    Returns:
+        Notes; none unless the flags treat layer groups differently.
+    """
+    every = config.unfreeze_every
+    if every is None and config.layer_decay == 1:
+        return []
+    entries, start, late = [], 0, []
+    top_down = zip(groups.names[::-1], groups.sizes(params)[::-1], strict=True)
+    for depth, (name, size) in enumerate(top_down):
+        if not size:
+            continue
+        entry = f"{name}: {size:,} parameters"
+        if config.layer_decay != 1:
+            entry += f", rate x {config.layer_decay**depth:.3g}"
+        if every is not None:
+            entry += f", from epoch {start + 1}"
+            if start * interval >= steps:
+                late.append(name)
+            start += every
+        entries.append(entry)
+    notes = ["layer groups, from the output: " + "; ".join(entries)]
+    if late:
+        notes.append(
+            f"--unfreeze-every {every}: the run ends before {', '.join(late)} would be "
+            "trained"
+        )
+    return notes

@@ -10,9 +10,10 @@ import numpy as np
 import optax
 
 from zoo.engine.platform import platform
-from zoo.tasks import accumulate, lazy_embedding, optimizers
+from zoo.tasks import accumulate, lazy_embedding
 from zoo.tasks.base import Task
 from zoo.tasks.compile_ahead import CompileAhead, program_key
+from zoo.tasks.freezing import Trainable
 from zoo.tasks.layout import Layout
 from zoo.tasks.scores import Batch, Evaluation
 from zoo.types import Array, Params
@@ -57,6 +58,7 @@ class Program:
 
     Attributes:
         layout: how arrays are divided over the devices.
+        trainable: the parameters that are trained.
         train_rows: of each batch of train, those that this process computes.
     """
 
@@ -72,23 +74,28 @@ class Program:
         """
         apply, config = task.pipeline.apply, task.config
         params = task.pipeline.params
-        tx = optimizers.freeze(tx, task.frozen)
         self.layout = Layout(config.mesh, shard_optimizer=config.shard_optimizer)
         self.train_rows = self.layout.own_rows.divided(config.accumulate)
         replicated = self.layout.replicated
+        self.trainable = trainable = Trainable.of(task)
         self._of_params = self.layout.of_params(params)
-        self._of_opt_state = self.layout.of_opt_state(tx, params)
+        trained = trainable.select(params)
+        self._of_opt_state = self.layout.of_opt_state(tx, trained)
+
+        # Lazy updates are of a table that is trained.
+        is_lazy = "embedding.table" not in trainable.frozen
+        embedding_ids = task.embedding_ids if is_lazy else lambda batch: None
 
         def differentiate(
             params: Params, batch: Batch, carry: Any, key: Array, step: Array
         ) -> tuple[Params, Any, tuple[Array, Array, Array], Array | None]:
             key = jax.random.fold_in(jax.random.wrap_key_data(key), step)
-            inputs, ids = params, task.embedding_ids(batch)
+            inputs, ids = trainable.select(params), embedding_ids(batch)
             if ids is not None:
                 num_embeddings = len(lazy_embedding.table(params))
                 ids = lazy_embedding.unique(ids, num_embeddings)
                 ids = jax.lax.with_sharding_constraint(ids, replicated)
-                inputs = lazy_embedding.select(params, ids)
+                inputs = lazy_embedding.select(inputs, ids)
 
             def loss(
                 inputs: Params, batch: Batch, carry: Any, key: Array
@@ -100,7 +107,7 @@ class Program:
                     table = lazy_embedding.table(params)
                     inputs = lazy_embedding.with_table(inputs, table)
                 (total, count), new = apply(
-                    inputs,
+                    trainable.replace(params, inputs),
                     batch,
                     carry,
                     key=key,
@@ -131,18 +138,20 @@ class Program:
             ids: Array | None,
         ) -> tuple[Params, Params, Any, Array]:
             norm = optax.tree.norm(grads)
+            trained = trainable.select(params)
             if ids is None:
-                updates, opt_state = tx.update(grads, opt_state, params)
-                params = optax.apply_updates(params, updates)
+                updates, opt_state = tx.update(grads, opt_state, trained)
+                trained = optax.apply_updates(trained, updates)
             else:
-                params, opt_state = lazy_embedding.update(
-                    tx, params, opt_state, grads, ids
+                trained, opt_state = lazy_embedding.update(
+                    tx, trained, opt_state, grads, ids
                 )
+            params = trainable.replace(params, trained)
             if config.ema:
                 # A short average early in training, so that it forgets the initial
-                # parameters.
-                decay = jnp.minimum(config.ema, (1.0 + step) / (10.0 + step))
-                average = optax.incremental_update(params, average, 1.0 - decay)
+                # parameters. That of a parameter that does not move is exact.
+                rate = 1.0 - jnp.minimum(config.ema, (1.0 + step) / (10.0 + step))
+                average = jax.tree.map(lambda p, a: a + rate * (p - a), params, average)
             return params, average, opt_state, norm
 
         def eval_step(params: Params, batch: Batch, carry: Any) -> Any:
@@ -159,8 +168,8 @@ class Program:
         # compiled once, or for few numbers of rows of a lazy embedding. They return the
         # state with the layout that they receive, or the second step would compile
         # again.
-        self._of_grads = self._of_params
-        if getattr(config, "lazy_embedding", False):
+        self._of_grads = self.layout.of_params(trained)
+        if is_lazy and getattr(config, "lazy_embedding", False):
             self._of_grads = lazy_embedding.with_table(self._of_grads, replicated)
         of_carry = self.layout.of_rows(config.batch_size)
         self.differentiate = jax.jit(
@@ -228,7 +237,8 @@ class Program:
         key = jax.random.key_data(jax.random.key(seed))
         key = self.layout.place(key, self.layout.replicated)
         carry = self.init_carry(params)
-        opt_state = jax.jit(self._tx.init, out_shardings=self._of_opt_state)(params)
+        trained = self.trainable.select(params)
+        opt_state = jax.jit(self._tx.init, out_shardings=self._of_opt_state)(trained)
         return TrainState(params, average, opt_state, carry, key)
 
     def init_carry(self, params: Any, batch_size: int | None = None) -> Any:

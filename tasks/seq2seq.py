@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from zoo.pipelines import Seq2SeqPipeline
-from zoo.tasks import base, sequence_metrics
+from zoo.tasks import base, sequence_metrics, transfer
 from zoo.tasks.configs.seq2seq import Config
 from zoo.tasks.data import dates
 from zoo.tasks.data.blocks import column
@@ -61,11 +61,10 @@ class SequenceToSequence(RowTask):
             ids = pair_ids(rows, trained.source, trained.target)
         else:
             rows["train"] = one_target_per_row(rows["train"])
-            self.pipeline, ids, self.ratio, decisions, vectors = build_pipeline(
-                config, rows
-            )
+            pipeline, ids, self.ratio, decisions, vectors = build_pipeline(config, rows)
+            vectors.install(self, pipeline, pipeline.source.vocabulary)
+            self.pipeline = transfer.start(self, pipeline)
             self.notes += decisions
-            vectors.install(self, self.pipeline, self.pipeline.source.vocabulary)
         self.encode(rows, ids)
         self.notes += self.splits.notes
         self.digests |= self.splits.digests()

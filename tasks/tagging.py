@@ -10,7 +10,7 @@ import numpy as np
 
 from zoo import regularizers
 from zoo.pipelines import TaggerPipeline
-from zoo.tasks import base, lazy_embedding
+from zoo.tasks import base, lazy_embedding, transfer
 from zoo.tasks.data import Kind
 from zoo.tasks.data.blocks import column
 from zoo.tasks.data.id_columns import IdColumn, id_columns
@@ -72,8 +72,8 @@ class Tagging(RowTask):
         rows = self.read_rows(self.kind, split)
         tokens, tags = columns = _columns(rows)
         counts = {name: column.counts() for name, column in tags.items()}
-        self.pipeline = trained or self._build_pipeline(
-            tokens["train"].counts(), counts["train"]
+        self.pipeline = trained or transfer.start(
+            self, self._build_pipeline(tokens["train"].counts(), counts["train"])
         )
         # Tags that only dev or test has come after those of the model.
         self.labels, notes = with_unseen_labels(

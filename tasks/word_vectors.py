@@ -187,7 +187,6 @@ class WordVectors:
                 table = table.astype(np.float16).astype(np.float32)
         embedding: Any = pipeline.model.embedding  # pyright: ignore
         embedding.table[...] = jnp.asarray(table)
-        embedding.frozen = config.freeze_vectors
         pipeline.bind()
         if config.freeze_vectors:
             task.frozen = (VECTORS,)

@@ -34,7 +34,7 @@ class Lab(Command):
     """Epochs of 16,000 training sequences, which are new in each epoch."""
     learning_rate: float = 2e-3
     """Peak learning rate."""
-    init: Init = "default"
+    initializer: Init = "default"
     """Initialisation: of the cell, of torch, U = identity, biases spread over T."""
     input_scale: float = 1.0
     """Factor of the inputs."""

@@ -1,5 +1,6 @@
 """The flags of the tasks. It imports no JAX: a help text does not wait for it."""
 
+import re
 from typing import Any
 
 from zoo.tasks.configs import charlm, classification, memory, ner, pos, seq2seq
@@ -14,16 +15,18 @@ CONFIGS: dict[str, type[Config]] = {
     "memory": memory.Config,
 }
 
-GROUPS = ("Data", "Model", "Training", "Devices", "Run")
+GROUPS = ("Data", "Model", "Training", "FineTuning", "Devices", "Run")
 
 
 def groups(kind: type[Config]) -> dict[str, Any]:
-    """Return the groups of flags of a task, dataclasses by their names in lower case.
+    """Return the groups of flags of a task, dataclasses by names such as fine_tuning.
 
     Args:
         kind: the flags of the task, which inherit the groups.
     """
     return {
-        name.lower(): next(base for base in kind.__mro__ if base.__name__ == name)
+        re.sub(r"\B[A-Z]", r"_\g<0>", name).lower(): next(
+            base for base in kind.__mro__ if base.__name__ == name
+        )
         for name in GROUPS
     }

@@ -1,8 +1,8 @@
 """The flags that the tasks share, in the groups of the help.
 
 The flags of a task are one flat dataclass, `Config`. It inherits each group of flags
-from the first class named ``Data``, ``Model``, ``Training`` or ``Run``: a task derives
-classes of these names, with flags and defaults of its own.
+from the first class of its name, such as ``Data`` or ``Model``: a task derives classes
+of these names, with flags and defaults of its own.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import tyro
 
 from zoo.tasks.data.source import Files
-from zoo.tasks.ranges import Count, NonNegative, Positive, Rate, Seed
+from zoo.tasks.ranges import Count, Fraction, NonNegative, Positive, Rate, Seed
 
 MIN_STEPS = 300  # of a training run whose --epochs is not given
 
@@ -122,8 +122,8 @@ class Training:
     """Peak learning rate."""
     optimizer: str = "adam"
     """Optax optimiser: adam, adamw, nadam, sgd, rmsprop, lion, ..."""
-    schedule: Literal["constant", "linear", "cosine"] = "cosine"
-    """Learning rate schedule; linear and cosine decay to zero."""
+    schedule: Literal["constant", "linear", "cosine", "slanted"] = "cosine"
+    """Learning rate schedule; linear and cosine decay to zero, slanted rises first."""
     clip_norm: NonNegative = 1.0
     """Clip the gradient to this global norm; 0 = no clipping."""
     weight_decay: NonNegative = 0.0
@@ -153,6 +153,20 @@ class RowTraining(Training):
 
     batch_tokens: Positive = 65_536
     """Largest batch, rows x padded length: batches of longer rows have fewer rows."""
+
+
+@dataclass(frozen=True)
+class FineTuning:
+    """How a model that has been trained before is trained further."""
+
+    init: str | None = None
+    """Start from the parameters of this run or model folder."""
+    freeze: str = ""
+    """Do not train these parameters: names such as embedding.*,layers.0.*"""
+    unfreeze_every: Positive | None = None
+    """Train the output first, and one more layer after every N epochs."""
+    layer_decay: Fraction = 1.0
+    """The rate of a layer relative to that of the layer above it."""
 
 
 @dataclass(frozen=True)
@@ -198,7 +212,7 @@ class Devices:
 
 
 @dataclass(frozen=True)
-class Config(Data, Model, Training, Devices, Run):
+class Config(Data, Model, Training, FineTuning, Devices, Run):
     """The flags that all tasks share."""
 
     def num_epochs(self, num_batches: int) -> int:

@@ -29,7 +29,7 @@ class Model(base.Directions, base.Model):
     """Hidden units of each layer and direction."""
     bidirectional: bool = False
     """Read in both directions."""
-    init: Literal["default", "torch", "identity", "chrono"] = "default"
+    initializer: Literal["default", "torch", "identity", "chrono"] = "default"
     """Initialisation: the cell's default, torch's, U = identity, or chrono for T."""
     dropout: Rate = 0.0
     """Dropout rate between layers and before the output."""

@@ -199,10 +199,10 @@ def initial_gradients(lab: Lab, cells: Sequence[str]) -> Iterator[InitialGradien
             gradients = {}
             for cell in cells:
                 config = dataclasses.replace(
-                    lab.of_cell(cell), init=init, input_scale=scale
+                    lab.of_cell(cell), initializer=init, input_scale=scale
                 )
                 task = Memory(config)
                 x = task.inputs(min(lab.length, MAX_INITIAL_STEPS))
                 gradients[cell] = gradient_by_lag(layers_of(task.pipeline), x)
-            trained = (init, scale) == (lab.init, lab.input_scale)
+            trained = (init, scale) == (lab.initializer, lab.input_scale)
             yield InitialGradients(init, scale, gradients, trained)

@@ -35,7 +35,7 @@ def write(
             f"{title(loss)} without memory": memoryless,
             "hidden size": lab.hidden_size,
             "epochs": lab.epochs,
-            "initialisation": lab.init,
+            "initialisation": lab.initializer,
             "input scale": str(lab.input_scale),
             "seed": lab.seed,
         }

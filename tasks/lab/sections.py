@@ -258,7 +258,7 @@ def command(lab: Any) -> Html:
     flags = [
         *("--cells", lab.cells, "--problem", lab.problem, "--length", lab.length),
         *("--hidden-size", lab.hidden_size, "--epochs", lab.epochs),
-        *("--learning-rate", lab.learning_rate, "--init", lab.init),
+        *("--learning-rate", lab.learning_rate, "--initializer", lab.initializer),
         *("--input-scale", lab.input_scale, "--seed", lab.seed),
         *([] if lab.limit_train is None else ["--limit-train", lab.limit_train]),
     ]
@@ -266,7 +266,7 @@ def command(lab: Any) -> Html:
     return join(
         tag("pre", line, class_="text"),
         paragraphs(
-            "To train the cells from another initialisation, change --init or "
+            "To train the cells from another initialisation, change --initializer or "
             "--input-scale, and --out."
         ),
     )

@@ -23,7 +23,12 @@ from zoo.tasks.scores import Scores
 
 
 def begin(
-    run: Run, task: RunTask, params: Any, position: Position, devices: str | None
+    run: Run,
+    task: RunTask,
+    params: Any,
+    num_trained: int,
+    position: Position,
+    devices: str | None,
 ) -> None:
     """Print the model, the sizes of the data, the kernels, and the epoch resumed from.
 
@@ -31,6 +36,7 @@ def begin(
         run: the run.
         task: the task.
         params: of the model.
+        num_trained: how many of them are trained.
         position: the progress of the run.
         devices: what is divided among them, None for one device.
     """
@@ -38,7 +44,10 @@ def begin(
     counts = {"device": jax.device_count(), "process": jax.process_count()}
     numbers = [f"{n} {name}{_plural(name, n)}" for name, n in counts.items()]
     where = " in ".join(numbers if counts["process"] > 1 else numbers[:1])
-    print(f"{task.name}: {task.config.cell}, {num_parameters:,} parameters, {where}")
+    size = f"{num_parameters:,} parameters"
+    if num_trained != num_parameters:
+        size += f", {num_trained:,} of them trained"
+    print(f"{task.name}: {task.config.cell}, {size}, {where}")
     kernels = describe_kernels(task.pipeline.model)
     lines = {"kernels": kernels} if kernels is not None else {}
     lines |= {"devices": devices} if devices is not None else {}

@@ -20,6 +20,7 @@ CONFIG, LOG, METRICS, REPORT = "config.json", "log.jsonl", "metrics.json", "repo
 CURVES, CONFUSION = "curves.png", "confusion.png"
 FILES = (CONFIG, LOG, METRICS, REPORT, CURVES, CONFUSION)
 MODEL, CHECKPOINTS, TENSORBOARD = "model", "checkpoints", "tensorboard"
+INITIAL = "initial"  # the model that a run with --init starts from
 CONFIG_KEYS = {"task", "flags", "versions", "devices", "command"}
 _DELETED = ".deleted-"  # in the name of a folder that is being deleted
 
@@ -37,10 +38,11 @@ _STRAYS = _any(
     rf"{CHECKPOINTS}/\d+\.orbax-checkpoint-tmp[^/]*(/[^/]*)?",
 )
 _MODEL_FILES = map(re.escape, (artifact.WEIGHTS, artifact.CONFIG, artifact.CARD))
+_MODELS = f"{MODEL}|{INITIAL}"
 _WRITTEN = _any(
     *map(re.escape, (*FILES, lock.NAME, CHECKPOINTS, TENSORBOARD)),
     # The hidden folders are swept by the next `zoo.save`.
-    rf"({MODEL}|\.{MODEL}-\w+)(/({'|'.join(_MODEL_FILES)}))?",
+    rf"({_MODELS}|\.({_MODELS})-\w+)(/({'|'.join(_MODEL_FILES)}))?",
     rf"{CHECKPOINTS}/\d+(/(state|position|_CHECKPOINT_METADATA|[\w.]+\.(txt|json)))?",
     rf"{TENSORBOARD}/events\.[^/]*",
 )

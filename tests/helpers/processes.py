@@ -104,7 +104,8 @@ class _Main:
     def __init__(
         self, argv: Sequence[str], env: Mapping[str, str], ends: tuple[int, int]
     ) -> None:
-        self.argv, self.env, self.ends = list(argv), dict(env), ends
+        self.argv, self.env = list(argv), dict(env)
+        self.ends: Sequence[Any] = ends
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "ends": [DupFd(fd) for fd in self.ends]}

@@ -31,12 +31,17 @@ LEVELS = [
     ["zoo.tasks.metrics", "zoo.tasks.sequence_metrics", "zoo.tasks.baselines"],
     ["zoo.tasks.ranges", "zoo.tasks.configs"],
     ["zoo.tasks.run", "zoo.tasks.processes", "zoo.tasks.native_log"],
+    ["zoo.tasks.optimizer_state", "zoo.tasks.layer_groups"],
     ["zoo.tasks.base", "zoo.tasks.compile_ahead", "zoo.tasks.layout"]
-    + ["zoo.tasks.streaming"],
+    + ["zoo.tasks.streaming", "zoo.tasks.unfreezing"],
     ["zoo.tasks.optimizers", "zoo.tasks.losses", "zoo.tasks.program", "zoo.tasks.rows"]
     + [
         "zoo.tasks.lazy_embedding",
         "zoo.tasks.accumulate",
+        "zoo.tasks.freezing",
+        "zoo.tasks.transfer",
+        "zoo.tasks.token_axes",
+        "zoo.tasks.parameter_copy",
         "zoo.tasks.labels",
         "zoo.tasks.tagging",
         "zoo.tasks.pair_preparation",

@@ -45,9 +45,11 @@ def test_the_help_lists_the_flags_in_groups(
     assert max(map(len, output.splitlines())) <= width
     # The frames depend on the locale.
     plain = re.sub("[│╭╮╰╯─]", " ", output)
-    parts = re.split(r"^ +((?:\w+ )?options) +$", plain, flags=re.M)
+    parts = re.split(r"^ +((?:[\w-]+ )?options) +$", plain, flags=re.M)
     listed = dict(zip(parts[1::2], parts[2::2], strict=True))
-    groups_of_task = groups(CONFIGS[task])
+    groups_of_task = {
+        name.replace("_", "-"): group for name, group in groups(CONFIGS[task]).items()
+    }
     assert list(listed) == ["options", *(f"{name} options" for name in groups_of_task)]
     for name, group in groups_of_task.items():
         flags = re.findall(r"^  --([a-z][a-z-]*)", listed[f"{name} options"], re.M)

@@ -47,7 +47,7 @@ class Training:
     def end(self) -> list[tuple[int, str, str]]:
         """Return the status, stdout and stderr of both processes at their end."""
         outputs = [process.communicate(timeout=300) for process in self.processes]
-        statuses = [process.returncode for process in self.processes]
+        statuses = [process.wait() for process in self.processes]
         return [(s, *o) for s, o in zip(statuses, outputs, strict=True)]
 
 

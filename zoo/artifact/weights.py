@@ -26,6 +26,21 @@ DTYPES = {
 KINDS = (jnp.bool_, jnp.integer, jnp.floating, jnp.complexfloating)
 
 
+def arrays_of(params: Any, model: nnx.Module) -> dict[str, np.ndarray]:
+    """Return the arrays of a model by path, such as ``params/layers/0/cell/W``.
+
+    Args:
+        params: the parameters.
+        model: the model, for its constants.
+    """
+    constants = nnx.to_pure_dict(nnx.state(model, CONSTANTS))
+    return {
+        # safetensors writes the memory of an array, whatever the order of its axes.
+        name: np.asarray(leaf, order="C")
+        for name, leaf in _flat({"params": params, "constants": constants}).items()
+    }
+
+
 def encode(params: Any, model: nnx.Module, dtypes: Mapping[str, str]) -> bytes:
     """Return the content of the file.
 
@@ -37,12 +52,7 @@ def encode(params: Any, model: nnx.Module, dtypes: Mapping[str, str]) -> bytes:
     Raises:
         ValueError: if a parameter has NaN or infinite values, after the cast too.
     """
-    constants = nnx.to_pure_dict(nnx.state(model, CONSTANTS))
-    arrays = {
-        # safetensors writes the memory of an array, whatever the order of its axes.
-        name: np.asarray(leaf, order="C")
-        for name, leaf in _flat({"params": params, "constants": constants}).items()
-    }
+    arrays = arrays_of(params, model)
     for name, dtype in dtypes.items():
         with np.errstate(over="ignore"):
             arrays[f"params/{name}"] = arrays[f"params/{name}"].astype(dtype)

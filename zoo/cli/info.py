@@ -30,8 +30,12 @@ class Info(Command):
         parameters = [
             s for name, s in model.shapes.items() if name.startswith("params")
         ]
-        count = sum(map(math.prod, parameters))
-        for name, value in {**model.about, "parameters": f"{count:,}"}.items():
+        size = f"{sum(map(math.prod, parameters)):,}"
+        about = dict(model.about)
+        trained = about.pop("trained_parameters", None)
+        if isinstance(trained, int):
+            size += f", {trained:,} of them trained"
+        for name, value in {**about, "parameters": size}.items():
             value = f"{value:.4f}" if isinstance(value, float) else value
             print(visible(f"{name:<16} {value}"))
         print("options")

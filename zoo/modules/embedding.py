@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 from flax import nnx
 
@@ -26,11 +25,7 @@ class Embedding(Stochastic):
 
     Attributes:
         table: the vectors ``[V, D]``.
-        frozen: whether the table is a constant: its gradient is zero. Set it before
-            `zoo.functional`.
     """
-
-    frozen: bool = False
 
     _subset: tuple[Array, Array] | None = None  # see `restrict`
 
@@ -102,12 +97,6 @@ class Embedding(Stochastic):
             return self.projection.output_size
         return self.embedding_dim
 
-    @property
-    def matrix(self) -> Array:
-        """The table ``[V, D]``, as a constant if it is `frozen`."""
-        table = self.table[...]
-        return jax.lax.stop_gradient(table) if self.frozen else table
-
     def __call__(
         self,
         ids: ArrayLike,
@@ -166,7 +155,7 @@ class Embedding(Stochastic):
         """Return rows of the table, projected; NaN for an ID outside it."""
         # A negative index would count from the end, as in numpy: move it out of range.
         ids = jnp.where(ids < 0, jnp.asarray(self.num_embeddings, ids.dtype), ids)
-        table = self.matrix
+        table = self.table[...]
         if self._subset is not None:
             some, table = self._subset
             rank = jnp.searchsorted(some, ids)

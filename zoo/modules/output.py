@@ -89,7 +89,7 @@ class Output(nnx.Module):
         """Return the matrix and the bias."""
         if self.W is not None:
             return self.W[...], self.b[...]
-        return embedding.matrix[: self.output_size].T, self.b[...]
+        return embedding.table[: self.output_size].T, self.b[...]
 
     def is_large(self, B: int, T: int) -> bool:
         """Return whether `reduce` computes the logits ``[B, T, V]`` in chunks."""

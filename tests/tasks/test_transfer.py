@@ -1,0 +1,337 @@
+"""The parameters of another model: rows by token or label, layers by name."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.helpers.pipelines import reader
+from tests.helpers.tolerances import assert_identical
+from tests.helpers.training import flags, losses, weights
+from zoo import artifact, train
+from zoo.pipelines import (
+    ClassifierPipeline,
+    LanguageModelPipeline,
+    Seq2SeqPipeline,
+    TaggerPipeline,
+)
+from zoo.tasks.configs import CONFIGS
+from zoo.tasks.layer_groups import dotted
+from zoo.tasks.registry import TASKS
+from zoo.tasks.transfer import transfer
+from zoo.text import Text, Vocabulary, Words
+
+SIZES = {"embedding_dim": 4, "hidden_size": 3, "num_layers": 1}
+
+
+def classifier(texts: list[str], labels: str, seed: int, **options: Any) -> Any:
+    text = Text.build(texts, lowercase=True)
+    known = Vocabulary(labels.split(), reserved=0)
+    sizes = {"vocab_size": len(text.vocabulary), "num_labels": len(known)}
+    return ClassifierPipeline({**SIZES, **sizes, **options}, text, known, seed=seed)
+
+
+def language_model(texts: list[str], seed: int, *units: str, **options: Any) -> Any:
+    text = Text.build(texts, *units)
+    sizes = {"vocab_size": len(text.vocabulary)}
+    return LanguageModelPipeline({**SIZES, **sizes, **options}, text, seed=seed)
+
+
+def tagger(sentences: list[str], labels: str, seed: int, **options: Any) -> Any:
+    words = Words.build([sentence.split() for sentence in sentences])
+    known = Vocabulary(labels.split(), reserved=0)
+    sizes = {
+        "vocab_size": len(words.words),
+        "num_labels": len(known),
+        "num_chars": len(words.chars),
+        "char_size": 5,
+        "use_crf": True,
+    }
+    return TaggerPipeline({**SIZES, **sizes, **options}, words, known, seed=seed)
+
+
+def arrays(pipeline: Any) -> dict[str, np.ndarray]:
+    return {name: np.array(a) for name, a in dotted(pipeline.params).items()}
+
+
+def start(
+    old: Any, new: Any, task: str = "classification", **options: Any
+) -> tuple[Any, dict[str, np.ndarray], list[str]]:
+    """Return the new model, its parameters before, and the notes."""
+    before = arrays(new)
+    config = CONFIGS[task](**options)
+    grown, notes = transfer(old, new, config, Path("old"))
+    return grown, before, notes
+
+
+def rows(old: Vocabulary, new: Vocabulary) -> list[tuple[int, int]]:
+    """Return the IDs of each token that both have, by a search."""
+    return [
+        (i, k)
+        for i, token in enumerate(new.tokens)
+        for k, other in enumerate(old.tokens)
+        if token == other and (i < new.reserved) == (k < old.reserved)
+    ]
+
+
+def test_rows_are_taken_by_token_and_label() -> None:
+    old = classifier(["the cat sat", "the <pad>", "dog"], "bad fine good", 1)
+    new = classifier(["The dog ran", "cat"], "awful bad good", 2)
+    small = len(new.text.vocabulary)
+    grown, before, notes = start(old, new)
+    ours, theirs = grown.text.vocabulary, old.text.vocabulary
+    # The tokens of train come first; those of the old model follow in its order.
+    assert ours.tokens[2:small] == ["cat", "dog", "ran", "the"]
+    assert ours.tokens[small:] == ["<", ">", "pad", "sat"]
+    assert grown.options["vocab_size"] == len(ours) and ours.counts[small:] == [0] * 4
+    was, now = arrays(old), arrays(grown)
+    expected = np.zeros_like(now["embedding.table"])
+    expected[:small] = before["embedding.table"]
+    for i, k in rows(theirs, ours):
+        expected[i] = was["embedding.table"][k]
+    np.testing.assert_array_equal(now["embedding.table"], expected)
+    output = before["output.W"].copy(), before["output.b"].copy()
+    for i, k in [(1, 0), (2, 2)]:
+        output[0][:, i], output[1][i] = was["output.W"][:, k], was["output.b"][k]
+    assert_identical((now["output.W"], now["output.b"]), output)
+    layers = [name for name in now if name.startswith("layers.")]
+    assert_identical([now[n] for n in layers], [was[n] for n in layers])
+    assert notes == [
+        "taken: embedding (7 of 8 tokens), layers.0.backward, layers.0.forward, output "
+        "(2 of 3 labels)",
+        "embedding.table: not in the other model: 'ran'",
+        "embedding.table has 4 tokens that train lacks",
+    ]
+    assert grown.predict(["the cat"])[0].label in ("awful", "bad", "good")
+
+
+def test_a_language_model_that_predicts_only_some_of_its_tokens() -> None:
+    """Those that ``--vectors`` adds, and those of the old model, are only read."""
+    old = language_model(["a b c"], 1, "words", num_outputs=4)  # a, b
+    new = language_model(["b d c"], 2, "words", num_outputs=4)  # b, c
+    new.stored_dtypes = {"embedding/table": "float16"}
+    grown, before, _ = start(old, new, "charlm", units="words")
+    assert grown.text.vocabulary.tokens[2:] == ["b", "c", "d", "a"]
+    was, now = arrays(old), arrays(grown)
+    expected = before["output.W"].copy()
+    # The reserved tokens and b are predicted by both, c by the new model alone.
+    expected[:, [0, 1, 2]] = was["output.W"][:, [0, 1, 3]]
+    np.testing.assert_array_equal(now["output.W"], expected)
+    table = was["embedding.table"][[0, 1, 3, 4, 0, 2]]
+    table[4] = before["embedding.table"][4]
+    np.testing.assert_array_equal(now["embedding.table"], table)
+    assert grown.stored_dtypes == new.stored_dtypes
+
+
+def test_a_limit_of_the_vocabulary_and_words_that_no_text_has() -> None:
+    old = classifier(["one two three three"], "a b", 1)
+    old.text.vocabulary = Vocabulary(
+        [*old.text.vocabulary.tokens[:-1], "Two"], reserved=2
+    )
+    new = classifier(["two four"], "a b", 2)
+    grown, _, notes = start(old, new, vocab_size=3)
+    # Of a lower-case text no token is "Two".
+    assert grown.text.vocabulary.tokens[2:] == ["four", "two", "three"]
+    assert (
+        "1 tokens of the old model's embedding.table are left out (--vocab-size 3)"
+        in notes
+    )
+
+
+@pytest.mark.parametrize("tied", [False, True])
+def test_a_language_model_to_another(tied: bool) -> None:
+    options = {"tied": tied, "hidden_size": 4, "num_layers": 2}
+    old = language_model(["hello"], 1, "chars", **options)
+    new = language_model(["low"], 2, "chars", **options)
+    grown, before, notes = start(old, new, "charlm")
+    ours, theirs = grown.text.vocabulary, old.text.vocabulary
+    assert ours.tokens[2:] == ["l", "o", "w", "e", "h"]
+    was, now = arrays(old), arrays(grown)
+    for i, k in rows(theirs, ours):
+        assert_identical(now["embedding.table"][i], was["embedding.table"][k])
+        assert now["output.b"][i] == was["output.b"][k]
+        if not tied:
+            assert_identical(now["output.W"][:, i], was["output.W"][:, k])
+    w = ours.number("w")
+    assert_identical(now["embedding.table"][w], before["embedding.table"][w])
+    assert ("output.W" in now) != tied
+    assert_identical(now["layers.layers.1.cell.U"], was["layers.layers.1.cell.U"])
+    assert "embedding.table: not in the other model: 'w'" in notes
+
+
+def test_a_tagger_to_another_with_characters_and_transitions() -> None:
+    old = tagger(["Anna ran", "in Oslo"], "DET NOUN VERB", 1)
+    new = tagger(["Bob ran"], "ADJ NOUN VERB", 2)
+    grown, before, notes = start(old, new, "pos")
+    was, now = arrays(old), arrays(grown)
+    transitions = before["transitions.between"].copy()
+    transitions[1:, 1:] = was["transitions.between"][1:, 1:]
+    assert_identical(now["transitions.between"], transitions)
+    words, chars = grown.words.words, grown.words.chars
+    assert words.tokens[2:] == ["bob", "ran", "anna", "in", "oslo"]
+    assert chars.tokens[2:8] == ["B", "a", "b", "n", "o", "r"]
+    for i, k in rows(old.words.chars, chars):
+        row = was["chars.embedding.table"][k]
+        assert_identical(now["chars.embedding.table"][i], row)
+    assert_identical(now["chars.W.0"], was["chars.W.0"])
+    assert_identical(now["shapes.table"], was["shapes.table"])
+    assert "chars.embedding.table: not in the other model: 'B', 'b'" in notes
+
+
+def test_a_language_model_to_classifiers() -> None:
+    old = language_model(["the cat sat"], 1, num_layers=2)
+    # One direction: all layers.
+    new = classifier(["the dog"], "a b", 2, num_layers=2, bidirectional=False)
+    grown, before, notes = start(old, new)
+    was, now = arrays(old), arrays(grown)
+    for k in (0, 1):
+        name = f"layers.layers.{k}.cell.W"
+        assert_identical(now[name], was[name])
+    assert_identical(now["output.W"], before["output.W"])
+    # Both directions: one forward layer.
+    new = classifier(["the dog"], "a b", 2)
+    grown, before, notes = start(old, new)
+    now = arrays(grown)
+    for part in "WUb":
+        forward = now[f"layers.layers.0.forward.cell.{part}"]
+        assert_identical(forward, was[f"layers.layers.0.cell.{part}"])
+        name = f"layers.layers.0.backward.cell.{part}"
+        assert_identical(now[name], before[name])
+    assert notes[0] == "taken: embedding (3 of 4 tokens), layers.0.forward"
+    assert notes[1] == (
+        "initialised: layers.0.backward (not in the other model), output (shape [3, 5] "
+        "there)"
+    )
+    assert notes[2] == "not used: layers.1"
+    assert notes[-1].endswith(
+        "lowercase False there, True here; tokens that differ have no common row"
+    )
+
+
+def test_a_sequence_to_sequence_model_to_another() -> None:
+    def build(sources: list[str], targets: list[str], seed: int) -> Any:
+        source = Text.build(sources)
+        target = Text.build(targets, "symbols", marks=True)
+        sizes = {
+            "source_vocab_size": len(source.vocabulary),
+            "target_vocab_size": len(target.vocabulary),
+        }
+        return Seq2SeqPipeline({**SIZES, **sizes}, source, target, 7, seed=seed)
+
+    old, new = build(["a b"], ["X Y Z"], 1), build(["b c"], ["Y W"], 2)
+    grown, before, _ = start(old, new, "seq2seq")
+    was, now = arrays(old), arrays(grown)
+    assert grown.source.vocabulary.tokens[2:] == ["b", "c", "a"]
+    assert grown.target.vocabulary.tokens[4:] == ["W", "Y", "X", "Z"]
+    for i, k in rows(old.target.vocabulary, grown.target.vocabulary):
+        name = "decoder.embedding.table"
+        assert_identical(now[name][i], was[name][k])
+        name = "decoder.output.W"
+        assert_identical(now[name][:, i], was[name][:, k])
+    w = grown.target.vocabulary.number("W")
+    assert_identical(now["decoder.output.W"][:, w], before["decoder.output.W"][:, w])
+    for name in ("bridge.projections.0.W", "decoder.layers.layers.0.cell.W"):
+        assert_identical(now[name], was[name])
+    assert grown.predict(["a b"], beam=1)[0].outputs
+
+
+def test_constants_come_with_their_layer() -> None:
+    old, new = reader(cell="esn"), reader(cell="esn")
+    other = type(new)(new.options, symbols=3, seed=5)
+    grown, _, _ = start(old, other, "memory")
+    x = {"x": np.eye(3, dtype=np.float32)[None], "mask": np.ones((1, 3), bool)}
+    assert_identical(*(p.apply(p.params, x["x"], x["mask"]) for p in (grown, old)))
+
+
+def test_other_layers_leave_the_embedding() -> None:
+    old = language_model(["the cat"], 1, cell="gru")
+    new = classifier(["the dog"], "a b", 2, bidirectional=False)
+    _, _, notes = start(old, new)
+    assert notes[0] == "taken: embedding (2 of 3 tokens)"
+    assert notes[1].startswith("initialised: layers.0 (cell gru there), output (")
+
+
+def test_what_cannot_be_taken_is_an_error() -> None:
+    words = language_model(["the cat"], 1)
+    new = classifier(["the dog"], "a b", 2, num_layers=2)
+    with pytest.raises(ValueError, match="read forward; .*add --no-bidirectional, or"):
+        start(words, new)
+    one = classifier(["the dog"], "a b", 2, bidirectional=False)
+    both = classifier(["the dog"], "a b", 2)
+    with pytest.raises(
+        ValueError, match="read in both directions.*add --bidirectional"
+    ):
+        start(both, one)
+    chars = language_model(["the cat"], 1, "chars")
+    with pytest.raises(ValueError, match="its embeddings are of chars, .* of words"):
+        start(chars, one)
+    other = language_model(["the cat"], 1, embedding_dim=5, hidden_size=7)
+    with pytest.raises(
+        ValueError,
+        match=r"no parameter can be taken \(embedding: shape \[4, 5\] there; "
+        r"layers\.0: shape \[.*output: ",
+    ):
+        start(other, one)
+    # Labels and tokens are different, whatever their names and shapes.
+    small = language_model(["a b"], 1, embedding_dim=9, hidden_size=3)
+    with pytest.raises(ValueError, match="output: for tokens there"):
+        start(small, classifier(["c"], "a b c d", 2, bidirectional=False))
+
+
+class Stop(Exception):
+    """The end of a process, between two steps."""
+
+
+def test_a_fine_tuned_run_resumes_without_the_other(
+    tmp_path: Path, output_of: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train, "finish", lambda training: None)
+    args = ["charlm", *flags("charlm", tmp_path)]
+    kind: Any = TASKS["charlm"]
+    data = tmp_path / "old.txt"
+    data.write_text("To do is to be; 2 be is 2 do.\n" * 60)
+    sizes = {"hidden_size": 8, "num_layers": 1, "embedding_dim": 8}
+    old = kind(kind.Config(data=str(data), seed=7, **sizes))
+    artifact.save(tmp_path / "old", old.pipeline)
+    # Three groups; the layer from the second epoch on, the embedding never.
+    args += ["--init", tmp_path / "old", "--unfreeze-every", 1, "--layer-decay", 0.5]
+    args += ["--freeze", "layers.*.b", "--ema", 0.9, "--schedule", "slanted"]
+    whole, out = tmp_path / "whole", tmp_path / "killed"
+    printed = output_of(*args, "--out", whole, command="train")
+    assert "note: --init" in printed and "of them trained" in printed
+    model: Any = artifact.load(whole)
+    assert "2" in model.text.vocabulary.tokens  # only of the old model
+    assert "of them trained" in output_of(whole, command="info")
+
+    step = train.Program.train_step
+
+    def stop(self: Any, state: Any, batch: Any, number: int) -> Any:
+        if number == 40:
+            raise Stop
+        return step(self, state, batch, number)
+
+    with monkeypatch.context() as patch, pytest.raises(Stop):
+        patch.setattr(train.Program, "train_step", stop)
+        often = ("--checkpoint-seconds", 0, "--debug")
+        output_of(*args, *often, "--out", out, command="train")
+    for path in (tmp_path / "old").iterdir():
+        path.unlink()
+    again = output_of("charlm", "--out", out, "--resume", command="train")
+    assert "resuming in epoch 2, after " in again
+    assert_identical(weights(out), weights(whole))
+    assert losses(out) == losses(whole)
+    one, other = (json.loads((p / "config.json").read_text()) for p in (out, whole))
+    assert one["digests"] == other["digests"]
+    notes = [line for line in printed.splitlines() if "note: --init" in line]
+    assert notes == [line for line in again.splitlines() if "note: --init" in line]
+
+
+def test_a_missing_model_is_an_error(
+    tmp_path: Path, error_of: Callable[..., str]
+) -> None:
+    message = error_of("memory", "--init", tmp_path / "none", "--out", tmp_path / "run")
+    assert message.startswith(f"error: --init: no model in {tmp_path / 'none'}: ")
+    assert not (tmp_path / "run" / "config.json").exists()
