@@ -27,7 +27,7 @@ def marked(target: str) -> Any:
     return pytest.param(target, marks=pytest.mark.thorough(reason) if reason else ())
 
 
-@pytest.mark.parametrize("target", map(marked, NUM_TRIALS))
+@pytest.mark.parametrize("target", [marked(target) for target in NUM_TRIALS])
 def test_nothing_breaks(target: str, tmp_path: Path) -> None:
     trials = TARGETS[target](0, tmp_path)
     report = collect(target, trials, 0, max_trials=NUM_TRIALS[target])
