@@ -72,9 +72,13 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Exempt the libraries and the tests from garbage collection: they stay."""
+    """Exempt the libraries and the tests from garbage collection: they stay.
+
+    And collect rarely: tracing makes many objects and little garbage.
+    """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(100_000, 20, 20)
 
 
 def pytest_collection_modifyitems(

@@ -123,8 +123,10 @@ def main() -> None:
             run_config=tune.RunConfig(name=search.name, storage_path=str(out)),
         )
     best = tuner.fit().get_best_result(scope="all")
-    assert best.metrics is not None
-    print(f"best {arguments.metric}: {best.metrics[arguments.metric]}")
+    assert best.metrics is not None and best.metrics_dataframe is not None
+    scores = best.metrics_dataframe[arguments.metric]
+    score = scores.max() if arguments.mode == "max" else scores.min()
+    print(f"best {arguments.metric}: {score}")
     print(f"flags: {best.config}")
     print(f"run: {out / best.metrics['trial_id']}")
 

@@ -30,7 +30,7 @@ PRELOADED += [
     "sacrebleu",
 ]
 # Variables that libraries read when they are imported. JAX reads XLA_FLAGS later.
-READ_AT_IMPORT = ("HF_", "JAX_", "NNX_", "PYTHON")
+READ_AT_IMPORT = ("HF_", "JAX_", "MPL", "NNX_", "OMP_", "OPENBLAS_", "PYTHON")
 
 
 class Process:
@@ -170,6 +170,8 @@ def _start_server(variables: tuple[tuple[str, str], ...]) -> object:
     if _environment is None:
         forkserver.set_forkserver_preload(PRELOADED)
         own = dict(os.environ)
+        for name, _ in _at_import(own):
+            del os.environ[name]
         os.environ.update(variables)
         try:
             forkserver.ensure_running()

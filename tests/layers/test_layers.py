@@ -133,12 +133,15 @@ def test_registry():
     for name, cell in zoo.cells().items():
         assert cell.name == name and cell.paper and cell.equation and cell.family
 
-        def build(name=name):
-            return zoo.make(name, D, H, 2, bidirectional=True, rngs=nnx.Rngs(0))
+        sizes = []
 
-        layer = nnx.eval_shape(build)
-        state, y = jax.eval_shape(lambda build=build: build()(X))
-        assert len(state) == 2 and y.shape == (2, 5, layer.output_size)
+        def build_and_run(name=name, sizes=sizes):
+            layer = zoo.make(name, D, H, 2, bidirectional=True, rngs=nnx.Rngs(0))
+            sizes.append(layer.output_size)
+            return layer(X)
+
+        state, y = jax.eval_shape(build_and_run)
+        assert len(state) == 2 and y.shape == (2, 5, *sizes)
 
 
 def test_layers_of_different_sizes():

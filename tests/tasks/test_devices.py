@@ -36,16 +36,16 @@ class Case(NamedTuple):
 
 
 # A state that is carried from batch to batch, and a lazy embedding.
-SOME = ("charlm", "ner")
+BOTH = ("charlm", "ner")
 # The draws of dropout differ in the parts of an accumulated gradient.
 WITHOUT_DROPOUT = ("--dropout", "0", "--word-dropout", "0")
 PARTS = (*WITHOUT_DROPOUT, "--accumulate", "4")
 MODEL_AXIS = ("--mesh", "data=2,model=2")
 CASES = {
-    "one": Case(1, 1, (), SOME),
+    "one": Case(1, 1, (), BOTH),
     "four devices": Case(1, 4, (), ()),
     "two processes": Case(2, 1, (), ()),
-    "two of two": Case(2, 2, (), SOME),
+    "two of two": Case(2, 2, (), ("ner",)),
     # The rows of a batch of 8 are filled up to 9.
     "three devices": Case(1, 3, (), ("charlm",)),
     "model axis": Case(1, 4, MODEL_AXIS, ()),

@@ -166,8 +166,17 @@ def test_a_killed_run_equals_an_uninterrupted_one(
     assert [step for step, *_ in losses(out)] == [7, 14, 21, 28, 30]
 
 
+@pytest.mark.parametrize(
+    "kills",
+    [
+        (),
+        pytest.param(
+            (13,), marks=pytest.mark.thorough("the test above kills a run on files")
+        ),
+    ],
+)
 def test_a_dataset_of_the_hub_is_streamed(
-    work: tuple[Path, dict[str, str]], tmp_path: Path
+    work: tuple[Path, dict[str, str]], tmp_path: Path, kills: tuple[int, ...]
 ) -> None:
     task, *args = arguments("classification", tmp_path)
     at = args.index("--train-file")
@@ -175,12 +184,14 @@ def test_a_dataset_of_the_hub_is_streamed(
     test = tmp_path / "test.csv"
     test.write_text("text,label\n" + "a good film,good\na film,bad\n" * 9)
     cache = {"HF_HOME": str(tmp_path), "HF_DATASETS_CACHE": str(tmp_path / "datasets")}
-    uninterrupted, out = tmp_path / "run", tmp_path / "killed"
+    uninterrupted = out = tmp_path / "run"
     with hub.serving(hub.Hub) as address:
         env = {**work[1], **cache, "HF_ENDPOINT": address}
         process = train(task, *args, "--out", uninterrupted, env=env)
         assert process.returncode == 0, process.stderr
-        kill_and_resume(task, *args, out=out, checkpoints=(13,), env=env)
+        if kills:
+            out = tmp_path / "killed"
+            kill_and_resume(task, *args, out=out, checkpoints=kills, env=env)
     assert "train: 1 shard; " in process.stdout
     assert "dev          18 rows" in process.stdout
     assert "test         18 rows" in process.stdout
