@@ -15,6 +15,7 @@ from tests.helpers.tolerances import REFERENCE, assert_close
 from tests.helpers.typed import untyped
 from zoo.cli import commands
 from zoo.interop import published
+from zoo.interop.published.weights import Weights
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 FOLDER = GOLDEN / "published"
@@ -248,4 +249,72 @@ def test_safetensors(tmp_path):
     assert_close(loaded(IDS)[1], expected, REFERENCE)
     path.write_bytes(path.read_bytes()[:-5])
     with pytest.raises(ValueError, match="model.safetensors"):
+        published.awd_lstm(path)
+
+
+class Module:
+    """A saved module."""
+
+    def __init__(self, **parts):
+        self._parameters, self._modules = {}, parts
+
+
+def nested(value, join, levels=60):
+    """Return a value in which each level has the one below it twice."""
+    for _ in range(levels):
+        value = join(value)
+    return value
+
+
+def modules(levels):
+    """Return modules whose parts are shared."""
+    module = nested(Module(), lambda part: Module(a=part, b=part), levels)
+    return pickle.dumps(module)
+
+
+# The key of a dict: an empty tuple, doubled 60 times.
+KEY = b"\x80\x02})" + b"2\x86" * 60 + b"K\x01s."
+CLASSES = b"\x80\x02" + b"".join(b"cm\nc%d\n0" % k for k in range(10_001)) + b"N."
+LIST = nested([1], lambda value: [value, value])
+OPTION = {"model": {}, "generator": {}, "vocab": {}, "opt": {"rnn_type": LIST}}
+ENUM = {**OPTION, "opt": {"rnn_type": Module()}}
+LONG_NAME = Module(**{"a" * 2000: Module()})
+
+
+@pytest.mark.parametrize(
+    ("load", "content", "message"),
+    [
+        (published.awd_lstm, KEY, "nested tuples have more than 1,000,000 items"),
+        (published.awd_lstm, CLASSES, "more than 10,000 classes"),
+        (published.awd_lstm, modules(60), "more than 50 levels"),
+        (published.char_rnn, modules(20), "the modules have more than 100,000 parts"),
+        (published.awd_lstm, pickle.dumps(LONG_NAME), "a name has more than 1,000"),
+        (published.opennmt, pickle.dumps(OPTION), r"rnn_type=\[list, list\] of Open"),
+        (published.opennmt, pickle.dumps(ENUM), r"rnn_type=[\w.]*Module of Open"),
+        (published.flair, pickle.dumps(LIST)[:-1] + b"Q.", r"ID \[list, list\]"),
+    ],
+)
+def test_small_files_without_end(tmp_path, load, content, message):
+    path = tmp_path / "model.pt"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=rf"model\.pt: .*{message}"):
+        load(path)
+
+
+def test_weights_do_not_share_numbers_without_end(tmp_path):
+    path = tmp_path / "model.pt"
+    path.write_bytes(tensor(0, (2,), (1,)))
+    value = published.read_checkpoint(path)
+    Weights({"a": value, "b": value}, path)
+    with pytest.raises(ValueError, match="model.pt: the weights have 80,000 bytes"):
+        Weights({str(k): value for k in range(10_000)}, path)
+
+
+def test_errors_of_any_kind_name_the_file(tmp_path):
+    path = tmp_path / "model.safetensors"
+    arrays = {"encoder.weight": (0, 4), "rnns.0.linear.weight": (3, 4)}
+    arrays["rnns.0.linear.bias"] = (3,)
+    state = {name: np.zeros(shape, np.float32) for name, shape in arrays.items()}
+    safetensors.numpy.save_file(state, path)
+    with pytest.raises(ValueError, match=r"model\.safetensors: IndexError: "):
         published.awd_lstm(path)

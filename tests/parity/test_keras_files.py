@@ -4,6 +4,7 @@ import os
 
 import numpy as np
 import pytest
+from flax import nnx
 
 os.environ["KERAS_BACKEND"] = "jax"
 h5py = pytest.importorskip("h5py", reason="pip install -e '.[parity]' installs it")
@@ -65,3 +66,58 @@ def test_damaged_and_missing_files(tmp_path, content):
     path.write_bytes(content)
     with pytest.raises(ValueError, match="weights.h5: not an h5 file of Keras"):
         published.keras_layer(path, "rnn_1", "lstm")
+
+
+def test_every_array_is_in_the_file(tmp_path):
+    path, other = tmp_path / "weights.h5", tmp_path / "other.h5"
+    with h5py.File(other, "w") as file:
+        file["secret"] = np.ones((D, 4 * H), np.float32)
+    huge = {"shape": (1 << 20, 1 << 20), "dtype": "f4"}
+    virtual = h5py.VirtualLayout((D, 4 * H), "f4")
+    virtual[:] = h5py.VirtualSource(other, "secret", (D, 4 * H))
+    raw = [(str(other), 0, D * 4 * H * 4)]
+    writers = {
+        "bytes, of which the file stores 0": [
+            lambda group: group.create_dataset("W", **huge),
+            lambda group: group.create_dataset("W", **huge, compression="gzip"),
+        ],
+        "is a link": [
+            lambda group: group.__setitem__("W", h5py.ExternalLink(other, "secret")),
+            lambda group: group.__setitem__("W", h5py.SoftLink("/rnn/x")),
+        ],
+        "is in another file": [
+            lambda group: group.create_virtual_dataset("W", virtual),
+            lambda group: group.create_dataset("W", (D, 4 * H), "f4", external=raw),
+        ],
+        "is no array of floating point": [
+            lambda group: group.create_group("W"),
+            lambda group: group.create_dataset("W", data=["text"]),
+        ],
+        "arrays, and a recurrent layer at most 6": [
+            lambda group: group.attrs.__setitem__("weight_names", ["W"] * 7)
+        ],
+        "TypeError": [lambda group: group.attrs.__setitem__("weight_names", 3)],
+    }
+    for message, some in writers.items():
+        for write in some:
+            with h5py.File(path, "w") as file:
+                group = file.create_group("rnn")
+                group.attrs["weight_names"] = ["W"]
+                write(group)
+            with pytest.raises(ValueError, match=f"weights.h5: .*{message}"):
+                published.keras_layer(path, "rnn", "lstm")
+    with h5py.File(path, "w") as file:
+        file["rnn"] = h5py.ExternalLink(other, "/")
+    with pytest.raises(ValueError, match="weights.h5: 'rnn' in / is a link"):
+        published.keras_layer(path, "rnn", "lstm")
+
+
+def test_compressed_arrays(tmp_path):
+    arrays = zoo.interop.to_keras(zoo.LSTMCell(D, H, rngs=nnx.Rngs(0)))
+    with h5py.File(tmp_path / "weights.h5", "w") as file:
+        group = file.create_group("rnn")
+        group.attrs["weight_names"] = names = ["W", "U", "b"]
+        for name, array in zip(names, arrays, strict=True):
+            group.create_dataset(name, data=array, compression="gzip")
+    layer = published.keras_layer(tmp_path / "weights.h5", "rnn", "lstm")
+    np.testing.assert_array_equal(zoo.interop.to_keras(layer)[0], arrays[0])

@@ -1,8 +1,10 @@
 """Damaged files of word vectors, and other files: the error says what and where."""
 
+import functools
 import gzip
 import re
 import struct
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +38,7 @@ TEXTS = {
     b"1 3\na 1 2 3 4\n": "line 2: expected a word and 3 numbers, got 4 numbers",
     b"1 4\na 1 2 3\n": "line 2: expected a word and 4 numbers, got 3 numbers after 'a'",
     b"3 2\na 1 2\nb 3 4\n": "line 4: the header says 3 words, the file has 2: .* cut",
-    b"1 2\na 1 2\nb 3 4\n": "line 4: the header says 1 words, the file has 2$",
+    b"1 2\na 1 2\nb 3 4\n": "line 4: the header says 1 word, the file has 2$",
     b"2 2\na 1 2\nb 3 x\n": "line 3: expected 2 numbers, got 'x' among them",
     b"2 2\na 1 2\nb nan 4\n": "line 3: a number is NaN or infinite",
     b"a 1 2\nb 1 1e39\n": "line 2: a number is NaN or infinite",
@@ -45,13 +47,34 @@ TEXTS = {
     b"2 3\n": "the file ends after line 1: it is cut off",
     b"2 3\n" + b"no numbers at all\n" * 20: "line 2: expected word vectors",
     b"PK\x03\x04rest": "is a zip file; expected word vectors.* unpack it",
-    b"\xfd7zXZ\x00rest": "is a xz file",
+    b"\xfd7zXZ\x00rest": "is an xz file",
+    # A number is missing, but there are as many spaces, or other white space.
+    b"2 3\na 1 2 3\nb  1 2\n": "line 3: expected a word and 3 numbers, got 2 .* 'b'",
+    b"2 3\na 1 2 3\nb 1  2\n": "line 3: expected a word and 3 numbers, got 2 .* 'b'",
+    b"2 3\na 1 2\r3 4\nb 1 \v 2\n": "line 2: expected a word and 3 numbers, got 4",
+    b"2 3\na 1 2 3\n b 1 2\n": "line 3: expected a word and 3 numbers, got 2 .* 'b'",
+    # Two lines without a line end between them.
+    b"2 2\nb 1 2\na 1 2 5 3 4\n": "line 3: expected a word and 2 numbers, got 5",
+    b"a 1 2 3\n" * 5 + b"b 1 2\n": "line 1: expected a word and 2 numbers, got 3",
+    b"1" * 5000 + b" 3\n": "line 1: expected word vectors",
 }
 
 
 @pytest.mark.parametrize("content", TEXTS)
 def test_text(tmp_path: Path, content: bytes) -> None:
     assert re.match(TEXTS[content], message(tmp_path / "file", content))
+
+
+def test_a_full_temporary_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("needs /dev/full")
+    opened = functools.partial(Path("/dev/full").open, "wb")
+    monkeypatch.setattr(tempfile, "NamedTemporaryFile", opened)
+    vector_files.fasttext_binary(tmp_path / "raw", WORDS, TABLE)
+    error = message(tmp_path / "file", gzip.compress((tmp_path / "raw").read_bytes()))
+    assert error.startswith("cannot be unpacked in the temporary folder /dev: No space")
 
 
 def test_an_endless_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

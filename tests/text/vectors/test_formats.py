@@ -1,8 +1,10 @@
 """Each format of word vectors is detected from the content, and read exactly."""
 
 import gzip
+import io
 import os
 import sys
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +114,15 @@ def test_words_with_spaces_tabs_and_odd_white_space(tmp_path: Path) -> None:
     assert table.tolist()[:3] == [[1, 2, 3], [4, 5, 6], [7, 8, 9]]
     np.testing.assert_array_equal(table[3], np.array([0.01, 0.5, -1], np.float32))
     assert notes == ["lines without a word were skipped: 2"]
+
+
+@pytest.mark.parametrize("header", [b"", b"3 2\n"])
+def test_words_that_end_in_a_number(tmp_path: Path, header: bytes) -> None:
+    path = tmp_path / "glove"
+    path.write_bytes(header + b"Area 51 1 2\n7 3 4\nb 5 6\n")
+    words, table, _ = vectors.read(path)
+    assert words == ["Area 51", "7", "b"]
+    assert table.tolist() == [[1, 2], [3, 4], [5, 6]]
 
 
 def test_the_first_of_equal_words_counts(tmp_path: Path) -> None:
@@ -229,6 +240,23 @@ def test_navec(tmp_path: Path, packed: bool) -> None:
     path.write_bytes(content[: len(content) // 2 if packed else 1300])
     with pytest.raises(VectorError, match="navec|gzip"):
         vectors.open_vectors(path)
+
+
+def test_other_archives_are_not_of_navec(tmp_path: Path) -> None:
+    pytest.importorskip("navec", reason="needs the extra vectors")
+    path = tmp_path / "archive"
+    metas = [b"[]", b"3", b"\xff", b'{"id": 1, "protocol": 1}']
+    for meta, vocab in [
+        *((meta, b"") for meta in metas),
+        (metas[-1], gzip.compress(b"")),
+    ]:
+        with tarfile.open(path, "w") as archive:
+            for name, content in {"meta.json": meta, "vocab.bin": vocab}.items():
+                info = tarfile.TarInfo(name)
+                info.size = len(content)
+                archive.addfile(info, io.BytesIO(content))
+        with pytest.raises(VectorError, match="archive: is .* navec archive: "):
+            vectors.open_vectors(path)
 
 
 def test_google_news() -> None:

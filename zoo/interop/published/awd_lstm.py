@@ -10,6 +10,7 @@ from flax import nnx
 
 from zoo.cells import Cell, QRNNCell
 from zoo.interop.arrays import fill
+from zoo.interop.published.damage import described, naming
 from zoo.interop.published.language_model import Parts, model_of, pipeline_of
 from zoo.interop.published.unpickler import Record
 from zoo.interop.published.vocabulary import read_tokens
@@ -80,16 +81,18 @@ def awd_lstm(
 
     Source: Merity et al. 2018, arXiv:1708.02182; salesforce/awd-lstm-lm.
     """
-    parts = _parts(path, read_checkpoint(path))
-    if vocabulary is None:
-        return model_of(parts)
+    with naming(path):
+        parts = _parts(path, read_checkpoint(path))
+        if vocabulary is None:
+            return model_of(parts)
     # fastai repeats the last name until the number of words is a multiple of 8.
     tokens = [
         f"xxfake{k}" if token == "xxfake" else token
         for k, token in enumerate(read_tokens(vocabulary))
     ]
     reserved = next((names for names in _RESERVED if set(names) <= set(tokens)), {})
-    return pipeline_of(parts, tokens, reserved, "words")
+    with naming(path):
+        return pipeline_of(parts, tokens, reserved, "words")
 
 
 def _parts(path: str | os.PathLike, value: Any) -> Parts:
@@ -100,16 +103,17 @@ def _parts(path: str | os.PathLike, value: Any) -> Parts:
         model = model["model"]
     for other in others:
         splits = other.get("splits") if isinstance(other, Record) else None
-        if splits is not None and len(splits) > 2:
+        if isinstance(splits, list | tuple) and len(splits) > 2:
             raise ValueError(
-                f"{path}: the criterion divides the vocabulary at {splits[1:-1]}; a "
-                "softmax over such parts has no equivalent"
+                f"{path}: the criterion divides the vocabulary at "
+                f"{described(splits[1:-1])}; a softmax over such parts has no "
+                "equivalent"
             )
     for module in modules_of(model):
         if module.get("zoneout"):
             raise ValueError(
-                f"{path}: zoneout={module.get('zoneout')} of a QRNN has no equivalent: "
-                "it acts at evaluation"
+                f"{path}: zoneout={described(module.get('zoneout'))} of a QRNN has no "
+                "equivalent: it acts at evaluation"
             )
     arrays = state_dict(model)
     if arrays is None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from zoo.interop.published.damage import described, naming
 from zoo.interop.published.language_model import Parts, pipeline_of
 from zoo.interop.published.weights import (
     Weights,
@@ -53,6 +54,14 @@ def char_rnn(
 
     Source: spro/char-rnn.pytorch, after karpathy/char-rnn.
     """
+    with naming(path):
+        return _pipeline(path, characters, nonlinearity)
+
+
+def _pipeline(
+    path: str | os.PathLike, characters: Sequence[str], nonlinearity: str | None
+) -> LanguageModelPipeline:
+    """Return the model of a file with its vocabulary."""
     value = read_checkpoint(path)
     if isinstance(value, dict):
         value = next((value[key] for key in _MODELS if key in value), value)
@@ -62,10 +71,10 @@ def char_rnn(
     prefixes = [m[1] for name in arrays if (m := _RECURRENT.fullmatch(name))]
     if len(prefixes) != 1:
         raise ValueError(
-            f"{path}: expected one stack of recurrent layers, got {prefixes} among the "
-            f"weights {', '.join(list(arrays)[:8])}"
+            f"{path}: expected one stack of recurrent layers, got "
+            f"{described(prefixes)} among the weights {', '.join(list(arrays)[:8])}"
         )
-    modes = {module.get("mode") for module in modules_of(value)} - {None}
+    modes = {mode for m in modules_of(value) if isinstance(mode := m.get("mode"), str)}
     if len(modes) == 1:
         nonlinearity = {"RNN_TANH": "tanh", "RNN_RELU": "relu"}.get(modes.pop())
     weights = Weights(arrays, path)

@@ -5,6 +5,7 @@ import os
 import numpy as np
 
 from zoo import checks
+from zoo.interop.published.damage import described, naming
 from zoo.interop.published.language_model import Parts, pipeline_of
 from zoo.interop.published.unpickler import Record, record_name
 from zoo.interop.published.vocabulary import token_list
@@ -42,6 +43,12 @@ def flair(path: str | os.PathLike, direction: str = "forward") -> LanguageModelP
     COLING; flairNLP/flair.
     """
     checks.one_of("direction", direction, ("forward", "backward"))
+    with naming(path):
+        return _pipeline(path, direction)
+
+
+def _pipeline(path: str | os.PathLike, direction: str) -> LanguageModelPipeline:
+    """Return the model of a file with its vocabulary."""
     value = read_checkpoint(path)
     missing = [
         name for name in _FIELDS if not isinstance(value, dict) or name not in value
@@ -57,9 +64,9 @@ def flair(path: str | os.PathLike, direction: str = "forward") -> LanguageModelP
         raise ValueError(
             f"{path}: this model reads {stored}, pass direction={stored!r}"
         )
-    kind = str(value.get("recurrent_type") or "lstm").lower()
-    if kind != "lstm":
-        raise ValueError(f"{path}: recurrent_type={kind!r} has no equivalent")
+    kind = value.get("recurrent_type") or "lstm"
+    if not isinstance(kind, str) or kind.lower() != "lstm":
+        raise ValueError(f"{path}: recurrent_type={described(kind)} has no equivalent")
     weights = Weights(arrays, path)
     table = weights.take("encoder.weight", 2)
     cells = [pair[0] for pair in weights.take_cells("rnn.", kind="lstm")]
@@ -71,6 +78,8 @@ def flair(path: str | os.PathLike, direction: str = "forward") -> LanguageModelP
         W, b = P @ W, p @ W + b
     weights.check_all_taken("a language model of Flair")
     dropout = value.get("dropout", 0.0)
+    if not isinstance(dropout, int | float):
+        raise ValueError(f"{path}: dropout must be a number, got {described(dropout)}")
     parts = Parts(path, table, cells, W, b, dropout)
     return pipeline_of(parts, _tokens(path, value), {"<unk>": UNK}, "chars")
 

@@ -8,7 +8,11 @@ import numpy as np
 
 from zoo.interop.keras import from_keras
 from zoo.interop.library import import_library
+from zoo.interop.published.damage import naming
 from zoo.layers import Bidirectional, Layer, Recurrent
+
+_MOST_ARRAYS = 6  # of a Bidirectional: two kernels and a bias for each direction
+_MOST_PACKED = 100  # numbers in the place of one in a compressed array
 
 
 def keras_layer(
@@ -45,26 +49,71 @@ def keras_layer(
     h5py = import_library("h5py", "pip install h5py reads files of Keras")
     Path(path).stat()  # h5py has no error of its own for a missing file
     try:
-        with h5py.File(path, "r") as file:
-            group = file.get("model_weights", file)
+        with naming(path), h5py.File(path, "r") as file:
+            group = file
+            if "model_weights" in file:
+                group = _member(h5py, file, "model_weights")
             if name not in group:
                 listed = ", ".join(group.keys())
                 raise ValueError(f"{path}: no layer {name!r}, only {listed}")
-            arrays = _arrays(group[name])
-    except (OSError, KeyError, AttributeError) as error:
+            size = Path(path).stat().st_size
+            arrays = _arrays(h5py, _member(h5py, group, name), size)
+    except OSError as error:
         raise ValueError(f"{path}: not an h5 file of Keras, or damaged: {error}") from (
             error
         )
-    try:
+    with naming(f"{path}, layer {name!r}"):
         return _layer(arrays, kind, merge)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{path}, layer {name!r}: {error}") from error
 
 
-def _arrays(group: Any) -> list[np.ndarray]:
-    """Return the arrays of a layer, in the order of Keras."""
-    names = group.attrs["weight_names"]
-    return [np.asarray(group[n.decode() if isinstance(n, bytes) else n]) for n in names]
+def _member(h5py: Any, group: Any, name: str) -> Any:
+    """Return a member of a group; a link to another file is never followed."""
+    for part in name.strip("/").split("/"):
+        if not isinstance(group, h5py.Group):
+            raise ValueError(f"{group.name} is no group")
+        link = group.get(part, getlink=True)
+        if not isinstance(link, h5py.HardLink):
+            raise ValueError(f"{part!r} in {group.name} is a link: it is not followed")
+        group = group[part]
+    return group
+
+
+def _arrays(h5py: Any, group: Any, size: int) -> list[np.ndarray]:
+    """Return the arrays of a layer, in the order of Keras.
+
+    Args:
+        h5py: the module.
+        group: of the layer.
+        size: of the file in bytes.
+    """
+    if "weight_names" not in group.attrs:
+        raise ValueError(f"not an h5 file of Keras: {group.name} has no weight_names")
+    names = [
+        name.decode() if isinstance(name, bytes) else str(name)
+        for name in group.attrs["weight_names"]
+    ]
+    if len(names) > _MOST_ARRAYS:
+        raise ValueError(
+            f"{group.name} has {len(names)} arrays, and a recurrent layer at most "
+            f"{_MOST_ARRAYS}"
+        )
+    return [_array(h5py, _member(h5py, group, name), size) for name in names]
+
+
+def _array(h5py: Any, dataset: Any, size: int) -> np.ndarray:
+    """Return an array whose numbers are all in the file."""
+    if not isinstance(dataset, h5py.Dataset) or dataset.dtype.kind != "f":
+        raise ValueError(f"{dataset.name} is no array of floating point")
+    if dataset.is_virtual or dataset.external:
+        raise ValueError(f"{dataset.name} is in another file")
+    is_packed = dataset.id.get_create_plist().get_nfilters() > 0
+    stored = min(dataset.id.get_storage_size(), size)
+    if dataset.nbytes > stored * (_MOST_PACKED if is_packed else 1):
+        raise ValueError(
+            f"{dataset.name} has {dataset.nbytes:,} bytes, of which the file stores "
+            f"{stored:,}"
+        )
+    return np.asarray(dataset)
 
 
 def _layer(arrays: list[np.ndarray], kind: str, merge: str) -> Layer:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from zoo.cells import Cell
+from zoo.interop.published.damage import naming
 from zoo.interop.published.language_model import copy_cells, set_array
 from zoo.interop.published.opennmt_checkpoint import Checkpoint, read_opennmt
 from zoo.interop.published.vocabulary import text_of
@@ -56,6 +57,12 @@ def opennmt(path: str | os.PathLike, *, max_length: int = 100) -> Seq2SeqPipelin
     Source: Klein et al. 2017, "OpenNMT", ACL; Luong et al. 2015, arXiv:1508.04025;
     OpenNMT/OpenNMT-py.
     """
+    with naming(path):
+        return _pipeline(path, max_length)
+
+
+def _pipeline(path: str | os.PathLike, max_length: int) -> Seq2SeqPipeline:
+    """Return the model of a file with its vocabularies."""
     checkpoint = read_opennmt(path)
     weights = Weights(checkpoint.arrays, path)
     source_table = weights.take(f"encoder.{_EMBEDDING}", 2)

@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from zoo.interop.published.damage import described
 from zoo.interop.published.unpickler import Record
 from zoo.interop.published.vocabulary import token_list
 from zoo.interop.published.weights import read_checkpoint, state_dict
@@ -66,10 +67,10 @@ def read_opennmt(path: str | os.PathLike) -> Checkpoint:
         raise ValueError(f"{path}: expected the options in 'opt'")
     for name, allowed in _SUPPORTED.items():
         setting = options.get(name, allowed[-1])
-        setting = setting.args[0] if isinstance(setting, Record) else setting
+        setting = setting.args[0] if _is_enum(setting) else setting
         if setting not in allowed:
             raise ValueError(
-                f"{path}: the option {name}={setting!r} of OpenNMT-py has no "
+                f"{path}: the option {name}={described(setting)} of OpenNMT-py has no "
                 f"equivalent, only {', '.join(map(repr, allowed))}"
             )
     model, generator = state_dict(value["model"]), state_dict(value["generator"])
@@ -89,6 +90,11 @@ def read_opennmt(path: str | os.PathLike) -> Checkpoint:
     )
 
 
+def _is_enum(value: Any) -> bool:
+    """Return whether a value is a member of an enumeration."""
+    return isinstance(value, Record) and len(value.args) == 1
+
+
 def _dropout(options: Mapping[str, Any]) -> float:
     """Return the rate, of which newer versions have a list."""
     rate = options.get("dropout", 0.0)
@@ -106,7 +112,8 @@ def _vocabularies(path: str | os.PathLike, vocab: Any) -> dict[str, list[str]]:
     start = vocab.get("decoder_start_token", "<s>")
     if start != "<s>":
         raise ValueError(
-            f"{path}: decoder_start_token={start!r} has no equivalent, only '<s>'"
+            f"{path}: decoder_start_token={described(start)} has no equivalent, only "
+            "'<s>'"
         )
     if vocab.get("src_feats"):
         raise ValueError(f"{path}: features of source words have no equivalent")

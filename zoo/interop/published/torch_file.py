@@ -8,7 +8,6 @@ before, it was a series of pickles, followed by the numbers.
 
 import io
 import os
-import pickle
 import struct
 import zipfile
 from collections.abc import Mapping
@@ -18,6 +17,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from zoo.interop.published.damage import DAMAGE, described, reason
 from zoo.interop.published.unpickler import Storage, Unpickler, record_name
 
 _DTYPES: Mapping[str, Any] = {
@@ -33,23 +33,6 @@ _DTYPES: Mapping[str, Any] = {
     "Bool": np.bool_,
 }
 _MAGIC = 0x1950A86A20F9469CFC6C  # the first pickle of a file before torch 1.6
-# What a reader raises on damaged bytes, whichever part of it finds the damage.
-_DAMAGE = (
-    pickle.UnpicklingError,
-    zipfile.BadZipFile,
-    struct.error,
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    EOFError,
-    LookupError,
-    MemoryError,
-    NotImplementedError,
-    RecursionError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
 
 
 def read_torch(path: str | os.PathLike) -> Any:
@@ -72,11 +55,10 @@ def read_torch(path: str | os.PathLike) -> Any:
         if content.startswith(b"PK\x03\x04"):
             return _read_zip(content)
         return _read_series(content)
-    except _DAMAGE as error:
-        reason = str(error) or type(error).__name__
+    except DAMAGE as error:
         raise ValueError(
             f"{path}: expected a file of torch.save; this is another format, or the "
-            f"file is damaged ({reason})"
+            f"file is damaged ({reason(error)})"
         ) from error
 
 
@@ -121,7 +103,7 @@ def _read_zip(content: bytes) -> Any:
                 if key not in storages:
                     storages[key] = stored(kind, f"{root}data/{key}", size)
                 return storages[key]
-        raise ValueError(f"unknown persistent ID {pid!r}")
+        raise ValueError(f"unknown persistent ID {described(pid)}")
 
     def stored(kind: Any, name: str, size: int) -> Storage:
         dtype = _storage_type(kind)
@@ -159,7 +141,7 @@ def _read_series(content: bytes) -> Any:
                 return Storage(
                     whole.dtype, part, lambda: numbers[key][start : start + part]
                 )
-        raise ValueError(f"unknown persistent ID {pid!r}")
+        raise ValueError(f"unknown persistent ID {described(pid)}")
 
     def stored(kind: Any, key: str, size: int) -> Storage:
         dtype = _storage_type(kind)
@@ -184,7 +166,7 @@ def _read_series(content: bytes) -> Any:
     for key in load():
         (size,) = struct.unpack("<q", file.read(8))
         storage = storages[key]
-        _check(size == storage.size, f"storage {key!r} has {size} numbers")
+        _check(size == storage.size, f"storage {described(key)} has {size} numbers")
         part = file.read(size * storage.dtype.itemsize)
         numbers[key] = np.frombuffer(part, storage.dtype, size)
     _check(numbers.keys() == storages.keys(), "the numbers of a storage are missing")

@@ -12,6 +12,11 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from zoo.interop.published.damage import described
+
+_MOST_CLASSES = 10_000  # each takes a kilobyte; no checkpoint names a hundred
+_MOST_ITEMS = 1_000_000  # of a tuple with those of the tuples inside it
+
 
 class Inert:
     """The base of all that a pickle may create or call."""
@@ -140,7 +145,7 @@ class Tensor(Inert):
         if not isinstance(storage, Storage) or len(shape) != len(strides):
             raise ValueError("a tensor has no storage, or no stride for some axis")
         if not all(type(n) is int and n >= 0 for n in sizes):
-            raise ValueError(f"a tensor has the sizes {sizes}")
+            raise ValueError(f"a tensor has the sizes {described(sizes)}")
         count = math.prod(shape)
         steps = sum((n - 1) * step for n, step in zip(shape, strides, strict=True))
         if count > storage.size or (count and offset + steps >= storage.size):
@@ -189,7 +194,9 @@ class _Encoded(Inert):
 
     def __new__(cls, text: Any, encoding: Any) -> Any:
         if type(text) is not str or encoding != "latin1":
-            raise ValueError(f"bytes must be stored in Latin-1, got {encoding!r}")
+            raise ValueError(
+                f"bytes must be stored in Latin-1, got {described(encoding)}"
+            )
         return text.encode("latin1")
 
 
@@ -206,6 +213,21 @@ _CLASSES: Mapping[str, type[Inert]] = {
 }
 
 
+_TUPLES = {
+    code[0] for code in (pickle.TUPLE, pickle.TUPLE1, pickle.TUPLE2, pickle.TUPLE3)
+}
+
+
+def _checking_size(load: Callable[["Unpickler"], None]) -> Callable[..., None]:
+    """Return the reader of an opcode for tuples that checks their size."""
+
+    def checked(self: "Unpickler") -> None:
+        load(self)
+        self.check_size(self.stack[-1])
+
+    return checked
+
+
 class Unpickler(pickle._Unpickler):  # noqa: SLF001
     """Reads a pickle; each class that it names becomes a `Record`.
 
@@ -215,7 +237,7 @@ class Unpickler(pickle._Unpickler):  # noqa: SLF001
 
     # Without the opcode that allocates memory of any size.
     dispatch: ClassVar = {
-        code: load
+        code: _checking_size(load) if code in _TUPLES else load
         for code, load in pickle._Unpickler.dispatch.items()  # noqa: SLF001
         if code != pickle.BYTEARRAY8[0]
     }
@@ -230,6 +252,29 @@ class Unpickler(pickle._Unpickler):  # noqa: SLF001
         super().__init__(file, encoding="utf-8")
         self._records: dict[str, type[Record]] = {}
         self._load_storage = load_storage
+        # By ID, each tuple with tuples inside it, and its size with theirs.
+        self._nested: dict[int, tuple[tuple[Any, ...], int]] = {}
+
+    def check_size(self, value: tuple[Any, ...]) -> None:
+        """Raise an error if hashing or comparing a tuple would take without end.
+
+        A tuple with the same tuple twice, and so on through 50 levels, is written in
+        200 bytes, and Python visits 2^50 items to use it as the key of a dict.
+
+        Args:
+            value: a new tuple.
+
+        Raises:
+            ValueError: if it has too many items.
+        """
+        inner = [item for item in value if type(item) is tuple]
+        if not inner:
+            return
+        sizes = (self._nested.get(id(item), (item, len(item)))[1] for item in inner)
+        size = len(value) + sum(sizes)
+        if size > _MOST_ITEMS:
+            raise ValueError(f"nested tuples have more than {_MOST_ITEMS:,} items")
+        self._nested[id(value)] = value, size
 
     def find_class(self, module: str, name: str) -> type[Inert]:
         """Return the class for a name; nothing is imported.
@@ -242,6 +287,8 @@ class Unpickler(pickle._Unpickler):  # noqa: SLF001
         if full in _CLASSES:
             return _CLASSES[full]
         if full not in self._records:
+            if len(self._records) == _MOST_CLASSES:
+                raise ValueError(f"more than {_MOST_CLASSES:,} classes are named")
             self._records[full] = type("Record", (Record,), {"class_name": full})
         return self._records[full]
 

@@ -1,5 +1,6 @@
 """The arrays of a checkpoint, each of which must be used."""
 
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,12 +12,16 @@ import numpy as np
 from zoo.artifact.weights import decode
 from zoo.cells import Cell
 from zoo.interop.arrays import array
+from zoo.interop.published.damage import naming
 from zoo.interop.published.torch_file import read_torch
 from zoo.interop.published.unpickler import Record, Tensor
 from zoo.interop.stacks import cells, levels
 from zoo.interop.torch import from_torch
 
 _DEEPEST = 50  # levels of modules in modules
+_MOST = 100_000  # modules and tensors of a saved module
+_LONGEST_NAME = 1_000  # characters of the name of a tensor
+_MOST_COPIES = 8  # of the bytes of a file, which tensors may share
 
 
 def read_checkpoint(path: str | os.PathLike) -> Any:
@@ -41,7 +46,8 @@ def read_checkpoint(path: str | os.PathLike) -> Any:
         ValueError: if the file is damaged, or in another format.
     """
     if Path(path).suffix == ".safetensors":
-        return decode(Path(path).read_bytes(), Path(path))
+        with naming(path):
+            return decode(Path(path).read_bytes(), Path(path))
     return read_torch(path)
 
 
@@ -53,9 +59,12 @@ def state_dict(value: Any) -> dict[str, Any] | None:
 
     Returns:
         The tensors, or None if it is neither.
+
+    Raises:
+        ValueError: if the modules have no end.
     """
     if isinstance(value, Record) and isinstance(value.get("_parameters"), dict):
-        value = _tensors(value, "", _DEEPEST)
+        value = _tensors(value)
     if not isinstance(value, Mapping) or not value:
         return None
     is_state = all(
@@ -65,32 +74,64 @@ def state_dict(value: Any) -> dict[str, Any] | None:
     return dict(value) if is_state else None
 
 
-def _tensors(module: Record, prefix: str, levels: int) -> dict[str, Any]:
+def _tensors(module: Record) -> dict[str, Any]:
     """Return the parameters of a saved module and of those inside it."""
-    if not levels:
-        raise ValueError(f"the modules are nested more than {_DEEPEST} levels deep")
-    tensors = {
+    return {
         f"{prefix}{name}": value
-        for name, value in module.get("_parameters").items()
+        for prefix, part in _walk(module)
+        for name, value in _dict_of(part, "_parameters").items()
         if value is not None
     }
-    for name, part in (module.get("_modules") or {}).items():
-        if isinstance(part, Record) and isinstance(part.get("_parameters"), dict):
-            tensors |= _tensors(part, f"{prefix}{name}.", levels - 1)
-    return tensors
 
 
-def modules_of(module: Any, levels: int = _DEEPEST) -> list[Record]:
+def modules_of(module: Any) -> list[Record]:
     """Return a saved module and all inside it; nothing for a state dict.
 
     Args:
         module: of a checkpoint.
-        levels: how deep to look.
+
+    Raises:
+        ValueError: if the modules have no end.
     """
-    if not isinstance(module, Record) or not levels:
-        return []
-    parts = (module.get("_modules") or {}).values()
-    return [module, *(m for part in parts for m in modules_of(part, levels - 1))]
+    return [part for _, part in _walk(module)]
+
+
+def _walk(module: Any) -> list[tuple[str, Record]]:
+    """Return a saved module and all inside it, with the prefixes of their names.
+
+    A module in two places has two names, so that a small file may have modules without
+    end: their number is limited.
+    """
+    modules: list[tuple[str, Record]] = []
+    num_entries = 0
+
+    def visit(module: Any, prefix: str, levels: int) -> None:
+        nonlocal num_entries
+        if not isinstance(module, Record):
+            return
+        if not levels:
+            raise ValueError(f"the modules are nested more than {_DEEPEST} levels deep")
+        modules.append((prefix, module))
+        parts = _dict_of(module, "_modules")
+        names = [*parts, *_dict_of(module, "_parameters")]
+        num_entries += 1 + len(names)
+        if num_entries > _MOST:
+            raise ValueError(f"the modules have more than {_MOST:,} parts")
+        if not all(isinstance(name, str) for name in names):
+            raise ValueError("the name of a part of a module is no text")
+        if len(prefix) + max(map(len, names), default=0) > _LONGEST_NAME:
+            raise ValueError(f"a name has more than {_LONGEST_NAME:,} characters")
+        for name, part in parts.items():
+            visit(part, f"{prefix}{name}.", levels - 1)
+
+    visit(module, "", _DEEPEST)
+    return modules
+
+
+def _dict_of(module: Record, name: str) -> dict[Any, Any]:
+    """Return an attribute that is a dict, an empty one if it is not."""
+    value = module.get(name)
+    return value if isinstance(value, dict) else {}
 
 
 class Weights:
@@ -105,10 +146,20 @@ class Weights:
 
         Args:
             arrays: by name.
-            path: of the file, for messages.
+            path: of the file.
+
+        Raises:
+            ValueError: if they share the numbers of the file so often that they would
+                not fit into memory.
         """
         self._arrays = dict(arrays)
         self.path = path
+        sizes = [math.prod(a.shape) * a.dtype.itemsize for a in self._arrays.values()]
+        if sum(sizes) > _MOST_COPIES * Path(path).stat().st_size:
+            raise ValueError(
+                f"{path}: the weights have {sum(sizes):,} bytes, more than "
+                f"{_MOST_COPIES} times those of the file"
+            )
 
     def __contains__(self, name: str) -> bool:
         return name in self._arrays
@@ -141,7 +192,7 @@ class Weights:
     def _pop(self, name: str) -> np.ndarray:
         """Return an array, whose numbers must be finite, and remove it."""
         value = array(np.asarray(self._arrays.pop(name)))
-        if not np.isfinite(np.asarray(value, np.float64)).all():
+        if not np.isfinite(value).all():
             raise ValueError(f"{self.path}: {name!r} has NaN or infinite values")
         return value
 

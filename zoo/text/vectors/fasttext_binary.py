@@ -79,13 +79,13 @@ class FastTextBinary(VectorFile):
         position = self._read_words(data, size, position)
         if num_pruned > 0:
             raise self.error(
-                "is a pruned model of fastText: use the model before it was quantised"
+                "is a pruned model of fastText: use the unquantised `.bin` model"
             )
         is_quantised, num_rows, dim = struct.unpack_from("<?2q", data, position)
         if is_quantised:
             raise self.error(
-                "is a quantised model of fastText (.ftz): use the model before it was "
-                "quantised"
+                "is a quantised model of fastText (.ftz): use the unquantised `.bin` "
+                "model"
             )
         position += struct.calcsize("<?2q")
         expected = (self.size + self._num_buckets, self.dim)
@@ -107,7 +107,9 @@ class FastTextBinary(VectorFile):
                 raise self._cut(len(data))
             _, kind = _ENTRY.unpack_from(data, end + 1)
             if kind not in (0, 1):
-                raise self.error(f"byte {end + 9:,}: no dictionary of words")
+                raise self.error(
+                    f"byte {end + 9:,}: expected an entry type of 0 or 1, got {kind}"
+                )
             words.append(data[position:end])
             position = end + 1 + _ENTRY.size
         # Labels come after the words and have no vectors.

@@ -71,8 +71,8 @@ def look_up(
         words: normalised words.
         num_more: largest number of words to add: the first of the file that are not
             among `words`.
-        normalize: returns a word of the file as the vocabulary would have it; None for
-            what can be no word of it. Only for the words to add.
+        normalize: returns a word of the file as the vocabulary would have it; None if
+            the vocabulary cannot contain it. Only for the words to add.
         digits: whether `words` have ``0`` for every digit.
 
     Raises:

@@ -41,19 +41,23 @@ class NavecArchive(VectorFile):
                 f"{source.path}: an archive of navec needs the package navec: "
                 'pip install "rnn-zoo[vectors]"'
             ) from error
-        try:
-            with source.mappable() as file:
-                archive = Navec.load(file.name)
-            self._words = archive.vocab.words
-            self._indexes, self._codes = archive.pq.indexes, archive.pq.codes
-            num_parts, _, part = self._codes.shape
-            sizes = {len(self._words), len(archive.vocab.counts), len(self._indexes)}
-            if len(sizes) > 1 or self._indexes.shape[1] != num_parts:
-                raise ValueError(f"its parts have different sizes: {sorted(sizes)}")
-        except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
-            raise self.error(f"is a damaged archive of navec: {error}") from error
-        except (KeyError, ValueError) as error:
-            raise self.error(f"is no archive of navec: {error}") from error
+        with source.mappable() as file:
+            try:
+                # Infinite numbers are an error where they are used.
+                with np.errstate(all="ignore"):
+                    archive = Navec.load(file.name)
+                self._words = archive.vocab.words
+                self._indexes, self._codes = archive.pq.indexes, archive.pq.codes
+                num_parts, _, part = self._codes.shape
+                sizes = {len(self._words), len(archive.vocab.counts)}
+                sizes.add(len(self._indexes))
+                if len(sizes) > 1 or self._indexes.shape[1] != num_parts:
+                    raise ValueError(f"its parts have different sizes: {sorted(sizes)}")
+            except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
+                raise self.error(f"is a damaged navec archive: {error}") from error
+            except Exception as error:  # navec checks little: any of them
+                reason = f"{type(error).__name__}: {error}"
+                raise self.error(f"is not a navec archive: {reason}") from error
         counts = np.asarray(archive.vocab.counts, np.int64)
         self._order = np.argsort(-counts, kind="stable")
         self.dim, self.size = num_parts * part, len(self._words)

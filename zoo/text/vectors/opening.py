@@ -12,14 +12,14 @@ from zoo.text.vectors.vector_file import VectorError, VectorFile
 from zoo.text.vectors.word2vec_binary import Word2VecBinary
 
 _HEAD = 1 << 20  # bytes from which the format is detected
-_TELLING = 256  # bytes of binary numbers that are never text by chance
+_MIN_BINARY_SAMPLE = 256  # bytes of binary numbers that are never text by chance
 _LARGEST = 1 << 16  # D, and lines of so many numbers fit into the head
 _ARCHIVES = {
-    b"PK\x03\x04": "zip",
-    b"BZh": "bzip2",
-    b"\xfd7zXZ\x00": "xz",
-    b"\x28\xb5\x2f\xfd": "zstd",
-    b"\x89HDF": "HDF5",
+    b"PK\x03\x04": "a zip",
+    b"BZh": "a bzip2",
+    b"\xfd7zXZ\x00": "an xz",
+    b"\x28\xb5\x2f\xfd": "a zstd",
+    b"\x89HDF": "an HDF5",
 }
 EXPECTED = (
     "expected word vectors: GloVe, word2vec, fastText (.vec or .bin) or navec, "
@@ -55,7 +55,7 @@ def open_vectors(path: str | os.PathLike) -> VectorFile:
         return NavecArchive(source)
     for magic, name in _ARCHIVES.items():
         if head.startswith(magic):
-            raise VectorError(source.path, f"is a {name} file; {EXPECTED}: unpack it")
+            raise VectorError(source.path, f"is {name} file; {EXPECTED}: unpack it")
     lines = head.split(b"\n")
     sizes = header(lines[0])
     if sizes is None:
@@ -69,7 +69,7 @@ def open_vectors(path: str | os.PathLike) -> VectorFile:
                 f"line {place + 1}: {EXPECTED}, a word and its numbers in each line, "
                 f"got {start!r}",
             )
-        return TextRows(source, dim, None)
+        return TextRows(source, dim, None, complete)
     size, dim = sizes
     if not (size and 0 < dim <= _LARGEST):
         raise VectorError(
@@ -80,8 +80,8 @@ def open_vectors(path: str | os.PathLike) -> VectorFile:
     if len(lines) < 2 or not lines[1]:
         raise VectorError(source.path, "the file ends after line 1: it is cut off")
     if _is_text(lines[1]) and count_numbers(lines[1]):
-        return TextRows(source, dim, size)
-    if len(head) >= _TELLING and _is_text(head) and _is_utf8(head):
+        return TextRows(source, dim, size, lines[1:-1] or lines[1:])
+    if len(head) >= _MIN_BINARY_SAMPLE and _is_text(head) and _is_utf8(head):
         raise VectorError(
             source.path,
             f"line 2: {EXPECTED}, a word and {dim} numbers, got {lines[1][:40]!r}",

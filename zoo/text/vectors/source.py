@@ -1,11 +1,11 @@
 """The bytes of a file, gzip-compressed or not."""
 
 import gzip
-import shutil
 import tempfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import FileIO
 from pathlib import Path
 from typing import IO, BinaryIO, cast
 
@@ -88,14 +88,40 @@ class Source:
         a map of it remains valid.
 
         Raises:
-            VectorError: as for `opened`.
+            VectorError: as for `opened`, or if the temporary folder is full.
         """
         if not self.is_packed:
             with self.path.open("rb") as file:
                 yield file
             return
-        with tempfile.NamedTemporaryFile() as temporary:
-            with self.opened() as file:
-                shutil.copyfileobj(file, temporary, _CHUNK)
-            temporary.flush()
+        try:
+            # Without a buffer, which closing the file would try to write again.
+            unpacked = tempfile.NamedTemporaryFile(buffering=0)
+        except OSError as error:
+            raise VectorError(
+                self.path, f"cannot be unpacked: {error.strerror or error}"
+            ) from error
+        with unpacked as temporary:
+            self._unpack(cast(FileIO, temporary))
             yield cast(IO[bytes], temporary)
+
+    def _unpack(self, temporary: FileIO) -> None:
+        """Write the unpacked bytes into a temporary file."""
+        try:
+            for chunk in self._chunks():
+                rest = memoryview(chunk)
+                while rest:
+                    rest = rest[temporary.write(rest) :]
+        except OSError as error:
+            folder = Path(str(temporary.name)).parent
+            raise VectorError(
+                self.path,
+                f"cannot be unpacked in the temporary folder {folder}: "
+                f"{error.strerror or error}; TMPDIR chooses another folder",
+            ) from error
+
+    def _chunks(self) -> Iterator[bytes]:
+        """Yield the unpacked bytes."""
+        with self.opened() as file:
+            while chunk := file.read(_CHUNK):
+                yield chunk

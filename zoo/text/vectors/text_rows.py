@@ -20,8 +20,10 @@ from zoo.text.vectors.vector_file import Block, Decoder, VectorError, VectorFile
 _CHUNK = 1 << 24  # bytes that are read at a time
 _LONGEST = 1 << 24  # bytes of a line; more are a sign of another format
 _MARK = b"\xef\xbb\xbf"
-_HEADER = re.compile(rb"\s*(\d+)[ \t]+(\d+)\s*")
+_HEADER = re.compile(rb"\s*(\d{1,18})[ \t]+(\d{1,18})\s*")
 _GUESS = 10  # lines from which the size of a vector without a header is derived
+# Any white space in a line separates fields.
+_SPACES = bytes.maketrans(b"\t\r\v\f", b"    ")
 
 
 def header(line: bytes) -> tuple[int, int] | None:
@@ -68,17 +70,24 @@ class TextRows(VectorFile):
 
     format = "text"
 
-    def __init__(self, source: Source, dim: int, size: int | None) -> None:
+    def __init__(
+        self, source: Source, dim: int, size: int | None, lines: Sequence[bytes]
+    ) -> None:
         """Read nothing yet.
 
         Args:
             source: the file.
             dim: D.
             size: number of words, of the header; None without one.
+            lines: the first ones after the header, complete.
         """
         super().__init__(source.path)
         self._source = source
         self.dim, self.size = dim, size
+        # "Area 51" and D numbers look like "Area" and D + 1 numbers. Where most lines
+        # have more than D numbers, D is wrong.
+        counts = [count_numbers(line) for line in lines[:_GUESS] if line.strip()]
+        self._is_sure = 2 * counts.count(dim) > len(counts)
 
     def blocks(self) -> Iterator[Block]:
         """Yield all words in blocks, see `VectorFile.blocks`."""
@@ -98,8 +107,9 @@ class TextRows(VectorFile):
             yield Block(words, partial(self._rows, numbers, places))
         if self.size is not None and count != self.size:
             raise self.error(
-                f"line {first:,}: the header says {self.size:,} words, the file has "
-                f"{count:,}" + (": it is cut off" if count < self.size else "")
+                f"line {first:,}: the header says {self.size:,} "
+                f"word{'s' * (self.size != 1)}, the file has {count:,}"
+                + (": it is cut off" if count < self.size else "")
             )
         if num_empty:
             self.notes.append(f"lines without a word were skipped: {num_empty:,}")
@@ -112,14 +122,15 @@ class TextRows(VectorFile):
                 file.readline()
             rest, mark = b"", _MARK if self.size is None else b""
             while chunk := file.read(_CHUNK):
-                *lines, rest = (rest + chunk.removeprefix(mark)).split(b"\n")
+                chunk = chunk.removeprefix(mark).translate(_SPACES)
+                *lines, rest = (rest + chunk).split(b"\n")
                 mark = b""
                 if lines:
                     yield lines
                 if len(rest) > _LONGEST:
                     raise self.error(
-                        f"a line has more than {_LONGEST:,} bytes: these are no word "
-                        "vectors as text"
+                        f"a line has more than {_LONGEST:,} bytes: this is not a text "
+                        "file of word vectors"
                     )
         if rest:
             yield [rest]
@@ -131,24 +142,28 @@ class TextRows(VectorFile):
     def _split(self, line: bytes, number: int) -> tuple[bytes, bytes]:
         """Return the word and the numbers of a line; no word if it is empty."""
         line = line.rstrip()
-        if b"\t" in line:
-            line = line.replace(b"\t", b" ")
-        if line.count(b" ") == self.dim:
+        is_plain = line[:1] != b" " and b"  " not in line
+        if is_plain and line.count(b" ") == self.dim:
             word, _, numbers = line.partition(b" ")
             return word, numbers
         # A word with spaces, repeated spaces, or too few or too many numbers.
         fields = line.rsplit(maxsplit=self.dim)
-        if not fields or len(fields) == self.dim and line.startswith(b" "):
+        if not fields or len(fields) == self.dim == count_numbers(line):
             return b"", b" ".join(fields)
         word, *rest = fields
-        has_more = b" " in word and _is_number(word.rsplit(b" ", 1)[1])
-        if len(rest) < self.dim or has_more:
+        word = word.strip()
+        num_more = 0  # numbers at the end of the word
+        if b" " in word and _is_number(word.rsplit(b" ", 1)[1]):
+            num_more = count_numbers(line.lstrip()) - self.dim
+        # So many more are those of two lines without a line end between them.
+        is_wrong = num_more and not self._is_sure or num_more >= self.dim
+        if len(rest) < self.dim or is_wrong:
             start = word.split(b" ")[0][:40].decode("utf-8", "replace")
             raise self.error(
                 f"line {number:,}: expected a word and {self.dim} numbers, got "
                 f"{count_numbers(line)} numbers after {start!r}"
             )
-        return word.strip(), b" ".join(rest)
+        return word, b" ".join(rest)
 
     def _rows(
         self, numbers: list[bytes], places: list[int], indices: Sequence[int]

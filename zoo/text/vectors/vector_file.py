@@ -45,7 +45,7 @@ class VectorFile(ABC):
         path: of the file.
         format: name of the format.
         dim: D, the size of a vector.
-        size: number of words; None if only reading the file tells.
+        size: number of words; None if the header does not give it.
         notes: what was unusual in the blocks that have been read, for the user.
     """
 
