@@ -42,7 +42,8 @@ def naming(path: str | os.PathLike) -> Iterator[None]:
     try:
         yield
     except DAMAGE as error:
-        if isinstance(error, ValueError) and str(path) in str(error):
+        starts = tuple(f"{path}{mark}" for mark in ":, ")
+        if isinstance(error, ValueError) and str(error).startswith(starts):
             raise
         raise ValueError(f"{path}: {reason(error)}") from error
 

@@ -12,7 +12,7 @@ from zoo.interop.published.damage import naming
 from zoo.layers import Bidirectional, Layer, Recurrent
 
 _MOST_ARRAYS = 6  # of a Bidirectional: two kernels and a bias for each direction
-_MOST_PACKED = 100  # numbers in the place of one in a compressed array
+_MOST_PACKED = 100  # bytes that one byte of a compressed array may become
 
 
 def keras_layer(
@@ -51,9 +51,9 @@ def keras_layer(
     try:
         with naming(path), h5py.File(path, "r") as file:
             group = file
-            if "model_weights" in file:
+            if file.get("model_weights", getlink=True) is not None:
                 group = _member(h5py, file, "model_weights")
-            if name not in group:
+            if group.get(name, getlink=True) is None:
                 listed = ", ".join(group.keys())
                 raise ValueError(f"{path}: no layer {name!r}, only {listed}")
             size = Path(path).stat().st_size

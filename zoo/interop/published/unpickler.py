@@ -218,10 +218,10 @@ _TUPLES = {
 }
 
 
-def _checking_size(load: Callable[["Unpickler"], None]) -> Callable[..., None]:
+def _checking_size(load: Callable[[Any], None]) -> Callable[[Any], None]:
     """Return the reader of an opcode for tuples that checks their size."""
 
-    def checked(self: "Unpickler") -> None:
+    def checked(self: Any) -> None:
         load(self)
         self.check_size(self.stack[-1])
 
