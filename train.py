@@ -225,6 +225,7 @@ def prepare(run: Run, config: Config) -> Training:
     groups = LayerGroups.of(task.pipeline.params)
     tx = optimizers.make(config, num_steps, groups, length.interval)
     program = Program(task, tx, num_steps)
+    program.trainable.round_stored(task.pipeline)
     trained = program.trainable.select(task.pipeline.params)
     task.notes += optimizers.describe(
         config, trained, groups, num_steps, length.interval
@@ -347,7 +348,11 @@ def finish(training: Training) -> None:
     """Score the best model on dev and test, and write the results and the report."""
     run, task, program = training.run, training.task, training.program
     processes.wait()  # until the model is written
-    saved = artifact.load(run.model).params
+    saved = jax.tree.map(  # some may be stored in half precision
+        lambda param, like: param.astype(like.dtype),
+        artifact.load(run.model).params,
+        training.state.params,
+    )
     best = program.place_params(saved)
     evaluations = {
         "dev": program.evaluate(best, "dev"),

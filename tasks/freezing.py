@@ -5,10 +5,12 @@ The others are differentiated alone, and the optimiser has a state for them alon
 
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
+from functools import reduce
 
 import jax
 from flax.traverse_util import unflatten_dict
 
+from zoo.pipelines import Pipeline
 from zoo.tasks.base import Task
 from zoo.tasks.layer_groups import dotted
 from zoo.types import Params
@@ -57,10 +59,33 @@ class Trainable:
             task: the task.
 
         Raises:
-            ValueError: as for the constructor.
+            ValueError: as for the constructor, or if lazy updates are of a frozen
+                embedding.
         """
         own = filter(None, map(str.strip, task.config.freeze.split(",")))
-        return cls(task.pipeline.params, (*task.frozen, *own))
+        trainable = cls(task.pipeline.params, (*task.frozen, *own))
+        is_lazy = getattr(task.config, "lazy_embedding", False)
+        if is_lazy and "embedding.table" in trainable.frozen:
+            raise ValueError(
+                "--lazy-embedding is for an embedding that is trained, but --freeze or "
+                "--freeze-vectors excludes it"
+            )
+        return trainable
+
+    def round_stored(self, pipeline: Pipeline) -> None:
+        """Round frozen parameters to the type in which they will be stored.
+
+        The others are then trained with the numbers of the saved model.
+
+        Args:
+            pipeline: the model at the start of the training.
+        """
+        for name, dtype in pipeline.stored_dtypes.items():
+            *modules, last = name.split("/")
+            if ".".join((*modules, last)) in self.frozen:
+                param = getattr(reduce(getattr, modules, pipeline.model), last)
+                param[...] = param[...].astype(dtype).astype(param.dtype)
+        pipeline.bind()
 
     def select(self, params: Params) -> Params:
         """Return the trained parameters: nested dicts without the others.

@@ -33,8 +33,8 @@ def check(config: Config) -> None:
     if getattr(config, "vectors", None) and config.weight_decay:
         if config.optimizer == "novograd":
             raise ValueError(
-                "--optimizer novograd with --weight-decay would also decay the vectors "
-                "of --vectors that no batch has: use adamw"
+                "--optimizer novograd with --weight-decay would also shrink the "
+                "vectors of words that do not occur in any batch; use --optimizer adamw"
             )
 
 

@@ -58,7 +58,7 @@ class _Model(NamedTuple):
     layer_options: dict[str, Any]
 
 
-def copy(old: Pipeline, new: Pipeline, path: Path) -> Copied:
+def copy_parameters(old: Pipeline, new: Pipeline, path: Path) -> Copied:
     """Set the parameters of a model to those of another that match.
 
     Parameters match by name and shape. Along an axis with an entry for each token or
@@ -97,7 +97,9 @@ def copy(old: Pipeline, new: Pipeline, path: Path) -> Copied:
 
 
 def can_copy(old: Pipeline, new: Pipeline, name: str) -> bool:
-    """Return whether rows of an embedding table can be copied: its sizes are equal.
+    """Return whether rows of an embedding table can be copied.
+
+    Its sizes are equal, and the old model has all of the part that the table is in.
 
     Args:
         old: the model to copy from.
@@ -105,7 +107,8 @@ def can_copy(old: Pipeline, new: Pipeline, name: str) -> bool:
         name: dotted name of the table.
     """
     source, target = _model(old), _model(new)
-    if name not in source.arrays or name not in target.arrays:
+    part = [other for other in target.arrays if part_of(other) == part_of(name)]
+    if name not in part or any(other not in source.arrays for other in part):
         return False
     return source.arrays[name].shape[1:] == target.arrays[name].shape[1:]
 

@@ -82,15 +82,11 @@ class Program:
         trained = trainable.select(params)
         self._of_opt_state = self.layout.of_opt_state(tx, trained)
 
-        # Lazy updates are of a table that is trained.
-        is_lazy = "embedding.table" not in trainable.frozen
-        embedding_ids = task.embedding_ids if is_lazy else lambda batch: None
-
         def differentiate(
             params: Params, batch: Batch, carry: Any, key: Array, step: Array
         ) -> tuple[Params, Any, tuple[Array, Array, Array], Array | None]:
             key = jax.random.fold_in(jax.random.wrap_key_data(key), step)
-            inputs, ids = trainable.select(params), embedding_ids(batch)
+            inputs, ids = trainable.select(params), task.embedding_ids(batch)
             if ids is not None:
                 num_embeddings = len(lazy_embedding.table(params))
                 ids = lazy_embedding.unique(ids, num_embeddings)
@@ -169,7 +165,7 @@ class Program:
         # state with the layout that they receive, or the second step would compile
         # again.
         self._of_grads = self.layout.of_params(trained)
-        if is_lazy and getattr(config, "lazy_embedding", False):
+        if getattr(config, "lazy_embedding", False):
             self._of_grads = lazy_embedding.with_table(self._of_grads, replicated)
         of_carry = self.layout.of_rows(config.batch_size)
         self.differentiate = jax.jit(

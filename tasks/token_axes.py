@@ -8,6 +8,13 @@ import numpy as np
 
 from zoo.text import Text, Vocabulary, Words
 
+UNITS = {
+    "words": "words",
+    "chars": "characters",
+    "symbols": "symbols",
+    "bpe": "subwords",
+}
+
 
 class Axis(NamedTuple):
     """An axis with an entry for each item of a vocabulary.
@@ -26,12 +33,14 @@ class Table(NamedTuple):
 
     Attributes:
         name: dotted name of the table.
+        title: what its rows are of, for the user.
         option: of the model, the number of rows.
         encoder: has the vocabulary.
         attribute: of the encoder.
     """
 
     name: str
+    title: str
     option: str
     encoder: Text | Words
     attribute: str
@@ -77,18 +86,31 @@ def tables(pipeline: Any) -> list[Table]:
         pipeline: of any kind.
     """
     if pipeline.kind in ("classifier", "language_model"):
-        return [Table("embedding.table", "vocab_size", pipeline.text, "vocabulary")]
+        text, name = pipeline.text, "embedding.table"
+        return [Table(name, UNITS[text.units], "vocab_size", text, "vocabulary")]
     if pipeline.kind == "tagger":
         words = pipeline.words
         return [
-            Table("embedding.table", "vocab_size", words, "words"),
-            Table("chars.embedding.table", "num_chars", words, "chars"),
+            Table("embedding.table", "words", "vocab_size", words, "words"),
+            Table("chars.embedding.table", "characters", "num_chars", words, "chars"),
         ]
     if pipeline.kind == "seq2seq":
         source, target = pipeline.source, pipeline.target
         return [
-            Table("embedding.table", "source_vocab_size", source, "vocabulary"),
-            Table("decoder.embedding.table", "target_vocab_size", target, "vocabulary"),
+            Table(
+                "embedding.table",
+                "source tokens",
+                "source_vocab_size",
+                source,
+                "vocabulary",
+            ),
+            Table(
+                "decoder.embedding.table",
+                "target tokens",
+                "target_vocab_size",
+                target,
+                "vocabulary",
+            ),
         ]
     return []
 

@@ -8,6 +8,7 @@ The model that a run starts from is kept in the run folder: ``--resume`` does no
 the old run.
 """
 
+import copy
 import hashlib
 import json
 from pathlib import Path
@@ -21,7 +22,13 @@ from zoo.artifact import weights
 from zoo.pipelines import Pipeline
 from zoo.tasks import processes
 from zoo.tasks.base import Task
-from zoo.tasks.parameter_copy import Copied, DirectionError, can_copy, copy, part_of
+from zoo.tasks.parameter_copy import (
+    Copied,
+    DirectionError,
+    can_copy,
+    copy_parameters,
+    part_of,
+)
 from zoo.tasks.run import contents
 from zoo.tasks.run.errors import RunError, full_disk
 from zoo.tasks.token_axes import Table, missing, preprocessing, tables
@@ -80,8 +87,10 @@ def keep(task: Task, folder: Path) -> None:
     path = folder / contents.INITIAL
     if task.initial is None or not processes.leads() or path.exists():
         return
+    pipeline = copy.copy(task.pipeline)
+    pipeline.stored_dtypes = {}  # the training starts from exact numbers
     with full_disk(path):
-        artifact.save(path, task.pipeline, about=task.initial)
+        artifact.save(path, pipeline, about=task.initial)
 
 
 def transfer(old: Any, new: Any, config: Any, path: Path) -> tuple[Any, list[str]]:
@@ -102,7 +111,7 @@ def transfer(old: Any, new: Any, config: Any, path: Path) -> tuple[Any, list[str
     if kept:
         new = _rebuilt(new, config.seed)
     try:
-        copied = copy(old, new, path)
+        copied = copy_parameters(old, new, path)
     except DirectionError as error:
         raise ValueError(_direction(error.bidirectional, config)) from None
     if not copied.taken:
@@ -134,9 +143,9 @@ def _check_preprocessing(old: Any, new: Any) -> list[str]:
         for name in ours.keys() & theirs.keys():
             if ours[name] != theirs[name]:
                 notes.append(
-                    f"the texts of {table.name} are read in another way: {name} "
-                    f"{theirs[name]} there, {ours[name]} here; tokens that differ have "
-                    "no common row"
+                    f"the {table.title} are preprocessed differently: {name} is "
+                    f"{theirs[name]} in the old model, {ours[name]} here; tokens that "
+                    "differ have no common row"
                 )
     return sorted(notes)
 
@@ -159,13 +168,16 @@ def _grow(old: Any, new: Any, config: Any) -> tuple[list[str], list[str]]:
         if room is not None and room < len(tokens):
             left = len(tokens) - room
             notes.append(
-                f"{left:,} tokens of the old model's {table.name} are left out "
-                f"(--vocab-size {limit})"
+                f"{table.title} of the old model left out: {left:,} (--vocab-size "
+                f"{config.vocab_size})"
             )
             tokens = tokens[:room]
         if tokens:
             table.append(tokens)
-            kept.append(f"{table.name} has {len(tokens):,} tokens that train lacks")
+            kept.append(
+                f"{table.title} of the old model added to the vocabulary: "
+                f"{len(tokens):,}"
+            )
     return kept, notes
 
 
@@ -182,7 +194,8 @@ def _limit(table: Table, config: Any) -> int | None:
     """Return the largest number of tokens of a vocabulary, None without a limit."""
     of_chars = getattr(table.encoder, "units", table.attribute) == "chars"
     limit = None if of_chars else getattr(config, "vocab_size", None)
-    if limit is not None and getattr(config, "vectors", None) is not None:
+    has_vectors = table.name == "embedding.table" and getattr(config, "vectors", None)
+    if limit is not None and has_vectors:
         limit += config.vector_words
     return limit
 
@@ -197,8 +210,10 @@ def _rebuilt(pipeline: Any, seed: int) -> Any:
     The new tokens are the last ones: all parameters keep their values, and the new
     entries of an axis are initialised.
     """
-    sizes = {table.option: len(table.vocabulary) for table in tables(pipeline)}
-    options = pipeline.options | sizes
+    options = dict(pipeline.options)
+    if pipeline.kind == "language_model":  # it predicts the tokens of train alone
+        options.setdefault("num_outputs", options["vocab_size"])
+    options |= {table.option: len(table.vocabulary) for table in tables(pipeline)}
     grown = type(pipeline).from_json({**pipeline.to_json(), "options": options})
     grown.model = type(pipeline).model_class(**options, rngs=nnx.Rngs(seed))
     grown.stored_dtypes = pipeline.stored_dtypes
@@ -246,7 +261,7 @@ def _describe(copied: Copied, old: Pipeline, new: Pipeline) -> list[str]:
         if tokens:
             more = f" and {len(tokens) - MAX_SHOWN:,} more" * (len(tokens) > MAX_SHOWN)
             shown = ", ".join(map(repr, tokens[:MAX_SHOWN]))
-            notes.append(f"{table.name}: not in the other model: {shown}{more}")
+            notes.append(f"{table.title} that the old model lacks: {shown}{more}")
     return notes
 
 

@@ -49,11 +49,6 @@ class WordVectors:
         if config.vectors is None:
             _check_no_effect(config)
             return
-        if config.freeze_vectors and getattr(config, "lazy_embedding", False):
-            raise ValueError(
-                "--freeze-vectors and --lazy-embedding exclude each other: a frozen "
-                "embedding has no updates"
-            )
         file = open_vectors(config.vectors)
         self._format = file.format
         self._look_up = look_up(
@@ -183,8 +178,6 @@ class WordVectors:
                     f"than {LARGEST_FLOAT16:,.0f}; use float32"
                 )
             pipeline.stored_dtypes[VECTORS.replace(".", "/")] = "float16"
-            if config.freeze_vectors:  # trained with what is stored
-                table = table.astype(np.float16).astype(np.float32)
         embedding: Any = pipeline.model.embedding  # pyright: ignore
         embedding.table[...] = jnp.asarray(table)
         pipeline.bind()
@@ -203,8 +196,9 @@ class WordVectors:
         """Return the table float32 ``[V, D]``; the row of padding is zero.
 
         Words without a vector get random ones, normal with the mean and the standard
-        deviation that each dimension has in the file. Pretrained vectors have a large
-        mean, so that N(0, s) would make a cluster of the words without one.
+        deviation of each dimension of the vectors that are used. Pretrained vectors
+        have a large mean, so that N(0, s) would make a cluster of the words without
+        one.
         """
         assert self._look_up is not None
         vectors, row_of = self._look_up.table, self._look_up.row_of

@@ -15,6 +15,7 @@ from tests.helpers.tolerances import assert_close, assert_identical
 from zoo.models import Classifier
 from zoo.tasks import optimizers
 from zoo.tasks.base import Config
+from zoo.tasks.configs import CONFIGS
 from zoo.tasks.freezing import Trainable
 from zoo.tasks.layer_groups import LayerGroups, dotted
 from zoo.tasks.losses import cross_entropy
@@ -96,12 +97,11 @@ def gradients(fake: Any, params: Any, batch: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"ema": 0.9}, {"accumulate": 2}, {"shard_optimizer": True}, "lazy"]
+    "options", [{}, {"ema": 0.9}, {"accumulate": 2}, {"shard_optimizer": True}]
 )
 def test_the_others_are_trained_alone(options: Any) -> None:
-    lazy = options == "lazy"
-    config = flags(freeze="embedding.*, layers.0.*", **({} if lazy else options))
-    fake = task(config, lazy=lazy)
+    config = flags(freeze="embedding.*, layers.0.*", **options)
+    fake = task(config)
     program, states = train(fake, 3)
     params = fake.pipeline.params
     frozen = {
@@ -146,6 +146,12 @@ def test_lazy_updates_beside_frozen_layers() -> None:
     assert np.all(moved[1:])
     name = "layers.layers.0.cell.W"
     assert_identical(first[name], last[name])
+
+
+def test_lazy_updates_are_not_of_a_frozen_embedding() -> None:
+    fake = task(CONFIGS["pos"](freeze="embedding.*", lazy_embedding=True))
+    with pytest.raises(ValueError, match="--lazy-embedding is for an embedding that"):
+        Trainable.of(fake)
 
 
 def test_globs_of_the_task_and_of_the_flag() -> None:

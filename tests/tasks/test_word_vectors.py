@@ -15,6 +15,7 @@ from tests.helpers.training import TASKS
 from zoo.tasks import optimizers
 from zoo.tasks.configs import CONFIGS
 from zoo.tasks.evaluate import TASKS as TASK_CLASSES
+from zoo.tasks.freezing import Trainable
 from zoo.tasks.program import Program
 
 WORDS = "the dog runs Oslo 1984 cat".split()  # cat is in no training text
@@ -149,6 +150,12 @@ def test_a_projection_to_another_size(name: str, tmp_path: Path) -> None:
     loaded: Any = zoo.load(tmp_path / "model")
     table = loaded.params["embedding"]["table"]
     assert table.dtype == np.float16
+    # A frozen table is trained with the stored numbers.
+    frozen = build(name, tmp_path, vectors_dtype="float16", freeze_vectors=True)
+    Trainable.of(frozen).round_stored(frozen.pipeline)
+    rounded = np.asarray(frozen.pipeline.params["embedding"]["table"])
+    assert rounded.dtype == np.float32 and np.isin(TABLE[0], rounded).sum() == 0
+    assert np.isin(TABLE[0].astype(np.float16).astype(np.float32), rounded).all()
     np.testing.assert_array_equal(
         table, np.asarray(embedding["table"]).astype(np.float16)
     )
@@ -254,7 +261,6 @@ def test_resuming_needs_the_same_vectors(
             {"vectors": None, "vectors_dtype": "float16"},
             "float16 needs --vectors",
         ),
-        ("pos", {"freeze_vectors": True, "lazy_embedding": True}, "exclude each other"),
         (
             "classification",
             {"units": "chars"},

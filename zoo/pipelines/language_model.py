@@ -117,13 +117,17 @@ class LanguageModelPipeline(Pipeline):
         ids = np.zeros(self.longest + 1 if has_chunk else 1, np.int32)
         list(self._draw(draw, ids, 1, 0))
 
+    @property
+    def num_outputs(self) -> int:
+        """The number of tokens that the model predicts, the first of the vocabulary."""
+        return self.options.get("num_outputs") or len(self.text.vocabulary)
+
     def _sampler(
         self, temperature: float, top_k: int | None, top_p: float | None
     ) -> Callable[..., Any]:
         """Return the function that draws a token, unless there is none to draw."""
         draw = decoding.sampler(temperature=temperature, top_k=top_k, top_p=top_p)
-        vocabulary = self.text.vocabulary
-        if len(vocabulary) == vocabulary.reserved:
+        if self.num_outputs == self.text.vocabulary.reserved:
             raise ValueError("the vocabulary of this model is empty: nothing to draw")
         return draw
 
@@ -139,8 +143,7 @@ class LanguageModelPipeline(Pipeline):
         for token in ids[num_read:-1]:
             state, _ = self._step(self.params, state, np.array([token], np.int32))
         vocabulary = self.text.vocabulary
-        num_outputs = self.options.get("num_outputs") or len(vocabulary)
-        penalty = np.zeros(num_outputs, np.float32)
+        penalty = np.zeros(self.num_outputs, np.float32)
         penalty[: vocabulary.reserved] = -np.inf
         separator = "" if self.text.units == "chars" else " "
         key = jax.random.key(seed)

@@ -103,10 +103,12 @@ def _options(parts: Parts) -> dict[str, Any]:
         "num_layers": len(sizes),
         "dropout": parts.dropout,
         "tied": bool(np.array_equal(parts.W.T, parts.table)),
-        "bias": first.b is not None,
     }
-    if hasattr(first, "nonlinearity"):
-        options["nonlinearity"] = getattr(first, "nonlinearity")  # noqa: B009
+    # Options with their default values are left out, as in a trained model.
+    if first.b is None:
+        options["bias"] = False
+    if (nonlinearity := getattr(first, "nonlinearity", "tanh")) != "tanh":
+        options["nonlinearity"] = nonlinearity
     return options
 
 
