@@ -61,8 +61,12 @@ def command_of(task: str, flags: dict[str, Any]) -> str:
             sample = data_of(flags) == "sample" and defaults.sample_epochs
             usual.add(sample or defaults.default_epochs)
         if field.name not in CHANGEABLE and value not in usual:
+            name = field.name.replace("_", "-")
             text = " ".join(value) if isinstance(value, tuple) else value
-            arguments.append(f"--{field.name.replace('_', '-')} {text}")
+            if isinstance(value, bool):
+                arguments.append(f"--{name}" if value else f"--no-{name}")
+            else:
+                arguments.append(f"--{name} {text}")
     arguments.sort(key=lambda argument: argument.startswith("--seed"))  # the seed last
     return " ".join(["python train.py", task, *arguments])
 
