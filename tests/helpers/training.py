@@ -30,7 +30,7 @@ TASK_FLAGS = {
     ],
     "ner": [
         *("--limit-train", "48", "--max-length", "16", "--char-size", "8"),
-        *("--batch-tokens", "96", "--lazy-embedding"),
+        *("--batch-tokens", "96"),
     ],
     "charlm": ["--max-length", "20"],
     "memory": ["--problem", "copy", "--length", "3", "--limit-train", "80"],
