@@ -149,7 +149,8 @@ def test_lazy_updates_beside_frozen_layers() -> None:
 
 
 def test_lazy_updates_are_not_of_a_frozen_embedding() -> None:
-    fake = task(CONFIGS["pos"](freeze="embedding.*", lazy_embedding=True))
+    flags: Any = {"freeze": "embedding.*", "lazy_embedding": True}
+    fake = task(CONFIGS["pos"](**flags))
     with pytest.raises(ValueError, match="--lazy-embedding is for an embedding that"):
         Trainable.of(fake)
 
