@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import zoo
+from tests.helpers.parsed_page import Page
 from tests.helpers.training import losses, weights
 from zoo.pipelines import LanguageModelPipeline
 from zoo.text import Text
@@ -48,6 +49,18 @@ def test_it_is_a_forward_model_of_the_reversed_text(
     args = ["charlm", *SIZES, *own_files, "--out", backward, "--backward"]
     printed = output_of(*args, command="train")
     assert "--prompt ' is the question,' --length" in printed
+    report = Page((backward / "report.html").read_text())
+    for sample in report.all("pre", "sample"):
+        assert sample.text.endswith(" is the question,")
+    assert len(report.all("pre", "sample")) == 3
+    *surprising, end = [paragraph.text for paragraph in report.all("p", "characters")]
+    lines = TEXTS["test"][:-1].replace("\n", "⏎")
+    assert lines.endswith(end.replace("\n", "")) and len(end) > 500
+    assert len(surprising) == 20
+    for text in surprising:
+        assert text.replace("␣", " ") in lines
+    assert "direction        backward" in output_of(backward, command="info")
+    assert '"backward": true' in (backward / "model" / "README.md").read_text()
     assert losses(forward) == losses(backward)
     ours, theirs = weights(backward), weights(forward)
     assert ours.keys() == theirs.keys()
