@@ -90,7 +90,7 @@ def pair(units: str) -> list[LanguageModelPipeline]:
     ]
 
 
-def test_it_writes_what_precedes_the_prompt(tmp_path: Path) -> None:
+def test_it_writes_what_precedes_the_prompt() -> None:
     """The tokens are those of the forward model after the reversed prompt."""
     forward, backward = pair("chars")
     options: dict[str, Any] = {"length": 30, "top_p": 0.9, "seed": 3}
@@ -114,7 +114,9 @@ def test_its_words_are_separated_on_their_right() -> None:
     assert words == [word.strip() for word in reversed(written)]
 
 
-def test_a_saved_model_keeps_its_direction(tmp_path: Path) -> None:
+def test_a_saved_model_keeps_its_direction(
+    tmp_path: Path, output_of: Callable[..., str]
+) -> None:
     forward, backward = pair("chars")
     assert forward.to_json().keys() == {"options", "text"}
     assert backward.to_json() == {**forward.to_json(), "backward": True}
@@ -122,6 +124,10 @@ def test_a_saved_model_keeps_its_direction(tmp_path: Path) -> None:
     loaded = zoo.load(tmp_path)
     assert isinstance(loaded, LanguageModelPipeline) and loaded.backward
     assert list(loaded.generate("be", 9)) == list(backward.generate("be", 9))
+    args = ["--prompt", "be", "--length", 9, "--temperature", 0]
+    pieces = list(backward.generate("be", 9, temperature=0))
+    printed = output_of(tmp_path, *args, command="generate")
+    assert printed == "".join(pieces[::-1]) + "be\n"
     wrong = {**forward.to_json(), "backward": 1}
     with pytest.raises(TypeError, match="pipeline.backward must be bool, got 1"):
         LanguageModelPipeline.from_json(wrong)
