@@ -34,6 +34,8 @@ class CharacterModel(base.Task):
     The state is carried from window to window and saved in checkpoints. The splits are
     cut into ``--batch-size`` parallel streams, each with a fresh initial state; with
     ``--one-stream``, test is one stream, from its first character to its last.
+
+    With ``--backward``, each split is read from its last character to its first.
     """
 
     name = "charlm"
@@ -68,10 +70,13 @@ class CharacterModel(base.Task):
         self.pipeline = trained or transfer.start(
             self, self._build_pipeline(text, columns)
         )
-        # Memory-mapped: the number of the unit at each position of a text, and the ID
-        # that the vocabulary has for each number. A label that is no output of the
-        # model is the unknown token.
-        self._numbers = {name: column.of_all() for name, column in columns.items()}
+        # Memory-mapped: the number of the unit at each position of a text, in the order
+        # of reading, and the ID that the vocabulary has for each number. A label that
+        # is no output of the model is the unknown token.
+        order = slice(None, None, -1 if self.pipeline.backward else 1)
+        self._numbers = {
+            name: column.of_all()[order] for name, column in columns.items()
+        }
         self._id_of = {
             name: text.vocabulary.encode(column.units)
             for name, column in columns.items()
@@ -123,7 +128,9 @@ class CharacterModel(base.Task):
         }
         if more:  # which the model reads, but does not learn to predict
             options["num_outputs"] = len(text.vocabulary) - len(more)
-        pipeline = LanguageModelPipeline(options, text, seed=config.seed)
+        pipeline = LanguageModelPipeline(
+            options, text, backward=config.backward, seed=config.seed
+        )
         vectors.install(self, pipeline, text.vocabulary)
         return pipeline
 
@@ -134,7 +141,7 @@ class CharacterModel(base.Task):
     def batches(
         self, split: str, seed: int | None, shard: RowShard = WHOLE
     ) -> Iterator[base.Batch]:
-        """Yield the windows of a split in their order.
+        """Yield the windows of a split in the order of reading.
 
         Args:
             split: ``"train"``, ``"dev"`` or ``"test"``.
@@ -228,11 +235,13 @@ class CharacterModel(base.Task):
         return sections.language_model_sections(self.pipeline, self.example(), flat)
 
     def example(self) -> str:
-        """Return the first words of the test text."""
-        encoder, first = self.pipeline.text, self._numbers["test"][:200]
-        ids = self._id_of["test"][first]
-        text = encoder.join(encoder.vocabulary.decode(ids))
-        return " ".join(text.split()[:3]) + " "
+        """Return the first words of the test text, of a backward model the last."""
+        pipeline, ids = self.pipeline, self._id_of["test"][self._numbers["test"][:200]]
+        encoder, ids = pipeline.text, ids[::-1] if pipeline.backward else ids
+        words = encoder.join(encoder.vocabulary.decode(ids)).split()
+        if pipeline.backward:
+            return " " + " ".join(words[-3:])
+        return " ".join(words[:3]) + " "
 
     def sizes(self) -> dict[str, Any]:
         """Return the sizes of the data, for the user."""

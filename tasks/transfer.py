@@ -49,7 +49,8 @@ def start(task: Task, pipeline: Any) -> Any:
     Raises:
         RunError: if there is no model in the folder.
         ValueError: if no parameter can be taken, or the texts of both models are
-            divided into different units; the message names the flags.
+            divided into different units or read in different directions; the message
+            names the flags.
         zoo.artifact.ArtifactError: if the model is damaged.
     """
     config = task.config
@@ -126,8 +127,18 @@ def _check_preprocessing(old: Any, new: Any) -> list[str]:
     """Return notes on different preprocessing.
 
     Raises:
-        ValueError: if the texts are divided into different units.
+        ValueError: if the texts are divided into different units, or read in different
+            directions.
     """
+    directions = [
+        "backward" if getattr(pipeline, "backward", False) else "forward"
+        for pipeline in (old, new)
+    ]
+    if len(set(directions)) > 1:
+        raise ValueError(
+            f"it reads a text {directions[0]}, this run {directions[1]}: train both "
+            "with --backward, or both without"
+        )
     notes, before = [], {table.name: table.encoder for table in tables(old)}
     for table in tables(new):
         if table.name not in before or table.attribute == "chars":

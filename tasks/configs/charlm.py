@@ -28,7 +28,7 @@ class Data(TextColumn, base.Corpus):
 
 @dataclass(frozen=True)
 class Model(base.Embeddings, base.Model):
-    """Embedding and recurrent layers, which read forward only."""
+    """Embedding and recurrent layers, which read in one direction."""
 
     default_embedding_dim: ClassVar[int] = 64
 
@@ -38,6 +38,8 @@ class Model(base.Embeddings, base.Model):
     """Number of recurrent layers."""
     dropout: Rate = 0.25
     """Dropout rate between layers and before the output."""
+    backward: bool = False
+    """Read the text from its end to its beginning."""
     tied: bool = False
     """Share the embedding with the output layer (needs equal sizes)."""
 

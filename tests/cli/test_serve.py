@@ -46,7 +46,7 @@ serve(model)
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of an untrained language model."""
     return servers.save(
-        tmp_path_factory.mktemp("served"), servers.models()["language_model"]
+        tmp_path_factory.mktemp("served") / "model", servers.models()["language_model"]
     )
 
 

@@ -12,7 +12,12 @@ import zoo
 from tests.helpers.pipelines import pipelines
 from tests.helpers.training import command
 from tests.helpers.typed import present
-from zoo.pipelines import ReaderPipeline, Seq2SeqPipeline, TaggerPipeline
+from zoo.pipelines import (
+    LanguageModelPipeline,
+    ReaderPipeline,
+    Seq2SeqPipeline,
+    TaggerPipeline,
+)
 
 # Runs first in the server: it reports connections to other machines on stderr.
 NETWORK_GUARD = """
@@ -37,7 +42,7 @@ PROXY = dict.fromkeys(("http_proxy", "https_proxy"), "http://127.0.0.1:9")
 
 
 def models() -> dict[str, Any]:
-    """Return an untrained pipeline of each kind."""
+    """Return an untrained pipeline of each kind, and a backward language model."""
     models = {pipeline.kind: pipeline for pipeline in pipelines()}
     tagger, seq2seq = models["tagger"], models["seq2seq"]
     # With these seeds some words have the tag O and some not, and the output of the
@@ -49,6 +54,10 @@ def models() -> dict[str, Any]:
         seq2seq.options, seq2seq.source, seq2seq.target, seq2seq.max_length, seed=2
     )
     sizes = {"input_size": 3, "output_size": 4, "hidden_size": 2, "each": True}
+    forward = models["language_model"]
+    models["backward"] = LanguageModelPipeline(
+        forward.options, forward.text, backward=True, seed=1
+    )
     models["reader"] = ReaderPipeline(sizes, symbols=3)
     return models
 
@@ -125,13 +134,12 @@ class Server:
         present(self.process.stdout).close()
 
 
-def save(folder: Path, model: Any) -> Path:
-    """Save a model under its kind, and return its folder.
+def save(path: Path, model: Any) -> Path:
+    """Save a model, and return its folder.
 
     Args:
-        folder: the parent of the new folder.
+        path: the folder.
         model: the pipeline.
     """
-    path = folder / model.kind
     zoo.save(path, model, about={"task": f"the {model.kind}"})
     return path

@@ -58,6 +58,7 @@ def test_flair():
     pipeline = published.flair(FOLDER / "flair.pt")
     assert_close(pipeline.model(IDS)[1], VALUES["flair"], REFERENCE)
     assert pipeline.text.encode("aé").tolist() == [1, 6]
+    assert not pipeline.backward
     with pytest.raises(ValueError, match="this model reads forward"):
         published.flair(FOLDER / "flair.pt", "backward")
 

@@ -128,6 +128,7 @@ def test_flair(tmp_path, nout, forward, protocol):
     direction = "forward" if forward else "backward"
     model = published.flair(path, direction)
     assert_equal_model(model.model, expected)
+    assert model.backward is not forward
     assert model.text.encode("é?").tolist() == [CHARACTERS.index("é"), 0]
     with pytest.raises(ValueError, match=f"this model reads {direction}"):
         published.flair(path, "backward" if forward else "forward")

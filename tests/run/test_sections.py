@@ -152,6 +152,41 @@ def test_surprising_tokens_are_sorted_by_probability(
     assert Page(unit.body).all("p", "characters")[0].text == "ab <& ba"
 
 
+def test_a_backward_model_is_shown_in_reading_order(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    module = sys.modules["zoo.tasks.run.sections.language_model"]
+    for name, value in {"SAMPLE_LENGTH": 5, "NUM_SHOWN": 4, "AFTER": 1}.items():
+        monkeypatch.setattr(module, name, value)
+    text = Text.build(["ab <&"], "chars")
+    options = {"vocab_size": len(text.vocabulary), "cell": "rnn", "num_layers": 1}
+    pipeline = LanguageModelPipeline(options, text, backward=True)
+    labels = text.encode("ab <& ba")
+    test = {  # in the order in which the model reads them
+        "labels": labels[::-1],
+        "predicted": np.where([0, 0, 0, 1, 0, 0, 0, 0], labels[0], labels[::-1]),
+        "confidence": np.full(8, 0.5),
+        "probability": np.arange(1, 9) / 10,
+    }
+    samples, errors, unit = sections.language_model_sections(pipeline, "ab", test)
+    written = [
+        "".join(list(pipeline.generate("ab", 5, temperature=t))[::-1]) + "ab"
+        for t in module.TEMPERATURES
+    ]
+    assert [e.text for e in Page(samples.body).all("pre")] == written
+    assert "Texts that precede the prompt" in samples.body
+    page = Page(errors.body)
+    (head,) = [e.text for e in page.all("p") if " predicted as " in e.text]
+    assert head == "& (4.0e-01) predicted as a (0.5000)"
+    (context,) = page.all("p", "characters")
+    assert context.text == "<& ba"  # what the model has read is on the right
+    assert [e.text for e in page.all("mark", within=context)] == ["&"]
+    assert [e.attributes["title"] for e in page.all("mark", within=context)] == ["0.4"]
+    page = Page(unit.body)
+    assert page.all("p", "characters")[0].text == "& ba"
+    assert "This is the end of the test text" in unit.body
+
+
 def test_token_probabilities_match_the_decoder_step_by_step() -> None:
     source = Text.build(["abc"], "chars")
     target = Text.build(["xyz"], "chars", marks=True)

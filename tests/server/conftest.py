@@ -12,7 +12,7 @@ from tests.helpers.training import environment
 
 @pytest.fixture(scope="package")
 def models() -> dict[str, Any]:
-    """An untrained pipeline of each kind."""
+    """An untrained pipeline of each kind, and a backward language model."""
     return servers.models()
 
 
@@ -30,7 +30,7 @@ def serve(
     def serve(kind: str, *args: str, program: str = "") -> servers.Server:
         key = (kind, *args, program)
         if key not in running:
-            path = servers.save(folder, models[kind])
+            path = servers.save(folder / kind, models[kind])
             running[key] = servers.Server(path, *args, env=env, program=program)
         return running[key]
 

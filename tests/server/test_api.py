@@ -81,6 +81,19 @@ def test_generated_text_is_that_of_the_model(
     assert seeds[0] != seeds[1]
 
 
+def test_a_backward_model_sends_its_tokens_from_right_to_left(
+    serve: Serve, models: dict[str, Any]
+) -> None:
+    body = {"prompt": "lo", "length": 9, "temperature": 0.8, "seed": 3}
+    pieces = list(models["backward"].generate(**body))
+    assert pieces == list(models["language_model"].generate(**{**body, "prompt": "ol"}))
+    url = serve("backward").url
+    with httpx.Client(base_url=url, trust_env=False, timeout=60) as client:
+        assert client.get("/model").json()["backward"] is True
+        *tokens, _ = events(client.post("/generate", json=body))
+    assert tokens == [("token", {"text": piece}) for piece in pieces]
+
+
 INVALID = [
     ({"text": 3}, "text: input should be a valid string"),
     ({"text": None}, "text: input should be a valid string"),

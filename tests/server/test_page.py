@@ -145,6 +145,17 @@ def test_text_appears_while_it_is_generated(
     assert chromium.value(check_limit_of_prompt)
 
 
+def test_a_backward_model_writes_before_the_prompt(
+    chromium: browser.Browser, serve: Serve
+) -> None:
+    chromium.open(serve("backward").url)
+    chromium.write("hello")
+    press(chromium, "Generate")
+    chromium.until(f"{browser.PAGE_TEXT}.includes('500 tokens.')")
+    text = chromium.value("document.querySelector('.generated').textContent")
+    assert text.endswith("hello") and len(text) == 505
+
+
 def test_the_page_asks_for_the_token(chromium: browser.Browser, serve: Serve) -> None:
     url = serve("classifier", "--token", "a-secret").url
     chromium.open(url)

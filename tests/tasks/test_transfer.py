@@ -270,6 +270,14 @@ def test_what_cannot_be_taken_is_an_error() -> None:
     chars = language_model(["the cat"], 1, "chars")
     with pytest.raises(ValueError, match="its embeddings are of chars, .* of words"):
         start(chars, one)
+    backward = language_model(["the cat"], 1)
+    backward.backward = True
+    reason = "reads a text {}, this run {}: train both with --backward, or both without"
+    for new in (one, both, words):
+        with pytest.raises(ValueError, match=reason.format("backward", "forward")):
+            start(backward, new)
+    with pytest.raises(ValueError, match=reason.format("forward", "backward")):
+        start(words, backward)
     other = language_model(["the cat"], 1, embedding_dim=5, hidden_size=7)
     with pytest.raises(
         ValueError,

@@ -229,6 +229,8 @@ def _check_sizes(options: Any, arrays: Mapping[str, np.ndarray]) -> None:
 def _card(pipeline: Pipeline, about: Mapping[str, Any]) -> str:
     """Return the model card."""
     size = sum(np.size(leaf) for leaf in jax.tree.leaves(pipeline.params))
+    saved = pipeline.to_json()
+    values = {name: saved[name] for name in ("options", "backward") if name in saved}
     lines = [
         f"# {about.get('task', pipeline.kind)}",
         "",
@@ -236,7 +238,7 @@ def _card(pipeline: Pipeline, about: Mapping[str, Any]) -> str:
         "`zoo.load` reads it.",
         "",
         "```json",
-        json.dumps({"options": pipeline.options, **about}, indent=1, default=str),
+        json.dumps({**values, **about}, indent=1, default=str),
         "```",
         "",
     ]

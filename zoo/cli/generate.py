@@ -12,7 +12,7 @@ class Generate(TrainedModel):
     """Generate text with a trained language model."""
 
     prompt: str = ""
-    """The text to continue."""
+    """The text to continue; of a backward model, the text to precede."""
     length: int = 500
     """Number of characters to generate, 1 or more."""
     temperature: float = 0.8
@@ -25,7 +25,7 @@ class Generate(TrainedModel):
     """Random seed, from 0 to 2**32 - 1."""
 
     def main(self) -> None:
-        """Print the prompt and the generated text."""
+        """Print the prompt and the generated text, in reading order."""
         from zoo.cli.lines import check_bytes
         from zoo.pipelines import LanguageModelPipeline
 
@@ -40,7 +40,6 @@ class Generate(TrainedModel):
             top_p=self.top_p,
             seed=self.seed,
         )
-        print(visible(self.prompt), end="", flush=True)
-        for piece in pieces:
+        for piece in pipeline.completion(self.prompt, pieces):
             print(visible(piece), end="", flush=True)
         print()

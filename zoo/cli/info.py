@@ -38,6 +38,8 @@ class Info(Command):
         for name, value in {**about, "parameters": size}.items():
             value = f"{value:.4f}" if isinstance(value, float) else value
             print(visible(f"{name:<16} {value}"))
+        if model.pipeline.get("backward") is True:
+            print(f"{'direction':<16} backward: reads from the last token to the first")
         print("options")
         for name, value in _part(model.pipeline, "options").items():
             if value is not None:

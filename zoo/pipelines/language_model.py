@@ -1,6 +1,6 @@
 """The pipeline of a language model."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import jax
@@ -13,19 +13,36 @@ from zoo.text import Text
 
 
 class LanguageModelPipeline(Pipeline):
-    """A language model: generates text from a prompt."""
+    """A language model: generates text from a prompt.
+
+    A backward model reads a text from its last token to its first, and generates the
+    text that precedes the prompt.
+
+    Source: Akbik et al. 2018, "Contextual String Embeddings for Sequence Labeling",
+    COLING, which concatenates the states of a forward and of a backward model.
+
+    Attributes:
+        text: encodes a text, in reading order.
+        backward: whether the model reads from the last token to the first.
+    """
 
     kind = "language_model"
     model_class = LanguageModel
 
     def __init__(
-        self, options: dict[str, Any], text: Text, *, seed: int | None = 0
+        self,
+        options: dict[str, Any],
+        text: Text,
+        *,
+        backward: bool = False,
+        seed: int | None = 0,
     ) -> None:
         """Build the model.
 
         Args:
             options: arguments of `zoo.models.LanguageModel`.
             text: encodes a text.
+            backward: whether the model reads from the last token to the first.
             seed: as for `Pipeline`.
 
         Raises:
@@ -36,6 +53,7 @@ class LanguageModelPipeline(Pipeline):
         check_size(options, "vocab_size", len(text.vocabulary), "tokens")
         super().__init__(options, seed=seed)
         self.text = text
+        self.backward = backward
 
     def bind(self) -> None:
         """Read parameters and constants from `model`, after a change of them."""
@@ -60,7 +78,8 @@ class LanguageModelPipeline(Pipeline):
         """Generate text, token by token.
 
         Args:
-            prompt: the text to continue; by default a line break, as after a paragraph.
+            prompt: the text to continue, or for a backward model the text to precede;
+                by default a line break, as between paragraphs.
             length: number of tokens to generate.
             temperature: below 1 favours likely tokens; 0 takes the most likely, and
                 ``float("inf")`` draws uniformly.
@@ -70,7 +89,8 @@ class LanguageModelPipeline(Pipeline):
 
         Returns:
             An iterator over the text of each new token, drawn when it is asked for;
-            never a reserved token, such as the unknown token.
+            never a reserved token, such as the unknown token. A backward model yields
+            the tokens from right to left: see `completion`.
 
         Raises:
             TypeError: if `prompt` is not a string.
@@ -88,7 +108,27 @@ class LanguageModelPipeline(Pipeline):
             (ids for text in (prompt, "\n") if len(ids := self.text.encode(text))),
             first,
         )
-        return self._draw(draw, ids, length, seed)
+        return self._draw(draw, ids[::-1] if self.backward else ids, length, seed)
+
+    def completion(self, prompt: str, pieces: Iterable[str]) -> Iterator[str]:
+        """Yield a prompt and the text generated from it, in reading order.
+
+        ::
+
+            pieces = pipeline.generate("The ", 100)
+            print("".join(pipeline.completion("The ", pieces)))
+
+        Args:
+            prompt: as for `generate`.
+            pieces: from `generate`. Those of a backward model are collected first:
+                the last one is where the text begins.
+        """
+        if self.backward:
+            yield from reversed(list(pieces))
+            yield prompt
+        else:
+            yield prompt
+            yield from pieces
 
     def warmup(  # pyright: ignore[reportIncompatibleMethodOverride]
         self,
@@ -146,16 +186,19 @@ class LanguageModelPipeline(Pipeline):
         penalty = np.zeros(self.num_outputs, np.float32)
         penalty[: vocabulary.reserved] = -np.inf
         separator = "" if self.text.units == "chars" else " "
+        before, after = ("", separator) if self.backward else (separator, "")
         key = jax.random.key(seed)
         token = ids[-1:]
         for n in range(length):
             state, logits = self._step(self.params, state, token)
             token = draw(jax.random.fold_in(key, n), logits + penalty[None])
-            yield separator + self.text.join(vocabulary.decode([int(token[0])]))
+            yield before + self.text.join(vocabulary.decode([int(token[0])])) + after
 
     def to_json(self) -> dict[str, Any]:
         """Return the pipeline without its parameters as JSON values."""
-        return {"options": self.options, "text": self.text.to_json()}
+        saved = {"options": self.options, "text": self.text.to_json()}
+        # Versions without this entry read forward models alone.
+        return {**saved, "backward": True} if self.backward else saved
 
     @classmethod
     def from_json(cls, saved: Any) -> "LanguageModelPipeline":
@@ -164,5 +207,11 @@ class LanguageModelPipeline(Pipeline):
         Args:
             saved: the result of `to_json`.
         """
-        checks.fields("pipeline", saved, {"options": dict, "text": dict})
-        return cls(saved["options"], Text.from_json(saved["text"]), seed=None)
+        required = {"options": dict, "text": dict}
+        checks.fields("pipeline", saved, required, {"backward": bool})
+        return cls(
+            saved["options"],
+            Text.from_json(saved["text"]),
+            backward=saved.get("backward", False),
+            seed=None,
+        )

@@ -33,6 +33,7 @@ class Model:
         kind: as `zoo.pipelines.Pipeline.kind`.
         labels: of a classifier or a tagger; otherwise empty.
         attention: whether attention weights can be requested.
+        backward: whether a language model writes from right to left.
         max_characters: of a text.
         max_tokens: of a generated text.
     """
@@ -41,6 +42,7 @@ class Model:
     kind: str
     labels: list[str]
     attention: bool
+    backward: bool
     max_characters: int
     max_tokens: int
 
@@ -99,6 +101,7 @@ class App:
             kind=pipeline.kind,
             labels=list(getattr(getattr(pipeline, "labels", None), "tokens", ())),
             attention=isinstance(endpoint, Prediction) and endpoint.attention,
+            backward=getattr(pipeline, "backward", False),
             max_characters=limits.characters,
             max_tokens=limits.tokens,
         )

@@ -26,6 +26,8 @@ from zoo.server.schemas import generate_body
 class Generation:
     """The endpoint.
 
+    The tokens of a backward model are sent as they are drawn, from right to left.
+
     Attributes:
         path: of the endpoint.
         schema: of the body of a request.

@@ -65,7 +65,7 @@ def generate_body(limits: Limits) -> type[BaseModel]:
             Field(
                 default="",
                 max_length=limits.characters,
-                description="the text to continue",
+                description="the text to continue; of a backward model, to precede",
             ),
         ),
         "length": (

@@ -22,7 +22,7 @@ from zoo.tasks.run.html import (
 
 TEMPERATURES = (0.5, 0.8, 1.0)
 SAMPLE_LENGTH = 300  # tokens
-BEFORE, AFTER = 80, 30  # tokens of context around an error
+BEFORE, AFTER = 80, 30  # tokens that are read before and after an error, shown with it
 # The unit is chosen on the first tokens of test, of which some are shown.
 NUM_READ, NUM_SHOWN = 4096, 800
 
@@ -35,9 +35,10 @@ def language_model_sections(
     Args:
         pipeline: the trained model.
         prompt: start of the samples.
-        test: for each token of the test text after the first, ``[N]``: ``labels``, the
-            token; ``probability``, of that token; ``predicted``, the most likely token;
-            ``confidence``, the probability of the most likely token.
+        test: for each token of the test text after the first, in the order in which
+            the model reads them, ``[N]``: ``labels``, the token; ``probability``, of
+            that token; ``predicted``, the most likely token; ``confidence``, the
+            probability of the most likely token.
     """
     return [
         Section("Samples", _samples(pipeline, prompt)),
@@ -47,23 +48,26 @@ def language_model_sections(
 
 
 def _samples(pipeline: Any, prompt: str) -> Html:
-    note = f"Continuations of the prompt {prompt!r}, shown in grey."
+    what = "Texts that precede" if pipeline.backward else "Continuations of"
+    note = f"{what} the prompt {prompt!r}, shown in grey."
     parts = [tag("p", note, class_="note")]
     for temperature in TEMPERATURES:
-        text = "".join(
-            pipeline.generate(prompt, SAMPLE_LENGTH, temperature=temperature)
-        )
+        pieces = pipeline.generate(prompt, SAMPLE_LENGTH, temperature=temperature)
         parts.append(tag("h3", f"temperature {temperature}"))
-        start = tag("span", prompt, class_="note")
-        parts.append(tag("pre", start, text, class_="text sample"))
+        given = tag("span", prompt, class_="note")
+        text = pipeline.completion(given, pieces)
+        parts.append(tag("pre", *text, class_="text sample"))
     return join(*parts)
 
 
 def _surprising_tokens(pipeline: Any, test: dict[str, np.ndarray]) -> Html:
     """Return the mispredicted tokens with the lowest probabilities, in context."""
     labels, predicted, confidence, probability = (
-        test[name] for name in ("labels", "predicted", "confidence", "probability")
+        _in_reading_order(pipeline, test[name])
+        for name in ("labels", "predicted", "confidence", "probability")
     )
+    # There is more context on the side that the model has read.
+    before, after = (AFTER, BEFORE) if pipeline.backward else (BEFORE, AFTER)
     wrong = np.flatnonzero(labels != predicted)
     if not len(wrong):
         return tag("p", "Every token is predicted correctly.")
@@ -77,7 +81,7 @@ def _surprising_tokens(pipeline: Any, test: dict[str, np.ndarray]) -> Html:
             tag("b", visible(names[predicted[position]]), class_="wrong"),
             f" ({confidence[position]:.4f})",
         )
-        start, stop = max(position - BEFORE, 0), position + AFTER + 1
+        start, stop = max(position - before, 0), position + after + 1
         pieces = []
         for n in range(start, min(stop, len(labels))):
             name = names[labels[n]]
@@ -108,7 +112,8 @@ def _unit_activations(pipeline: Any, labels: np.ndarray) -> Html:
     ids = labels[None, :NUM_READ]
     apply = jax.jit(lambda p, x: pipeline.apply(p, x, method=layer_outputs))
     y = np.asarray(apply(pipeline.params, ids), np.float32)[0]  # [T, H]
-    names = pipeline.text.vocabulary.decode(ids[0].tolist())
+    y, ids = (_in_reading_order(pipeline, values) for values in (y, ids[0]))
+    names = pipeline.text.vocabulary.decode(ids.tolist())
     is_text = pipeline.text.units == "chars"
     features = unit_features.text_features(names) if is_text else {}
     best = unit_features.best_units(y, features)
@@ -125,12 +130,15 @@ def _unit_activations(pipeline: Any, labels: np.ndarray) -> Html:
         note = f"Unit {unit} of the last layer has the most variable output."
     values = y[:, unit] - y[:, unit].mean()
     values = values / max(float(np.quantile(np.abs(values), 0.98)), 1e-30)
+    shown, part = slice(NUM_SHOWN), "start"
+    if pipeline.backward:
+        shown, part = slice(-NUM_SHOWN, None), "end"
     pieces = [
         Token(f"⏎{name}" if name == "\n" else name, float(np.clip(value, -1, 1)))
-        for name, value in zip(names[:NUM_SHOWN], values, strict=False)
+        for name, value in zip(names[shown], values[shown], strict=True)
     ]
     note += (
-        " This is the start of the test text; each token is coloured by the output "
+        f" This is the {part} of the test text; each token is coloured by the output "
         "of the unit after that token."
     )
     return join(
@@ -139,6 +147,11 @@ def _unit_activations(pipeline: Any, labels: np.ndarray) -> Html:
         coloured_text(pieces, "signed", gap=_gap(pipeline)),
         units,
     )
+
+
+def _in_reading_order(pipeline: Any, values: np.ndarray) -> np.ndarray:
+    """Return values of tokens, ``[N, ...]``, that are in the order of the model."""
+    return values[::-1] if pipeline.backward else values
 
 
 def _gap(pipeline: Any) -> str:

@@ -31,8 +31,7 @@ def flair(path: str | os.PathLike, direction: str = "forward") -> LanguageModelP
     Args:
         path: of a Flair language model.
         direction: ``"forward"``, or ``"backward"`` for a model with
-            ``is_forward_lm=False``. It predicts the preceding character: the pipeline
-            reads and generates texts from the last character to the first.
+            ``is_forward_lm=False``, which becomes a backward `LanguageModelPipeline`.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -81,7 +80,8 @@ def _pipeline(path: str | os.PathLike, direction: str) -> LanguageModelPipeline:
     if not isinstance(dropout, int | float):
         raise ValueError(f"{path}: dropout must be a number, got {described(dropout)}")
     parts = Parts(path, table, cells, W, b, dropout)
-    return pipeline_of(parts, _tokens(path, value), {"<unk>": UNK}, "chars")
+    tokens, backward = _tokens(path, value), direction == "backward"
+    return pipeline_of(parts, tokens, {"<unk>": UNK}, "chars", backward=backward)
 
 
 def _tokens(path: str | os.PathLike, value: dict) -> list[str]:

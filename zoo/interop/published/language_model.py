@@ -48,7 +48,12 @@ def model_of(parts: Parts) -> LanguageModel:
 
 
 def pipeline_of(
-    parts: Parts, tokens: Sequence[str], reserved: Mapping[str, str], units: str
+    parts: Parts,
+    tokens: Sequence[str],
+    reserved: Mapping[str, str],
+    units: str,
+    *,
+    backward: bool = False,
 ) -> LanguageModelPipeline:
     """Return the model with its vocabulary.
 
@@ -57,6 +62,7 @@ def pipeline_of(
         tokens: of the source, in the order of its IDs.
         reserved: as for `text_of`.
         units: as for `text_of`.
+        backward: as for `LanguageModelPipeline`.
 
     Raises:
         ValueError: if sizes do not match, or a token is repeated.
@@ -70,7 +76,7 @@ def pipeline_of(
     parts = parts._replace(
         table=parts.table[order], W=parts.W[:, order], b=parts.b[order]
     )
-    pipeline = LanguageModelPipeline(_options(parts), text)
+    pipeline = LanguageModelPipeline(_options(parts), text, backward=backward)
     assert isinstance(pipeline.model, LanguageModel)
     _fill(pipeline.model, parts)
     pipeline.bind()

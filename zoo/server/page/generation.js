@@ -20,6 +20,8 @@ export function showGeneration(model) {
   const [start, stop] = [byId("start"), byId("stop")];
   const [temperature, length] = [byId("temperature"), byId("length")];
   const text = create("pre", { className: "text generated" });
+  // A backward model writes from right to left, what precedes the prompt.
+  const add = (piece) => (model.backward ? text.prepend(piece) : text.append(piece));
   let controller = null;
 
   async function run() {
@@ -39,7 +41,7 @@ export function showGeneration(model) {
       let count = 0;
       for await (const [name, data] of generate(body, controller.signal)) {
         if (name === "token") {
-          text.append(data.text);
+          add(data.text);
           count += 1;
         } else {
           const message = REASONS[data.reason];
