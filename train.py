@@ -27,7 +27,7 @@ from tqdm import tqdm
 from zoo import artifact
 from zoo.cli import compile_cache
 from zoo.registry import import_cell
-from zoo.tasks import accumulate, optimizers, processes, ranges, transfer
+from zoo.tasks import accumulate, layer_rates, optimizers, processes, ranges, transfer
 from zoo.tasks.base import Task
 from zoo.tasks.configs import Config
 from zoo.tasks.layer_groups import LayerGroups
@@ -227,7 +227,7 @@ def prepare(run: Run, config: Config) -> Training:
     program = Program(task, tx, num_steps)
     program.trainable.round_stored(task.pipeline)
     trained = program.trainable.select(task.pipeline.params)
-    task.notes += optimizers.describe(
+    task.notes += layer_rates.describe(
         config, trained, groups, num_steps, length.interval
     )
     run.begin(task.digests)

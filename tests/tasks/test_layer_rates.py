@@ -13,7 +13,7 @@ import zoo
 from tests.helpers.tolerances import assert_close
 from tests.tasks.test_freezing import batches, flags, gradients, task, train
 from zoo import models
-from zoo.tasks import optimizers
+from zoo.tasks import layer_rates, optimizers
 from zoo.tasks.base import Config
 from zoo.tasks.layer_groups import LayerGroups, dotted
 from zoo.tasks.layout import Layout
@@ -196,7 +196,7 @@ def test_notes_describe_the_groups() -> None:
     params = task(flags()).pipeline.params
     groups = LayerGroups.of(params)
     config = flags(unfreeze_every=2, layer_decay=0.5)
-    notes = optimizers.describe(config, params, groups, steps=60, interval=10)
+    notes = layer_rates.describe(config, params, groups, steps=60, interval=10)
     assert notes == [
         "layer groups, from the output: head: 10 parameters, rate x 1, from epoch 1; "
         "layer 1: 36 parameters, rate x 0.5, from epoch 3; layer 0: 32 parameters, "
@@ -204,4 +204,9 @@ def test_notes_describe_the_groups() -> None:
         "7",
         "--unfreeze-every 2: the run ends before embedding would be trained",
     ]
-    assert optimizers.describe(flags(), params, groups, 60, 10) == []
+    assert layer_rates.describe(flags(), params, groups, 60, 10) == []
+    config = flags(unfreeze_every=2, patience=5)
+    assert layer_rates.describe(config, params, groups, 90, 10)[1:] == [
+        "--patience 5 may end the run before embedding is trained, from epoch 7 on"
+    ]
+    assert not layer_rates.describe(flags(patience=5), params, groups, 90, 10)
