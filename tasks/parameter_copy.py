@@ -8,7 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from zoo.artifact import weights
+from zoo.layers import CellStack
+from zoo.layers.options import argument_defaults
 from zoo.pipelines import Pipeline
+from zoo.registry import cell_class
 from zoo.tasks.layer_groups import layer
 from zoo.tasks.token_axes import Axis, axes, common
 
@@ -32,6 +35,10 @@ class DirectionError(ValueError):
 
 class _Mismatch(Exception):
     """A part of the old model does not match; the message says why."""
+
+
+class _NoneInCommonError(_Mismatch):
+    """No item of two vocabularies is in both; larger ones may have some."""
 
 
 @dataclass
@@ -82,6 +89,9 @@ def copy_parameters(old: Pipeline, new: Pipeline, path: Path) -> Copied:
         parts.setdefault(part_of(name), []).append(name)
     result, arrays = Copied(), dict(target.arrays)
     for part, names in parts.items():
+        if part == "context":  # of the models of --features
+            result.initialised[part] = "from --features"
+            continue
         try:
             values, result.taken[part] = _values(names, source, target, renamed)
         except _Mismatch as mismatch:
@@ -99,7 +109,7 @@ def copy_parameters(old: Pipeline, new: Pipeline, path: Path) -> Copied:
 def can_copy(old: Pipeline, new: Pipeline, name: str) -> bool:
     """Return whether rows of an embedding table can be copied.
 
-    Its sizes are equal, and the old model has all of the part that the table is in.
+    The whole part that the table is in matches, but for the items of vocabularies.
 
     Args:
         old: the model to copy from.
@@ -108,9 +118,16 @@ def can_copy(old: Pipeline, new: Pipeline, name: str) -> bool:
     """
     source, target = _model(old), _model(new)
     part = [other for other in target.arrays if part_of(other) == part_of(name)]
-    if name not in part or any(other not in source.arrays for other in part):
+    if name not in part:
         return False
-    return source.arrays[name].shape[1:] == target.arrays[name].shape[1:]
+    for other in part:
+        try:
+            _values([other], source, target, {})
+        except _NoneInCommonError:
+            continue
+        except _Mismatch:
+            return False
+    return True
 
 
 def _dotted(path: str) -> str:
@@ -185,7 +202,9 @@ def _check_layer(name: str, source: _Model, target: _Model) -> None:
         cells.append(of_decoder if is_decoder else model.options["cell"])
     if cells[0] != cells[1]:
         raise _Mismatch(f"cell {cells[0]} there")
-    if source.layer_options != target.layer_options:
+    kind = cell_class(cells[0])
+    defaults = argument_defaults(CellStack) | argument_defaults(kind)
+    if defaults | source.layer_options != defaults | target.layer_options:
         raise _Mismatch(f"options {source.layer_options} there")
 
 
@@ -254,7 +273,7 @@ def _entries(
         reserved = ours.vocabulary.reserved
         count = int((some >= reserved).sum())
         if not count:
-            raise _Mismatch(f"no {ours.kind} in common")
+            raise _NoneInCommonError(f"no {ours.kind} in common")
         rows = f"{count:,} of {len(ours.vocabulary) - reserved:,} {ours.kind}s"
         new_ids.append(some)
         old_ids.append(others)

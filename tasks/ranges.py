@@ -11,11 +11,13 @@ class Range(NamedTuple):
         low: the lowest value.
         high: the highest value; infinity itself is not in the range.
         excludes_high: whether `high` itself is not in the range.
+        excludes_low: whether `low` itself is not in the range.
     """
 
     low: float
     high: float = math.inf
     excludes_high: bool = False
+    excludes_low: bool = False
 
     def __contains__(self, value: Any) -> bool:
         """Return whether a value is in the range; NaN and infinity never are."""
@@ -23,6 +25,8 @@ class Range(NamedTuple):
             not -math.inf < value < math.inf
             or self.excludes_high
             and value == self.high
+            or self.excludes_low
+            and value == self.low
         ):
             return False
         return self.low <= value <= self.high
@@ -30,9 +34,9 @@ class Range(NamedTuple):
     def __str__(self) -> str:
         """Return the range as an error message names it."""
         if self.high < math.inf:
-            return (
-                f"lie in [{self.low}, {self.high}{')' if self.excludes_high else ']'}"
-            )
+            opening = "(" if self.excludes_low else "["
+            closing = ")" if self.excludes_high else "]"
+            return f"lie in {opening}{self.low}, {self.high}{closing}"
         if self.low > -math.inf:
             return f"be {self.low} or more"
         return "be finite"
@@ -44,6 +48,7 @@ Seed = Annotated[int, Range(0, 2**32, excludes_high=True)]
 NonNegative = Annotated[float, Range(0)]
 Rate = Annotated[float, Range(0, 1, excludes_high=True)]
 Fraction = Annotated[float, Range(0, 1)]
+Factor = Annotated[float, Range(0, 1, excludes_low=True)]
 Finite = Annotated[float, Range(-math.inf)]
 
 

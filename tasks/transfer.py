@@ -74,7 +74,7 @@ def start(task: Task, pipeline: Any) -> Any:
         notes, digest = about.get("notes", notes), about.get("digest", digest)
     task.initial = {"init": config.init, "digest": digest, "notes": notes}
     task.notes += [f"--init {config.init}: {note}" for note in notes]
-    task.digests[f"the model of --init {config.init}"] = digest
+    task.digests["the model of --init"] = digest
     return pipeline
 
 
@@ -179,8 +179,8 @@ def _grow(old: Any, new: Any, config: Any) -> tuple[list[str], list[str]]:
         if room is not None and room < len(tokens):
             left = len(tokens) - room
             notes.append(
-                f"{table.title} of the old model left out: {left:,} (--vocab-size "
-                f"{config.vocab_size})"
+                f"{table.title} of the old model left out: {left:,} "
+                f"({_limit_flags(table, config)})"
             )
             tokens = tokens[:room]
         if tokens:
@@ -209,6 +209,14 @@ def _limit(table: Table, config: Any) -> int | None:
     if limit is not None and has_vectors:
         limit += config.vector_words
     return limit
+
+
+def _limit_flags(table: Table, config: Any) -> str:
+    """Return the flags that limit a vocabulary."""
+    flags = f"--vocab-size {config.vocab_size}"
+    if table.name == "embedding.table" and getattr(config, "vectors", None):
+        flags += f" --vector-words {config.vector_words}"
+    return flags
 
 
 def _size(table: Table) -> int:

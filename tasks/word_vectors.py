@@ -182,7 +182,7 @@ class WordVectors:
         embedding.table[...] = jnp.asarray(table)
         pipeline.bind()
         if config.freeze_vectors:
-            task.frozen = (VECTORS,)
+            task.frozen = (*task.frozen, VECTORS)
         content = hashlib.blake2b(
             "\0".join(vocabulary.tokens).encode("utf-8", "replace")
         )
@@ -239,6 +239,7 @@ def _check_no_effect(config: Any) -> None:
     """Raise an error if a flag needs ``--vectors``."""
     flags = {
         "--freeze-vectors": config.freeze_vectors,
+        "--vector-words": config.vector_words != type(config).vector_words,
         "--vectors-dtype float16": config.vectors_dtype != "float32",
     }
     for flag, is_given in flags.items():

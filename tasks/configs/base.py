@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import tyro
 
 from zoo.tasks.data.source import Files
-from zoo.tasks.ranges import Count, Fraction, NonNegative, Positive, Rate, Seed
+from zoo.tasks.ranges import Count, Factor, NonNegative, Positive, Rate, Seed
 
 MIN_STEPS = 300  # of a training run whose --epochs is not given
 
@@ -94,6 +94,16 @@ class Embeddings:
 
 
 @dataclass(frozen=True)
+class Features:
+    """Vectors of words by their context, of tasks that read sentences."""
+
+    features: str | None = None
+    """Runs of charlm, RUN,RUN: their states at the ends of words are inputs too."""
+    tune_features: bool = False
+    """Train the models of --features too; else their states are computed once."""
+
+
+@dataclass(frozen=True)
 class Directions:
     """The directions of the recurrent layers, of tasks that may read ahead."""
 
@@ -165,7 +175,7 @@ class FineTuning:
     """Do not train these parameters: names such as embedding.*,layers.0.*"""
     unfreeze_every: Positive | None = None
     """Train the output first, and one more layer after every N epochs."""
-    layer_decay: Fraction = 1.0
+    layer_decay: Factor = 1.0
     """The rate of a layer relative to that of the layer above it."""
 
 

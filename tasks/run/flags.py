@@ -23,6 +23,8 @@ CHANGEABLE = {"out", "resume", "overwrite", "force", "debug"}
 CHANGEABLE |= {"checkpoint_seconds", "keep_checkpoints", "compile_cache"}
 CHANGEABLE |= {"mesh", "shard_optimizer", "coordinator", "processes", "process"}
 CHANGEABLE |= {"distributed", "heartbeat_seconds"}
+# Those of files that may have been moved: digests tell whether they are the same.
+PATHS = {"vectors", "init", "features"}
 PACKAGES = ("rnn-zoo", "rnn-zoo-native", "rnn-zoo-native-cuda")
 PACKAGES += ("jax", "jaxlib", "flax", "optax", "numpy", "datasets")
 # What the last bits of the results depend on.
@@ -148,7 +150,8 @@ def of_run(config: Any, task: str) -> Any:
 
     Returns:
         The flags that the run was started with, except for those that may change:
-        they are those of `config`. `config` itself if there is no such run.
+        they are those of `config`, as are the paths that `config` has. `config` itself
+        if there is no such run.
 
     Raises:
         RunError: if the flags in ``config.json`` are not those of the task.
@@ -164,7 +167,8 @@ def of_run(config: Any, task: str) -> Any:
         if name not in names:
             path = config.out / contents.CONFIG
             raise RunError(f"{path}: there is no flag {name!r} in this version")
-        if name not in CHANGEABLE:
+        is_moved = name in PATHS and getattr(config, name) is not None
+        if name not in CHANGEABLE and not is_moved:
             values[name] = tuple(value) if isinstance(value, list) else value
     return dataclasses.replace(config, **values)
 
@@ -216,7 +220,7 @@ def check_unchanged(folder: Path, task: str, config: Any) -> None:
     changed = [
         f"--{name.replace('_', '-')} {started.get(name)}, got {flags.get(name)}"
         for name in sorted(flags.keys() | started.keys())
-        if name not in CHANGEABLE and started.get(name) != flags.get(name)
+        if name not in CHANGEABLE | PATHS and started.get(name) != flags.get(name)
     ]
     if changed:
         raise RunError(

@@ -17,6 +17,7 @@ CASES = [
     (ranges.NonNegative, [0.0, 1e300], [-1e-9, math.inf, math.nan]),
     (ranges.Rate, [0.0, 0.999], [1.0, -0.1, math.nan]),
     (ranges.Fraction, [0.0, 1.0], [1.1, -0.1, math.nan]),
+    (ranges.Factor, [1e-9, 1.0], [0.0, 1.1, math.nan]),
     (ranges.Finite, [-1e300, 0.0], [math.inf, -math.inf, math.nan]),
     (Annotated[int, ranges.Range(2)], [2], [1]),
 ]

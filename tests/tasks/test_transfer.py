@@ -21,6 +21,8 @@ from zoo.pipelines import (
 from zoo.tasks.configs import CONFIGS
 from zoo.tasks.layer_groups import dotted
 from zoo.tasks.registry import TASKS
+from zoo.tasks.run import flags as run_flags
+from zoo.tasks.run.errors import RunError
 from zoo.tasks.transfer import transfer
 from zoo.text import Text, Vocabulary, Words
 
@@ -106,6 +108,26 @@ def test_rows_are_taken_by_token_and_label() -> None:
         "words of the old model added to the vocabulary: 4",
     ]
     assert grown.predict(["the cat"])[0].label in ("awful", "bad", "good")
+
+
+def test_a_default_is_equal_to_an_option_that_is_not_given() -> None:
+    old = classifier(["a b"], "x y", 1)
+    new = classifier(["a b"], "x y", 2, bias=True, remat="none")
+    taken = start(old, new)[2][0]
+    assert "layers.0.forward" in taken
+    other = classifier(["a b"], "x y", 2, bias=False)
+    notes = start(old, other)[2]
+    assert any("layers.0.forward (options" in note for note in notes)
+
+
+def test_the_vocabulary_grows_only_for_a_part_that_is_taken() -> None:
+    old = tagger(["aé b"], "x", 1, char_size=4)
+    new = tagger(["a b"], "x", 2, char_size=6)  # the convolution has another shape
+    grown, before, notes = start(old, new, "pos")
+    assert "é" not in grown.words.chars.tokens
+    assert any("chars (shape" in note for note in notes)
+    table = "chars.embedding.table"
+    np.testing.assert_array_equal(arrays(grown)[table], before[table])
 
 
 def test_a_language_model_that_predicts_only_some_of_its_tokens() -> None:
@@ -345,3 +367,23 @@ def test_a_missing_model_is_an_error(
     message = error_of("memory", "--init", tmp_path / "none", "--out", tmp_path / "run")
     assert message.startswith(f"error: --init: no model in {tmp_path / 'none'}: ")
     assert not (tmp_path / "run" / "config.json").exists()
+
+
+def test_the_old_model_may_be_moved_before_a_resume_but_not_changed(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    config = CONFIGS["pos"](init="before", out=folder, resume=True)
+    saved = run_flags.describe(
+        "pos", run_flags.to_json(config), {"the model of --init": "1"}
+    )
+    (folder / "config.json").write_text(json.dumps(saved))
+    moved = CONFIGS["pos"](init="after", out=folder, resume=True)
+    assert run_flags.of_run(moved, "pos").init == "after"
+    left_out = CONFIGS["pos"](out=folder, resume=True)
+    assert run_flags.of_run(left_out, "pos").init == "before"
+    run_flags.check_unchanged(folder, "pos", run_flags.of_run(moved, "pos"))
+    run_flags.check_digests(folder, {"the model of --init": "1"})
+    with pytest.raises(RunError, match="the model of --init changed"):
+        run_flags.check_digests(folder, {"the model of --init": "2"})

@@ -262,6 +262,11 @@ def test_resuming_needs_the_same_vectors(
             "float16 needs --vectors",
         ),
         (
+            "pos",
+            {"vectors": None, "vector_words": 0},
+            "--vector-words needs --vectors",
+        ),
+        (
             "classification",
             {"units": "chars"},
             "--vectors needs --units words, .* chars",

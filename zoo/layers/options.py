@@ -113,21 +113,31 @@ def check_options(
 def argument_names(cls: type) -> list[str]:
     """Return the names of the arguments of a class's constructor.
 
+    Args:
+        cls: the class.
+    """
+    return list(argument_defaults(cls))
+
+
+def argument_defaults(cls: type) -> dict[str, Any]:
+    """Return the defaults of the arguments of a class's constructor, by name.
+
     A constructor that takes ``**options`` passes them to the one of its base class.
 
     Args:
         cls: the class.
+
+    Returns:
+        ``inspect.Parameter.empty`` for an argument without a default.
     """
-    names: list[str] = []
+    result: dict[str, Any] = {}
     for base in cls.__mro__:
         if "__init__" not in vars(base):
             continue
         arguments = list(inspect.signature(vars(base)["__init__"]).parameters.values())
-        names += [
-            argument.name
-            for argument in arguments[1:]
-            if argument.kind not in (argument.VAR_KEYWORD, argument.VAR_POSITIONAL)
-        ]
+        for argument in arguments[1:]:
+            if argument.kind not in (argument.VAR_KEYWORD, argument.VAR_POSITIONAL):
+                result.setdefault(argument.name, argument.default)
         if not any(argument.kind is argument.VAR_KEYWORD for argument in arguments):
             break
-    return names
+    return result
