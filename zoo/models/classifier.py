@@ -1,5 +1,6 @@
 """The text classifier: one label for a whole sequence."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -9,6 +10,7 @@ from flax import nnx
 from zoo import checks, regularizers
 from zoo.cells import Cell
 from zoo.models.stack import stack
+from zoo.modules.contextual import ContextualStrings
 from zoo.modules.dense import Linear
 from zoo.modules.embedding import Embedding
 from zoo.modules.pooling import Pooling
@@ -20,7 +22,8 @@ class Classifier(Stochastic):
     """Embedding, recurrent layers, pooling over time, dense output.
 
     ``logits = pool_t(layers(E[w_1 ... w_T])) W + b``, with dropout on the embeddings,
-    between the layers and on the pooled vector.
+    between the layers and on the pooled vector. Contextual string embeddings, if there
+    are any, are appended to the embeddings.
 
     Example::
 
@@ -42,6 +45,7 @@ class Classifier(Stochastic):
         pooling: str = "max",
         length: int | None = None,
         dropout: float = 0.5,
+        context: Sequence[Mapping[str, Any]] | None = None,
         rngs: nnx.Rngs,
         **options: Any,
     ):
@@ -60,6 +64,8 @@ class Classifier(Stochastic):
             pooling: one of ``zoo.pooling.KINDS``.
             length: the fixed T of ``pooling="concat"``.
             dropout: rate in all three places.
+            context: options of character language models, as for
+                `zoo.modules.contextual.ContextualStrings`.
             rngs: random keys for the initialisation; a stream named ``dropout`` also
                 turns on training mode, see `zoo.stochastic.Stochastic`.
             **options: as for `zoo.make`.
@@ -78,10 +84,16 @@ class Classifier(Stochastic):
             projection=embedding_dim if vector_dim else None,
             rngs=rngs,
         )
+        size = embedding_dim
+        if context:
+            self.context = ContextualStrings(context, rngs=rngs)
+            size += self.context.output_size
+        else:
+            self.context = None
         self.layers = stack(
             self,
             cell,
-            embedding_dim,
+            size,
             hidden_size,
             num_layers,
             bidirectional=bidirectional,
@@ -95,13 +107,20 @@ class Classifier(Stochastic):
         self.output = Linear(self.pooling.output_size, num_labels, rngs=rngs)
 
     def __call__(
-        self, words: ArrayLike, mask: ArrayLike, *, key: Key | None = None
+        self,
+        words: ArrayLike,
+        mask: ArrayLike,
+        context: ArrayLike | None = None,
+        *,
+        key: Key | None = None,
     ) -> Array:
         """Compute the logits of the labels.
 
         Args:
             words: ints ``[B, T]``.
             mask: bool ``[B, T]``, True = a real token.
+            context: the contextual string embeddings of the words, float ``[B, T, D]``,
+                if built with ``context``: the result of ``model.context``.
             key: of dropout; with None: no noise in evaluation mode, the next key of the
                 stream in training mode.
 
@@ -114,26 +133,31 @@ class Classifier(Stochastic):
         """
         key = self._noise_key(key)
         input_key, layers_key, output_key = regularizers.split(key, 3)
-        x = self.embedding(words, mask)
+        x = self._inputs(words, mask, context)
         x = regularizers.dropout(input_key, x, self.dropout)
         _, y = self.layers(x, mask, key=layers_key)
         pooled = self.pooling(y, mask)
         return self.output(regularizers.dropout(output_key, pooled, self.dropout))
 
     def chunk(
-        self, words: ArrayLike, mask: ArrayLike, state: State = None
+        self,
+        words: ArrayLike,
+        mask: ArrayLike,
+        context: ArrayLike | None = None,
+        state: State = None,
     ) -> tuple[State, tuple[Array, Array]]:
         """Read a chunk of a sequence, without dropout.
 
         Args:
             words: ints ``[B, T]``.
             mask: bool ``[B, T]``, True = a real token.
+            context: as for a call.
             state: of the layers, after the chunks next to this one.
 
         Returns:
             The state after the chunk, and the part of it in the result.
         """
-        state, y = self.layers(self.embedding(words, mask), mask, state)
+        state, y = self.layers(self._inputs(words, mask, context), mask, state)
         return state, self.pooling.chunk(y, mask)
 
     def combine(self, parts: tuple[Array, Array], mask: ArrayLike) -> Array:
@@ -150,7 +174,9 @@ class Classifier(Stochastic):
         mask = jnp.asarray(mask).any(axis=2)
         return self.output(self.pooling.combine(pooled, weights, mask))
 
-    def contributions(self, words: ArrayLike, mask: ArrayLike) -> Array:
+    def contributions(
+        self, words: ArrayLike, mask: ArrayLike, context: ArrayLike | None = None
+    ) -> Array:
         """Return the contribution of each token to the logit of the predicted label.
 
         Gradient times input, ``x_t . d logit / d x_t``: to first order, the change of
@@ -160,12 +186,13 @@ class Classifier(Stochastic):
         Args:
             words: ints ``[B, T]``.
             mask: bool ``[B, T]``, True = a real token.
+            context: as for a call.
 
         Returns:
             ``[B, T]``, negative where a token lowers the logit, zero at padding.
         """
         model = nnx.view(self, deterministic=True)
-        x = model.embedding(words, mask)
+        x = model._inputs(words, mask, context)
 
         def best(x: Array) -> Array:
             _, y = model.layers(x, mask)
@@ -173,12 +200,15 @@ class Classifier(Stochastic):
 
         return (jax.grad(best)(x) * x).sum(axis=-1)
 
-    def attention(self, words: ArrayLike, mask: ArrayLike) -> Array:
+    def attention(
+        self, words: ArrayLike, mask: ArrayLike, context: ArrayLike | None = None
+    ) -> Array:
         """Return the attention weight of each token, for ``pooling="attention"``.
 
         Args:
             words: ints ``[B, T]``.
             mask: bool ``[B, T]``, True = a real token.
+            context: as for a call.
 
         Returns:
             ``[B, T]``; sums to one over the tokens of a row.
@@ -187,5 +217,15 @@ class Classifier(Stochastic):
             ValueError: if `pooling` is not "attention".
         """
         model = nnx.view(self, deterministic=True)
-        _, y = model.layers(model.embedding(words, mask), mask)
+        _, y = model.layers(model._inputs(words, mask, context), mask)
         return model.pooling.weights(y, mask)
+
+    def _inputs(
+        self, words: ArrayLike, mask: ArrayLike, context: ArrayLike | None
+    ) -> Array:
+        """Return the inputs of the layers."""
+        x = self.embedding(words, mask)
+        if self.context is None:
+            return x
+        vectors = self.context.checked(context, mask)
+        return jnp.concatenate([x, vectors], axis=-1)

@@ -1,6 +1,6 @@
 """The sequence tagger: one label for each token."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -13,6 +13,7 @@ from zoo.models.decoding import argmax
 from zoo.models.stack import stack
 from zoo.modules import crf
 from zoo.modules.characters import CharCNN, CharLSTM
+from zoo.modules.contextual import ContextualStrings
 from zoo.modules.dense import Linear
 from zoo.modules.embedding import Embedding
 from zoo.stochastic import Stochastic
@@ -25,7 +26,8 @@ CHARS = ("cnn", "lstm", "none")
 class Tagger(Stochastic):
     """Words, characters and shapes; recurrent layers; softmax or CRF.
 
-    ``x_t = [E[w_t]; chars(w_t); S[shape(w_t)]]``, ``logits = layers(x) W + b``. A CRF
+    ``x_t = [E[w_t]; chars(w_t); S[shape(w_t)]; context_t]``, ``logits = layers(x) W +
+    b``, where ``context_t`` are contextual string embeddings, if there are any. A CRF
     also learns transition scores between neighbouring labels, and the best sequence of
     labels is chosen (Huang et al. 2015, arXiv:1508.01991; characters as in Ma and Hovy
     2016, arXiv:1603.01354).
@@ -50,6 +52,7 @@ class Tagger(Stochastic):
         dropout: float = 0.4,
         use_crf: bool = False,
         bio_labels: Sequence[str] | None = None,
+        context: Sequence[Mapping[str, Any]] | None = None,
         rngs: nnx.Rngs,
         **options: Any,
     ):
@@ -75,6 +78,8 @@ class Tagger(Stochastic):
             bio_labels: names of the labels if they are BIO2. Then only valid sequences
                 are predicted, in which ``I-X`` follows ``B-X`` or ``I-X``, with or
                 without a CRF.
+            context: options of character language models, as for
+                `zoo.modules.contextual.ContextualStrings`.
             rngs: random keys for the initialisation; a stream named ``dropout`` also
                 turns on training mode, see `zoo.stochastic.Stochastic`.
             **options: as for `zoo.make`.
@@ -108,6 +113,11 @@ class Tagger(Stochastic):
             size += shape_dim
         else:
             self.shapes = None
+        if context:
+            self.context = ContextualStrings(context, rngs=rngs)
+            size += self.context.output_size
+        else:
+            self.context = None
         self.layers = stack(
             self,
             cell,
@@ -143,6 +153,7 @@ class Tagger(Stochastic):
         mask: ArrayLike,
         chars: ArrayLike | None = None,
         shapes: ArrayLike | None = None,
+        context: ArrayLike | None = None,
         *,
         key: Key | None = None,
     ) -> Array:
@@ -153,6 +164,8 @@ class Tagger(Stochastic):
             mask: bool ``[B, T]``, True = a real token.
             chars: ints ``[B, T, C]``, unless built with ``chars="none"``.
             shapes: ints ``[B, T]``, unless built with ``shape_dim=0``.
+            context: the contextual string embeddings of the words, float ``[B, T, D]``,
+                if built with ``context``: the result of ``model.context``.
             key: of dropout; with None: no noise in evaluation mode, the next key of the
                 stream in training mode.
 
@@ -165,7 +178,7 @@ class Tagger(Stochastic):
         """
         key = self._noise_key(key)
         chars_key, input_key, layers_key, output_key = regularizers.split(key, 4)
-        x = self._inputs(words, mask, chars, shapes, key=chars_key)
+        x = self._inputs(words, mask, chars, shapes, context, key=chars_key)
         x = regularizers.dropout(input_key, x, self.dropout)
         _, y = self.layers(x, mask, key=layers_key)
         return self.output(regularizers.dropout(output_key, y, self.dropout))
@@ -176,6 +189,7 @@ class Tagger(Stochastic):
         mask: ArrayLike,
         chars: ArrayLike | None = None,
         shapes: ArrayLike | None = None,
+        context: ArrayLike | None = None,
         state: State = None,
     ) -> tuple[State, Array]:
         """Read a chunk of a sequence, without dropout.
@@ -185,12 +199,13 @@ class Tagger(Stochastic):
             mask: as for a call.
             chars: as for a call.
             shapes: as for a call.
+            context: as for a call.
             state: of the layers, after the chunks next to this one.
 
         Returns:
             The state after the chunk, and logits ``[B, T, K]``.
         """
-        x = self._inputs(words, mask, chars, shapes)
+        x = self._inputs(words, mask, chars, shapes, context)
         state, y = self.layers(x, mask, state)
         return state, self.output(y)
 
@@ -200,6 +215,7 @@ class Tagger(Stochastic):
         mask: ArrayLike,
         chars: ArrayLike | None,
         shapes: ArrayLike | None,
+        context: ArrayLike | None,
         *,
         key: Key | None = None,
     ) -> Array:
@@ -213,6 +229,8 @@ class Tagger(Stochastic):
             if shapes is None:
                 raise ValueError("shapes are missing: this tagger reads word shapes")
             parts.append(self.shapes(shapes, mask))
+        if self.context is not None:
+            parts.append(self.context.checked(context, mask))
         return jnp.concatenate(parts, axis=-1)
 
     def log_likelihood(

@@ -1,6 +1,5 @@
 """The base of all pipelines: a model with its preprocessing."""
 
-import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar
@@ -13,7 +12,7 @@ from zoo import checks
 from zoo.cells import Cell
 from zoo.engine.platform import compile_threads
 from zoo.functional import functional
-from zoo.pipelines.chunks import read_in_chunks
+from zoo.pipelines.chunks import batches, read_in_chunks
 from zoo.pipelines.options import cells_of, check_types, is_own
 from zoo.registry import cell_name
 from zoo.text import pad
@@ -238,14 +237,8 @@ class Pipeline:
 
         A batch of rows longer than `longest` has as many tokens as one of that length.
         """
-        order = sorted(range(len(lengths)), key=lengths.__getitem__)
-        for factor, group in itertools.groupby(
-            order, lambda k: self._factor(lengths[k])
-        ):
-            indices, size = list(group), max(1, batch_size // factor)
-            for start in range(0, len(indices), size):
-                some = indices[start : start + size]
-                yield some, self._padded_length(lengths[some[-1]]), size
+        for some, size in batches(lengths, batch_size, self._factor):
+            yield some, self._padded_length(lengths[some[-1]]), size
 
     def _padded_length(self, length: int) -> int:
         """Return T of a batch whose longest row has some length."""

@@ -1,6 +1,10 @@
-"""Long rows in chunks: the memory of a chunk, the results of the whole row."""
+"""Rows in batches of similar length, and long ones in chunks.
 
-from collections.abc import Callable
+Reading in chunks takes the memory of a chunk and has the results of the whole row.
+"""
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jax
@@ -85,3 +89,21 @@ def _after_next(state: State, after: State) -> State:
         after,
         is_leaf=_is_bidirectional,
     )
+
+
+def batches(
+    lengths: Sequence[int], batch_size: int, factor: Callable[[int], int]
+) -> Iterator[tuple[list[int], int]]:
+    """Yield the indices of the rows of each batch, and B, the shortest rows first.
+
+    Args:
+        lengths: of the rows.
+        batch_size: B of rows with factor 1.
+        factor: returns by what the B of rows of a length is smaller; it does not
+            decrease with the length. A batch has rows of one factor.
+    """
+    order = sorted(range(len(lengths)), key=lengths.__getitem__)
+    for number, group in itertools.groupby(order, lambda k: factor(lengths[k])):
+        indices, size = list(group), max(1, batch_size // number)
+        for start in range(0, len(indices), size):
+            yield indices[start : start + size], size

@@ -9,8 +9,11 @@ import numpy as np
 
 from zoo import checks
 from zoo.models import Classifier
-from zoo.pipelines.base import Pipeline, check_size, strings
-from zoo.text import Text, Vocabulary
+from zoo.pipelines.base import check_size, strings
+from zoo.pipelines.context import ContextPipeline, encoders_from_json
+from zoo.text import SentenceChars, Text, Vocabulary
+
+INPUTS = ("words", "mask", "context")  # of a call of the model
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class Classification:
     probabilities: dict[str, float]
 
 
-class ClassifierPipeline(Pipeline):
+class ClassifierPipeline(ContextPipeline):
     """A text classifier: text in, label out."""
 
     kind = "classifier"
@@ -40,6 +43,7 @@ class ClassifierPipeline(Pipeline):
         text: Text,
         labels: Vocabulary,
         *,
+        context: Sequence[SentenceChars] = (),
         seed: int | None = 0,
     ) -> None:
         """Build the model.
@@ -48,6 +52,7 @@ class ClassifierPipeline(Pipeline):
             options: arguments of `zoo.models.Classifier`.
             text: encodes a text.
             labels: the labels.
+            context: encoders for the character language models of the model.
             seed: as for `Pipeline`.
 
         Raises:
@@ -57,7 +62,7 @@ class ClassifierPipeline(Pipeline):
         """
         check_size(options, "vocab_size", len(text.vocabulary), "tokens")
         check_size(options, "num_labels", len(labels), "labels")
-        super().__init__(options, seed=seed)
+        super().__init__(options, context, seed=seed)
         self.text = text
         self.labels = labels
         self.reads_chunks = not options.get("length")  # of concatenated outputs
@@ -69,6 +74,20 @@ class ClassifierPipeline(Pipeline):
             text: any text.
         """
         return {"words": self.text.encode(text)[: self.options.get("length")]}
+
+    def inputs(
+        self, texts: Sequence[str], batch_size: int = 32
+    ) -> list[dict[str, np.ndarray]]:
+        """Return the inputs of texts, with the vectors of their words in the context.
+
+        Args:
+            texts: any texts.
+            batch_size: texts of a batch of the character language models.
+        """
+        rows = [self.encode(text) for text in texts]
+        if not self.context:
+            return rows
+        return self.with_context(rows, list(map(self.text.split, texts)), batch_size)
 
     def predict(
         self, texts: Sequence[str], *, batch_size: int = 32
@@ -86,7 +105,7 @@ class ClassifierPipeline(Pipeline):
             TypeError: if `texts` is a single string, or not all texts are strings.
             ValueError: if `batch_size` is not positive.
         """
-        rows = [self.encode(text) for text in strings(texts, "texts")]
+        rows = self.inputs(strings(texts, "texts"), batch_size)
         results: list[Any] = [None] * len(rows)
         for k, p in self._run(rows, batch_size):
             by_label = dict(zip(self.labels.tokens, map(float, p), strict=True))
@@ -95,13 +114,14 @@ class ClassifierPipeline(Pipeline):
         return results
 
     def _example(self) -> dict[str, np.ndarray]:
-        return self.encode("")
+        (row,) = self.inputs([""], 1)
+        return row
 
     def _infer(self, model: Any, batch: dict[str, Any]) -> Any:
-        return jax.nn.softmax(model(batch["words"], batch["mask"]))
+        return jax.nn.softmax(model(*map(batch.get, INPUTS)))
 
     def _read(self, model: Any, batch: dict[str, Any], state: Any) -> Any:
-        return model.chunk(batch["words"], batch["mask"], state)
+        return model.chunk(*map(batch.get, INPUTS), state)
 
     def _answer(self, model: Any, parts: Any, mask: Any) -> Any:
         return jax.nn.softmax(model.combine(parts, mask))
@@ -118,6 +138,7 @@ class ClassifierPipeline(Pipeline):
             "options": self.options,
             "text": self.text.to_json(),
             "labels": self.labels.to_json(),
+            **self.context_to_json(),
         }
 
     @classmethod
@@ -127,9 +148,9 @@ class ClassifierPipeline(Pipeline):
         Args:
             saved: the result of `to_json`.
         """
-        checks.fields(
-            "pipeline", saved, {"options": dict, "text": dict, "labels": dict}
-        )
+        types = {"options": dict, "text": dict, "labels": dict}
+        checks.fields("pipeline", saved, types, {"context": list})
         text = Text.from_json(saved["text"])
         labels = Vocabulary.from_json(saved["labels"], "labels")
-        return cls(saved["options"], text, labels, seed=None)
+        context = encoders_from_json(saved)
+        return cls(saved["options"], text, labels, context=context, seed=None)

@@ -17,7 +17,9 @@ def cells_of(options: Mapping[str, Any]) -> list[Any]:
     Args:
         options: of a model.
     """
-    names = (options.get(name) for name in ("cell", "decoder_cell"))
+    names = [options.get(name) for name in ("cell", "decoder_cell")]
+    for model in options.get("context") or ():
+        names += cells_of(model)
     return [name for name in names if name is not None]
 
 

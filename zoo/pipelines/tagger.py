@@ -9,9 +9,12 @@ import numpy as np
 
 from zoo import checks
 from zoo.models import Tagger
-from zoo.pipelines.base import Pipeline, check_size, several, strings
-from zoo.text import CURRENT_TOKENIZERS, Vocabulary, Words
+from zoo.pipelines.base import check_size, several, strings
+from zoo.pipelines.context import ContextPipeline, encoders_from_json
+from zoo.text import CURRENT_TOKENIZERS, SentenceChars, Vocabulary, Words
 from zoo.text.tokenizer import FIRST_TOKENIZER, tokenizer_of
+
+INPUTS = ("words", "mask", "chars", "shapes", "context")  # of a call of the model
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ class Tagging:
     entities: list[Entity]
 
 
-class TaggerPipeline(Pipeline):
+class TaggerPipeline(ContextPipeline):
     """A sequence tagger: sentences in, a tag for each word out."""
 
     kind = "tagger"
@@ -62,6 +65,7 @@ class TaggerPipeline(Pipeline):
         labels: Vocabulary,
         *,
         tokenizer: str = CURRENT_TOKENIZERS["words"],
+        context: Sequence[SentenceChars] = (),
         seed: int | None = 0,
     ) -> None:
         """Build the model.
@@ -71,6 +75,7 @@ class TaggerPipeline(Pipeline):
             words: encodes a sentence.
             labels: the tags.
             tokenizer: splits raw texts, as for `zoo.text.tokenize`.
+            context: encoders for the character language models of the model.
             seed: as for `Pipeline`.
 
         Raises:
@@ -87,7 +92,7 @@ class TaggerPipeline(Pipeline):
                 f"bio_labels must be the labels {labels.tokens} or None, got "
                 f"{options['bio_labels']!r}"
             )
-        super().__init__(options, seed=seed)
+        super().__init__(options, context, seed=seed)
         self.words = words
         self.labels = labels
         self.tokenizer = tokenizer
@@ -126,7 +131,8 @@ class TaggerPipeline(Pipeline):
             for k, s in enumerate(several(sentences, "sentences"))
         ]
         results: list[Any] = [None] * len(split)
-        for k, (labels, p) in self._run([self.encode(s) for s in split], batch_size):
+        rows = self.with_context([self.encode(s) for s in split], split, batch_size)
+        for k, (labels, p) in self._run(rows, batch_size):
             tokens = split[k]
             tags = self.labels.decode(labels[: len(tokens)])
             probabilities = [float(value) for value in p[: len(tokens)]]
@@ -140,16 +146,15 @@ class TaggerPipeline(Pipeline):
         return results
 
     def _example(self) -> dict[str, np.ndarray]:
-        return self.encode([])
+        (row,) = self.with_context([self.encode([])], [[]], 1)
+        return row
 
     def _infer(self, model: Any, batch: dict[str, Any]) -> Any:
         mask = jnp.asarray(batch["mask"])
-        logits = model(batch["words"], mask, batch["chars"], batch["shapes"])
-        return model.decode(logits, mask)
+        return model.decode(model(*map(batch.get, INPUTS)), mask)
 
     def _read(self, model: Any, batch: dict[str, Any], state: Any) -> Any:
-        inputs = (batch[name] for name in ("words", "mask", "chars", "shapes"))
-        return model.chunk(*inputs, state)
+        return model.chunk(*map(batch.get, INPUTS), state)
 
     def _answer(self, model: Any, parts: Any, mask: Any) -> Any:
         B, C, T, K = parts.shape
@@ -162,6 +167,7 @@ class TaggerPipeline(Pipeline):
             "words": self.words.to_json(),
             "labels": self.labels.to_json(),
             "tokenizer": self.tokenizer,
+            **self.context_to_json(),
         }
 
     @classmethod
@@ -172,11 +178,18 @@ class TaggerPipeline(Pipeline):
             saved: the result of `to_json`.
         """
         types = {"options": dict, "words": dict, "labels": dict}
-        checks.fields("pipeline", saved, types, {"tokenizer": str})
+        checks.fields("pipeline", saved, types, {"tokenizer": str, "context": list})
         words = Words.from_json(saved["words"])
         labels = Vocabulary.from_json(saved["labels"], "labels")
         tokenizer = saved.get("tokenizer", FIRST_TOKENIZER)
-        return cls(saved["options"], words, labels, tokenizer=tokenizer, seed=None)
+        return cls(
+            saved["options"],
+            words,
+            labels,
+            tokenizer=tokenizer,
+            context=encoders_from_json(saved),
+            seed=None,
+        )
 
 
 def entities(tags: Sequence[str]) -> list[tuple[str, int, int]]:
