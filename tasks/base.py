@@ -173,6 +173,16 @@ class Task(ABC):
             carry: the state before the batch.
         """
 
+    def scored(self, batch: Batch) -> Batch:
+        """Return what `metrics` and `report` read of a batch.
+
+        They may keep it for a whole split, so that large inputs are left out.
+
+        Args:
+            batch: from `batches`.
+        """
+        return batch
+
     @abstractmethod
     def metrics(self, pairs: Pairs) -> Scores:
         """Score predictions on the host.

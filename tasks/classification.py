@@ -13,6 +13,7 @@ from zoo.models.decoding import argmax
 from zoo.pipelines import ClassifierPipeline
 from zoo.tasks import base, baselines, lazy_embedding, metrics, transfer
 from zoo.tasks.configs.classification import Config
+from zoo.tasks.context import ContextColumns, ContextModels, context_of
 from zoo.tasks.data import reviews
 from zoo.tasks.data.blocks import column
 from zoo.tasks.data.id_columns import IdColumn, id_columns
@@ -86,6 +87,11 @@ class Classification(RowTask):
         )
         self.notes += notes
         self.notes += absent_labels(counts, self.pipeline.labels.tokens)
+        self._context = ContextColumns(
+            self.pipeline,
+            tuned=config.tune_features and trained is None,
+            streamed=config.streaming,
+        )
         self.encode(rows, columns)
         self.notes += self.splits.notes
         self.digests |= self.splits.digests()
@@ -113,6 +119,9 @@ class Classification(RowTask):
             fixed_length=self.pipeline.options["length"],
             sizes=sizes,
         )
+        self._context = self._context.encode(
+            texts, self.splits.buckets, cached=columns is not None
+        )
 
     def _text_encoder(self) -> Text:
         """Return the encoder of a new model, still without a vocabulary."""
@@ -136,6 +145,11 @@ class Classification(RowTask):
         counts = texts["train"].counts()
         max_size = config.vocab_size if config.units == "words" else None
         vectors = WordVectors.of_text(config, text, counts)
+        models = ContextModels(config)
+        if config.features and config.units != "words":
+            raise ValueError(
+                f"--features needs --units words, got --units {config.units}"
+            )
         limits = {"min_count": config.min_count, "max_size": max_size}
         more = vectors.more(**limits)
         text.vocabulary = Vocabulary.from_counts(counts, more=more, **limits)
@@ -152,9 +166,13 @@ class Classification(RowTask):
             "pooling": config.pooling,
             "length": config.max_length if config.pooling == "concat" else None,
             "dropout": config.dropout,
+            **models.options(),
         }
-        pipeline = ClassifierPipeline(options, text, labels, seed=config.seed)
+        pipeline = ClassifierPipeline(
+            options, text, labels, context=models.encoders(), seed=config.seed
+        )
         vectors.install(self, pipeline, text.vocabulary)
+        models.install(self, pipeline)
         return pipeline
 
     def batch(
@@ -164,7 +182,8 @@ class Classification(RowTask):
         batch = self._texts.batch(split, numbers, length, batch_size)
         label = np.zeros(batch_size, np.int32)
         label[: len(numbers)] = self._labels[split][numbers]
-        return {**batch, "label": label}
+        context = self._context.batch(split, numbers, length, batch_size)
+        return {**batch, **context, "label": label}
 
     def embedding_ids(self, batch: base.Batch) -> Array | None:
         """Return the words of a batch, padding and the unknown word, if lazy."""
@@ -191,7 +210,8 @@ class Classification(RowTask):
         words = regularizers.word_dropout(
             word_key, jnp.asarray(batch["words"]), self.config.word_dropout, unknown
         )
-        logits = model(words, batch["mask"], key=model_key)
+        context = context_of(model, batch)
+        logits = model(words, batch["mask"], context, key=model_key)
         return cross_entropy(logits, batch["label"], _has_tokens(batch)), carry
 
     def predict(
@@ -201,7 +221,7 @@ class Classification(RowTask):
 
         The loss is over the texts whose label the model has.
         """
-        logits = model(batch["words"], batch["mask"])
+        logits = model(batch["words"], batch["mask"], context_of(model, batch))
         # A label that the model lacks has no finite loss.
         known = jnp.asarray(batch["label"]) < logits.shape[-1]
         total, count = cross_entropy(

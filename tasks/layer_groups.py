@@ -15,7 +15,7 @@ from flax.traverse_util import flatten_dict
 from zoo.types import Params
 
 # The modules of a token, and the recurrent layers, of all models; the head is the rest.
-_INPUT = re.compile(r"(embedding|chars|shapes|decoder\.embedding)\.")
+_INPUT = re.compile(r"(embedding|chars|shapes|context|decoder\.embedding)\.")
 _LAYER = re.compile(r"(layers|encoder|decoder\.layers)\.layers\.(\d+)\.")
 _STACKS = {
     "layers": "layer",

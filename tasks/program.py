@@ -361,7 +361,7 @@ class Program:
             # One batch late: the device computes while the host reads the arrays.
             if previous is not None:
                 yield previous[0], jax.device_get(previous[1])
-            previous = batch, arrays
+            previous = self.task.scored(batch), arrays
         if previous is not None:
             yield previous[0], jax.device_get(previous[1])
 

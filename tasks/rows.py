@@ -263,6 +263,10 @@ class RowTask(Task):
             numbers: of the rows, at most B.
         """
 
+    def scored(self, batch: Batch) -> Batch:
+        """Return a batch without the arrays of contextual string embeddings."""
+        return {k: a for k, a in batch.items() if not k.startswith("context")}
+
     def num_batches(self, split: str) -> int:
         """Return how many batches an epoch of a split has."""
         return self.splits.num_batches(split)

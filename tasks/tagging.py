@@ -11,6 +11,7 @@ import numpy as np
 from zoo import regularizers
 from zoo.pipelines import TaggerPipeline
 from zoo.tasks import base, lazy_embedding, transfer
+from zoo.tasks.context import ContextColumns, ContextModels, context_of
 from zoo.tasks.data import Kind
 from zoo.tasks.data.blocks import column
 from zoo.tasks.data.id_columns import IdColumn, id_columns
@@ -88,6 +89,11 @@ class Tagging(RowTask):
         counts = np.maximum(np.array(vocabulary.counts, np.float32), 1)
         self.rates = config.word_dropout / (config.word_dropout + counts)
         self.rates[: vocabulary.tokens.index(UNK) + 1] = 0
+        self._context = ContextColumns(
+            self.pipeline,
+            tuned=config.tune_features and trained is None,
+            streamed=config.streaming,
+        )
         self.encode(rows, columns)
         self.notes += self.splits.notes
         self.digests |= self.splits.digests()
@@ -106,6 +112,9 @@ class Tagging(RowTask):
         )
         lengths = {name: column.lengths for name, column in tokens.items()}
         self.splits = RowSplits(rows, lengths, self.config, sizes=sizes)
+        self._context = self._context.encode(
+            tokens, self.splits.buckets, cached=columns is not None
+        )
 
     def _build_pipeline(
         self, token_counts: Mapping[str, int], tag_counts: Mapping[str, int]
@@ -118,6 +127,7 @@ class Tagging(RowTask):
         words = Words(Vocabulary([]), Vocabulary([]), **rules)
         counts = words.normalized(token_counts)
         vectors = WordVectors.of_words(config, words, counts)
+        models = ContextModels(config)
         more = vectors.more(**limits)
         words = Words.from_counts(token_counts, more=more, **rules, **limits)
         self.notes += limit_notes(counts, "words", more=more, **limits)
@@ -138,12 +148,19 @@ class Tagging(RowTask):
             "dropout": config.dropout,
             "use_crf": config.crf,
             "bio_labels": labels.tokens if self.bio else None,
+            **models.options(),
         }
         tokenizer = CURRENT_TOKENIZERS[config.tokens]
         pipeline = TaggerPipeline(
-            options, words, labels, tokenizer=tokenizer, seed=config.seed
+            options,
+            words,
+            labels,
+            tokenizer=tokenizer,
+            context=models.encoders(),
+            seed=config.seed,
         )
         vectors.install(self, pipeline, words.words)
+        models.install(self, pipeline)
         return pipeline
 
     def all_labels(self, labels: set[str]) -> set[str]:
@@ -178,7 +195,9 @@ class Tagging(RowTask):
     ) -> base.Batch:
         """Return some rows as padded arrays, see `RowTask`."""
         tags = self._tags.batch(split, numbers, length, batch_size)
-        return tags | self._tokens.batch(split, numbers, length, batch_size)
+        tokens = self._tokens.batch(split, numbers, length, batch_size)
+        context = self._context.batch(split, numbers, length, batch_size)
+        return tags | tokens | context
 
     def embedding_ids(self, batch: base.Batch) -> Array | None:
         """Return the words of a batch, padding and the unknown word, if lazy."""
@@ -207,7 +226,7 @@ class Tagging(RowTask):
             word_key, words, jnp.asarray(self.rates)[words], unknown
         )
         mask = jnp.asarray(batch["mask"])
-        logits = model(words, mask, batch["chars"], batch["shapes"], key=model_key)
+        logits = _logits(model, batch, words, key=model_key)
         likelihood = model.log_likelihood(logits, batch["labels"], mask)
         return (-likelihood.sum(), mask.sum()), carry
 
@@ -219,7 +238,7 @@ class Tagging(RowTask):
         The loss is over the sentences whose tags the model has.
         """
         mask = jnp.asarray(batch["mask"])
-        logits = model(batch["words"], mask, batch["chars"], batch["shapes"])
+        logits = _logits(model, batch, batch["words"])
         labels, probability = model.decode(logits, mask)
         # A tag that the model lacks has no finite loss.
         true = jnp.asarray(batch["labels"])
@@ -288,6 +307,14 @@ class Tagging(RowTask):
     def sizes(self) -> dict[str, Any]:
         """Return the sizes of the data, for the user."""
         return {**self.splits.sizes(), "labels": len(self.pipeline.labels)}
+
+
+def _logits(
+    model: Any, batch: base.Batch, words: Any, *, key: Key | None = None
+) -> Array:
+    """Return the logits of a batch, with other words if some are dropped."""
+    mask, context = jnp.asarray(batch["mask"]), context_of(model, batch)
+    return model(words, mask, batch["chars"], batch["shapes"], context, key=key)
 
 
 def _columns(rows: dict[str, "Dataset"], *, cached: bool = True) -> Columns:

@@ -27,7 +27,7 @@ class Data(LabelColumn, TextColumn, base.RowCorpus):
 
 
 @dataclass(frozen=True)
-class Model(base.Embeddings, base.Directions, base.Model):
+class Model(base.Embeddings, base.Features, base.Directions, base.Model):
     """Embedding, recurrent layers, pooling."""
 
     pooling: Literal["last", "first_last", "mean", "max", "attention", "concat"] = "max"

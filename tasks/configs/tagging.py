@@ -27,7 +27,7 @@ class Data(TagColumns, base.RowCorpus):
 
 
 @dataclass(frozen=True)
-class Model(base.Embeddings, base.Directions, base.Model):
+class Model(base.Embeddings, base.Features, base.Directions, base.Model):
     """Embeddings of words, characters and shapes; recurrent layers; softmax or CRF."""
 
     hidden_size: Positive = 200

@@ -33,7 +33,7 @@ LEVELS = [
     ["zoo.tasks.run", "zoo.tasks.processes", "zoo.tasks.native_log"],
     ["zoo.tasks.optimizer_state", "zoo.tasks.layer_groups"],
     ["zoo.tasks.base", "zoo.tasks.compile_ahead", "zoo.tasks.layout"]
-    + ["zoo.tasks.streaming", "zoo.tasks.unfreezing"],
+    + ["zoo.tasks.streaming", "zoo.tasks.unfreezing", "zoo.tasks.layer_rates"],
     ["zoo.tasks.optimizers", "zoo.tasks.losses", "zoo.tasks.program", "zoo.tasks.rows"]
     + [
         "zoo.tasks.lazy_embedding",
@@ -46,6 +46,7 @@ LEVELS = [
         "zoo.tasks.tagging",
         "zoo.tasks.pair_preparation",
         "zoo.tasks.word_vectors",
+        "zoo.tasks.context",
     ]
     + ["zoo.tasks.classification", "zoo.tasks.pos", "zoo.tasks.ner", "zoo.tasks.charlm"]
     + ["zoo.tasks.seq2seq_pipeline", "zoo.tasks.seq2seq", "zoo.tasks.memory"]

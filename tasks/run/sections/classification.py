@@ -7,6 +7,7 @@ from typing import Any, Literal, NamedTuple
 import jax
 import numpy as np
 
+from zoo.pipelines.classifier import INPUTS
 from zoo.tasks.run.html import (
     MAX_ERRORS,
     Html,
@@ -147,11 +148,12 @@ def token_strengths(
     if not texts:
         return []
     method = "attention" if attention else "contributions"
-    rows = [pipeline.encode(text) for text in texts]
+    rows = pipeline.inputs(texts)
     length = pipeline.options.get("length") or max(len(row["words"]) for row in rows)
     batch = pad(rows, length, len(rows))
     apply = jax.jit(lambda params, *args: pipeline.apply(params, *args, method=method))
-    weights = np.asarray(apply(pipeline.params, batch["words"], batch["mask"]))
+    inputs = map(batch.get, INPUTS)
+    weights = np.asarray(apply(pipeline.params, *inputs))
     result = []
     for text, row, values in zip(texts, rows, weights, strict=True):
         values = values[: len(row["words"])]
