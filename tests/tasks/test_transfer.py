@@ -110,16 +110,6 @@ def test_rows_are_taken_by_token_and_label() -> None:
     assert grown.predict(["the cat"])[0].label in ("awful", "bad", "good")
 
 
-def test_a_default_is_equal_to_an_option_that_is_not_given() -> None:
-    old = classifier(["a b"], "x y", 1)
-    new = classifier(["a b"], "x y", 2, bias=True, remat="none")
-    taken = start(old, new)[2][0]
-    assert "layers.0.forward" in taken
-    other = classifier(["a b"], "x y", 2, bias=False)
-    notes = start(old, other)[2]
-    assert any("layers.0.forward (options" in note for note in notes)
-
-
 def test_the_vocabulary_grows_only_for_a_part_that_is_taken() -> None:
     old = tagger(["aé b"], "x", 1, char_size=4)
     new = tagger(["a b"], "x", 2, char_size=6)  # the convolution has another shape
@@ -276,6 +266,39 @@ def test_other_layers_leave_the_embedding() -> None:
     _, _, notes = start(old, new)
     assert notes[0] == "taken: embedding (2 of 3 tokens)"
     assert notes[1].startswith("initialised: layers.0 (cell gru there), output (")
+
+
+@pytest.mark.parametrize(
+    "cell, given",
+    [
+        (
+            "lstm",
+            {"bias": True, "param_dtype": "float32", "learn_initial_state": False},
+        ),
+        ("lstm", {"unroll": 4, "backend": "scan", "merge": "concat"}),
+        ("clockwork_rnn", {"periods": [1, 2, 4, 8]}),
+    ],
+)
+def test_an_option_with_its_default_is_the_same(cell: str, given: Any) -> None:
+    sizes: Any = {"cell": cell, "hidden_size": 8}
+    plain, explicit = (classifier(["a b"], "x y", 1, **sizes, **o) for o in ({}, given))
+    for old, new in [(plain, explicit), (explicit, plain)]:
+        _, _, notes = start(old, new)
+        assert notes == [
+            "taken: embedding (2 of 2 tokens), layers.0.backward, layers.0.forward, "
+            "output (2 of 2 labels)"
+        ]
+
+
+def test_layers_with_other_options_are_initialised() -> None:
+    old = classifier(["a b"], "x y", 1, zoneout=0.1, merge="sum")
+    new = classifier(["a b"], "x y", 2, bias=True)
+    grown, before, notes = start(old, new)
+    assert_identical(
+        arrays(grown)["layers.layers.0.forward.cell.W"],
+        before["layers.layers.0.forward.cell.W"],
+    )
+    assert "layers.0.forward (merge is sum, zoneout is 0.1 there" in notes[1]
 
 
 def test_what_cannot_be_taken_is_an_error() -> None:
