@@ -183,7 +183,7 @@ class ContextColumns:
         """
         if not self._pipeline.context:
             return {}
-        if self._sizes:
+        if self._tuned:
             return self._characters(split, rows, length, batch_size)
         vectors, starts = self._vectors[split], self._starts[split]
         lengths = self._columns[split].lengths
