@@ -17,17 +17,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+import zoo
 from zoo import artifact
 from zoo.artifact import weights
-from zoo.modules import contextual
+from zoo.engine.platform import platform
 from zoo.pipelines import LanguageModelPipeline
-from zoo.pipelines import context as pipelines_context
+from zoo.pipelines.options import cells_of
+from zoo.tasks import base
 from zoo.tasks.base import Batch, Task
 from zoo.tasks.data import arrow_cache, entries
 from zoo.tasks.data.batching import Buckets
 from zoo.tasks.data.id_columns import IdColumn
 from zoo.tasks.run.errors import RunError, note
-from zoo.text import SentenceChars, sentence_chars
+from zoo.text import SentenceChars
 from zoo.types import Array
 
 _PARAMETERS = "context.*"
@@ -57,10 +59,17 @@ class ContextModels:
             zoo.artifact.ArtifactError: if a model is damaged.
         """
         self._config = config
-        paths = [path.strip() for path in (config.features or "").split(",")]
-        self._models = {path: _language_model(path) for path in paths if path}
-        if config.tune_features and not self._models:
+        paths: list[str] = []
+        if config.features is not None:
+            paths = [path.strip() for path in config.features.split(",")]
+            if not all(paths) or len(set(paths)) < len(paths):
+                raise ValueError(
+                    "--features must name different runs, RUN,RUN: got "
+                    f"{config.features!r}"
+                )
+        elif config.tune_features:
             raise ValueError("--tune-features needs --features")
+        self._models = {path: _language_model(path) for path in paths}
 
     def options(self) -> dict[str, Any]:
         """Return the option of the model, {} without language models."""
@@ -153,7 +162,8 @@ class ContextColumns:
         if not self._pipeline.context:
             return result
         if self._tuned:
-            result._sizes = _sizes(self._pipeline.context, columns, buckets)
+            # Shared by all copies: a chunk of rows has the shapes of those before it.
+            _add_sizes(self._sizes, self._pipeline.context, columns, buckets)
             return result
         result._vectors = {
             split: self._read(column, split, cached=cached)
@@ -197,17 +207,14 @@ class ContextColumns:
         self, split: str, rows: np.ndarray, length: int, batch_size: int
     ) -> Batch:
         batch: Batch = {}
-        column = self._columns[split]
-        sentences = [
-            [column.units[k] for k in column.of_rows(rows[b : b + 1], length)]
-            for b in range(len(rows))
-        ]
+        sentences = [_words(self._columns[split], row) for row in rows]
         for number, encoder in enumerate(self._pipeline.context):
             size = self._sizes[length][number]
             ids = np.zeros((batch_size, size), np.int32)
             ends = np.zeros((batch_size, length), np.int32)
             for b, words in enumerate(sentences):
                 chars, places = encoder.encode(words)
+                places = places[:length]
                 ids[b, : len(chars)], ends[b, : len(places)] = chars, places
             batch |= {f"context_ids_{number}": ids, f"context_ends_{number}": ends}
         return batch
@@ -233,7 +240,8 @@ class ContextColumns:
         content.update(np.ascontiguousarray(column.lengths).data)
         content.update(np.ascontiguousarray(column.of_all()).data)
         model = _digest(self._pipeline)
-        key = arrow_cache.digest(_code_digest(), model, content.hexdigest())
+        code = json.dumps([_code_digest(), *_conditions(self._pipeline)])
+        key = arrow_cache.digest(code, model, content.hexdigest())
         path = entries.entry(fill, key, "vectors", None)
         return np.memmap(path, np.float32, "r").reshape(num_words, size)
 
@@ -241,10 +249,7 @@ class ContextColumns:
         """Yield the vectors of the words of some rows, in the order of the rows."""
         block = np.cumsum(column.lengths) // _BLOCK
         for rows in np.split(np.arange(len(block)), np.flatnonzero(np.diff(block)) + 1):
-            sentences = [
-                [column.units[k] for k in column.of_rows(rows[b : b + 1])]
-                for b in range(len(rows))
-            ]
+            sentences = [_words(column, row) for row in rows]
             reader = self._pipeline.context_reader
             vectors = reader.vectors(self._params, sentences, _BATCH)
             if vectors:
@@ -288,26 +293,36 @@ def _language_model(path: str) -> LanguageModelPipeline:
     return model
 
 
-def _sizes(
+def _words(column: IdColumn, row: int) -> list[str]:
+    """Return the words of a row."""
+    return [column.units[k] for k in column.of_rows(np.array([row]))]
+
+
+def _add_sizes(
+    sizes: dict[int, list[int]],
     encoders: Sequence[SentenceChars],
     columns: dict[str, IdColumn],
     buckets: dict[str, Buckets],
-) -> dict[int, list[int]]:
-    """Return for each T the largest number of characters of a row, for each model."""
-    sizes: dict[int, list[int]] = {}
+) -> None:
+    """Set for each T the largest number of characters of a row, for each encoder.
+
+    Args:
+        sizes: those so far, which are raised.
+        encoders: of the sentences.
+        columns: the numbers of the words by split.
+        buckets: the batches by split.
+    """
     for split, column in columns.items():
-        limits = buckets[split].lengths  # of rows, perhaps cut
+        lengths = buckets[split].lengths  # of rows, perhaps cut
         ends = np.cumsum(column.lengths)
-        starts = ends - column.lengths
         for number, encoder in enumerate(encoders):
             one = np.array([len(encoder.encode([w])[0]) - 1 for w in column.units])
             total = np.concatenate([[0], np.cumsum(one[column.of_all()])])
-            chars = 1 + total[starts + limits] - total[starts]
+            chars = 1 + total[ends] - total[ends - column.lengths]
             for length in buckets[split].sizes:
-                longest = int(chars[limits <= length].max(initial=1))
+                longest = int(chars[lengths <= length].max(initial=1))
                 row = sizes.setdefault(length, [0] * len(encoders))
                 row[number] = max(row[number], -(-longest // _STEP) * _STEP)
-    return sizes
 
 
 def _digest(pipeline: Any) -> str:
@@ -322,9 +337,18 @@ def _digest(pipeline: Any) -> str:
     return digest.hexdigest()
 
 
+def _conditions(pipeline: Any) -> list[str]:
+    """Return what the vectors depend on besides models, sentences and code."""
+    own = [base.cell_digest(cell) for cell in cells_of(pipeline.options) if ":" in cell]
+    precision = str(jax.config.jax_default_matmul_precision)
+    return [platform(), precision, *(text for one in own for text in one.values())]
+
+
 @cache
 def _code_digest() -> str:
     """Return a digest of the code that computes the vectors."""
-    modules = (sentence_chars, contextual, pipelines_context)
-    code = b"".join(Path(str(m.__file__)).read_bytes() for m in modules)
+    folder = Path(zoo.__file__).parent
+    parts = ("cells", "layers", "engine", "modules", "pipelines", "text")
+    sources = [path for part in parts for path in sorted((folder / part).rglob("*.py"))]
+    code = b"".join(path.read_bytes() for path in sources)
     return hashlib.blake2b(code).hexdigest()

@@ -76,6 +76,16 @@ def test_the_end_of_a_word_is_the_space_behind_it(
     assert all(part.endswith(" ") for part in read)
 
 
+def test_a_word_is_lower_cased_before_it_is_reversed() -> None:
+    text = Text(Vocabulary.build(list(" σςο")), "chars", lowercase=True)
+    (ids, _), (reversed_ids, _) = (
+        SentenceChars(text, backward=backward).encode(["ΣΟΣ"])
+        for backward in (False, True)
+    )
+    assert text.vocabulary.decode(ids[1:-1]) == ["σ", "ο", "ς"]
+    assert text.vocabulary.decode(reversed_ids[1:-1]) == ["ς", "ο", "σ"]
+
+
 def test_the_vectors_are_the_states_after_reading_up_to_the_word() -> None:
     pipeline = tagger()
     (vectors,) = pipeline.context_reader.vectors(pipeline.params, [SENTENCE])
@@ -164,5 +174,27 @@ def test_errors() -> None:
         TaggerPipeline(
             pipeline.options, pipeline.words, pipeline.labels, context=ENCODERS[:1]
         )
+    for wrong in (5, ["x"]):
+        with pytest.raises(TypeError, match="context must be a list of options"):
+            TaggerPipeline(
+                {**pipeline.options, "context": wrong}, pipeline.words, pipeline.labels
+            )
+    with pytest.raises(TypeError, match=r"sentences\[0\] must be a list of texts"):
+        pipeline.context_reader.vectors(pipeline.params, ["ab é"])
     with pytest.raises(ValueError, match="got words"):
         SentenceChars(Text(Vocabulary.build(["ab"]), "words"))
+
+
+def test_the_class_of_a_cell_is_saved_by_name(tmp_path: Any) -> None:
+    models = [{**model, "cell": zoo.cells()["gru"]} for model in MODELS]
+    first = tagger()
+    pipeline = TaggerPipeline(
+        {**first.options, "context": models},
+        first.words,
+        first.labels,
+        context=ENCODERS,
+    )
+    zoo.save(tmp_path / "model", pipeline)
+    loaded: Any = zoo.load(tmp_path / "model")
+    assert [model["cell"] for model in loaded.options["context"]] == ["gru", "gru"]
+    assert loaded.predict([SENTENCE]) == pipeline.predict([SENTENCE])

@@ -1,5 +1,6 @@
 """--features: contextual string embeddings of taggers and classifiers."""
 
+import importlib
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,10 @@ import pytest
 import zoo
 from zoo import artifact
 from zoo.pipelines import LanguageModelPipeline
-from zoo.tasks import optimizers
+from zoo.tasks import context, optimizers
 from zoo.tasks.configs import CONFIGS
 from zoo.tasks.context import context_of
-from zoo.tasks.data import entries
+from zoo.tasks.data import arrow_cache, entries
 from zoo.tasks.evaluate import TASKS as TASK_CLASSES
 from zoo.tasks.program import Program
 from zoo.tasks.run.errors import RunError
@@ -173,6 +174,9 @@ def test_vectors_are_computed_once(
 def test_errors(tmp_path: Path, models: str) -> None:
     with pytest.raises(ValueError, match="--tune-features needs --features"):
         build("pos", tmp_path, tune_features=True)
+    for flag in ("", " ", f"{tmp_path},", f"{tmp_path},{tmp_path}"):
+        with pytest.raises(ValueError, match="--features must name different runs"):
+            build("pos", tmp_path, features=flag)
     with pytest.raises(RunError, match="--features: .*nowhere"):
         build("pos", tmp_path, features=str(tmp_path / "nowhere"))
     with pytest.raises(ValueError, match="--features needs --units words"):
@@ -223,3 +227,48 @@ def test_streamed_rows_have_the_vectors_of_their_sentence(
                 np.testing.assert_allclose(row[mask], expected[text], atol=1e-6)
         state, _ = program.train_step(state, program.place(batch), step)
     assert seen == {2, 3, 9}
+
+
+@pytest.mark.parametrize("tuned", [False, True])
+def test_words_that_are_cut_off_are_read(
+    tuned: bool, tmp_path: Path, models: str
+) -> None:
+    more = {"pooling": "concat", "max_length": 2, "lowercase": False}
+    task = build(
+        "classification", tmp_path, features=models, tune_features=tuned, **more
+    )
+    batch = next(task.batches("dev", None))
+    vectors = np.asarray(context_of(task.pipeline.model, batch))
+    for row, text in zip(vectors, SENTENCES, strict=False):
+        np.testing.assert_allclose(row, vectors_of(task.pipeline, text)[:2], atol=1e-6)
+        np.testing.assert_allclose(
+            row, task.pipeline.inputs([text])[0]["context"], atol=1e-6
+        )
+
+
+def test_a_chunk_of_rows_has_the_shapes_of_those_before(
+    tmp_path: Path, models: str
+) -> None:
+    task = build("pos", tmp_path, features=models, tune_features=True)
+    chunk = arrow_cache.in_memory([{"tokens": ["o" * 90], "tags": ["X"]}], "tagged")
+    (long,) = task.of_chunk(chunk).batches("train", None)
+    short = next(task.of_chunk(task.splits.rows["train"]).batches("train", None))
+    assert long["context_ids_0"].shape[1] == short["context_ids_0"].shape[1] == 128
+
+
+def test_the_key_of_the_vectors_has_what_they_depend_on(
+    tmp_path: Path, models: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = build("pos", tmp_path, features=models).pipeline
+    before = context._conditions(pipeline)
+    with jax.default_matmul_precision("bfloat16"):
+        assert context._conditions(pipeline) != before
+    monkeypatch.syspath_prepend(str(tmp_path))
+    keys = []
+    for name in ("first_own_cell", "second_own_cell"):
+        code = f"import zoo\n\nclass Mine(zoo.cells()['gru']):\n    name = {name!r}\n"
+        (tmp_path / f"{name}.py").write_text(code)
+        importlib.import_module(name)
+        pipeline.options["context"][0]["cell"] = f"{name}:Mine"
+        keys.append(context._conditions(pipeline))
+    assert keys[0] != keys[1]

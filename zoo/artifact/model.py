@@ -17,7 +17,7 @@ from zoo.artifact.weights import WEIGHTS
 from zoo.engine.schedule import BackendOption
 from zoo.layers import set_backend
 from zoo.pipelines import PIPELINES, Pipeline
-from zoo.pipelines.options import cells_of, is_own
+from zoo.pipelines.options import cells_of, context_models, is_own
 from zoo.registry import CellError
 
 CARD = "README.md"
@@ -217,6 +217,8 @@ def _check_sizes(options: Any, arrays: Mapping[str, np.ndarray]) -> None:
     """
     if not isinstance(options, dict) or any(map(is_own, cells_of(options))):
         return  # the constructor checks types; a cell of a user has options of its own
+    for model in context_models(options):
+        _check_sizes(model, arrays)
     longest = max((size for a in arrays.values() for size in a.shape), default=0)
     for names, limit in ((COUNTS, len(arrays)), (AXES, longest)):
         for name in names:

@@ -1,6 +1,6 @@
 """The base of all pipelines: a model with its preprocessing."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar
 
@@ -13,7 +13,7 @@ from zoo.cells import Cell
 from zoo.engine.platform import compile_threads
 from zoo.functional import functional
 from zoo.pipelines.chunks import batches, read_in_chunks
-from zoo.pipelines.options import cells_of, check_types, is_own
+from zoo.pipelines.options import cells_of, check_types, context_models, is_own
 from zoo.registry import cell_name
 from zoo.text import pad
 
@@ -56,10 +56,9 @@ class Pipeline:
         """
         check_types(type(self).model_class, options)
         self.stored_dtypes: dict[str, str] = {}
-        self.options: dict[str, Any] = {
-            name: cell_name(value) if _is_cell(value) else value
-            for name, value in options.items()
-        }
+        self.options: dict[str, Any] = _with_names(options)
+        if context := context_models(options):
+            self.options["context"] = [_with_names(model) for model in context]
 
         def build() -> nnx.Module:
             return type(self).model_class(**options, rngs=nnx.Rngs(seed or 0))
@@ -281,12 +280,20 @@ def _shapes_only(build: Callable[[], nnx.Module]) -> nnx.Module:
     return module
 
 
+def _with_names(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options with the names of cells instead of their classes."""
+    return {
+        name: cell_name(value) if _is_cell(value) else value
+        for name, value in options.items()
+    }
+
+
 def _is_cell(value: Any) -> bool:
     """Return whether an option is the class of a cell."""
     return isinstance(value, type) and issubclass(value, Cell)
 
 
-def check_size(options: dict[str, Any], name: str, size: int, of: str) -> None:
+def check_size(options: Mapping[str, Any], name: str, size: int, of: str) -> None:
     """Check that an option is the size of a vocabulary.
 
     Args:

@@ -8,9 +8,9 @@ import numpy as np
 
 from zoo import checks
 from zoo.modules.contextual import CharacterReader
-from zoo.pipelines.base import Pipeline, check_size
+from zoo.pipelines.base import Pipeline, check_size, strings
 from zoo.pipelines.chunks import batches
-from zoo.pipelines.options import check_types
+from zoo.pipelines.options import check_types, context_models
 from zoo.text import SentenceChars
 
 LONGEST = 1024  # characters that are read in one piece
@@ -63,6 +63,7 @@ class ContextReader:
                 longer ones.
 
         Raises:
+            TypeError: if a sentence is no list of strings.
             ValueError: if `batch_size` is not positive.
         """
         checks.positive("batch_size", batch_size)
@@ -96,7 +97,10 @@ class ContextReader:
     ) -> list[np.ndarray]:
         """Return the vectors of one of the models."""
         encoder = self.encoders[number]
-        rows = [encoder.encode(words) for words in sentences]
+        rows = [
+            encoder.encode(strings(words, f"sentences[{k}]"))
+            for k, words in enumerate(sentences)
+        ]
         results: list[Any] = [None] * len(rows)
         lengths = [len(ids) for ids, _ in rows]
         for indices, size in batches(lengths, batch_size, _pieces):
@@ -225,7 +229,7 @@ def check_context(
         TypeError: if an option has another type.
         ValueError: if they do not.
     """
-    models = options.get("context") or []
+    models = context_models(options)
     if len(models) != len(encoders):
         raise ValueError(
             f"context must have an encoder for each of its {len(models)} models, got "

@@ -18,9 +18,26 @@ def cells_of(options: Mapping[str, Any]) -> list[Any]:
         options: of a model.
     """
     names = [options.get(name) for name in ("cell", "decoder_cell")]
-    for model in options.get("context") or ():
+    for model in context_models(options):
         names += cells_of(model)
     return [name for name in names if name is not None]
+
+
+def context_models(options: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the options of the character language models that a model has.
+
+    Args:
+        options: of a model.
+
+    Raises:
+        TypeError: if they are no list of options.
+    """
+    models = options.get("context") or []
+    if not isinstance(models, list | tuple) or not all(
+        isinstance(model, Mapping) for model in models
+    ):
+        raise TypeError(f"context must be a list of options, got {models!r}")
+    return list(models)
 
 
 def is_own(cell: Any) -> bool:

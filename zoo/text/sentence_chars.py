@@ -9,6 +9,7 @@ from zoo import checks
 from zoo.text.encoders import Text
 
 START = "\n"  # before a sentence, as between the lines of a text
+SPACE = " "  # behind a word
 
 
 class SentenceChars:
@@ -54,8 +55,12 @@ class SentenceChars:
             ``[T]``, in the order of `tokens`.
         """
         step = -1 if self.backward else 1
-        words = [self.text.encode(word[::step] + " ") for word in tokens][::step]
-        ids = np.concatenate([self.text.encode(START), *words]).astype(np.int32)
+        start, end = self.text.encode(START), self.text.encode(SPACE)
+        words = [
+            np.concatenate([self.text.encode(word)[::step], end])
+            for word in tokens[::step]
+        ]
+        ids = np.concatenate([start, *words]).astype(np.int32)
         lengths = np.array([len(word) for word in words], np.int32)
         return ids, lengths.cumsum(dtype=np.int32)[::step]
 
