@@ -5,15 +5,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 
 from zoo.artifact import weights
-from zoo.layers import CellStack
+from zoo.engine.schedule import Schedule
+from zoo.layers import CellStack, Recurrent
 from zoo.layers.options import argument_defaults
 from zoo.pipelines import Pipeline
 from zoo.registry import cell_class
 from zoo.tasks.layer_groups import layer
 from zoo.tasks.token_axes import Axis, axes, common
+
+# Options of layers that change no result, or that the names of parameters show.
+_NO_EFFECT = (*Schedule._fields, "loops", "dtype", "bidirectional", "reverse")
 
 
 class DirectionError(ValueError):
@@ -143,8 +148,7 @@ def _model(pipeline: Pipeline) -> _Model:
     own = {
         name: value
         for name, value in pipeline.options.items()
-        # Of the layers, without those that change no result or only a name.
-        if name not in named and name not in ("dtype", "remat", "bidirectional")
+        if name not in named  # those of the layers
     }
     return _Model(
         {_dotted(name): array for name, array in arrays.items()},
@@ -202,10 +206,25 @@ def _check_layer(name: str, source: _Model, target: _Model) -> None:
         cells.append(of_decoder if is_decoder else model.options["cell"])
     if cells[0] != cells[1]:
         raise _Mismatch(f"cell {cells[0]} there")
-    kind = cell_class(cells[0])
-    defaults = argument_defaults(CellStack) | argument_defaults(kind)
-    if defaults | source.layer_options != defaults | target.layer_options:
-        raise _Mismatch(f"options {source.layer_options} there")
+    old, new = (_all_options(m.layer_options, cells[0]) for m in (source, target))
+    different = [f"{name} is {old[name]}" for name in old if old[name] != new[name]]
+    if different:
+        raise _Mismatch(f"{', '.join(different)} there")
+
+
+def _all_options(options: dict[str, Any], cell: Any) -> dict[str, Any]:
+    """Return the options that the results of layers depend on, given or default."""
+    everything: dict[str, Any] = {}
+    for kind in (CellStack, Recurrent, cell_class(cell)):
+        everything |= argument_defaults(kind)
+    everything |= options
+    everything["param_dtype"] = jnp.dtype(everything["param_dtype"])
+    return {
+        # A trained model, which JSON describes, has lists for tuples.
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in everything.items()
+        if name not in _NO_EFFECT
+    }
 
 
 def _renamed(source: _Model, target: _Model) -> dict[str, str]:

@@ -110,14 +110,33 @@ def test_rows_are_taken_by_token_and_label() -> None:
     assert grown.predict(["the cat"])[0].label in ("awful", "bad", "good")
 
 
-def test_a_default_is_equal_to_an_option_that_is_not_given() -> None:
-    old = classifier(["a b"], "x y", 1)
-    new = classifier(["a b"], "x y", 2, bias=True, remat="none")
-    taken = start(old, new)[2][0]
-    assert "layers.0.forward" in taken
-    other = classifier(["a b"], "x y", 2, bias=False)
-    notes = start(old, other)[2]
-    assert any("layers.0.forward (options" in note for note in notes)
+@pytest.mark.parametrize(
+    "cell, given",
+    [
+        ("lstm", {"bias": True, "param_dtype": "float32"}),
+        ("lstm", {"learn_initial_state": False, "merge": "concat"}),
+        ("lstm", {"unroll": 4, "backend": "scan", "remat": "none"}),
+        ("clockwork_rnn", {"periods": [1, 2, 4, 8]}),
+    ],
+)
+def test_a_default_is_equal_to_an_option_that_is_not_given(
+    cell: str, given: dict[str, Any]
+) -> None:
+    sizes: Any = {"cell": cell, "hidden_size": 8}
+    for options in [({}, given), (given, {})]:
+        old, new = (classifier(["a b"], "x y", 1, **sizes, **o) for o in options)
+        assert start(old, new)[2] == [
+            "taken: embedding (2 of 2 tokens), layers.0.backward, layers.0.forward, "
+            "output (2 of 2 labels)"
+        ]
+
+
+def test_layers_with_other_options_are_initialised() -> None:
+    old = classifier(["a b"], "x y", 1, zoneout=0.1)
+    grown, before, notes = start(old, classifier(["a b"], "x y", 2, bias=True))
+    name = "layers.layers.0.forward.cell.W"
+    assert_identical(arrays(grown)[name], before[name])
+    assert "layers.0.forward (zoneout is 0.1 there" in notes[1]
 
 
 def test_the_vocabulary_grows_only_for_a_part_that_is_taken() -> None:
