@@ -144,9 +144,43 @@ def test_the_vocabulary_grows_only_for_a_part_that_is_taken() -> None:
     new = tagger(["a b"], "x", 2, char_size=6)  # the convolution has another shape
     grown, before, notes = start(old, new, "pos")
     assert "é" not in grown.words.chars.tokens
-    assert any("chars (shape" in note for note in notes)
+    assert (
+        "chars (shape [90, 4] of W.0 there; not taken: W.0, b, embedding.table)"
+        in notes[1]
+    )
     table = "chars.embedding.table"
     np.testing.assert_array_equal(arrays(grown)[table], before[table])
+
+
+@pytest.mark.parametrize("text", ["a b", "c d"])  # with and without a token in common
+@pytest.mark.parametrize(
+    "ours, theirs, reason",
+    [
+        ({"vector_dim": 6}, {}, "projection.W is not in the other model"),
+        ({"vector_dim": 6}, {"vector_dim": 7}, "shape [7, 4] of projection.W there"),
+        ({}, {"embedding_dim": 5}, "shape [4, 5] of table there"),
+    ],
+)
+def test_no_token_of_an_embedding_with_other_sizes(
+    text: str, ours: dict[str, int], theirs: dict[str, int], reason: str
+) -> None:
+    old = classifier(["a b"], "x y", 1, **theirs)
+    new = classifier([text], "x y", 2, **ours)
+    before = new.text.vocabulary.tokens
+    grown, _, notes = start(old, new)
+    assert grown.text.vocabulary.tokens == before
+    names = sorted(n for n in arrays(old) if n in arrays(new) and n[:5] == "embed")
+    local = ", ".join(name.removeprefix("embedding.") for name in names)
+    assert f"embedding ({reason}; not taken: {local})" in notes[1]
+
+
+def test_parameters_of_a_taken_part_that_are_not_used_are_named() -> None:
+    old = classifier(["a b"], "x y", 1, vector_dim=6)
+    new = classifier(["a b"], "x y", 2, embedding_dim=6)
+    assert (
+        "not used: embedding.projection.W, embedding.projection.b"
+        in (start(old, new)[2])
+    )
 
 
 def test_a_language_model_that_predicts_only_some_of_its_tokens() -> None:
@@ -245,7 +279,7 @@ def test_a_language_model_to_classifiers() -> None:
     assert notes[0] == "taken: embedding (3 of 4 tokens), layers.0.forward"
     assert notes[1] == (
         "initialised: layers.0.backward (not in the other model), output (shape [3, 5] "
-        "there)"
+        "of W there; not taken: W, b)"
     )
     assert notes[2] == "not used: layers.1"
     assert notes[-1].endswith(
@@ -294,7 +328,10 @@ def test_other_layers_leave_the_embedding() -> None:
     new = classifier(["the dog"], "a b", 2, bidirectional=False)
     _, _, notes = start(old, new)
     assert notes[0] == "taken: embedding (2 of 3 tokens)"
-    assert notes[1].startswith("initialised: layers.0 (cell gru there), output (")
+    assert notes[1].startswith(
+        "initialised: layers.0 (cell gru there; not taken: cell.U, cell.W, cell.b), "
+        "output ("
+    )
 
 
 def test_what_cannot_be_taken_is_an_error() -> None:
@@ -322,13 +359,16 @@ def test_what_cannot_be_taken_is_an_error() -> None:
     other = language_model(["the cat"], 1, embedding_dim=5, hidden_size=7)
     with pytest.raises(
         ValueError,
-        match=r"no parameter can be taken \(embedding: shape \[4, 5\] there; "
-        r"layers\.0: shape \[.*output: ",
+        match=r"no parameter can be taken \(embedding: shape \[4, 5\] of table there; "
+        r"not taken: table; layers\.0: shape \[.*; not taken: cell.U, cell.W, cell.b; "
+        r"output: ",
     ):
         start(other, one)
     # Labels and tokens are different, whatever their names and shapes.
     small = language_model(["a b"], 1, embedding_dim=9, hidden_size=3)
-    with pytest.raises(ValueError, match="output: for tokens there"):
+    with pytest.raises(
+        ValueError, match="output: W is for tokens there; not taken: W, b"
+    ):
         start(small, classifier(["c"], "a b c d", 2, bidirectional=False))
 
 
