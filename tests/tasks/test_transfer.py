@@ -211,6 +211,11 @@ def test_a_limit_of_the_vocabulary_and_words_that_no_text_has() -> None:
     # Of a lower-case text no token is "Two".
     assert grown.text.vocabulary.tokens[2:] == ["four", "two", "three"]
     assert "words of the old model left out: 1 (--vocab-size 3)" in notes
+    new = classifier(["two four"], "a b", 2)
+    limits = {"vocab_size": 2, "vector_words": 1, "vectors": "file"}
+    notes = start(old, new, **limits)[2]
+    note = "words of the old model left out: 1 (--vocab-size 2, --vector-words 1)"
+    assert note in notes
 
 
 @pytest.mark.parametrize("tied", [False, True])
