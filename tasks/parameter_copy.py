@@ -11,7 +11,7 @@ import numpy as np
 from zoo.artifact import weights
 from zoo.engine.schedule import Schedule
 from zoo.layers import CellStack, Recurrent
-from zoo.layers.options import with_defaults
+from zoo.layers.options import argument_defaults
 from zoo.pipelines import Pipeline
 from zoo.registry import cell_class
 from zoo.tasks.layer_groups import layer
@@ -52,8 +52,10 @@ class Copied:
 
     Attributes:
         taken: the copied parts, and how many rows of a vocabulary were copied.
-        initialised: the other parts, and why they were not.
-        unused: the parts of the old model that this one lacks.
+        initialised: the other parts, and why they were not: a difference, and the
+            parameters of the old model that are left out because of it.
+        unused: the parts of the old model that this one lacks, and parameters of parts
+            that this one has without them.
     """
 
     taken: dict[str, str] = field(default_factory=dict)
@@ -99,12 +101,15 @@ def copy_parameters(old: Pipeline, new: Pipeline, path: Path) -> Copied:
             continue
         try:
             values, result.taken[part] = _values(names, source, target, renamed)
-        except _Mismatch as mismatch:
+        except _NoneInCommonError as mismatch:
             result.initialised[part] = str(mismatch)
+        except _Mismatch as mismatch:
+            there = [name for name in names if renamed.get(name, name) in source.arrays]
+            left_out = f"; not taken: {', '.join(map(_local, there))}" if there else ""
+            result.initialised[part] = f"{mismatch}{left_out}"
         else:
             arrays |= values
-    used = {part_of(renamed.get(name, name)) for name in target.arrays}
-    result.unused = sorted({part_of(name) for name in source.arrays} - used)
+    result.unused = _unused(source, {renamed.get(name, name) for name in target.arrays})
     paths = {_dotted(path): path for path in weights.arrays_of(new.params, new.model)}
     weights.fill(new.model, {paths[name]: a for name, a in arrays.items()}, path)
     new.bind()
@@ -133,6 +138,13 @@ def can_copy(old: Pipeline, new: Pipeline, name: str) -> bool:
         except _Mismatch:
             return False
     return True
+
+
+def _unused(source: _Model, used: set[str]) -> list[str]:
+    """Return the parts that no name is of, and the other unused parameters."""
+    parts = set(map(part_of, used))
+    rest = (name for name in source.arrays if name not in used)
+    return sorted({name if part_of(name) in parts else part_of(name) for name in rest})
 
 
 def _dotted(path: str) -> str:
@@ -172,6 +184,13 @@ def part_of(name: str) -> str:
     return ".".join(parts[:2]) if parts[0] == "decoder" else parts[0]
 
 
+def _local(name: str) -> str:
+    """Return the name of a parameter within its part."""
+    of_part = part_of(name).count(".") + 1
+    in_list = layer(name) is not None  # whose name the part leaves out
+    return ".".join(name.split(".")[of_part + in_list :])
+
+
 def _values(
     names: list[str], source: _Model, target: _Model, renamed: dict[str, str]
 ) -> tuple[dict[str, np.ndarray], str]:
@@ -185,10 +204,12 @@ def _values(
     for name in names:
         old = renamed.get(name, name)
         if old not in source.arrays:
-            raise _Mismatch("not in the other model")
+            has_part = any(renamed.get(n, n) in source.arrays for n in names)
+            what = f"{_local(name)} is " if has_part else ""
+            raise _Mismatch(f"{what}not in the other model")
         pairs = target.arrays[name], source.arrays[old]
         values[name], count = _entries(
-            *pairs, target.axes.get(name), source.axes.get(old)
+            _local(name), *pairs, target.axes.get(name), source.axes.get(old)
         )
         rows = count or rows
     return values, rows
@@ -214,8 +235,10 @@ def _check_layer(name: str, source: _Model, target: _Model) -> None:
 
 def _all_options(options: dict[str, Any], cell: Any) -> dict[str, Any]:
     """Return the options that the results of layers depend on, given or default."""
-    classes = (cell_class(cell), Recurrent, CellStack)
-    everything = with_defaults(options, classes)
+    everything: dict[str, Any] = {}
+    for kind in (CellStack, Recurrent, cell_class(cell)):
+        everything |= argument_defaults(kind)
+    everything |= options
     everything["param_dtype"] = jnp.dtype(everything["param_dtype"])
     return {
         # A trained model, which JSON describes, has lists for tuples.
@@ -258,6 +281,7 @@ def _renamed(source: _Model, target: _Model) -> dict[str, str]:
 
 
 def _entries(
+    name: str,
     fresh: np.ndarray,
     old: np.ndarray,
     new_axes: tuple[Axis | None, ...] | None,
@@ -269,20 +293,20 @@ def _entries(
         _Mismatch: if it does not match.
     """
     if fresh.ndim != old.ndim:
-        raise _Mismatch(f"shape {list(old.shape)} there")
+        raise _Mismatch(f"shape {list(old.shape)} of {name} there")
     new_axes = new_axes or (None,) * fresh.ndim
     old_axes = old_axes or (None,) * old.ndim
-    new_ids, old_ids, rows = [], [], ""
+    new_ids, old_ids, rows, lacks = [], [], "", ""
     for k, (ours, theirs) in enumerate(zip(new_axes, old_axes, strict=True)):
         if ours is None and theirs is None:
             if fresh.shape[k] != old.shape[k]:
-                raise _Mismatch(f"shape {list(old.shape)} there")
+                raise _Mismatch(f"shape {list(old.shape)} of {name} there")
             new_ids.append(np.arange(fresh.shape[k]))
             old_ids.append(np.arange(fresh.shape[k]))
             continue
         if ours is None or theirs is None or ours.kind != theirs.kind:
             other = f"{theirs.kind}s" if theirs else "no tokens or labels"
-            raise _Mismatch(f"for {other} there")
+            raise _Mismatch(f"{name} is for {other} there")
         some, others = common(ours.vocabulary, theirs.vocabulary)
         # A language model may predict the first tokens of its vocabulary only.
         is_there = (some < fresh.shape[k]) & (others < old.shape[k])
@@ -290,10 +314,12 @@ def _entries(
         reserved = ours.vocabulary.reserved
         count = int((some >= reserved).sum())
         if not count:
-            raise _NoneInCommonError(f"no {ours.kind} in common")
+            lacks = ours.kind
         rows = f"{count:,} of {len(ours.vocabulary) - reserved:,} {ours.kind}s"
         new_ids.append(some)
         old_ids.append(others)
+    if lacks:  # the other axes match
+        raise _NoneInCommonError(f"no {lacks} in common")
     value = np.array(fresh)
     value[np.ix_(*new_ids)] = old[np.ix_(*old_ids)]
     return value, rows

@@ -373,8 +373,8 @@ def limit_notes(
     share = 100 * sum(rare) / sum(counts.values())
     return [
         f"the vocabulary has {len(frequent) - len(rare):,} of the {len(frequent):,} "
-        f"{units} of train (--vocab-size); the {len(rare):,} least frequent, "
-        f"{share:.2g} % of its tokens, are unknown"
+        f"{units} of train (--vocab-size {max_size}); the {len(rare):,} least "
+        f"frequent, {share:.2g} % of its tokens, are unknown"
     ]
 
 

@@ -215,7 +215,7 @@ def _limit_flags(table: Table, config: Any) -> str:
     """Return the flags that limit a vocabulary."""
     flags = f"--vocab-size {config.vocab_size}"
     if table.name == "embedding.table" and getattr(config, "vectors", None):
-        flags += f" --vector-words {config.vector_words}"
+        flags += f", --vector-words {config.vector_words}"
     return flags
 
 

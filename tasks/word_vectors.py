@@ -45,6 +45,7 @@ class WordVectors:
                 cannot be read, or has no word of train.
         """
         self._config, self._counts = config, counts
+        self._limits: list[str] = []  # the flags that leave words out
         self._look_up: LookUp | None = None
         if config.vectors is None:
             _check_no_effect(config)
@@ -140,7 +141,12 @@ class WordVectors:
         room = len(rest)
         if max_size is not None:
             room = min(room, max_size - (len(known) - known.reserved))
-        return [*rest, *self._look_up.more][: room + self._config.vector_words]
+        if room < len(rest):
+            self._limits.append(f"--vocab-size {max_size}")
+        num_more = self._config.vector_words
+        if self._look_up.is_limited or room < len(rest):
+            self._limits.append(f"--vector-words {num_more}")
+        return [*rest, *self._look_up.more][: room + num_more]
 
     def sizes(self) -> dict[str, int]:
         """Return the sizes of the embedding, options of the model."""
@@ -189,7 +195,8 @@ class WordVectors:
         content.update(table.data)
         task.digests["the words and vectors of --vectors"] = content.hexdigest()
         task.coverage = self._coverage(vocabulary)
-        task.notes += [_sentence(task.coverage)]
+        limits = f" ({', '.join(self._limits)})" if self._limits else ""
+        task.notes += [_sentence(task.coverage) + limits]
         task.notes += [f"{config.vectors}: {note}" for note in self._look_up.notes]
 
     def _table(self, vocabulary: Vocabulary) -> np.ndarray:

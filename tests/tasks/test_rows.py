@@ -73,9 +73,9 @@ def test_a_vocabulary_that_is_too_small_is_noted(
     counts = {"a": 5, "b": 3, "c": 1, "d": 1}
     notes = rows.limit_notes(counts, "words", min_count, max_size)
     expected = {
-        2: "the vocabulary has 2 of the 4 words of train (--vocab-size); the 2 least "
+        2: "the vocabulary has 2 of the 4 words of train (--vocab-size 2); the 2 least "
         "frequent, 20 % of its tokens, are unknown",
-        1: "the vocabulary has 1 of the 2 words of train (--vocab-size); the 1 least "
+        1: "the vocabulary has 1 of the 2 words of train (--vocab-size 1); the 1 least "
         "frequent, 30 % of its tokens, are unknown",
     }
     assert notes == ([] if max_size is None else [expected[max_size]])

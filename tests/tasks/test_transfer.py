@@ -110,14 +110,77 @@ def test_rows_are_taken_by_token_and_label() -> None:
     assert grown.predict(["the cat"])[0].label in ("awful", "bad", "good")
 
 
+@pytest.mark.parametrize(
+    "cell, given",
+    [
+        ("lstm", {"bias": True, "param_dtype": "float32"}),
+        ("lstm", {"learn_initial_state": False, "merge": "concat"}),
+        ("lstm", {"unroll": 4, "backend": "scan", "remat": "none"}),
+        ("clockwork_rnn", {"periods": [1, 2, 4, 8]}),
+    ],
+)
+def test_a_default_is_equal_to_an_option_that_is_not_given(
+    cell: str, given: dict[str, Any]
+) -> None:
+    sizes: Any = {"cell": cell, "hidden_size": 8}
+    for options in [({}, given), (given, {})]:
+        old, new = (classifier(["a b"], "x y", 1, **sizes, **o) for o in options)
+        assert start(old, new)[2] == [
+            "taken: embedding (2 of 2 tokens), layers.0.backward, layers.0.forward, "
+            "output (2 of 2 labels)"
+        ]
+
+
+def test_layers_with_other_options_are_initialised() -> None:
+    old = classifier(["a b"], "x y", 1, zoneout=0.1)
+    grown, before, notes = start(old, classifier(["a b"], "x y", 2, bias=True))
+    name = "layers.layers.0.forward.cell.W"
+    assert_identical(arrays(grown)[name], before[name])
+    assert "layers.0.forward (zoneout is 0.1 there" in notes[1]
+
+
 def test_the_vocabulary_grows_only_for_a_part_that_is_taken() -> None:
     old = tagger(["aé b"], "x", 1, char_size=4)
     new = tagger(["a b"], "x", 2, char_size=6)  # the convolution has another shape
     grown, before, notes = start(old, new, "pos")
     assert "é" not in grown.words.chars.tokens
-    assert any("chars (shape" in note for note in notes)
+    assert (
+        "chars (shape [90, 4] of W.0 there; not taken: W.0, b, embedding.table)"
+        in notes[1]
+    )
     table = "chars.embedding.table"
     np.testing.assert_array_equal(arrays(grown)[table], before[table])
+
+
+@pytest.mark.parametrize("text", ["a b", "c d"])  # with and without a token in common
+@pytest.mark.parametrize(
+    "ours, theirs, reason",
+    [
+        ({"vector_dim": 6}, {}, "projection.W is not in the other model"),
+        ({"vector_dim": 6}, {"vector_dim": 7}, "shape [7, 4] of projection.W there"),
+        ({}, {"embedding_dim": 5}, "shape [4, 5] of table there"),
+    ],
+)
+def test_no_token_of_an_embedding_with_other_sizes(
+    text: str, ours: dict[str, int], theirs: dict[str, int], reason: str
+) -> None:
+    old = classifier(["a b"], "x y", 1, **theirs)
+    new = classifier([text], "x y", 2, **ours)
+    before = new.text.vocabulary.tokens
+    grown, _, notes = start(old, new)
+    assert grown.text.vocabulary.tokens == before
+    names = sorted(n for n in arrays(old) if n in arrays(new) and n[:5] == "embed")
+    local = ", ".join(name.removeprefix("embedding.") for name in names)
+    assert f"embedding ({reason}; not taken: {local})" in notes[1]
+
+
+def test_parameters_of_a_taken_part_that_are_not_used_are_named() -> None:
+    old = classifier(["a b"], "x y", 1, vector_dim=6)
+    new = classifier(["a b"], "x y", 2, embedding_dim=6)
+    assert (
+        "not used: embedding.projection.W, embedding.projection.b"
+        in (start(old, new)[2])
+    )
 
 
 def test_a_language_model_that_predicts_only_some_of_its_tokens() -> None:
@@ -148,6 +211,11 @@ def test_a_limit_of_the_vocabulary_and_words_that_no_text_has() -> None:
     # Of a lower-case text no token is "Two".
     assert grown.text.vocabulary.tokens[2:] == ["four", "two", "three"]
     assert "words of the old model left out: 1 (--vocab-size 3)" in notes
+    new = classifier(["two four"], "a b", 2)
+    limits = {"vocab_size": 2, "vector_words": 1, "vectors": "file"}
+    notes = start(old, new, **limits)[2]
+    note = "words of the old model left out: 1 (--vocab-size 2, --vector-words 1)"
+    assert note in notes
 
 
 @pytest.mark.parametrize("tied", [False, True])
@@ -216,7 +284,7 @@ def test_a_language_model_to_classifiers() -> None:
     assert notes[0] == "taken: embedding (3 of 4 tokens), layers.0.forward"
     assert notes[1] == (
         "initialised: layers.0.backward (not in the other model), output (shape [3, 5] "
-        "there)"
+        "of W there; not taken: W, b)"
     )
     assert notes[2] == "not used: layers.1"
     assert notes[-1].endswith(
@@ -265,40 +333,10 @@ def test_other_layers_leave_the_embedding() -> None:
     new = classifier(["the dog"], "a b", 2, bidirectional=False)
     _, _, notes = start(old, new)
     assert notes[0] == "taken: embedding (2 of 3 tokens)"
-    assert notes[1].startswith("initialised: layers.0 (cell gru there), output (")
-
-
-@pytest.mark.parametrize(
-    "cell, given",
-    [
-        (
-            "lstm",
-            {"bias": True, "param_dtype": "float32", "learn_initial_state": False},
-        ),
-        ("lstm", {"unroll": 4, "backend": "scan", "merge": "concat"}),
-        ("clockwork_rnn", {"periods": [1, 2, 4, 8]}),
-    ],
-)
-def test_an_option_with_its_default_is_the_same(cell: str, given: Any) -> None:
-    sizes: Any = {"cell": cell, "hidden_size": 8}
-    plain, explicit = (classifier(["a b"], "x y", 1, **sizes, **o) for o in ({}, given))
-    for old, new in [(plain, explicit), (explicit, plain)]:
-        _, _, notes = start(old, new)
-        assert notes == [
-            "taken: embedding (2 of 2 tokens), layers.0.backward, layers.0.forward, "
-            "output (2 of 2 labels)"
-        ]
-
-
-def test_layers_with_other_options_are_initialised() -> None:
-    old = classifier(["a b"], "x y", 1, zoneout=0.1, merge="sum")
-    new = classifier(["a b"], "x y", 2, bias=True)
-    grown, before, notes = start(old, new)
-    assert_identical(
-        arrays(grown)["layers.layers.0.forward.cell.W"],
-        before["layers.layers.0.forward.cell.W"],
+    assert notes[1].startswith(
+        "initialised: layers.0 (cell gru there; not taken: cell.U, cell.W, cell.b), "
+        "output ("
     )
-    assert "layers.0.forward (merge is sum, zoneout is 0.1 there" in notes[1]
 
 
 def test_what_cannot_be_taken_is_an_error() -> None:
@@ -326,13 +364,16 @@ def test_what_cannot_be_taken_is_an_error() -> None:
     other = language_model(["the cat"], 1, embedding_dim=5, hidden_size=7)
     with pytest.raises(
         ValueError,
-        match=r"no parameter can be taken \(embedding: shape \[4, 5\] there; "
-        r"layers\.0: shape \[.*output: ",
+        match=r"no parameter can be taken \(embedding: shape \[4, 5\] of table there; "
+        r"not taken: table; layers\.0: shape \[.*; not taken: cell.U, cell.W, cell.b; "
+        r"output: ",
     ):
         start(other, one)
     # Labels and tokens are different, whatever their names and shapes.
     small = language_model(["a b"], 1, embedding_dim=9, hidden_size=3)
-    with pytest.raises(ValueError, match="output: for tokens there"):
+    with pytest.raises(
+        ValueError, match="output: W is for tokens there; not taken: W, b"
+    ):
         start(small, classifier(["c"], "a b c d", 2, bidirectional=False))
 
 

@@ -26,7 +26,7 @@ def splits(files: tuple[str]) -> dict[str, Any]:
 def note(units: str) -> str:
     """Return the note about the two words that a limit of two leaves out."""
     return (
-        f"the vocabulary has 2 of the 4 {units} of train (--vocab-size); the 2 least "
+        f"the vocabulary has 2 of the 4 {units} of train (--vocab-size 2); the 2 least "
         "frequent, 30 % of its tokens, are unknown"
     )
 

@@ -208,6 +208,26 @@ def test_rare_words_of_the_file_are_kept(tmp_path: Path) -> None:
     np.testing.assert_allclose(rates, [0.25 / 6.25, 0.25 / 2.25, 0.2], rtol=1e-6)
 
 
+@pytest.mark.parametrize(
+    "more, expected",
+    [
+        ({}, "1 more words of the file are kept"),
+        ({"vector_words": 0}, "0 more words of the file are kept (--vector-words 0)"),
+        ({"vector_words": 1}, "1 more words of the file are kept (--vector-words 1)"),
+        (
+            {"vocab_size": 2, "vector_words": 2},
+            "0 more words of the file are kept (--vocab-size 2, --vector-words 2)",
+        ),
+        ({"vocab_size": 20}, "1 more words of the file are kept"),
+    ],
+)
+def test_the_note_names_the_flags_that_limit_the_words(
+    more: dict[str, int], expected: str, tmp_path: Path
+) -> None:
+    task = build("pos", tmp_path, **more)
+    assert any(note.endswith(f"; {expected}") for note in task.notes)
+
+
 def test_the_digest_is_of_what_is_used(tmp_path: Path) -> None:
     def digest(**more: Any) -> str:
         task = build("classification", tmp_path, **more)

@@ -113,45 +113,31 @@ def check_options(
 def argument_names(cls: type) -> list[str]:
     """Return the names of the arguments of a class's constructor.
 
+    Args:
+        cls: the class.
+    """
+    return list(argument_defaults(cls))
+
+
+def argument_defaults(cls: type) -> dict[str, Any]:
+    """Return the defaults of the arguments of a class's constructor, by name.
+
     A constructor that takes ``**options`` passes them to the one of its base class.
 
     Args:
         cls: the class.
+
+    Returns:
+        ``inspect.Parameter.empty`` for an argument without a default.
     """
-    return list(_arguments(cls))
-
-
-def with_defaults(
-    options: Mapping[str, Any], classes: Iterable[type]
-) -> dict[str, Any]:
-    """Return options with the defaults of those that are not given.
-
-    Args:
-        options: arguments of the constructors.
-        classes: those whose constructors have them; the default of the first one that
-            has an argument counts.
-    """
-    arguments: dict[str, inspect.Parameter] = {}
-    for cls in classes:
-        arguments = _arguments(cls) | arguments
-    defaults = {
-        name: argument.default
-        for name, argument in arguments.items()
-        if argument.default is not argument.empty
-    }
-    return defaults | dict(options)
-
-
-def _arguments(cls: type) -> dict[str, inspect.Parameter]:
-    """Return the arguments of a class's constructor and of those of its bases."""
-    result: dict[str, inspect.Parameter] = {}
+    result: dict[str, Any] = {}
     for base in cls.__mro__:
         if "__init__" not in vars(base):
             continue
         arguments = list(inspect.signature(vars(base)["__init__"]).parameters.values())
         for argument in arguments[1:]:
             if argument.kind not in (argument.VAR_KEYWORD, argument.VAR_POSITIONAL):
-                result.setdefault(argument.name, argument)
+                result.setdefault(argument.name, argument.default)
         if not any(argument.kind is argument.VAR_KEYWORD for argument in arguments):
             break
     return result

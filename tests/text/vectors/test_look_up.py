@@ -60,10 +60,11 @@ def test_digits(search: Callable[..., LookUp]) -> None:
 
 def test_more_words_in_the_order_of_the_file(search: Callable[..., LookUp]) -> None:
     result = search(["the", "new"], num_more=3)
-    assert result.more == ["PARIS", "Paris", "The"]
+    assert result.more == ["PARIS", "Paris", "The"] and result.is_limited
     assert written(result)["Paris"] == ("Paris", "exact")
     result = search(["the"], num_more=99, normalize=str.lower)
     assert result.more == "paris i pi iphone 2008 1984 #### 7 x# q4".split()
+    assert not result.is_limited
     assert result.notes == ["words with a vector of zeros were skipped: 1"]
     assert result.counts(["the", "paris", "absent"]) == {"exact": 1, "case": 1}
     assert len(result.table) == len(result.row_of) == 11

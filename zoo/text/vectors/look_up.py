@@ -39,6 +39,8 @@ class LookUp(NamedTuple):
         more: words of the file that the vocabulary lacks, in the order of the file;
             they have vectors too.
         notes: what was unusual in the file.
+        is_limited: whether the limit of `more` was reached, so that the file may have
+            others.
     """
 
     table: np.ndarray
@@ -46,6 +48,7 @@ class LookUp(NamedTuple):
     kind_of: dict[str, str]
     more: list[str]
     notes: list[str]
+    is_limited: bool
 
     def counts(self, words: Iterable[str]) -> Counter[str]:
         """Return how many of some words were looked up in which way.
@@ -112,6 +115,7 @@ def look_up(
         {word: KINDS[kind] for word, (kind, _) in used},
         [word for word in more if word in search.best],
         notes,
+        num_more <= 0,
     )
 
 
