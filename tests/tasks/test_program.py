@@ -35,6 +35,7 @@ def one_parameter_task(**flags: Any) -> Any:
         loss=loss,
         embedding_ids=lambda batch: None,
         predict=None,
+        scored=lambda batch: batch,
         init_carry=lambda model, batch_size: (),
     )
 
