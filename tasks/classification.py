@@ -172,7 +172,7 @@ class Classification(RowTask):
             options, text, labels, context=models.encoders(), seed=config.seed
         )
         vectors.install(self, pipeline, text.vocabulary)
-        models.install(self, pipeline)
+        models.install(self, pipeline, counts)
         return pipeline
 
     def batch(

@@ -8,7 +8,7 @@ models are part of the trained model.
 import copy
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -89,7 +89,7 @@ class ContextModels:
             for model in self._models.values()
         ]
 
-    def install(self, task: Task, pipeline: Any) -> None:
+    def install(self, task: Task, pipeline: Any, counts: Mapping[str, int]) -> None:
         """Write the parameters of the language models into a model.
 
         Add to the notes and digests of the task, and set what is frozen.
@@ -97,6 +97,7 @@ class ContextModels:
         Args:
             task: the task.
             pipeline: its untrained model, with the option that `options` returned.
+            counts: how often each word occurs in train.
         """
         if not self._models:
             return
@@ -115,7 +116,10 @@ class ContextModels:
         for path, model in self._models.items():
             direction = "backward" if model.backward else "forward"
             size = model.model.layers.output_size
-            task.notes.append(f"features: {path}, {direction}, {size} numbers a word")
+            text = f"features: {path}, {direction}, {size} numbers a word"
+            if percent := _unknown_percent(model, counts):
+                text += f"; {percent:.2g} % of the characters are unknown to it"
+            task.notes.append(text)
 
 
 class ContextColumns:
@@ -226,9 +230,9 @@ class ContextColumns:
 
         def fill(file: BinaryIO) -> None:
             note(
-                f"{split}: the models of --features read {num_words:,} words, once; "
-                f"their vectors take {4 * size * num_words / 2**20:,.0f} MB of the "
-                "data cache"
+                f"{split}: the models of --features read {num_words:,} words; their "
+                f"vectors are kept, {4 * size * num_words / 2**20:,.1f} MB of the data "
+                "cache"
             )
             for vectors in self._blocks(column):
                 file.write(np.ascontiguousarray(vectors, np.float32).data)
@@ -276,6 +280,16 @@ def context_of(model: Any, batch: Batch) -> Array | None:
     return model.context(ids, ends, batch["mask"])
 
 
+def _unknown_percent(model: LanguageModelPipeline, counts: Mapping[str, int]) -> float:
+    """Return the percentage of the characters of words that a model does not know."""
+    total = unknown = 0
+    for word, count in counts.items():
+        ids = model.text.encode(word)
+        total += count * len(ids)
+        unknown += count * int((ids == model.text.vocabulary.unknown).sum())
+    return 100 * unknown / max(total, 1)
+
+
 def _language_model(path: str) -> LanguageModelPipeline:
     """Return the character language model of a folder."""
     try:
@@ -286,7 +300,7 @@ def _language_model(path: str) -> LanguageModelPipeline:
         units = f" of {model.text.units}" if hasattr(model, "text") else ""
         raise ValueError(
             f"--features {path}: expected a language model of characters, of "
-            f"python train.py charlm, got a {model.kind}{units}"
+            f"python train.py charlm, got a {model.kind.replace('_', ' ')}{units}"
         )
     if model.options.get("vector_dim"):
         raise ValueError(f"--features {path}: it has a projection of its embedding")

@@ -96,7 +96,7 @@ def copy_parameters(old: Pipeline, new: Pipeline, path: Path) -> Copied:
         parts.setdefault(part_of(name), []).append(name)
     result, arrays = Copied(), dict(target.arrays)
     for part, names in parts.items():
-        if part == "context":  # of the models of --features
+        if part == "context" and not same_context(old, new):
             result.initialised[part] = "from --features"
             continue
         try:
@@ -114,6 +114,21 @@ def copy_parameters(old: Pipeline, new: Pipeline, path: Path) -> Copied:
     weights.fill(new.model, {paths[name]: a for name, a in arrays.items()}, path)
     new.bind()
     return result
+
+
+def same_context(old: Pipeline, new: Pipeline) -> bool:
+    """Return whether the character language models of two models are alike.
+
+    Their sizes, vocabularies and directions are equal, in the same order.
+
+    Args:
+        old: a model.
+        new: another model.
+    """
+    one, other = (
+        [p.options.get("context"), p.to_json().get("context")] for p in (old, new)
+    )
+    return one == other
 
 
 def can_copy(old: Pipeline, new: Pipeline, name: str) -> bool:

@@ -160,7 +160,7 @@ class Tagging(RowTask):
             seed=config.seed,
         )
         vectors.install(self, pipeline, words.words)
-        models.install(self, pipeline)
+        models.install(self, pipeline, token_counts)
         return pipeline
 
     def all_labels(self, labels: set[str]) -> set[str]:

@@ -28,6 +28,7 @@ from zoo.tasks.parameter_copy import (
     can_copy,
     copy_parameters,
     part_of,
+    same_context,
 )
 from zoo.tasks.run import contents
 from zoo.tasks.run.errors import RunError, full_disk
@@ -139,6 +140,11 @@ def _check_preprocessing(old: Any, new: Any) -> list[str]:
             f"it reads a text {directions[0]}, this run {directions[1]}: train both "
             "with --backward, or both without"
         )
+    if _has_context(old) and _has_context(new) and not same_context(old, new):
+        raise ValueError(
+            "the models of --features are others than those that it was trained with, "
+            "or in another order; its layers cannot read them"
+        )
     notes, before = [], {table.name: table.encoder for table in tables(old)}
     for table in tables(new):
         if table.name not in before or table.attribute == "chars":
@@ -159,6 +165,11 @@ def _check_preprocessing(old: Any, new: Any) -> list[str]:
                     "differ have no common row"
                 )
     return sorted(notes)
+
+
+def _has_context(pipeline: Any) -> bool:
+    """Return whether a model has contextual string embeddings."""
+    return bool(getattr(pipeline, "context", None))
 
 
 def _grow(old: Any, new: Any, config: Any) -> tuple[list[str], list[str]]:

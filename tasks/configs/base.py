@@ -98,7 +98,7 @@ class Features:
     """Vectors of words by their context, of tasks that read sentences."""
 
     features: str | None = None
-    """Runs of charlm, RUN,RUN: their states at the ends of words are inputs too."""
+    """Runs of charlm, RUN,RUN: also read their states at the ends of words."""
     tune_features: bool = False
     """Train the models of --features too; else their states are computed once."""
 

@@ -187,23 +187,59 @@ def test_errors(tmp_path: Path, models: str) -> None:
     words = Text(Vocabulary.build(["dog"]), "words")
     of_words = LanguageModelPipeline({"vocab_size": len(words.vocabulary)}, words)
     zoo.save(tmp_path / "words", of_words)
-    with pytest.raises(ValueError, match="got a language_model of words"):
+    with pytest.raises(ValueError, match="got a language model of words"):
         build("pos", tmp_path, features=str(tmp_path / "words"))
 
 
-def test_a_tagger_starts_from_another_with_its_own_models(
+def test_a_tagger_starts_from_another_and_its_models(
     tmp_path: Path, models: str
 ) -> None:
     first = build("pos", tmp_path, features=models)
+    # As after --tune-features.
+    first.pipeline.model.context.readers[0].embedding.table[...] *= 2
+    first.pipeline.bind()
     zoo.save(tmp_path / "first", first.pipeline)
-    change(models)
-    task = build("pos", tmp_path, features=models, init=str(tmp_path / "first"), seed=1)
-    assert any("context (from --features)" in note for note in task.notes)
+    more = {"init": str(tmp_path / "first"), "seed": 1}
+    task = build("pos", tmp_path, features=models, **more)
+    assert any("taken: chars" in note and ", context, " in note for note in task.notes)
     old, new = first.pipeline.params, task.pipeline.params
-    assert_same = np.testing.assert_array_equal
-    jax.tree.map(assert_same, old["layers"], new["layers"])
-    tables = [p["context"]["readers"]["0"]["embedding"]["table"] for p in (old, new)]
-    assert_same(2 * tables[0], tables[1])
+    for part in ("layers", "context"):
+        jax.tree.map(np.testing.assert_array_equal, old[part], new[part])
+    batch = next(task.batches("dev", None))
+    lengths = {len(text.split()): text for text in SENTENCES}
+    text = lengths[int(batch["mask"][0].sum())]
+    expected = vectors_of(task.pipeline, text)
+    np.testing.assert_allclose(
+        batch["context"][0][: len(expected)], expected, atol=1e-6
+    )
+
+
+def test_a_tagger_does_not_start_from_one_with_other_models(
+    tmp_path: Path, models: str
+) -> None:
+    zoo.save(tmp_path / "first", build("pos", tmp_path, features=models).pipeline)
+    swapped = ",".join(reversed(models.split(",")))
+    with pytest.raises(
+        ValueError, match="--init .*: the models of --features are othe"
+    ):
+        build("pos", tmp_path, features=swapped, init=str(tmp_path / "first"))
+    (plain,) = (
+        note
+        for note in build("pos", tmp_path, init=str(tmp_path / "first")).notes
+        if "not used" in note
+    )
+    assert "context" in plain
+
+
+def test_characters_that_a_model_does_not_know_are_noted(
+    tmp_path: Path, models: str
+) -> None:
+    notes = build("pos", tmp_path, features=models).notes
+    # The model lacks l and i; the words of train have 43 characters.
+    characters = "".join(SENTENCES).replace(" ", "") + "Oslo"
+    unknown = sum(c not in "abcdeghnorstuO" for c in characters) / len(characters)
+    expected = f"; {100 * unknown:.2g} % of the characters are unknown to it"
+    assert len([note for note in notes if note.endswith(expected)]) == 2
 
 
 def test_streamed_rows_have_the_vectors_of_their_sentence(

@@ -147,7 +147,8 @@ class ContextualStrings(nnx.Module):
         """
         if vectors is None:
             raise ValueError(
-                "context is missing: this model reads contextual string embeddings"
+                "context is missing: this model reads contextual string embeddings, "
+                "which its pipeline's with_context adds to the inputs"
             )
         expected = (*jnp.shape(mask), self.output_size)
         if jnp.shape(vectors) != expected:
